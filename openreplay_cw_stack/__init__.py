@@ -1,0 +1,39 @@
+"""CloudWatch log lines beside OpenReplay's session replays.
+
+Importing this package needs neither ``aws_cdk`` nor ``boto3``: backends import
+:mod:`openreplay_cw_stack.tagging` and Lambda functions :mod:`openreplay_cw_stack.runtime`
+without them. The constructs below are loaded when they are first named, and need the ``cdk``
+extra: ``pip install 'openreplay-cw-stack[cdk]'``.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from openreplay_cw_stack.infra import (
+        OpenReplayCloudWatch,
+        OpenReplayCloudWatchStack,
+        ServiceAccount,
+        ServiceAccountAccess,
+        TokenValidator,
+    )
+
+__all__ = [
+    "OpenReplayCloudWatch",
+    "OpenReplayCloudWatchStack",
+    "ServiceAccount",
+    "ServiceAccountAccess",
+    "TokenValidator",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module("openreplay_cw_stack.infra"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,285 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from openreplay_cw_stack.tagging import (
+    MalformedToken,
+    TagForm,
+    compose_token,
+    find_tags,
+    id_tag,
+    parse_session_id,
+    parse_token,
+    token_tag,
+)
+from tests.tagging.tokens import (
+    EXPIRES_MS,
+    SESSION_ID,
+    TOKEN_SECRET,
+    a_token,
+    signed_64,
+    times_ms,
+    tokens,
+    unsigned_64,
+)
+
+# From OpenReplay's own tokenizer.
+WORKED_TOKEN = "j4ba0ae04j7c.-11.lp0bjpq8.HosruKofsxG7keWG1qqprXTFT8QYQY9PToxTNDUaKFaC"
+WORKED_OLDER_TOKEN = "j4ba0ae04j7c.lp0bjpq8.EiawcFYc5hAsS3KdrTnXJXsKK9d5tn2YGZq9dKLvguc8"
+
+
+class TestWorkedExamples:
+    def test_compose_mints_what_openreplay_mints(self) -> None:
+        numbers = {"session_id": 2516582400000315960, "expires_ms": 1700086400000}
+        assert compose_token(**numbers, delay_ms=-37, token_secret=b"s3cret") == WORKED_TOKEN
+        assert compose_token(**numbers, delay_ms=None, token_secret=b"s3cret") == WORKED_OLDER_TOKEN
+
+    def test_parse(self) -> None:
+        token = parse_token(WORKED_TOKEN)
+        assert token.session_id == 2516582400000315960
+        assert token.delay_ms == -37
+        assert token.expires_ms == 1700086400000
+        assert token.is_signed_with(b"s3cret")
+        assert not token.is_signed_with(b"S3cret")
+
+    def test_parse_older(self) -> None:
+        token = parse_token(WORKED_OLDER_TOKEN)
+        assert token.delay_ms is None
+        assert token.is_signed_with(b"s3cret")
+
+
+@given(unsigned_64, st.none() | signed_64, times_ms, st.binary(min_size=1, max_size=64))
+@example(0, 0, 0, b"\0")
+@example(2**64 - 1, -(2**63), 2**63 - 1, b"x")
+def test_a_composed_token_round_trips(
+    session_id: int, delay_ms: int | None, expires_ms: int, token_secret: bytes
+) -> None:
+    token = parse_token(
+        compose_token(
+            session_id=session_id,
+            delay_ms=delay_ms,
+            expires_ms=expires_ms,
+            token_secret=token_secret,
+        )
+    )
+    assert (token.session_id, token.delay_ms, token.expires_ms) == (
+        session_id,
+        delay_ms,
+        expires_ms,
+    )
+    assert token.is_signed_with(token_secret)
+    assert not token.is_signed_with(token_secret + b"!")
+
+
+@pytest.mark.parametrize(
+    ("numbers", "word"),
+    [
+        ({"session_id": -1}, "session_id"),
+        ({"session_id": 2**64}, "session_id"),
+        ({"expires_ms": -1}, "expires_ms"),
+        ({"expires_ms": 2**63}, "expires_ms"),
+        ({"delay_ms": 2**63}, "delay_ms"),
+        ({"delay_ms": -(2**63) - 1}, "delay_ms"),
+    ],
+)
+def test_compose_refuses_numbers_out_of_range(numbers: dict[str, int], word: str) -> None:
+    with pytest.raises(ValueError, match=word):
+        compose_token(
+            **{"session_id": 1, "delay_ms": 1, "expires_ms": 1, **numbers},
+            token_secret=TOKEN_SECRET,
+        )
+
+
+SIGNATURE = WORKED_TOKEN.rsplit(".", 1)[1]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        ".",
+        "...",
+        "....",
+        "null",
+        "a.b.c",
+        f"a.b.c.d.{SIGNATURE}",
+        f".1.1.{SIGNATURE}",
+        f"1..1.{SIGNATURE}",
+        f"1.1..{SIGNATURE}",
+        f"1.-.1.{SIGNATURE}",
+        f"1.--1.1.{SIGNATURE}",
+        f"1.+1.1.{SIGNATURE}",
+        f"-1.1.1.{SIGNATURE}",
+        f"1.1.-1.{SIGNATURE}",
+        f"1_0.1.1.{SIGNATURE}",
+        f" 1.1.1.{SIGNATURE}",
+        f"1.1.1.{SIGNATURE}\n",
+        f"1.1.1.{SIGNATURE[:-2]}",
+        f"1.1.1.{SIGNATURE}1",
+        f"1.1.1.{SIGNATURE[:-1]}0",
+        f"1.1.1.{SIGNATURE[:-1]}O",
+        f"1.1.1.{SIGNATURE[:-1]}é",
+        f"1.1.1.{'z' * 44}",
+        f"1.1.1.{'1' * 44}",
+        f"1.1.1.{'z' * 100_000}",
+        f"3w5e11264sgsg.1.1.{SIGNATURE}",
+        f"{'z' * 100_000}.1.1.{SIGNATURE}",
+        f"1.1y2p0ij32e8e8.1.{SIGNATURE}",
+        f"1.-1y2p0ij32e8e9.1.{SIGNATURE}",
+        f"1.1.1y2p0ij32e8e8.{SIGNATURE}",
+        f"١.1.1.{SIGNATURE}",
+    ],
+)
+def test_malformed_tokens_are_refused_without_quoting_them(text: str) -> None:
+    with pytest.raises(MalformedToken) as refused:
+        parse_token(text)
+    for part in text.split("."):
+        if len(part) > 3:
+            assert part not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"3w5e11264sgsf.1.1.{SIGNATURE}",
+        f"000000000000000000003w5e11264sgsf.1.1.{SIGNATURE}",
+        f"1.-1y2p0ij32e8e8.1.{SIGNATURE}",
+        f"1.1y2p0ij32e8e7.1.{SIGNATURE}",
+        f"1.1.1.{'1' * 32}",
+        f"J4BA0AE04J7C.-11.LP0BJPQ8.{SIGNATURE}",
+    ],
+)
+def test_the_ends_of_the_ranges_are_tokens(text: str) -> None:
+    parse_token(text)
+
+
+def test_a_token_does_not_show_its_signature() -> None:
+    assert SIGNATURE not in repr(parse_token(WORKED_TOKEN))
+    (tag,) = find_tags(token_tag(WORKED_TOKEN))
+    assert SIGNATURE not in repr(tag)
+
+
+@given(unsigned_64)
+def test_session_ids_round_trip(session_id: int) -> None:
+    assert parse_session_id(str(session_id)) == session_id
+    assert parse_session_id(f"000{session_id}") == session_id
+
+
+@pytest.mark.parametrize(
+    "text", ["", "-1", "+1", "1.0", "0x1", "1_0", "1 ", "١", str(2**64), "9" * 1_000_000, "1\n"]
+)
+def test_other_session_ids_are_refused(text: str) -> None:
+    with pytest.raises(ValueError, match="64 bits"):
+        parse_session_id(text)
+
+
+TOKEN = a_token()
+
+
+class TestFindingTags:
+    @pytest.mark.parametrize(
+        ("text", "value"),
+        [
+            (f"openReplaySessionToken={TOKEN}", TOKEN),
+            (f"[openReplaySessionToken={TOKEN}] boom", TOKEN),
+            (f"so it was openReplaySessionToken={TOKEN}.", TOKEN),
+            (f"so it was openReplaySessionToken={TOKEN}... and then", TOKEN),
+            (f"openReplaySessionToken={TOKEN}-1", TOKEN),
+            (f'{{"message": "openReplaySessionToken={TOKEN}"}}', TOKEN),
+            (f'"openReplaySessionToken={TOKEN}\\n next"', TOKEN),
+            ("openReplaySessionToken=", ""),
+            ("[openReplaySessionToken=]", ""),
+            ("openReplaySessionToken= error", ""),
+            ('openReplaySessionToken="" error', ""),
+            ("openReplaySessionToken=None", "None"),
+            ("openReplaySessionToken=****", "****"),
+            (f'openReplaySessionToken="{TOKEN}"', f'"{TOKEN}"'),
+            ("openReplaySessionToken={token}", "{token"),
+            ("openReplaySessionToken=%s", "%s"),
+        ],
+    )
+    def test_token_form(self, text: str, value: str) -> None:
+        (tag,) = find_tags(text)
+        assert tag.form is TagForm.TOKEN
+        assert tag.value == text[tag.value_start : tag.value_end] == value
+
+    @pytest.mark.parametrize(
+        ("text", "value"),
+        [
+            (id_tag(SESSION_ID), str(SESSION_ID)),
+            ("openReplaySession.id=12.", "12"),
+            ("openReplaySession.id=12abc", "12abc"),
+            ("openReplaySession.id=-12", "-12"),
+            ("openReplaySession.id=", ""),
+        ],
+    )
+    def test_id_form(self, text: str, value: str) -> None:
+        (tag,) = find_tags(text)
+        assert tag.form is TagForm.ID
+        assert tag.value == value
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            f"openreplaysessiontoken={TOKEN}",
+            f"OPENREPLAYSESSIONTOKEN={TOKEN}",
+            f"OpenReplaySessionToken={TOKEN}",
+            f"openreplay_session_token={TOKEN}",
+            f"openReplaySessionToken = {TOKEN}",
+            f"openReplaySessionToken= {TOKEN}",
+            f"openReplaySessionToken ={TOKEN}",
+            f"openReplaySessionToken:{TOKEN}",
+            f"openReplaySessionToken: {TOKEN}",
+            f"openReplaySessionToken%3D{TOKEN}",
+            f"[openReplaySessionToken {TOKEN}]",
+            f'{{"openReplaySessionToken": "{TOKEN}"}}',
+            f'{{\\"openReplaySessionToken\\":\\"{TOKEN}\\"}}',
+            f"{{'openReplaySessionToken': '{TOKEN}'}}",
+            f"openReplaySession.Id={SESSION_ID}",
+            f"openReplaySessionId={SESSION_ID}",
+            f"openReplaySession.id: {SESSION_ID}",
+            f"openReplaySession.id= {SESSION_ID}",
+            f'{{"openReplaySession.id": {SESSION_ID}}}',
+        ],
+    )
+    def test_misspelled(self, text: str) -> None:
+        (tag,) = find_tags(text)
+        assert tag.form is TagForm.MISSPELLED
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            "",
+            "the openReplaySessionToken is missing",
+            "openReplaySession.identity",
+            f"X-OpenReplay-SessionToken: {TOKEN}",
+            f"x-openreplay-sessiontoken: {TOKEN}",
+            f"HTTP_X_OPENREPLAY_SESSIONTOKEN: {TOKEN}",
+            "openReplay session started",
+            f"openReplaySeſſionToken={TOKEN}",
+        ],
+    )
+    def test_no_tag(self, text: str) -> None:
+        assert list(find_tags(text)) == []
+
+    def test_brackets_belong_to_the_tag_where_both_are_there(self) -> None:
+        text = f"a [openReplaySessionToken={TOKEN}] b"
+        (tag,) = find_tags(text)
+        assert text[: tag.start] + text[tag.end :] == "a  b"
+        (tag,) = find_tags(f"openReplaySessionToken={TOKEN}]")
+        assert tag.end == tag.value_end
+
+    @given(st.lists(st.tuples(st.text(), tokens), min_size=1, max_size=5))
+    def test_every_tag_is_found_in_any_text(self, pieces: list[tuple[str, str]]) -> None:
+        text = "".join(f"{before}\n{token_tag(token)}" for before, token in pieces)
+        values = [tag.value for tag in find_tags(text) if tag.form is TagForm.TOKEN]
+        assert [value for value in values if value in text][-len(pieces) :] == [
+            token for _, token in pieces
+        ]
+
+    def test_times_are_judged_in_milliseconds(self) -> None:
+        token = parse_token(a_token(expires_ms=EXPIRES_MS))
+        assert not token.is_expired(EXPIRES_MS - 1)
+        assert token.is_expired(EXPIRES_MS)
