@@ -155,7 +155,10 @@ def judge(
     """
     now_ms = int(time.time() * 1000) if now_ms is None else now_ms
     decisive = decisive_tag(
-        message, token_secret=token_secret, accept_unsigned_ids=accept_unsigned_ids, now_ms=now_ms
+        message,
+        token_secret=token_secret,
+        unsigned_ids_accepted=token_secret is None or accept_unsigned_ids,
+        now_ms=now_ms,
     )
     polled = read_as_poller(message, token_secret=token_secret, now_ms=now_ms)
     search = _SEARCH if decisive.verdict is Verdict.LINKABLE else _NOBODY
@@ -171,12 +174,15 @@ def judge(
 
 
 def decisive_tag(
-    message: str, *, token_secret: bytes | None, accept_unsigned_ids: bool, now_ms: int
+    message: str, *, token_secret: bytes | None, unsigned_ids_accepted: bool, now_ms: int
 ) -> JudgedTag:
-    """The tag that decides a line's verdict: the best one, and among equals the first."""
+    """The tag that decides a line's verdict: the best one, and among equals the first.
+
+    As in :func:`judge`, but ``unsigned_ids_accepted`` holds with and without a secret.
+    """
     best = _NO_TAG
     for tag in find_tags(message):
-        judged = _judge_tag(tag, token_secret, accept_unsigned_ids, now_ms)
+        judged = _judge_tag(tag, token_secret, unsigned_ids_accepted, now_ms)
         if _RANK[judged.verdict] > _RANK[best.verdict]:
             best = judged
         if best.verdict is Verdict.LINKABLE:
@@ -185,7 +191,7 @@ def decisive_tag(
 
 
 def _judge_tag(
-    tag: SessionTag, token_secret: bytes | None, accept_unsigned_ids: bool, now_ms: int
+    tag: SessionTag, token_secret: bytes | None, unsigned_ids_accepted: bool, now_ms: int
 ) -> JudgedTag:
     if tag.form is TagForm.MISSPELLED:
         return JudgedTag(Verdict.MISSPELLED_TAG, tag)
@@ -194,7 +200,7 @@ def _judge_tag(
     if is_masked(tag.value):
         return JudgedTag(Verdict.MASKED_TOKEN, tag)
     if tag.form is TagForm.ID:
-        return _judge_id(tag, token_secret is None or accept_unsigned_ids)
+        return _judge_id(tag, unsigned_ids_accepted)
     return _judge_token(tag, token_secret, now_ms)
 
 

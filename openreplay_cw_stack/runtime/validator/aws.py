@@ -1,0 +1,85 @@
+"""The AWS calls of the validator, with the runtime's boto3.
+
+Errors leave here as their code alone: a message or a traceback of botocore may quote a request.
+"""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+from openreplay_cw_stack.runtime.validator.delivery import DeliveryFailed, StreamMissing
+from openreplay_cw_stack.runtime.validator.token_secret import SecretUnreadable
+
+
+def error_code(error: Exception) -> str:
+    """The code of a botocore error, or the name of its class where it has none."""
+    response = getattr(error, "response", None)
+    code = response.get("Error", {}).get("Code") if isinstance(response, dict) else None
+    return str(code) if code else type(error).__name__
+
+
+class CloudWatchLogsWriter:
+    """Writes to one log group. Throttled and failed calls are repeated by botocore first."""
+
+    def __init__(self, log_group: str, client: Any = None) -> None:
+        self._log_group = log_group
+        self._given_client = client
+
+    @functools.cached_property
+    def _client(self) -> Any:
+        return self._given_client or _client("logs")
+
+    def create_stream(self, stream: str) -> None:
+        """Create a log stream; one that exists already is fine."""
+        try:
+            self._client.create_log_stream(logGroupName=self._log_group, logStreamName=stream)
+        except Exception as error:
+            if error_code(error) != "ResourceAlreadyExistsException":
+                raise DeliveryFailed(error_code(error)) from None
+
+    def put(self, stream: str, events: list[dict[str, Any]]) -> dict[str, Any]:
+        """Put a batch; raises DeliveryFailed, or StreamMissing."""
+        try:
+            response: dict[str, Any] = self._client.put_log_events(
+                logGroupName=self._log_group, logStreamName=stream, logEvents=events
+            )
+        except Exception as error:
+            if error_code(error) == "ResourceNotFoundException":
+                raise StreamMissing from None
+            raise DeliveryFailed(error_code(error)) from None
+        return response
+
+
+class SecretsManagerReader:
+    """Reads the current value of one secret; a line break at its end is not part of it."""
+
+    def __init__(self, arn: str, client: Any = None) -> None:
+        self._arn = arn
+        self._given_client = client
+
+    def __call__(self) -> bytes:
+        """The secret's value; raises SecretUnreadable."""
+        try:
+            client = self._given_client or _client("secretsmanager")
+            value = client.get_secret_value(SecretId=self._arn)
+        except Exception as error:
+            raise SecretUnreadable(error_code(error)) from None
+        text = value.get("SecretString")
+        secret = text.encode() if isinstance(text, str) else value.get("SecretBinary", b"")
+        secret = secret.rstrip(b"\r\n")
+        if not secret:
+            raise SecretUnreadable("the secret is empty")
+        return bytes(secret)
+
+
+def _client(service: str) -> Any:
+    import boto3
+    from botocore.config import Config
+
+    config = Config(
+        retries={"mode": "standard", "total_max_attempts": 5},
+        connect_timeout=3,
+        read_timeout=10,
+    )
+    return boto3.client(service, config=config)

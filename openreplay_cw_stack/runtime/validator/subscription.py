@@ -1,0 +1,118 @@
+"""What CloudWatch Logs hands a subscribed Lambda function.
+
+AWS documentation, "Log group-level subscription filters": the event is ``{"awslogs": {"data":
+base64(gzip(json))}}`` and the document has ``messageType`` (``DATA_MESSAGE``, or
+``CONTROL_MESSAGE`` for a reachability check), ``owner``, ``logGroup``, ``logStream``,
+``subscriptionFilters`` and ``logEvents`` with ``id``, ``timestamp`` and ``message``. Fields we do
+not know are left alone.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import gzip
+import json
+import zlib
+from dataclasses import dataclass
+from typing import Any
+
+
+class InvalidPayload(ValueError):
+    """The event is no subscription payload. The message never quotes it."""
+
+
+@dataclass(frozen=True)
+class LogEvent:
+    """One log event.
+
+    Attributes:
+        id: CloudWatch's id of the event.
+        timestamp: milliseconds since 1970.
+        message: the line; it may have several physical lines.
+    """
+
+    id: str
+    timestamp: int
+    message: str
+
+
+@dataclass(frozen=True)
+class Subscription:
+    """A subscription payload: events of one log stream.
+
+    Attributes:
+        owner: the AWS account of the log group.
+        log_group: the log group's name.
+        log_stream: the log stream's name.
+        log_events: the events that could be read, in their order.
+        unreadable_events: how many entries of ``logEvents`` were no events.
+    """
+
+    owner: str
+    log_group: str
+    log_stream: str
+    log_events: tuple[LogEvent, ...]
+    unreadable_events: int = 0
+
+
+def decode_subscription(event: object) -> Subscription | None:
+    """Read a subscription payload; None for a control message, which carries no lines.
+
+    Raises:
+        InvalidPayload: the event is none. An entry of ``logEvents`` that is no event is counted
+            and does not stop the entries around it.
+    """
+    document = _document(event)
+    message_type = document.get("messageType")
+    if message_type == "CONTROL_MESSAGE":
+        return None
+    if message_type != "DATA_MESSAGE":
+        raise InvalidPayload("its messageType is neither DATA_MESSAGE nor CONTROL_MESSAGE")
+    entries = document.get("logEvents")
+    if not isinstance(entries, list):
+        raise InvalidPayload("its logEvents are no list")
+    log_events = tuple(filter(None, map(_log_event, entries)))
+    return Subscription(
+        owner=_text(document, "owner"),
+        log_group=_text(document, "logGroup"),
+        log_stream=_text(document, "logStream"),
+        log_events=log_events,
+        unreadable_events=len(entries) - len(log_events),
+    )
+
+
+def _document(event: object) -> dict[str, Any]:
+    try:
+        data = event["awslogs"]["data"]  # type: ignore[index]
+    except (TypeError, KeyError, IndexError):
+        raise InvalidPayload("it has no awslogs.data") from None
+    try:
+        text = gzip.decompress(base64.b64decode(data, validate=True))
+    except (TypeError, ValueError, binascii.Error, OSError, EOFError, zlib.error):
+        raise InvalidPayload("its data is not gzip in base64") from None
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError):
+        raise InvalidPayload("its data is not JSON") from None
+    if not isinstance(document, dict):
+        raise InvalidPayload("its data is no JSON object")
+    return document
+
+
+def _text(document: dict[str, Any], name: str) -> str:
+    value = document.get(name)
+    if not isinstance(value, str) or not value:
+        raise InvalidPayload(f"its {name} is no text")
+    return value
+
+
+def _log_event(entry: object) -> LogEvent | None:
+    if not isinstance(entry, dict):
+        return None
+    identifier, timestamp, message = (entry.get(key) for key in ("id", "timestamp", "message"))
+    if not isinstance(identifier, str) or not isinstance(message, str):
+        return None
+    if not isinstance(timestamp, int) or isinstance(timestamp, bool):
+        return None
+    return LogEvent(identifier, timestamp, message)

@@ -1,0 +1,109 @@
+"""One subscription payload through the validator."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from openreplay_cw_stack.runtime.validator.counting import Counts, metric_documents
+from openreplay_cw_stack.runtime.validator.delivery import LogGroupWriter, deliver
+from openreplay_cw_stack.runtime.validator.linking import JudgedLine, judge_line
+from openreplay_cw_stack.runtime.validator.settings import Settings
+from openreplay_cw_stack.runtime.validator.subscription import (
+    InvalidPayload,
+    Subscription,
+    decode_subscription,
+)
+from openreplay_cw_stack.runtime.validator.token_secret import TokenSecret
+from openreplay_cw_stack.tagging import Verdict
+from openreplay_cw_stack.tagging import metrics as names
+
+
+@dataclass(frozen=True)
+class Validator:
+    """Judges payloads and delivers what is linkable.
+
+    Attributes:
+        settings: see :class:`Settings`.
+        writer: writes to the linked log group.
+        token_secret: None where signatures are not to be checked.
+        clock_ms: the time in milliseconds since 1970.
+        emit: takes one line for the function's own log.
+    """
+
+    settings: Settings
+    writer: LogGroupWriter
+    token_secret: TokenSecret | None
+    clock_ms: Callable[[], int]
+    emit: Callable[[str], None]
+
+    def validate(self, event: object) -> None:
+        """Take one payload to its end. Returns for whatever a payload or a line contains.
+
+        Raises:
+            DeliveryFailed: the linked log group did not take the lines. Nothing was counted then;
+                Lambda repeats the payload and gives up into the on-failure destination.
+        """
+        try:
+            subscription = decode_subscription(event)
+        except InvalidPayload as invalid:
+            self._report(names.INVALID_PAYLOADS, f"not a subscription payload: {invalid}")
+            return
+        if subscription is None:
+            return
+        if subscription.log_group in (self.settings.linked_log_group, self.settings.own_log_group):
+            self._report(names.REFUSED_PAYLOADS, "refused our own log group: it would make a loop")
+            return
+        self._publish(self._validate(subscription))
+
+    def _validate(self, subscription: Subscription) -> Counts:
+        now_ms = self.clock_ms()
+        secret = self.token_secret.get() if self.token_secret else None
+        judged = [
+            judge_line(
+                log_event, subscription, self.settings.policy, token_secret=secret, now_ms=now_ms
+            )
+            for log_event in subscription.log_events
+        ]
+        counts = _count(judged, subscription)
+        if self.token_secret and secret is None:
+            unchecked = counts.verdicts[Verdict.LINKABLE]
+            counts.totals[names.UNCHECKED_SIGNATURES] = unchecked
+            self._say(f"token secret unreadable: {self.token_secret.failure}")
+        report = deliver(
+            self.writer,
+            subscription.log_group,
+            (line.linked for line in judged if line.linked),
+            arrival_ms=now_ms,
+        )
+        counts.linked = report.linked
+        counts.totals[names.CUT_LINES] = report.cut
+        counts.dropped.update(report.dropped)
+        return counts
+
+    def _report(self, metric: str, reason: str) -> None:
+        self._say(reason)
+        self._publish(Counts(totals=Counter({metric: 1})))
+
+    def _publish(self, counts: Counts) -> None:
+        for document in metric_documents(
+            counts,
+            deployment=self.settings.deployment,
+            detailed=self.settings.detailed_metrics,
+            now_ms=self.clock_ms(),
+        ):
+            self.emit(document)
+
+    def _say(self, message: str) -> None:
+        self.emit(json.dumps({"level": "WARN", "message": message}))
+
+
+def _count(judged: list[JudgedLine], subscription: Subscription) -> Counts:
+    counts = Counts(log_group=subscription.log_group)
+    counts.verdicts.update(line.verdict for line in judged)
+    counts.totals[names.EXPIRED_LINES] = sum(line.expired for line in judged)
+    if subscription.unreadable_events:
+        counts.dropped["unreadable"] = subscription.unreadable_events
+    return counts

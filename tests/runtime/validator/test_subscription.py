@@ -1,0 +1,125 @@
+from __future__ import annotations
+
+import base64
+import contextlib
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from openreplay_cw_stack.runtime.validator.subscription import (
+    InvalidPayload,
+    LogEvent,
+    decode_subscription,
+)
+from tests.runtime.payloads import (
+    CONTROL_MESSAGE,
+    LOG_GROUP,
+    LOG_STREAM,
+    NOW_MS,
+    OWNER,
+    a_document,
+    an_event,
+    encode,
+)
+
+
+def test_every_event_is_read_in_order() -> None:
+    subscription = decode_subscription(an_event(a_document("one", "two")))
+    assert subscription is not None
+    assert (subscription.owner, subscription.log_group, subscription.log_stream) == (
+        OWNER,
+        LOG_GROUP,
+        LOG_STREAM,
+    )
+    assert subscription.log_events == (
+        LogEvent("0" * 56, NOW_MS, "one"),
+        LogEvent("0" * 55 + "1", NOW_MS + 1, "two"),
+    )
+    assert subscription.unreadable_events == 0
+
+
+def test_a_control_message_has_no_lines() -> None:
+    assert decode_subscription(an_event(CONTROL_MESSAGE)) is None
+
+
+def test_unknown_fields_are_left_alone() -> None:
+    document = a_document("one", policyLevel="ACCOUNT_LEVEL_POLICY")
+    document["logEvents"][0]["extractedFields"] = {"a": "b"}
+    subscription = decode_subscription(an_event(document))
+    assert subscription is not None
+    assert len(subscription.log_events) == 1
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        None,
+        "a line",
+        {},
+        {"id": 1, "timestamp": 1, "message": "m"},
+        {"id": "1", "timestamp": "1", "message": "m"},
+        {"id": "1", "timestamp": True, "message": "m"},
+        {"id": "1", "timestamp": 1.5, "message": "m"},
+        {"id": "1", "timestamp": 1, "message": None},
+        {"id": "1", "timestamp": 1},
+    ],
+)
+def test_an_unreadable_entry_does_not_stop_the_others(entry: object) -> None:
+    document = a_document("one", "two")
+    document["logEvents"].insert(1, entry)
+    subscription = decode_subscription(an_event(document))
+    assert subscription is not None
+    assert [event.message for event in subscription.log_events] == ["one", "two"]
+    assert subscription.unreadable_events == 1
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        None,
+        [],
+        "text",
+        {},
+        {"awslogs": None},
+        {"awslogs": {}},
+        {"awslogs": {"data": None}},
+        {"awslogs": {"data": 5}},
+        {"awslogs": {"data": ""}},
+        {"awslogs": {"data": "***"}},
+        {"awslogs": {"data": "é"}},
+        {"awslogs": {"data": base64.b64encode(b"not gzip").decode()}},
+        {"awslogs": {"data": encode(b'{"messageType": "DATA_MESSAGE"}' * 99)[:40]}},
+        {"awslogs": {"data": encode(b"not json")}},
+        {"awslogs": {"data": encode(b"\xff\xfe\xfd")}},
+        {"awslogs": {"data": encode(b"[" * 100_000)}},
+        {"awslogs": {"data": encode(b"[]")}},
+        an_event({}),
+        an_event(a_document(messageType="SOMETHING_NEW")),
+        an_event(a_document(logEvents=None)),
+        an_event(a_document(logEvents={"id": 1})),
+        an_event(a_document("one", logGroup=None)),
+        an_event(a_document("one", logGroup="")),
+        an_event(a_document("one", logStream=7)),
+        an_event(a_document("one", owner=[])),
+        {"Records": [{"body": "an SQS message"}]},
+    ],
+)
+def test_anything_else_is_refused(event: object) -> None:
+    with pytest.raises(InvalidPayload):
+        decode_subscription(event)
+
+
+json_values: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=8,
+)
+
+
+@given(json_values, st.dictionaries(st.sampled_from(list(a_document())), json_values))
+def test_whatever_comes_it_is_read_or_refused(event: Any, changes: dict[str, Any]) -> None:
+    for candidate in (event, an_event(event), an_event({**a_document("one"), **changes})):
+        with contextlib.suppress(InvalidPayload):
+            decode_subscription(candidate)
