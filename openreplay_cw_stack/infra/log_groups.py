@@ -1,0 +1,88 @@
+"""What the app itself shows of a log group: its name, its class, whether two are the same."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import aws_cdk as cdk
+from aws_cdk import aws_logs as logs
+
+# CloudWatch Logs API reference, "CreateLogGroup".
+_NAME = re.compile(r"[.\-_/#A-Za-z0-9]{1,512}\Z")
+_RESERVED_PREFIX = "aws/"
+
+
+def check_log_group_name(name: str) -> None:
+    """Refuse what CloudWatch Logs refuses as the name of a log group.
+
+    Raises:
+        ValueError: the name is empty, too long, reserved, or has other characters. A name that is
+            only known at deploy time passes.
+    """
+    if cdk.Token.is_unresolved(name):
+        return
+    if not _NAME.match(name):
+        raise ValueError(
+            f"{name!r} is no log group name: use 1 to 512 letters, digits and the characters "
+            "'.', '-', '_', '/' and '#'"
+        )
+    if name.startswith(_RESERVED_PREFIX):
+        raise ValueError(
+            f"{name!r} is no log group name: {_RESERVED_PREFIX!r} at the beginning is reserved; "
+            f"did you mean {'/' + name!r}?"
+        )
+
+
+def concrete_name(log_group: logs.ILogGroup) -> str | None:
+    """The log group's name where the app knows it, else None (CloudFormation will choose it)."""
+    for name in (_declared_name(log_group), log_group.log_group_name):
+        if name is not None and not cdk.Token.is_unresolved(name):
+            return name
+    return None
+
+
+def identity(log_group: logs.ILogGroup) -> str:
+    """A text that is equal for two constructs that stand for the same log group.
+
+    Two constructs can stand for one group: one created it and another imported its name. Where
+    the name is only known at deploy time, two constructs are told apart by their reference.
+    """
+    name = concrete_name(log_group)
+    if name is not None:
+        return name
+    return reference_identity(cdk.Stack.of(log_group), log_group.log_group_name)
+
+
+def reference_identity(stack: cdk.Stack, name: str) -> str:
+    """The identity of a log group that a resource in ``stack`` names."""
+    if not cdk.Token.is_unresolved(name):
+        return name
+    return f"{stack.node.addr} {json.dumps(stack.resolve(name), sort_keys=True)}"
+
+
+def describe(log_group: logs.ILogGroup) -> str:
+    """The log group in an error message: its name, or else where it is defined."""
+    return concrete_name(log_group) or f"the log group at {log_group.node.path}"
+
+
+def log_group_class(log_group: logs.ILogGroup) -> str | None:
+    """The class of a log group that this app creates; None where it cannot be seen."""
+    child = log_group.node.default_child
+    if isinstance(child, logs.CfnLogGroup):
+        return child.log_group_class or logs.LogGroupClass.STANDARD.value
+    return None
+
+
+def arn_for_policies(log_group: logs.ILogGroup) -> str:
+    """The ARN that a policy names to mean a log group: it ends in exactly one ``:*``.
+
+    AWS documentation, "Overview of managing access permissions to your CloudWatch Logs resources".
+    """
+    arn = log_group.log_group_arn
+    return arn if cdk.Token.is_unresolved(arn) or arn.endswith(":*") else f"{arn}:*"
+
+
+def _declared_name(log_group: logs.ILogGroup) -> str | None:
+    child = log_group.node.default_child
+    return child.log_group_name if isinstance(child, logs.CfnLogGroup) else None

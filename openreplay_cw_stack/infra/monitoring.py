@@ -1,0 +1,205 @@
+"""The dashboard and the alarms. The engine is CloudWatch's own; nothing here costs per line."""
+
+from __future__ import annotations
+
+import aws_cdk as cdk
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_cloudwatch_actions as cloudwatch_actions
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_sns as sns
+from constructs import Construct
+
+from openreplay_cw_stack.infra.acknowledgements import acknowledge
+from openreplay_cw_stack.infra.encryption import let_alarms_use
+from openreplay_cw_stack.infra.token_validator import TokenValidator
+from openreplay_cw_stack.tagging import Verdict
+from openreplay_cw_stack.tagging import metrics as names
+
+DROP_REASONS = ("too_new", "too_old", "expired", "unreadable")
+"""The values of the dimension ``Reason``."""
+
+
+class Monitoring(Construct):
+    """Alarms on what needs a person, and a dashboard of what became of the lines.
+
+    Attributes:
+        topic: where the alarms go.
+        alarms: by what they watch.
+        dashboard: None where it was switched off.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        validator: TokenValidator,
+        checks_signatures: bool,
+        topic: sns.ITopic | None = None,
+        dashboard: bool = True,
+        encryption_key: kms.IKey | None = None,
+    ) -> None:
+        """Watch a validator.
+
+        Args:
+            scope: the parent construct.
+            construct_id: the id under it.
+            validator: what is watched.
+            checks_signatures: whether it has a token secret to read.
+            topic: where the alarms go; default: a topic of our own, for you to subscribe to.
+            dashboard: whether to make one.
+            encryption_key: encrypts our own topic.
+        """
+        super().__init__(scope, construct_id)
+        self._validator = validator
+        self.topic: sns.ITopic = topic or self._own_topic(encryption_key)
+        self.alarms: dict[str, cloudwatch.Alarm] = {}
+        self._add_alarms(checks_signatures)
+        self.dashboard = self._dashboard() if dashboard else None
+
+    def _own_topic(self, encryption_key: kms.IKey | None) -> sns.Topic:
+        topic = sns.Topic(self, "AlarmTopic", master_key=encryption_key, enforce_ssl=True)
+        # A topic with a policy of its own loses the default one, which lets alarms publish.
+        topic.add_to_resource_policy(
+            iam.PolicyStatement(
+                sid="LetAlarmsOfThisAccountPublish",
+                principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
+                actions=["sns:Publish"],
+                resources=[topic.topic_arn],
+                conditions={"StringEquals": {"aws:SourceAccount": cdk.Aws.ACCOUNT_ID}},
+            )
+        )
+        if encryption_key is not None:
+            let_alarms_use(encryption_key)
+        else:
+            reason = (
+                "An alarm's name and state are all that is published; encryption_key= encrypts "
+                "the topic with a customer managed key"
+            )
+            acknowledge(
+                topic,
+                {
+                    "HIPAA.Security-SNSEncryptedKMS": reason,
+                    "NIST.800.53.R5-SNSEncryptedKMS": reason,
+                    "PCI.DSS.321-SNSEncryptedKMS": reason,
+                },
+            )
+        return topic
+
+    def _add_alarms(self, checks_signatures: bool) -> None:
+        validator = self._validator
+        self._alarm(
+            "DeadLetters",
+            validator.dead_letter_queue.metric_approximate_number_of_messages_visible(
+                statistic="Maximum"
+            ),
+            "Lambda gave up on subscription payloads; they wait in the dead-letter queue. See "
+            "Troubleshooting in the README of openreplay-cw-stack",
+        )
+        self._alarm(
+            "ValidatorErrors",
+            validator.function.metric_errors(),
+            "The validator failed; Lambda repeats a payload twice. Its log group says why",
+        )
+        self._alarm(
+            "DroppedLines",
+            self._dropped_lines(),
+            "Linkable lines were lost; the dimension Reason of DroppedLines says why",
+        )
+        if checks_signatures:
+            self._alarm(
+                "UncheckedSignatures",
+                validator.metric(names.UNCHECKED_SIGNATURES),
+                "The token secret cannot be read: lines are linked without a signature check",
+            )
+
+    def _dropped_lines(self) -> cloudwatch.MathExpression:
+        metrics = {
+            reason: self._validator.metric(names.DROPPED_LINES, {names.REASON: reason})
+            for reason in DROP_REASONS
+        }
+        terms = "+".join(f"FILL({reason},0)" for reason in DROP_REASONS)
+        return cloudwatch.MathExpression(
+            expression=terms, using_metrics=metrics, label="Dropped lines"
+        )
+
+    def _alarm(self, name: str, metric: cloudwatch.IMetric, description: str) -> None:
+        alarm = cloudwatch.Alarm(
+            self,
+            name,
+            metric=metric,
+            threshold=0,
+            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
+            evaluation_periods=1,
+            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
+            alarm_description=description,
+        )
+        alarm.add_alarm_action(cloudwatch_actions.SnsAction(self.topic))
+        self.alarms[name] = alarm
+
+    def _dashboard(self) -> cloudwatch.Dashboard:
+        validator = self._validator
+        dashboard = cloudwatch.Dashboard(self, "Dashboard", default_interval=cdk.Duration.hours(24))
+        dashboard.add_widgets(
+            cloudwatch.GraphWidget(
+                title="Lines by verdict",
+                left=[validator.metric_lines(verdict) for verdict in Verdict],
+                stacked=True,
+                width=16,
+            ),
+            cloudwatch.SingleValueWidget(
+                title="In this time",
+                metrics=[validator.metric_lines(verdict) for verdict in Verdict],
+                set_period_to_time_range=True,
+                width=8,
+            ),
+        )
+        dashboard.add_widgets(
+            self._by_group("Linked lines by tracked log group", names.LINKED_LINES),
+            self._by_group("Rejected lines by tracked log group", names.REJECTED_LINES),
+        )
+        dashboard.add_widgets(
+            cloudwatch.GraphWidget(
+                title="Lost or waiting",
+                left=[
+                    self._dropped_lines(),
+                    validator.dead_letter_queue.metric_approximate_number_of_messages_visible(
+                        statistic="Maximum", label="Payloads in the dead-letter queue"
+                    ),
+                ],
+                width=8,
+            ),
+            cloudwatch.GraphWidget(
+                title="Validator",
+                left=[
+                    validator.function.metric_invocations(label="Invocations"),
+                    validator.function.metric_errors(label="Errors"),
+                    validator.function.metric_throttles(label="Throttles"),
+                ],
+                right=[validator.function.metric_duration(statistic="p95", label="Duration p95")],
+                width=8,
+            ),
+            cloudwatch.AlarmStatusWidget(
+                title="Alarms", alarms=list(self.alarms.values()), width=8
+            ),
+        )
+        return dashboard
+
+    def _by_group(self, title: str, metric_name: str) -> cloudwatch.GraphWidget:
+        # A search follows log groups that are tracked later, on another deployment.
+        schema = f"{{{names.NAMESPACE},{names.DEPLOYMENT},{names.LOG_GROUP}}}"
+        query = (
+            f'{schema} MetricName="{metric_name}" {names.DEPLOYMENT}="{self._validator.deployment}"'
+        )
+        return cloudwatch.GraphWidget(
+            title=title,
+            left=[
+                cloudwatch.MathExpression(
+                    expression=f"SEARCH('{query}', 'Sum')",
+                    using_metrics={},
+                    label=f"${{PROP('Dim.{names.LOG_GROUP}')}}",
+                )
+            ],
+            width=12,
+        )

@@ -1,0 +1,234 @@
+"""The construct to import: everything between tracked log groups and OpenReplay."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import aws_cdk as cdk
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_secretsmanager as secretsmanager
+from aws_cdk import aws_sns as sns
+from constructs import Construct
+
+from openreplay_cw_stack.infra.acknowledgements import acknowledge_default_encryption
+from openreplay_cw_stack.infra.encryption import let_log_groups_use
+from openreplay_cw_stack.infra.log_groups import check_log_group_name
+from openreplay_cw_stack.infra.monitoring import Monitoring
+from openreplay_cw_stack.infra.service_account import ServiceAccount, ServiceAccountAccess
+from openreplay_cw_stack.infra.token_validator import TokenValidator, deployment_name
+from openreplay_cw_stack.tagging import Reader, Verdict
+
+
+class OpenReplayCloudWatch(Construct):
+    """CloudWatch log lines beside OpenReplay's session replays.
+
+    The lines of tracked log groups are judged; the ones that OpenReplay can link are copied to one
+    linked log group, and that is all that OpenReplay ever sees.
+
+    Attributes:
+        linked_log_group: the log group that holds the linked lines.
+        validator: judges the tracked lines.
+        service_account: None where it was switched off.
+        monitoring: alarms, their topic, and the dashboard.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        log_groups: Sequence[logs.ILogGroup] = (),
+        new_log_groups: Sequence[str] = (),
+        linked_log_group: logs.ILogGroup | None = None,
+        linked_log_group_name: str | None = None,
+        log_retention: logs.RetentionDays = logs.RetentionDays.ONE_MONTH,
+        removal_policy: cdk.RemovalPolicy = cdk.RemovalPolicy.RETAIN,
+        readers: Sequence[Reader] = (Reader.SEARCH,),
+        token_secret: secretsmanager.ISecret | None = None,
+        accept_unsigned_ids: bool = False,
+        service_account: bool = True,
+        service_account_access: ServiceAccountAccess = ServiceAccountAccess.SCOPED,
+        user_name: str | None = None,
+        key_serial: int = 1,
+        encryption_key: kms.IKey | None = None,
+        reserved_concurrency: int | None = 10,
+        detailed_metrics: bool = False,
+        alarm_topic: sns.ITopic | None = None,
+        dashboard: bool = True,
+    ) -> None:
+        """Build the integration.
+
+        Args:
+            scope: the parent construct.
+            construct_id: the id under it.
+            log_groups: existing log groups to track, or ones of your app.
+            new_log_groups: names of log groups to create and to track.
+            linked_log_group: an existing group for the linked lines; default: a new one.
+            linked_log_group_name: the name of the new one; default: generated.
+            log_retention: of the log groups created here.
+            removal_policy: of the log groups created here, when they leave the stack.
+            readers: which of OpenReplay's readers the linked lines are for. With ``POLL`` among
+                them (OpenReplay up to v1.20) the visitor's session token stays in the line.
+            token_secret: holds a self-hosted OpenReplay's ``TOKEN_SECRET``; signatures are then
+                checked. Default: they count as right.
+            accept_unsigned_ids: with ``token_secret``, accept ``openReplaySession.id=`` as well.
+            service_account: whether to create the IAM user of OpenReplay's CloudWatch page.
+                Nothing in OpenReplay v1.21 and later uses it.
+            service_account_access: what its key may do.
+            user_name: its name; default: generated.
+            key_serial: a higher number replaces its key.
+            encryption_key: encrypts the log groups created here, the secret, the queue and the
+                topic. Default: keys owned by AWS. An imported key must let CloudWatch Logs and
+                alarms use it already.
+            reserved_concurrency: of the validator; None reserves nothing, which is what an account
+                with the initial quota of 10 needs.
+            detailed_metrics: also publish lines by log group and verdict.
+            alarm_topic: where the alarms go; default: a new topic.
+            dashboard: whether to make one.
+
+        Raises:
+            ValueError: a log group is named twice or is the linked one, a name is none, both a
+                linked log group and a name for one are given, or a number is out of its range.
+        """
+        _check(new_log_groups, linked_log_group, linked_log_group_name)
+        super().__init__(scope, construct_id)
+        self._retention = log_retention
+        self._removal_policy = removal_policy
+        self._encryption_key = encryption_key
+        if encryption_key is not None:
+            let_log_groups_use(encryption_key, cdk.Stack.of(self))
+        self.linked_log_group = linked_log_group or self._new_log_group(
+            "LinkedLogGroup", linked_log_group_name
+        )
+        self.validator = TokenValidator(
+            self,
+            "Validator",
+            linked_log_group=self.linked_log_group,
+            readers=readers,
+            token_secret=token_secret,
+            accept_unsigned_ids=accept_unsigned_ids,
+            reserved_concurrency=reserved_concurrency,
+            detailed_metrics=detailed_metrics,
+            deployment=deployment_name(self),
+            encryption_key=encryption_key,
+        )
+        self.service_account: ServiceAccount | None = None
+        if service_account:
+            self.service_account = ServiceAccount(
+                self,
+                "ServiceAccount",
+                log_group=self.linked_log_group,
+                access=service_account_access,
+                user_name=user_name,
+                key_serial=key_serial,
+                encryption_key=encryption_key,
+            )
+        self.monitoring = Monitoring(
+            self,
+            "Monitoring",
+            validator=self.validator,
+            checks_signatures=token_secret is not None,
+            topic=alarm_topic,
+            dashboard=dashboard,
+            encryption_key=encryption_key,
+        )
+        for name in new_log_groups:
+            self.track(self._new_tracked_log_group(name))
+        for log_group in log_groups:
+            self.track(log_group)
+
+    @property
+    def log_groups(self) -> tuple[logs.ILogGroup, ...]:
+        """The tracked log groups."""
+        return self.validator.log_groups
+
+    @property
+    def user(self) -> iam.User | None:
+        """The service account's IAM user."""
+        return self.service_account.user if self.service_account else None
+
+    @property
+    def secret(self) -> secretsmanager.Secret | None:
+        """The secret that holds the service account's key."""
+        return self.service_account.secret if self.service_account else None
+
+    @property
+    def dashboard(self) -> cloudwatch.Dashboard | None:
+        """The dashboard."""
+        return self.monitoring.dashboard
+
+    def track(self, log_group: logs.ILogGroup) -> None:
+        """Track one more log group.
+
+        Raises:
+            ValueError: it is tracked already, is the linked or the validator's own, is in another
+                account or region, or has no subscription filters for its class.
+        """
+        self.validator.subscribe(log_group)
+
+    def grant_read_key(self, grantee: iam.IGrantable) -> iam.Grant:
+        """Let somebody read the service account's key from its secret.
+
+        Raises:
+            ValueError: there is no service account.
+        """
+        if self.service_account is None:
+            raise ValueError("there is no key to read: service_account is False")
+        return self.service_account.grant_read_key(grantee)
+
+    def metric_linkable(self, *, period: cdk.Duration | None = None) -> cloudwatch.Metric:
+        """How many lines OpenReplay can link; a sum over five minutes by default."""
+        return self.validator.metric_lines(Verdict.LINKABLE, period=period)
+
+    def metric_rejected(
+        self, verdict: Verdict, *, period: cdk.Duration | None = None
+    ) -> cloudwatch.Metric:
+        """How many lines were not linked for one verdict; a sum over five minutes by default.
+
+        Raises:
+            ValueError: the verdict is ``linkable``.
+        """
+        if verdict is Verdict.LINKABLE:
+            raise ValueError("linkable is no rejection: use metric_linkable()")
+        return self.validator.metric_lines(verdict, period=period)
+
+    def _new_tracked_log_group(self, name: str) -> logs.LogGroup:
+        return self._new_log_group(f"LogGroup{name}", name)
+
+    def _new_log_group(self, construct_id: str, name: str | None) -> logs.LogGroup:
+        log_group = logs.LogGroup(
+            self,
+            construct_id,
+            log_group_name=name,
+            retention=self._retention,
+            removal_policy=self._removal_policy,
+            encryption_key=self._encryption_key,
+        )
+        if self._encryption_key is None:
+            acknowledge_default_encryption(log_group)
+        return log_group
+
+
+def _check(
+    new_log_groups: Sequence[str],
+    linked_log_group: logs.ILogGroup | None,
+    linked_log_group_name: str | None,
+) -> None:
+    for name in [*new_log_groups, *([linked_log_group_name] if linked_log_group_name else [])]:
+        check_log_group_name(name)
+    for position, name in enumerate(new_log_groups):
+        if cdk.Token.is_unresolved(name):
+            raise ValueError(
+                "a name in new_log_groups is only known at deploy time: create that log group in "
+                "your app and pass it in log_groups"
+            )
+        if name in new_log_groups[:position]:
+            raise ValueError(f"{name} is in new_log_groups twice: name every log group once")
+    if linked_log_group is not None and linked_log_group_name is not None:
+        raise ValueError(
+            "linked_log_group and linked_log_group_name are both given: an existing log group has "
+            f"its name already; leave out linked_log_group_name={linked_log_group_name!r}"
+        )

@@ -1,0 +1,166 @@
+"""A stack of its own around the construct, for those who have no CDK app to put it into."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import aws_cdk as cdk
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_secretsmanager as secretsmanager
+from aws_cdk import aws_sns as sns
+from constructs import Construct
+
+from openreplay_cw_stack.infra.open_replay_cloud_watch import OpenReplayCloudWatch
+from openreplay_cw_stack.infra.service_account import ServiceAccountAccess
+from openreplay_cw_stack.tagging import Reader
+
+
+class OpenReplayCloudWatchStack(cdk.Stack):
+    """:class:`OpenReplayCloudWatch` with the same keywords, given as text where it takes objects.
+
+    Attributes:
+        integration: the construct.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        env: cdk.Environment | None = None,
+        log_groups: Sequence[str] = (),
+        new_log_groups: Sequence[str] = (),
+        linked_log_group: str | None = None,
+        linked_log_group_name: str | None = None,
+        log_retention: logs.RetentionDays = logs.RetentionDays.ONE_MONTH,
+        removal_policy: cdk.RemovalPolicy = cdk.RemovalPolicy.RETAIN,
+        readers: Sequence[Reader] = (Reader.SEARCH,),
+        token_secret: str | None = None,
+        accept_unsigned_ids: bool = False,
+        service_account: bool = True,
+        service_account_access: ServiceAccountAccess = ServiceAccountAccess.SCOPED,
+        user_name: str | None = "openreplay_cw",
+        key_serial: int = 1,
+        encryption_key: str | None = None,
+        reserved_concurrency: int | None = 10,
+        detailed_metrics: bool = False,
+        alarm_topic: str | None = None,
+        dashboard: bool = True,
+    ) -> None:
+        """Build the stack; synthesises without credentials and for any account and region.
+
+        Args:
+            scope: the app or stage.
+            construct_id: the stack's id and name.
+            env: account and region; default: whatever the CLI deploys to.
+            log_groups: names or ARNs of existing log groups to track.
+            new_log_groups: see :class:`OpenReplayCloudWatch`, as for all keywords not named here.
+            linked_log_group: name or ARN of an existing log group.
+            linked_log_group_name: see there.
+            log_retention: see there.
+            removal_policy: see there.
+            readers: see there.
+            token_secret: the ARN of a secret.
+            accept_unsigned_ids: see there.
+            service_account: see there.
+            service_account_access: see there.
+            user_name: default: ``openreplay_cw``, as OpenReplay's page has it. An IAM user is
+                global: a second deployment in the account needs another name, or None.
+            key_serial: see there.
+            encryption_key: the ARN of a KMS key.
+            reserved_concurrency: see there.
+            detailed_metrics: see there.
+            alarm_topic: the ARN of an SNS topic.
+            dashboard: see there.
+
+        Raises:
+            ValueError: no log group is named, or as the construct does.
+        """
+        if not log_groups and not new_log_groups:
+            raise ValueError(
+                "no log group to track: name some in new_log_groups (created) or log_groups "
+                "(existing), for example -c log_groups=/aws/lambda/checkout,/ecs/shop"
+            )
+        super().__init__(
+            scope,
+            construct_id,
+            env=env,
+            description="CloudWatch log lines beside OpenReplay's session replays",
+        )
+        self.integration = OpenReplayCloudWatch(
+            self,
+            "OpenReplay",
+            log_groups=[self._log_group("LogGroup", one) for one in log_groups],
+            new_log_groups=new_log_groups,
+            linked_log_group=self._log_group("LinkedLogGroup", linked_log_group)
+            if linked_log_group
+            else None,
+            linked_log_group_name=linked_log_group_name,
+            log_retention=log_retention,
+            removal_policy=removal_policy,
+            readers=readers,
+            token_secret=secretsmanager.Secret.from_secret_complete_arn(
+                self, "TokenSecret", token_secret
+            )
+            if token_secret
+            else None,
+            accept_unsigned_ids=accept_unsigned_ids,
+            service_account=service_account,
+            service_account_access=service_account_access,
+            user_name=user_name,
+            key_serial=key_serial,
+            encryption_key=kms.Key.from_key_arn(self, "EncryptionKey", encryption_key)
+            if encryption_key
+            else None,
+            reserved_concurrency=reserved_concurrency,
+            detailed_metrics=detailed_metrics,
+            alarm_topic=sns.Topic.from_topic_arn(self, "AlarmTopic", alarm_topic)
+            if alarm_topic
+            else None,
+            dashboard=dashboard,
+        )
+        self._add_outputs()
+
+    def _log_group(self, construct_id: str, name_or_arn: str) -> logs.ILogGroup:
+        if name_or_arn.startswith("arn:"):
+            return logs.LogGroup.from_log_group_arn(
+                self, f"{construct_id}{name_or_arn}", name_or_arn
+            )
+        return logs.LogGroup.from_log_group_name(self, f"{construct_id}{name_or_arn}", name_or_arn)
+
+    def _add_outputs(self) -> None:
+        integration = self.integration
+        self._output(
+            "LinkedLogGroupName",
+            integration.linked_log_group.log_group_name,
+            "All that OpenReplay ever sees",
+        )
+        self._output(
+            "AlarmTopicArn", integration.monitoring.topic.topic_arn, "Subscribe to hear of alarms"
+        )
+        self._output(
+            "DeadLetterQueueUrl",
+            integration.validator.dead_letter_queue.queue_url,
+            "Payloads that Lambda gave up on",
+        )
+        if integration.dashboard is not None:
+            self._output("DashboardName", integration.dashboard.dashboard_name, "In CloudWatch")
+        if integration.service_account is not None:
+            self._add_service_account_outputs(integration.service_account.secret.secret_arn)
+
+    def _add_service_account_outputs(self, secret_arn: str) -> None:
+        account = self.integration.service_account
+        if account is None:
+            return
+        self._output("UserName", account.user.user_name, "The service account")
+        self._output("SecretArn", secret_arn, "Holds the service account's key")
+        self._output(
+            "ReadKeyCommand",
+            f"aws secretsmanager get-secret-value --region {self.region} --secret-id {secret_arn} "
+            "--query SecretString --output text",
+            "Prints the four values of OpenReplay's CloudWatch form (up to v1.20)",
+        )
+
+    def _output(self, name: str, value: str, description: str) -> None:
+        cdk.CfnOutput(self, name, value=value, description=description)

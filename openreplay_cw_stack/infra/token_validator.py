@@ -1,0 +1,314 @@
+"""The validator: the Lambda function that judges tracked lines and copies the linkable ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import aws_cdk as cdk
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_lambda_destinations as lambda_destinations
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_secretsmanager as secretsmanager
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from openreplay_cw_stack.infra.acknowledgements import (
+    acknowledge,
+    acknowledge_default_encryption,
+    acknowledge_streams_of,
+)
+from openreplay_cw_stack.infra.lambda_code import RUNTIME, function_code
+from openreplay_cw_stack.infra.log_groups import arn_for_policies
+from openreplay_cw_stack.infra.subscriptions import Subscriptions
+from openreplay_cw_stack.tagging import Reader, Verdict
+from openreplay_cw_stack.tagging import metrics as names
+
+_HANDLER = "openreplay_cw_stack.runtime.validator.handler.handler"
+
+
+class TokenValidator(Construct):
+    """Judges the lines of subscribed log groups and writes linked lines.
+
+    Attributes:
+        function: the Lambda function.
+        log_group: the function's own log group. It never holds a line's content.
+        dead_letter_queue: payloads that Lambda gave up on, after two retries or six hours.
+        deployment: the value of the metric dimension ``Deployment``.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        linked_log_group: logs.ILogGroup,
+        readers: Sequence[Reader] = (Reader.SEARCH,),
+        token_secret: secretsmanager.ISecret | None = None,
+        accept_unsigned_ids: bool = False,
+        reserved_concurrency: int | None = 10,
+        memory_size: int = 512,
+        timeout: cdk.Duration | None = None,
+        own_log_retention: logs.RetentionDays = logs.RetentionDays.TWO_WEEKS,
+        detailed_metrics: bool = False,
+        deployment: str | None = None,
+        encryption_key: kms.IKey | None = None,
+    ) -> None:
+        """Create the function with its role, log group and dead-letter queue.
+
+        Args:
+            scope: the parent construct.
+            construct_id: the id under it.
+            linked_log_group: where linked lines go. It can never be subscribed.
+            readers: which of OpenReplay's readers the linked lines are for. With ``POLL`` among
+                them the visitor's session token stays in the line.
+            token_secret: holds a self-hosted OpenReplay's ``TOKEN_SECRET`` as it is; signatures
+                are then checked. Read at run time. Default: signatures count as right.
+            accept_unsigned_ids: with ``token_secret``, accept ``openReplaySession.id=`` too.
+            reserved_concurrency: how many payloads are judged at once, and what the validator can
+                take from the account's quota at most; None: neither. At least 1.
+            memory_size: megabytes, 128 to 10240.
+            timeout: for one payload, up to 15 minutes; default: one minute.
+            own_log_retention: of the function's own log group.
+            detailed_metrics: also publish lines by log group and verdict, at 0.30 dollars a month
+                for each pair that occurs.
+            deployment: the value of the metric dimension of that name; default: generated from
+                the construct's path.
+            encryption_key: encrypts the queue and the function's own log group; default: keys
+                owned by AWS.
+
+        Raises:
+            ValueError: a number is out of its range, or ``readers`` is empty.
+        """
+        timeout = timeout or cdk.Duration.minutes(1)
+        _check(readers, reserved_concurrency, memory_size, timeout)
+        super().__init__(scope, construct_id)
+        self.deployment = deployment or deployment_name(self)
+        self.log_group = logs.LogGroup(
+            self,
+            "LogGroup",
+            retention=own_log_retention,
+            removal_policy=cdk.RemovalPolicy.DESTROY,
+            encryption_key=encryption_key,
+        )
+        self.dead_letter_queue = self._queue(encryption_key)
+        role = self._role(linked_log_group, token_secret, encryption_key)
+        environment = {
+            "DEPLOYMENT": self.deployment,
+            "LINKED_LOG_GROUP": linked_log_group.log_group_name,
+            "OWN_LOG_GROUP": self.log_group.log_group_name,
+            "READERS": ",".join(sorted(map(str, set(readers)))),
+        }
+        if token_secret is not None:
+            environment["TOKEN_SECRET_ARN"] = token_secret.secret_arn
+            environment["ACCEPT_UNSIGNED_IDS"] = str(accept_unsigned_ids).lower()
+        if detailed_metrics:
+            environment["DETAILED_METRICS"] = "true"
+        self.function = lambda_.Function(
+            self,
+            "Function",
+            description="Judges tagged log lines and copies the ones OpenReplay can link",
+            runtime=RUNTIME,
+            architecture=lambda_.Architecture.ARM_64,
+            handler=_HANDLER,
+            code=function_code(),
+            memory_size=memory_size,
+            timeout=timeout,
+            reserved_concurrent_executions=reserved_concurrency,
+            # The role is complete as it is; the constructs below would add inline policies.
+            role=role.without_policy_updates(),
+            log_group=self.log_group,
+            environment=environment,
+        )
+        invocation = lambda_.EventInvokeConfig(
+            self,
+            "AsynchronousInvocation",
+            function=self.function,
+            on_failure=lambda_destinations.SqsDestination(self.dead_letter_queue),
+            retry_attempts=2,
+            max_event_age=cdk.Duration.hours(6),
+        )
+        self._subscriptions = Subscriptions(self, "Subscriptions", function=self.function)
+        # Delivery begins with the first filter: what is given up on must have a place by then.
+        self._subscriptions.permission.node.add_dependency(invocation)
+        loop = "it would be fed its own output for ever"
+        self._subscriptions.refuse(linked_log_group, f"it is the linked log group, and {loop}")
+        self._subscriptions.refuse(self.log_group, f"it is the validator's own, and {loop}")
+        self._acknowledge(encryption_key is not None, reserved_concurrency is not None)
+
+    @property
+    def log_groups(self) -> tuple[logs.ILogGroup, ...]:
+        """The log groups that the validator is subscribed to."""
+        return self._subscriptions.log_groups
+
+    def subscribe(self, log_group: logs.ILogGroup) -> None:
+        """Track a log group.
+
+        Raises:
+            ValueError: it is the linked or the validator's own group, tracked already, in another
+                account or region, or of a class without subscription filters.
+        """
+        self._subscriptions.add(log_group)
+
+    def metric_lines(
+        self, verdict: Verdict, *, period: cdk.Duration | None = None, label: str | None = None
+    ) -> cloudwatch.Metric:
+        """How many lines had a verdict; a sum over five minutes by default."""
+        return self.metric(
+            names.LINES, {names.VERDICT: str(verdict)}, period=period, label=label or str(verdict)
+        )
+
+    def metric(
+        self,
+        metric_name: str,
+        dimensions: dict[str, str] | None = None,
+        *,
+        period: cdk.Duration | None = None,
+        label: str | None = None,
+    ) -> cloudwatch.Metric:
+        """A metric of :mod:`openreplay_cw_stack.tagging.metrics`; a sum over five minutes."""
+        return cloudwatch.Metric(
+            namespace=names.NAMESPACE,
+            metric_name=metric_name,
+            dimensions_map={names.DEPLOYMENT: self.deployment, **(dimensions or {})},
+            statistic="Sum",
+            period=period,
+            label=label,
+        )
+
+    def _queue(self, encryption_key: kms.IKey | None) -> sqs.Queue:
+        encryption = sqs.QueueEncryption.KMS if encryption_key else sqs.QueueEncryption.SQS_MANAGED
+        return sqs.Queue(
+            self,
+            "DeadLetterQueue",
+            encryption=encryption,
+            encryption_master_key=encryption_key,
+            enforce_ssl=True,
+            retention_period=cdk.Duration.days(14),
+        )
+
+    def _role(
+        self,
+        linked_log_group: logs.ILogGroup,
+        token_secret: secretsmanager.ISecret | None,
+        encryption_key: kms.IKey | None,
+    ) -> iam.Role:
+        policy = iam.ManagedPolicy(self, "Policy")
+        policy.add_statements(
+            iam.PolicyStatement(
+                sid="WriteLinkedAndOwnLines",
+                actions=["logs:CreateLogStream", "logs:PutLogEvents"],
+                resources=[arn_for_policies(linked_log_group), arn_for_policies(self.log_group)],
+            ),
+            iam.PolicyStatement(
+                sid="ParkWhatLambdaGaveUpOn",
+                actions=["sqs:SendMessage"],
+                resources=[self.dead_letter_queue.queue_arn],
+            ),
+        )
+        keys = [encryption_key]
+        if token_secret is not None:
+            policy.add_statements(
+                iam.PolicyStatement(
+                    sid="ReadTheTokenSecret",
+                    actions=["secretsmanager:GetSecretValue"],
+                    resources=[_arn_to_read(token_secret)],
+                )
+            )
+            keys.append(token_secret.encryption_key)
+        key_arns = list(dict.fromkeys(key.key_arn for key in keys if key))
+        if key_arns:
+            policy.add_statements(
+                iam.PolicyStatement(
+                    sid="UseTheKeys",
+                    actions=["kms:Decrypt", "kms:GenerateDataKey"],
+                    resources=key_arns,
+                )
+            )
+        acknowledge_streams_of(policy, linked_log_group)
+        return iam.Role(
+            self,
+            "Role",
+            assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
+            description="The validator of openreplay-cw-stack",
+            managed_policies=[policy],
+        )
+
+    def _acknowledge(self, has_own_key: bool, has_reserved_concurrency: bool) -> None:
+        if not has_own_key:
+            acknowledge_default_encryption(self.log_group)
+        is_dead_letter_queue = (
+            "This queue is the dead-letter queue: nothing consumes it but a person, and an alarm "
+            "watches it"
+        )
+        acknowledge(
+            self.dead_letter_queue,
+            {
+                "AwsSolutions-SQS3": is_dead_letter_queue,
+                "Serverless-SQSRedrivePolicy": is_dead_letter_queue,
+            },
+        )
+        has_destination = (
+            "What Lambda gives up on goes to an on-failure destination, which holds the error as "
+            "well as the event; a dead-letter configuration would store the event a second time"
+        )
+        no_network = (
+            "It calls the public endpoints of CloudWatch Logs, SQS and Secrets Manager with TLS "
+            "and signed requests, accepts no connection, and reaches nothing in a VPC"
+        )
+        acknowledge(
+            self.function,
+            {
+                "Serverless-LambdaDLQ": has_destination,
+                "HIPAA.Security-LambdaDLQ": has_destination,
+                "NIST.800.53.R5-LambdaDLQ": has_destination,
+                "Serverless-LambdaTracing": "It makes one kind of call, whose errors and times "
+                "CloudWatch has already; a trace of every payload would be charged for nothing",
+                "HIPAA.Security-LambdaInsideVPC": no_network,
+                "NIST.800.53.R5-LambdaInsideVPC": no_network,
+                "PCI.DSS.321-LambdaInsideVPC": no_network,
+            },
+        )
+        if not has_reserved_concurrency:
+            reason = (
+                "Asked for with reserved_concurrency=None: an account with the initial quota of "
+                "10 concurrent executions refuses any reservation"
+            )
+            acknowledge(
+                self.function,
+                {
+                    "HIPAA.Security-LambdaConcurrency": reason,
+                    "NIST.800.53.R5-LambdaConcurrency": reason,
+                },
+            )
+
+
+def deployment_name(construct: Construct) -> str:
+    """A name for the metrics of a construct that no other construct has."""
+    return cdk.Names.unique_resource_name(construct, max_length=64, separator="-")
+
+
+def _arn_to_read(secret: secretsmanager.ISecret) -> str:
+    """The ARN for a policy; a secret imported by name lacks the six random characters."""
+    return secret.secret_full_arn or f"{secret.secret_arn}-??????"
+
+
+def _check(
+    readers: Sequence[Reader],
+    reserved_concurrency: int | None,
+    memory_size: int,
+    timeout: cdk.Duration,
+) -> None:
+    if not readers:
+        raise ValueError("readers is empty: name Reader.SEARCH, Reader.POLL, or both")
+    if reserved_concurrency is not None and reserved_concurrency < 1:
+        raise ValueError(
+            f"reserved_concurrency must be 1 or more, not {reserved_concurrency}: with none the "
+            "validator would never run; None reserves nothing"
+        )
+    if not 128 <= memory_size <= 10240:
+        raise ValueError(f"memory_size must be 128 to 10240 megabytes, not {memory_size}")
+    if not timeout.is_unresolved() and not 1 <= timeout.to_seconds() <= 900:
+        raise ValueError(f"timeout must be 1 to 900 seconds, not {timeout.to_seconds():g}")

@@ -1,0 +1,84 @@
+from __future__ import annotations
+
+import inspect
+import json
+
+import pytest
+from aws_cdk import assertions
+
+from openreplay_cw_stack import OpenReplayCloudWatch, OpenReplayCloudWatchStack
+from tests.infra.conftest import CONTEXT, ENCRYPTION_KEY_ARN, a_stack, resources, template_of
+
+
+def test_it_has_the_keywords_of_the_construct() -> None:
+    construct, stack = (
+        inspect.signature(one.__init__).parameters
+        for one in (OpenReplayCloudWatch, OpenReplayCloudWatchStack)
+    )
+    assert set(stack) - set(construct) == {"env"}
+    assert set(construct) <= set(stack)
+    for name, parameter in construct.items():
+        if name != "user_name":
+            assert stack[name].default == parameter.default, name
+        if name not in ("self", "scope", "construct_id"):
+            assert parameter.kind is inspect.Parameter.KEYWORD_ONLY
+
+
+def test_outputs(template: assertions.Template) -> None:
+    outputs = template.to_json()["Outputs"]
+    assert set(outputs) == {
+        "LinkedLogGroupName",
+        "AlarmTopicArn",
+        "DeadLetterQueueUrl",
+        "DashboardName",
+        "UserName",
+        "SecretArn",
+        "ReadKeyCommand",
+    }
+    assert "SecretAccessKey" not in json.dumps(outputs)
+    assert "{{resolve" not in json.dumps(outputs)
+
+
+def test_outputs_of_the_smallest_stack() -> None:
+    template = template_of(a_stack(service_account=False, dashboard=False))
+    assert set(template.to_json()["Outputs"]) == {
+        "LinkedLogGroupName",
+        "AlarmTopicArn",
+        "DeadLetterQueueUrl",
+    }
+
+
+def test_existing_log_groups_by_name_and_by_arn() -> None:
+    template = template_of(
+        a_stack(
+            new_log_groups=[],
+            log_groups=[
+                "/aws/lambda/checkout",
+                "arn:aws:logs:eu-west-1:123456789012:log-group:/ecs/shop:*",
+            ],
+            linked_log_group="arn:aws:logs:eu-west-1:123456789012:log-group:/linked",
+            encryption_key=ENCRYPTION_KEY_ARN,
+            alarm_topic="arn:aws:sns:eu-west-1:123456789012:alarms",
+        )
+    )
+    filters = resources(template, "AWS::Logs::SubscriptionFilter").values()
+    assert {one["Properties"]["LogGroupName"] for one in filters} == {
+        "/aws/lambda/checkout",
+        "/ecs/shop",
+    }
+    (own,) = resources(template, "AWS::Logs::LogGroup")
+    assert "Validator" in own
+
+
+def test_a_stack_without_log_groups_says_what_to_do() -> None:
+    with pytest.raises(ValueError, match="-c log_groups="):
+        a_stack(new_log_groups=[])
+
+
+def test_it_is_for_any_account_and_region(template: assertions.Template) -> None:
+    assert "aws:cdk:" not in json.dumps(template.to_json().get("Parameters", {}))
+    assert a_stack().environment == "aws://unknown-account/unknown-region"
+
+
+def test_the_project_itself_names_one_log_group() -> None:
+    assert CONTEXT["new_log_groups"] == ["/openreplay/backend"]

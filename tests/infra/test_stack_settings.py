@@ -1,0 +1,198 @@
+from __future__ import annotations
+
+import contextlib
+import inspect
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aws_cdk import RemovalPolicy
+from aws_cdk import aws_logs as logs
+from hypothesis import given
+from hypothesis import strategies as st
+
+from openreplay_cw_stack import OpenReplayCloudWatchStack, ServiceAccountAccess
+from openreplay_cw_stack.infra.stack_settings import (
+    SETTINGS,
+    InvalidSettings,
+    settings_from_context,
+)
+from openreplay_cw_stack.tagging import Reader
+from tests.infra.conftest import CONTEXT, ENCRYPTION_KEY_ARN, ROOT, TOKEN_SECRET_ARN
+
+ALARM_TOPIC_ARN = "arn:aws:sns:eu-west-1:123456789012:alarms"
+
+
+def test_every_keyword_of_the_stack_is_a_setting() -> None:
+    keywords = set(inspect.signature(OpenReplayCloudWatchStack.__init__).parameters)
+    assert set(SETTINGS) - {"stack_id"} == keywords - {"self", "scope", "construct_id", "env"}
+
+
+def test_the_projects_own_context_is_right() -> None:
+    assert settings_from_context(CONTEXT) == {"new_log_groups": ("/openreplay/backend",)}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "setting"),
+    [
+        ("new_log_groups", ["/a", "/b"], ("/a", "/b")),
+        ("new_log_groups", "/a, /b", ("/a", "/b")),
+        ("log_groups", "/a", ("/a",)),
+        ("log_groups", "", ()),
+        (
+            "log_groups",
+            ["arn:aws-cn:logs:cn-north-1:123456789012:log-group:/a:*"],
+            ("arn:aws-cn:logs:cn-north-1:123456789012:log-group:/a:*",),
+        ),
+        ("linked_log_group", "none", None),
+        ("log_retention", 365, logs.RetentionDays.ONE_YEAR),
+        ("log_retention", "365", logs.RetentionDays.ONE_YEAR),
+        ("removal_policy", "Destroy", RemovalPolicy.DESTROY),
+        ("readers", "search,poll", (Reader.SEARCH, Reader.POLL)),
+        ("token_secret", TOKEN_SECRET_ARN, TOKEN_SECRET_ARN),
+        ("accept_unsigned_ids", "true", True),
+        ("service_account", False, False),
+        (
+            "service_account_access",
+            "cloud_watch_read_only",
+            ServiceAccountAccess("cloud_watch_read_only"),
+        ),
+        ("user_name", "None", None),
+        ("user_name", None, None),
+        ("user_name", "reader", "reader"),
+        ("key_serial", "2", 2),
+        ("encryption_key", ENCRYPTION_KEY_ARN, ENCRYPTION_KEY_ARN),
+        ("reserved_concurrency", "none", None),
+        ("reserved_concurrency", "25", 25),
+        ("detailed_metrics", "TRUE", True),
+        (
+            "alarm_topic",
+            "arn:aws:sns:eu-west-1:123456789012:a",
+            "arn:aws:sns:eu-west-1:123456789012:a",
+        ),
+        ("stack_id", "Shop-OpenReplay", "Shop-OpenReplay"),
+    ],
+)
+def test_values_as_text_and_as_json(key: str, value: object, setting: object) -> None:
+    assert settings_from_context({key: value}) == {key: setting}
+
+
+def test_every_retention_that_cloudwatch_logs_has() -> None:
+    days = [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827]
+    days += (2192, 2557, 2922, 3288, 3653)
+    enums = {settings_from_context({"log_retention": one})["log_retention"] for one in days}
+    assert enums == set(logs.RetentionDays) - {logs.RetentionDays.INFINITE}
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "words"),
+    [
+        ("new_log_groups", 5, ["'5'", "give a list"]),
+        ("new_log_groups", ["/a", "/a"], ["'/a' stands in it twice"]),
+        ("new_log_groups", ["a b"], ["'a b' is no log group name"]),
+        ("new_log_groups", [5], ["give a text"]),
+        (
+            "new_log_groups",
+            "arn:aws:logs:eu-west-1:123456789012:log-group:/a",
+            ["no log group name"],
+        ),
+        ("log_groups", "arn:aws:s3:::bucket", ["give a name, or an ARN like"]),
+        ("log_retention", 31, ["'31'", "give one of 1, 3, 5, 7"]),
+        ("log_retention", True, ["give one of"]),
+        ("removal_policy", "snapshot", ["'snapshot'", "retain or destroy"]),
+        ("readers", "elastic", ["search or poll"]),
+        ("token_secret", "hunter2", ["give an ARN like arn:aws:secretsmanager", "or none"]),
+        ("accept_unsigned_ids", "yes", ["'yes'", "true or false"]),
+        ("key_serial", 0, ["'0'", "1 or more"]),
+        ("key_serial", "1.5", ["'1.5'", "a whole number"]),
+        ("key_serial", None, ["a whole number"]),
+        ("reserved_concurrency", "0", ["1 or more, or none"]),
+        ("reserved_concurrency", "9" * 50, ["a whole number"]),
+        ("user_name", "a b", ["'a b'", "or none"]),
+        ("user_name", "", ["an empty value"]),
+        ("stack_id", "1st", ["'1st'", "give a letter"]),
+        ("log_group", "/a", ["did you mean log_groups?"]),
+        ("newLogGroups", "/a", ["is no setting"]),
+        ("bridge-mode", "x", ["is no setting; there are: new_log_groups, "]),
+    ],
+)
+def test_an_error_names_the_key_the_value_and_the_fix(
+    key: str, value: object, words: list[str]
+) -> None:
+    with pytest.raises(InvalidSettings) as invalid:
+        settings_from_context({key: value})
+    (error,) = invalid.value.errors
+    for word in [f"{key}: ", *words]:
+        assert word in error
+
+
+def test_every_error_at_once() -> None:
+    with pytest.raises(InvalidSettings) as invalid:
+        settings_from_context(
+            {
+                "log_retention": 31,
+                "key_serial": "x",
+                "dashbord": True,
+                "new_log_groups": ["/a", "/b"],
+                "log_groups": ["arn:aws:logs:eu-west-1:123456789012:log-group:/a:*", "/c"],
+                "linked_log_group": "/c",
+                "linked_log_group_name": "/d",
+            }
+        )
+    text = str(invalid.value)
+    for words in (
+        "log_retention: '31'",
+        "key_serial: 'x'",
+        "dashbord: is no setting; did you mean dashboard?",
+        "log_groups: '/a' stands in new_log_groups too",
+        "log_groups: '/c' stands in linked_log_group too",
+        "linked_log_group_name: '/d' is given and so is linked_log_group",
+    ):
+        assert words in text
+    assert len(invalid.value.errors) == 6
+
+
+def test_what_the_cdk_keeps_in_its_context_is_passed_over() -> None:
+    assert (
+        settings_from_context(
+            {
+                "@aws-cdk/core:checkSecretUsage": True,
+                "aws:cdk:enable-path-metadata": True,
+                "availability-zones:account=1:region=x": ["a"],
+                "acknowledged-issue-numbers": [1],
+            }
+        )
+        == {}
+    )
+
+
+json_values: st.SearchStrategy[Any] = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=6,
+)
+
+
+@given(st.dictionaries(st.sampled_from(list(SETTINGS)) | st.text(max_size=9), json_values))
+def test_whatever_the_context_holds_it_is_read_or_refused(context: dict[str, Any]) -> None:
+    with contextlib.suppress(InvalidSettings):
+        settings_from_context(context)
+
+
+def test_the_app_ends_with_a_message_and_no_traceback(tmp_path: Path) -> None:
+    context = {**CONTEXT, "log_retention": 31, "dashbord": "x"}
+    ended = subprocess.run(
+        [sys.executable, "app.py"],
+        cwd=ROOT,
+        env={**os.environ, "CDK_CONTEXT_JSON": json.dumps(context), "CDK_OUTDIR": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ended.returncode == 1
+    assert "The settings are not right:\n  - log_retention: '31'" in ended.stderr
+    assert "Traceback" not in ended.stderr

@@ -1,0 +1,68 @@
+"""The whole template: a snapshot, its logical ids, cfn-lint.
+
+``UPDATE_SNAPSHOTS=1 make test-fast`` writes the snapshots anew; read what changed before you commit
+it. A changed logical id replaces a resource in every deployment there is.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import cfnlint.api
+import pytest
+from aws_cdk import assertions
+from cfnlint.config import ManualArgs
+
+from tests.infra.conftest import ENCRYPTION_KEY_ARN, TOKEN_SECRET_ARN, a_stack, template_of
+
+SNAPSHOTS = Path(__file__).parent / "snapshots"
+FULL = {
+    "new_log_groups": ["/app/checkout", "/app/search"],
+    "log_groups": ["/aws/lambda/pay"],
+    "linked_log_group_name": "/openreplay/linked",
+    "token_secret": TOKEN_SECRET_ARN,
+    "encryption_key": ENCRYPTION_KEY_ARN,
+    "detailed_metrics": True,
+}
+
+
+def compare(name: str, value: Any) -> None:
+    path = SNAPSHOTS / f"{name}.json"
+    text = json.dumps(value, indent=2, sort_keys=True) + "\n"
+    if os.environ.get("UPDATE_SNAPSHOTS"):
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text)
+    assert json.loads(text) == json.loads(path.read_text()), f"{path.name} has changed"
+
+
+def normalised(template: assertions.Template) -> Any:
+    """Without what changes with every line of code: the hash of the asset."""
+    return json.loads(re.sub(r"[0-9a-f]{64}\.zip", "ASSET.zip", json.dumps(template.to_json())))
+
+
+def test_the_default_template(template: assertions.Template) -> None:
+    compare("default", normalised(template))
+
+
+def test_the_template_with_everything() -> None:
+    compare("full", normalised(template_of(a_stack(**FULL))))
+
+
+def test_logical_ids(template: assertions.Template) -> None:
+    document = template.to_json()["Resources"]
+    compare("logical_ids", {name: one["Type"] for name, one in document.items()})
+
+
+@pytest.mark.parametrize("keywords", [{}, FULL], ids=["default", "full"])
+def test_cfn_lint(keywords: dict[str, Any]) -> None:
+    document = json.dumps(template_of(a_stack(**keywords)).to_json())
+    # W3005: the CDK itself writes a DependsOn from every function to its role.
+    config = ManualArgs(
+        regions=["eu-west-1", "us-gov-west-1", "cn-north-1"], ignore_checks=["W3005"]
+    )
+    found = cfnlint.api.lint(document, config=config)
+    assert [str(one) for one in found or []] == []

@@ -1,0 +1,89 @@
+"""Arrows between the rooms: infra to tagging, runtime to tagging, nothing to infra."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).parents[1] / "openreplay_cw_stack"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+NAMES = [
+    ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts).removesuffix(".__init__")
+    for path in MODULES
+]
+LAMBDA_AND_BACKENDS = [name for name in NAMES if ".infra" not in name]
+
+MAY_IMPORT = {
+    "tagging": {"tagging"},
+    "runtime": {"runtime", "tagging"},
+    "infra": {"infra", "tagging"},
+}
+THIRD_PARTIES = {
+    "tagging": set(),
+    "runtime": {"boto3", "botocore"},
+    "infra": {"aws_cdk", "constructs", "jsii"},
+}
+
+
+def imports_of(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path.name}: relative import"
+            yield node.module or ""
+
+
+@pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_every_import_goes_where_it_may(path: Path) -> None:
+    room = path.relative_to(PACKAGE).parts[0]
+    if room == "__init__.py":
+        return
+    for name in imports_of(path):
+        top, _, rest = name.partition(".")
+        if top == "openreplay_cw_stack":
+            assert rest.split(".")[0] in MAY_IMPORT[room], name
+        elif top not in sys.stdlib_module_names:
+            assert top in THIRD_PARTIES[room], name
+
+
+def test_no_room_has_appeared_without_a_rule() -> None:
+    assert {path.name for path in PACKAGE.iterdir() if path.is_dir()} - {"__pycache__"} == set(
+        MAY_IMPORT
+    )
+
+
+def test_backends_and_lambda_need_neither_cdk_nor_boto3() -> None:
+    script = f"""
+import importlib, sys
+for name in ("aws_cdk", "constructs", "jsii", "boto3", "botocore"):
+    sys.modules[name] = None
+for name in {LAMBDA_AND_BACKENDS!r}:
+    importlib.import_module(name)
+import openreplay_cw_stack
+try:
+    openreplay_cw_stack.OpenReplayCloudWatch
+except ImportError:
+    print("blocked")
+"""
+    ran = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=PACKAGE.parent,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert ran.stdout == "blocked\n"
+
+
+def test_unknown_names_are_attribute_errors() -> None:
+    import openreplay_cw_stack
+
+    with pytest.raises(AttributeError, match="no attribute 'Nonsense'"):
+        openreplay_cw_stack.Nonsense  # noqa: B018
+    assert "OpenReplayCloudWatch" in dir(openreplay_cw_stack)
