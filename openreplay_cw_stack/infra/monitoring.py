@@ -16,9 +16,6 @@ from openreplay_cw_stack.infra.token_validator import TokenValidator
 from openreplay_cw_stack.tagging import Verdict
 from openreplay_cw_stack.tagging import metrics as names
 
-DROP_REASONS = ("too_new", "too_old", "expired", "unreadable")
-"""The values of the dimension ``Reason``."""
-
 
 class Monitoring(Construct):
     """Alarms on what needs a person, and a dashboard of what became of the lines.
@@ -104,7 +101,7 @@ class Monitoring(Construct):
         )
         self._alarm(
             "DroppedLines",
-            self._dropped_lines(),
+            validator.metric(names.DROPPED_LINES),
             "Linkable lines were lost; the dimension Reason of DroppedLines says why",
         )
         if checks_signatures:
@@ -113,16 +110,6 @@ class Monitoring(Construct):
                 validator.metric(names.UNCHECKED_SIGNATURES),
                 "The token secret cannot be read: lines are linked without a signature check",
             )
-
-    def _dropped_lines(self) -> cloudwatch.MathExpression:
-        metrics = {
-            reason: self._validator.metric(names.DROPPED_LINES, {names.REASON: reason})
-            for reason in DROP_REASONS
-        }
-        terms = "+".join(f"FILL({reason},0)" for reason in DROP_REASONS)
-        return cloudwatch.MathExpression(
-            expression=terms, using_metrics=metrics, label="Dropped lines"
-        )
 
     def _alarm(self, name: str, metric: cloudwatch.IMetric, description: str) -> None:
         alarm = cloudwatch.Alarm(
@@ -163,7 +150,7 @@ class Monitoring(Construct):
             cloudwatch.GraphWidget(
                 title="Lost or waiting",
                 left=[
-                    self._dropped_lines(),
+                    validator.metric(names.DROPPED_LINES, label="Dropped lines"),
                     validator.dead_letter_queue.metric_approximate_number_of_messages_visible(
                         statistic="Maximum", label="Payloads in the dead-letter queue"
                     ),

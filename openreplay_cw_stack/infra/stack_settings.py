@@ -47,6 +47,10 @@ _RETENTIONS = {
 }
 
 
+FIRST_LOG_GROUP = "/openreplay/backend"
+"""The log group that is created and tracked where no other is named."""
+
+
 class InvalidSettings(ValueError):
     """One or more settings are wrong.
 
@@ -82,7 +86,7 @@ def settings_from_context(context: Mapping[str, object]) -> dict[str, Any]:
     """The keyword arguments of :class:`OpenReplayCloudWatchStack`, and ``stack_id``.
 
     Feature flags and values that the CDK keeps in its context are passed over; any other key that
-    is no setting is refused.
+    is no setting is refused. Where no log group is named, one is created to begin with.
 
     Raises:
         InvalidSettings: with every error.
@@ -100,6 +104,8 @@ def settings_from_context(context: Mapping[str, object]) -> dict[str, Any]:
     errors += _contradictions(settings)
     if errors:
         raise InvalidSettings(errors)
+    if not settings.get("log_groups") and not settings.get("new_log_groups"):
+        settings["new_log_groups"] = (FIRST_LOG_GROUP,)
     return settings
 
 
@@ -265,7 +271,9 @@ _REMOVAL_POLICIES = {"retain": RemovalPolicy.RETAIN, "destroy": RemovalPolicy.DE
 
 SETTINGS: dict[str, Setting] = {
     "new_log_groups": Setting(
-        _list_of(_log_group_name), "none", "Names of log groups to create and to track"
+        _list_of(_log_group_name),
+        f"{FIRST_LOG_GROUP} where no log group is named",
+        "Names of log groups to create and to track",
     ),
     "log_groups": Setting(
         _list_of(_log_group_name_or_arn),

@@ -28,6 +28,7 @@ MODULES = [
     "runtime/validator/token_secret",
     "runtime/validator/validator",
     "tagging/__init__",
+    "tagging/advice",
     "tagging/grammar",
     "tagging/metrics",
     "tagging/poller",

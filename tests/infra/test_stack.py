@@ -7,7 +7,7 @@ import pytest
 from aws_cdk import assertions
 
 from openreplay_cw_stack import OpenReplayCloudWatch, OpenReplayCloudWatchStack
-from tests.infra.conftest import CONTEXT, ENCRYPTION_KEY_ARN, a_stack, resources, template_of
+from tests.infra.conftest import ENCRYPTION_KEY_ARN, a_stack, resources, template_of
 
 
 def test_it_has_the_keywords_of_the_construct() -> None:
@@ -78,7 +78,3 @@ def test_a_stack_without_log_groups_says_what_to_do() -> None:
 def test_it_is_for_any_account_and_region(template: assertions.Template) -> None:
     assert "aws:cdk:" not in json.dumps(template.to_json().get("Parameters", {}))
     assert a_stack().environment == "aws://unknown-account/unknown-region"
-
-
-def test_the_project_itself_names_one_log_group() -> None:
-    assert CONTEXT["new_log_groups"] == ["/openreplay/backend"]

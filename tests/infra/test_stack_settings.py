@@ -33,7 +33,7 @@ def test_every_keyword_of_the_stack_is_a_setting() -> None:
 
 
 def test_the_projects_own_context_is_right() -> None:
-    assert settings_from_context(CONTEXT) == {"new_log_groups": ("/openreplay/backend",)}
+    assert settings_from_context(CONTEXT) == settings_from_context({})
 
 
 @pytest.mark.parametrize(
@@ -42,7 +42,6 @@ def test_the_projects_own_context_is_right() -> None:
         ("new_log_groups", ["/a", "/b"], ("/a", "/b")),
         ("new_log_groups", "/a, /b", ("/a", "/b")),
         ("log_groups", "/a", ("/a",)),
-        ("log_groups", "", ()),
         (
             "log_groups",
             ["arn:aws-cn:logs:cn-north-1:123456789012:log-group:/a:*"],
@@ -78,7 +77,18 @@ def test_the_projects_own_context_is_right() -> None:
     ],
 )
 def test_values_as_text_and_as_json(key: str, value: object, setting: object) -> None:
-    assert settings_from_context({key: value}) == {key: setting}
+    assert settings_from_context({key: value})[key] == setting
+
+
+def test_where_no_log_group_is_named_one_is_created() -> None:
+    first = {"new_log_groups": ("/openreplay/backend",)}
+    assert settings_from_context({}) == first
+    assert settings_from_context({"log_groups": "", "dashboard": True}) == {
+        "log_groups": (),
+        "dashboard": True,
+        **first,
+    }
+    assert settings_from_context({"log_groups": "/a"}) == {"log_groups": ("/a",)}
 
 
 def test_every_retention_that_cloudwatch_logs_has() -> None:
@@ -157,17 +167,14 @@ def test_every_error_at_once() -> None:
 
 
 def test_what_the_cdk_keeps_in_its_context_is_passed_over() -> None:
-    assert (
-        settings_from_context(
-            {
-                "@aws-cdk/core:checkSecretUsage": True,
-                "aws:cdk:enable-path-metadata": True,
-                "availability-zones:account=1:region=x": ["a"],
-                "acknowledged-issue-numbers": [1],
-            }
-        )
-        == {}
-    )
+    assert settings_from_context(
+        {
+            "@aws-cdk/core:checkSecretUsage": True,
+            "aws:cdk:enable-path-metadata": True,
+            "availability-zones:account=1:region=x": ["a"],
+            "acknowledged-issue-numbers": [1],
+        }
+    ) == settings_from_context({})
 
 
 json_values: st.SearchStrategy[Any] = st.recursive(

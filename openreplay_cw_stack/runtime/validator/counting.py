@@ -60,7 +60,7 @@ def metric_documents(
             for verdict, lines in counts.verdicts.items()
         ),
         *(
-            _Part({names.DROPPED_LINES: lines}, {names.REASON: reason})
+            _Part({names.DROPPED_LINES: lines}, {names.REASON: reason}, [[]])
             for reason, lines in counts.dropped.items()
         ),
     ]

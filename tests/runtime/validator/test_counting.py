@@ -57,6 +57,7 @@ PLAIN = {
     ("LinkedLines", "Deployment=Shop", f"LogGroup={LOG_GROUP}"): 4,
     ("RejectedLines", "Deployment=Shop", f"LogGroup={LOG_GROUP}"): 3,
     ("DroppedLines", "Deployment=Shop", "Reason=too_old"): 1,
+    ("DroppedLines", "Deployment=Shop"): 1,
     ("CutLines", "Deployment=Shop"): 1,
 }
 

@@ -1,0 +1,6 @@
+from __future__ import annotations
+
+import os
+
+# Node 20 still works, and jsii would print 11 lines about it at every start.
+os.environ.setdefault("JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION", "20")
