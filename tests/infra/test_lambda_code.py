@@ -15,6 +15,8 @@ from tests.infra.conftest import ROOT, a_stack, an_app
 MODULES = [
     "__init__",
     "runtime/__init__",
+    "runtime/aws_calls",
+    "runtime/embedded_metrics",
     "runtime/linked_line",
     "runtime/validator/__init__",
     "runtime/validator/aws",
@@ -33,6 +35,7 @@ MODULES = [
     "tagging/metrics",
     "tagging/poller",
     "tagging/redaction",
+    "tagging/session_id",
     "tagging/verdict",
 ]
 

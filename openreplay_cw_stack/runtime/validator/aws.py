@@ -1,22 +1,13 @@
-"""The AWS calls of the validator, with the runtime's boto3.
-
-Errors leave here as their code alone: a message or a traceback of botocore may quote a request.
-"""
+"""The AWS calls of the validator. Errors leave here as their code alone."""
 
 from __future__ import annotations
 
 import functools
 from typing import Any
 
+from openreplay_cw_stack.runtime.aws_calls import aws_client, error_code
 from openreplay_cw_stack.runtime.validator.delivery import DeliveryFailed, StreamMissing
 from openreplay_cw_stack.runtime.validator.token_secret import SecretUnreadable
-
-
-def error_code(error: Exception) -> str:
-    """The code of a botocore error, or the name of its class where it has none."""
-    response = getattr(error, "response", None)
-    code = response.get("Error", {}).get("Code") if isinstance(response, dict) else None
-    return str(code) if code else type(error).__name__
 
 
 class CloudWatchLogsWriter:
@@ -28,7 +19,7 @@ class CloudWatchLogsWriter:
 
     @functools.cached_property
     def _client(self) -> Any:
-        return self._given_client or _client("logs")
+        return self._given_client or aws_client("logs", attempts=5, read_timeout=10)
 
     def create_stream(self, stream: str) -> None:
         """Create a log stream; one that exists already is fine."""
@@ -61,7 +52,7 @@ class SecretsManagerReader:
     def __call__(self) -> bytes:
         """The secret's value; raises SecretUnreadable."""
         try:
-            client = self._given_client or _client("secretsmanager")
+            client = self._given_client or aws_client("secretsmanager", attempts=3, read_timeout=5)
             value = client.get_secret_value(SecretId=self._arn)
         except Exception as error:
             raise SecretUnreadable(error_code(error)) from None
@@ -71,15 +62,3 @@ class SecretsManagerReader:
         if not secret:
             raise SecretUnreadable("the secret is empty")
         return bytes(secret)
-
-
-def _client(service: str) -> Any:
-    import boto3
-    from botocore.config import Config
-
-    config = Config(
-        retries={"mode": "standard", "total_max_attempts": 5},
-        connect_timeout=3,
-        read_timeout=10,
-    )
-    return boto3.client(service, config=config)

@@ -5,11 +5,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
-from openreplay_cw_stack.runtime.validator.aws import (
-    CloudWatchLogsWriter,
-    SecretsManagerReader,
-    error_code,
-)
+from openreplay_cw_stack.runtime.aws_calls import error_code
+from openreplay_cw_stack.runtime.validator.aws import CloudWatchLogsWriter, SecretsManagerReader
 from openreplay_cw_stack.runtime.validator.delivery import DeliveryFailed, StreamMissing
 from openreplay_cw_stack.runtime.validator.token_secret import SecretUnreadable
 

@@ -1,0 +1,24 @@
+"""``make bench``: every measurement, or the ones that are named."""
+
+from __future__ import annotations
+
+import sys
+
+from benchmarks import linearity
+
+MEASUREMENTS = {"linearity": linearity.run}
+
+
+def main(names: list[str]) -> int:
+    """Run the named measurements; the exit status."""
+    unknown = set(names) - set(MEASUREMENTS)
+    if unknown:
+        print(f"there is no {', '.join(sorted(unknown))}; there are: {', '.join(MEASUREMENTS)}")
+        return 2
+    for name in names or MEASUREMENTS:
+        MEASUREMENTS[name]()
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main(sys.argv[1:]))

@@ -1,0 +1,56 @@
+"""How the cost of a line grows with its length: a thousand times the text, a thousand times the cost.
+
+``judge``, ``remove_session_tokens`` and ``level_of`` look at whatever people log. The shapes below
+are the ones a regular expression could blow up on. A ratio of 1 is exactly linear: the cost of a
+character in a line of 1 MB over its cost in one of 1 KB (a quadratic search would show 1000).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from benchmarks.measuring import cpu_seconds
+from openreplay_cw_stack.runtime.validator.log_level import level_of
+from openreplay_cw_stack.tagging import compose_token, judge, remove_session_tokens
+
+LENGTHS = (1_000, 10_000, 100_000, 1_000_000)
+TOKEN = compose_token(session_id=2**62, expires_ms=2**41, token_secret=b"benchmark")
+SHAPES = {
+    "prose": "the payment of order 4711 was refused by the bank ",
+    "blanks": " ",
+    "letters": "a",
+    "dots": "a.",
+    "signs": ".-",
+    "digits of base 58": "1" * 37 + ".",
+    "tokens": TOKEN + " ",
+    "tokens, glued": TOKEN,
+    "tags": f"[openReplaySessionToken={TOKEN[:-1]}] ",
+    "empty tags": "openReplaySessionToken= ",
+    "names": "openReplaySessionToken",
+    "misspelled": 'openreplaysessiontoken\\"  :',
+    "ids": "openReplaySession.id=",
+    "brackets": "[[",
+    "JSON": '{"level":',
+}
+FUNCTIONS: dict[str, Callable[[str], object]] = {
+    "judge": judge,
+    "remove_session_tokens": remove_session_tokens,
+    "level_of": level_of,
+}
+
+
+def run() -> None:
+    """Print nanoseconds a character at every length, and the ratio of the longest to the shortest."""
+    for name, function in FUNCTIONS.items():
+        print(f"\n{name}: nanoseconds a character")
+        header = "".join(f"{length // 1000:>7} KB" for length in LENGTHS)
+        print(f"  {'shape':<20}{header}   1 MB / 1 KB")
+        for shape, piece in SHAPES.items():
+            costs = [_cost(function, piece, length) for length in LENGTHS]
+            cells = "".join(f"{cost * 1e9:>10.2f}" for cost in costs)
+            print(f"  {shape:<20}{cells}   {costs[-1] / costs[0]:>10.2f}")
+
+
+def _cost(function: Callable[[str], object], piece: str, length: int) -> float:
+    text = (piece * (length // len(piece) + 1))[:length]
+    return cpu_seconds(lambda: function(text)) / length

@@ -1,0 +1,1 @@
+"""``make demo``: a real deployment to the embedded AWS, and real lines through it."""

@@ -1,0 +1,280 @@
+"""Runs the demo: deploy, write lines, show what became of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import sys
+import tempfile
+import time
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from demo.lines import LOG_GROUPS, TOKEN_SECRET, DemoLine, demo_lines
+from demo.terminal import coloured, heading, say, step, table
+from emulator import Emulator
+from emulator.cdk_cli import CdkCli, CdkFailed
+from openreplay_cw_stack.runtime.linked_line import LinkedLine
+from openreplay_cw_stack.tagging import Judgement, Verdict, judge, remove_session_tokens
+from openreplay_cw_stack.tagging import metrics as names
+from openreplay_cw_stack.tagging.advice import ADVICE
+from openreplay_cw_stack.tagging.redaction import REMOVED
+
+STACK = "OpenReplayCloudWatch"
+PATIENCE_SECONDS = 60.0
+
+
+class DemoFailed(Exception):
+    """What was deployed does not do what it should; the message says what."""
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """The deployed stack: its outputs, and the key that the secret holds."""
+
+    aws: Emulator
+    outputs: dict[str, str]
+
+    def reader(self) -> tuple[Any, dict[str, str]]:
+        """A Logs client with the service account's key, and the key's secret."""
+        secrets = self.aws.client("secretsmanager")
+        value = secrets.get_secret_value(SecretId=self.outputs["SecretArn"])["SecretString"]
+        key = json.loads(value)
+        return self.client("logs", key), key
+
+    def client(self, service: str, key: dict[str, str]) -> Any:
+        """A client that signs with the service account's key."""
+        return self.aws.client(
+            service,
+            access_key_id=key["access_key_id"],
+            secret_access_key=key["secret_access_key"],
+        )
+
+
+def main() -> int:
+    """Run the demo; the exit status."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    say(coloured("openreplay-cw-stack: a real deployment to an embedded AWS", "bold"))
+    say("Nothing leaves this machine and no AWS account is used.\n")
+    try:
+        with Emulator() as aws, tempfile.TemporaryDirectory() as folder:
+            _run(aws, Path(folder))
+            if os.environ.get("KEEP"):
+                _keep(aws)
+    except KeyboardInterrupt:
+        say("\nStopped; nothing is left running.")
+        return 130
+    except (CdkFailed, DemoFailed) as failure:
+        say(f"\n{coloured('The demo failed.', 'red')} {failure}")
+        return 1
+    return 0
+
+
+def _run(aws: Emulator, folder: Path) -> None:
+    started = time.monotonic()
+    say(f"  {coloured('✓', 'green')} embedded AWS at {aws.endpoint_url}")
+    deployment = _deploy(aws, folder)
+    now_ms = int(time.time() * 1000)
+    lines = demo_lines(now_ms)
+    judgements = [judge(one.message, token_secret=TOKEN_SECRET.encode()) for one in lines]
+    with step("IAM evaluation on: every call is now checked against its policies"):
+        aws.evaluate_iam(True)
+    with step(f"{len(lines)} lines written to {len(LOG_GROUPS)} tracked log groups"):
+        _write(aws, lines, now_ms)
+    expected = sum(one.verdict is Verdict.LINKABLE for one in judgements)
+    with step("the validator judged them and copied the linkable ones"):
+        linked = _await_linked(deployment, expected)
+        counted = _await_counts(aws, expected)
+    _show_verdicts(lines, judgements, counted)
+    _show_linked(linked)
+    _show_reach(deployment)
+    seconds = time.monotonic() - started
+    say(f"\n{coloured('All of it happened as it should', 'green')}, in {seconds:.0f} seconds.")
+
+
+def _deploy(aws: Emulator, folder: Path) -> Deployment:
+    cdk = CdkCli(aws.child_environment(), folder / "cdk.out")
+    secret = aws.client("secretsmanager").create_secret(
+        Name="openreplay/token-secret", SecretString=TOKEN_SECRET
+    )
+    context = {
+        "new_log_groups": ",".join(LOG_GROUPS),
+        "token_secret": secret["ARN"],
+        "removal_policy": "destroy",
+    }
+    with step("cdk bootstrap"):
+        cdk.bootstrap()
+    with step(f"cdk deploy {STACK}"):
+        cdk.deploy(context, folder / "outputs.json")
+    return Deployment(aws, json.loads((folder / "outputs.json").read_text())[STACK])
+
+
+def _write(aws: Emulator, lines: list[DemoLine], now_ms: int) -> None:
+    logs = aws.client("logs")
+    for log_group in LOG_GROUPS:
+        logs.create_log_stream(logGroupName=log_group, logStreamName="demo")
+        events = [
+            {"timestamp": now_ms + number, "message": line.message}
+            for number, line in enumerate(lines)
+            if line.log_group == log_group
+        ]
+        logs.put_log_events(logGroupName=log_group, logStreamName="demo", logEvents=events)
+
+
+def _await_linked(deployment: Deployment, expected: int) -> list[LinkedLine]:
+    reader, key = deployment.reader()
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        pages = reader.get_paginator("filter_log_events").paginate(
+            logGroupName=key["log_group_name"], filterPattern='"openReplaySession.id="'
+        )
+        found = [LinkedLine.decode(one["message"]) for page in pages for one in page["events"]]
+        if len(found) >= expected:
+            return sorted(found, key=lambda line: (line.session, line.time))
+        if time.monotonic() > deadline:
+            raise DemoFailed(f"{len(found)} of {expected} lines arrived in the linked log group")
+        time.sleep(0.3)
+
+
+def _await_counts(aws: Emulator, expected: int) -> Counter[Verdict]:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        counted = Counter({verdict: _lines_with(aws, verdict) for verdict in Verdict})
+        if counted[Verdict.LINKABLE] == expected:
+            return counted
+        if time.monotonic() > deadline:
+            raise DemoFailed(f"the metrics count {counted[Verdict.LINKABLE]} lines, not {expected}")
+        time.sleep(0.3)
+
+
+def _lines_with(aws: Emulator, verdict: Verdict) -> int:
+    cloudwatch = aws.client("cloudwatch")
+    listed = cloudwatch.list_metrics(
+        Namespace=names.NAMESPACE,
+        MetricName=names.LINES,
+        Dimensions=[{"Name": names.VERDICT, "Value": str(verdict)}],
+    )
+    now = time.time()
+    total = 0.0
+    for metric in listed["Metrics"]:
+        statistics = cloudwatch.get_metric_statistics(
+            Namespace=names.NAMESPACE,
+            MetricName=names.LINES,
+            Dimensions=metric["Dimensions"],
+            StartTime=now - 3600,
+            EndTime=now + 3600,
+            Period=60,
+            Statistics=["Sum"],
+        )
+        total += sum(point["Sum"] for point in statistics["Datapoints"])
+    return int(total)
+
+
+def _show_verdicts(
+    lines: list[DemoLine], judgements: list[Judgement], counted: Counter[Verdict]
+) -> None:
+    heading("What OpenReplay will do with these lines, counted by the validator's metrics")
+    say()
+    rows = []
+    for verdict in reversed(Verdict):
+        example = next(
+            _example(line)
+            for line, judgement in zip(lines, judgements, strict=True)
+            if judgement.verdict is verdict
+        )
+        rows.append((str(verdict), str(counted[verdict]), example, ADVICE[verdict]))
+    table(("verdict", "lines", "for example", "what to do"), rows, (16, 5, 0, 0))
+    silent = len(lines) - sum(counted.values())
+    say(
+        f"\n  {silent} more lines have nothing like a tag: the subscription filter left them in "
+        "CloudWatch Logs,\n  where they cost nothing."
+    )
+
+
+def _example(line: DemoLine) -> str:
+    text = remove_session_tokens(line.message).replace(REMOVED, "<token>")
+    text = re.sub(r"\*{9,}", "********", text).splitlines()[0]
+    return text if len(text) <= 90 else text[:87] + "..."
+
+
+def _show_linked(linked: list[LinkedLine]) -> None:
+    heading(f"What OpenReplay is given: {len(linked)} lines in the linked log group, and no others")
+    say()
+    rows = [
+        (str(line.session), line.level, line.group, line.message.split("] ", 1)[1].splitlines()[0])
+        for line in linked
+    ]
+    table(("session", "level", "tracked log group", "message"), rows, (19, 7, 17, 0))
+    for line in linked:
+        if remove_session_tokens(line.encode()) != line.encode():
+            raise DemoFailed("a session token is in a linked line")
+    say("\n  No session token is in any of them: not in the tag, not in the printed headers.")
+
+
+def _show_reach(deployment: Deployment) -> None:
+    logs, key = deployment.reader()
+    linked = key["log_group_name"]
+    own_secret = deployment.outputs["SecretArn"]
+    heading("What the third party may do: the service account's key, read from Secrets Manager")
+    say()
+    found = logs.filter_log_events(logGroupName=linked)["events"]
+    say(f"  {coloured('allowed', 'green')}  logs:FilterLogEvents on {linked}: {len(found)} lines")
+    user = deployment.outputs["UserName"]
+    forbidden = {
+        "logs:FilterLogEvents on /shop/checkout": lambda: logs.filter_log_events(
+            logGroupName="/shop/checkout"
+        ),
+        "logs:DescribeLogGroups": logs.describe_log_groups,
+        "logs:PutLogEvents on the linked log group": lambda: logs.put_log_events(
+            logGroupName=linked,
+            logStreamName="/shop/checkout",
+            logEvents=[{"timestamp": int(time.time() * 1000), "message": "forged"}],
+        ),
+        "logs:DeleteLogGroup on the linked log group": lambda: logs.delete_log_group(
+            logGroupName=linked
+        ),
+        "secretsmanager:GetSecretValue on its own secret": lambda: deployment.client(
+            "secretsmanager", key
+        ).get_secret_value(SecretId=own_secret),
+        "iam:CreateAccessKey for itself": lambda: deployment.client("iam", key).create_access_key(
+            UserName=user
+        ),
+        "lambda:ListFunctions": lambda: deployment.client("lambda", key).list_functions(),
+        "s3:ListAllMyBuckets": lambda: deployment.client("s3", key).list_buckets(),
+    }
+    for name, call in forbidden.items():
+        _expect_denial(name, call)
+
+
+def _expect_denial(name: str, call: Any) -> None:
+    from botocore.exceptions import ClientError
+
+    try:
+        call()
+    except ClientError as error:
+        code = error.response["Error"]["Code"]
+        if not code.startswith("AccessDenied"):
+            raise DemoFailed(f"{name} failed with {code}, not for want of a permission") from None
+        say(f"  {coloured('denied', 'yellow')}   {name}")
+    else:
+        raise DemoFailed(f"{name} was allowed")
+
+
+def _keep(aws: Emulator) -> None:
+    heading("The embedded AWS stays up until you press Ctrl-C. In another terminal:")
+    say()
+    for name, value in aws.environment().items():
+        say(f"  export {name}={value}")
+    say(
+        "\n  aws logs describe-log-groups\n"
+        "  npx cdk diff -c new_log_groups=/shop/checkout,/shop/search,/shop/billing\n"
+    )
+    signal.pause()
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,86 @@
+"""What a person sees: steps with their times, tables that fit the terminal."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+
+_COLOURS = {"green": "32", "red": "31", "yellow": "33", "bold": "1", "dim": "2"}
+
+
+def coloured(text: str, colour: str) -> str:
+    """The text in a colour, where the terminal has colours and wants them."""
+    if not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
+        return text
+    return f"\033[{_COLOURS[colour]}m{text}\033[0m"
+
+
+def say(text: str = "") -> None:
+    """Print a line at once."""
+    print(text, flush=True)
+
+
+def heading(text: str) -> None:
+    """Print a heading."""
+    say(f"\n{coloured(text, 'bold')}")
+
+
+@contextmanager
+def step(text: str) -> Iterator[None]:
+    """A step that takes time: shows that it runs, then how long it took."""
+    started = time.monotonic()
+    done = threading.Event()
+    ticker = threading.Thread(target=_tick, args=(text, started, done), daemon=True)
+    if sys.stdout.isatty():
+        ticker.start()
+    else:
+        say(f"  ... {text}")
+    try:
+        yield
+    except BaseException:
+        _finish(done, ticker)
+        say(f"  {coloured('✗', 'red')} {text}")
+        raise
+    _finish(done, ticker)
+    seconds = f"{time.monotonic() - started:.1f} s"
+    say(f"  {coloured('✓', 'green')} {text:<66} {coloured(f'{seconds:>7}', 'dim')}")
+
+
+def _tick(text: str, started: float, done: threading.Event) -> None:
+    while not done.wait(0.5):
+        sys.stdout.write(f"\r  … {text} ({time.monotonic() - started:.0f} s)")
+        sys.stdout.flush()
+
+
+def _finish(done: threading.Event, ticker: threading.Thread) -> None:
+    done.set()
+    if ticker.is_alive():
+        ticker.join()
+    if sys.stdout.isatty():
+        sys.stdout.write("\r\033[K")
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]], widths: Sequence[int]) -> None:
+    """Print a table; a width of 0 takes what the terminal has left. Cells are wrapped."""
+    total = min(shutil.get_terminal_size((110, 24)).columns, 130)
+    free = total - 4 - sum(widths) - 2 * (len(widths) - 1)
+    flexible = max(24, free // max(1, list(widths).count(0)))
+    actual = [width or flexible for width in widths]
+    say("  " + "  ".join(f"{cell:<{width}}" for cell, width in zip(header, actual, strict=True)))
+    say("  " + coloured("  ".join("─" * width for width in actual), "dim"))
+    for row in rows:
+        for line in _wrapped(row, actual):
+            say(f"  {line}".rstrip())
+
+
+def _wrapped(row: Sequence[str], widths: Sequence[int]) -> Iterator[str]:
+    cells = [textwrap.wrap(cell, width) or [""] for cell, width in zip(row, widths, strict=True)]
+    for number in range(max(map(len, cells))):
+        pieces = [cell[number] if number < len(cell) else "" for cell in cells]
+        yield "  ".join(f"{piece:<{width}}" for piece, width in zip(pieces, widths, strict=True))

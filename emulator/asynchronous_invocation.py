@@ -1,0 +1,330 @@
+"""Asynchronous invocation of functions: retries, throttles, destinations, dead-letter queues.
+
+MiniStack 1.5.33 retries a failed event, and treats a throttle like a failure: a function at its
+reserved concurrency uses up its attempts within seconds and its events end in the on-failure
+destination. The record that arrives there has no version, time or request id and always says three
+attempts; a dead-letter queue gets the same record; on-success destinations get nothing. Every
+attempt has another request id. Settings of versions and aliases are not looked at. Only the
+acceptance of an event counts as an invocation in the metrics.
+
+AWS: Lambda Developer Guide, "How Lambda handles errors and retries with asynchronous invocation",
+"Capturing records of Lambda asynchronous invocations", "Configuring reserved concurrency":
+
+- Two more attempts by default, a minute after the first and two after the second.
+- Throttled events go back to the queue, with waits from a second up to five minutes, until the
+  event's maximum age (6 hours); that uses up no attempt.
+- With a reserved concurrency of zero, new events go to the destination "without any retries".
+- On-failure and on-success destinations get an invocation record, a dead-letter queue "only the
+  content of the event" with the attributes RequestID, ErrorCode and ErrorMessage.
+- The request id stays the same over the attempts of an event.
+
+One minute of AWS is LAMBDA_ASYNC_RETRY_BASE_SECONDS here (1 by default). EventBridge and S3
+destinations are not delivered to.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any
+
+from ministack.services import cloudwatch, lambda_svc, sns, sqs
+
+from emulator import patching
+
+_LOG = logging.getLogger("emulator.asynchronous_invocation")
+_DEFAULT_RETRIES = 2
+_DEFAULT_MAXIMUM_AGE = 6 * 60 * 60
+_SHORTEST_WAIT = 0.02
+
+_request_id: contextvars.ContextVar[str] = contextvars.ContextVar("request_id", default="")
+
+
+def install() -> None:
+    """Replace MiniStack's asynchronous invocation, for every service that uses it."""
+    patching.require(
+        lambda_svc,
+        [
+            "_LAMBDA_ASYNC_RETRY_BASE_SECONDS",
+            "_execute_function",
+            "_functions",
+            "_get_func_record_for_ref",
+            "_reserved_concurrency",
+            "_run_with_function_config_scope",
+            "new_uuid",
+        ],
+    )
+    patching.require(sqs, ["_act_send_message", "_queue_by_arn", "_queue_url"])
+    patching.require(sns, ["_fanout", "_topics"])
+    patching.require(cloudwatch, ["record_metric"])
+    patching.replace(lambda_svc, "invoke_async_with_retry", invoke)
+    patching.wrap(lambda_svc, "_execute_function_dispatch", _dispatch)
+    patching.wrap(lambda_svc, "_emit_lambda_metrics", _emit_metrics)
+
+
+def invoke(function: dict[str, Any], event: Any, *, once: bool = False) -> None:
+    """Invoke a function with an event, in the background.
+
+    Args:
+        function: MiniStack's record of the function, or of its version.
+        event: The payload.
+        once: Try once, and forget a failure.
+    """
+    request = _Request(
+        function=function,
+        event=event,
+        identifier=lambda_svc.new_uuid(),
+        settings=_Settings.of(function, once=once),
+    )
+    context = contextvars.copy_context()
+
+    def run() -> None:
+        _request_id.set(request.identifier)
+        lambda_svc._run_with_function_config_scope(function, request.run)
+
+    name = f"asynchronous-invocation-{function['config']['FunctionName']}"
+    threading.Thread(target=context.run, args=(run,), name=name, daemon=True).start()
+
+
+@dataclass(frozen=True)
+class _Settings:
+    retries: int
+    maximum_age: float
+    on_success: str
+    on_failure: str
+    dead_letter: str
+
+    @staticmethod
+    def of(function: dict[str, Any], *, once: bool) -> _Settings:
+        if once:
+            return _Settings(0, _DEFAULT_MAXIMUM_AGE, "", "", "")
+        config = function["config"]
+        base = lambda_svc._functions.get(config["FunctionName"]) or function
+        stored = _event_invoke_config(base, _qualifier(config))
+        destinations = stored.get("DestinationConfig") or {}
+        retries = stored.get("MaximumRetryAttempts")
+        return _Settings(
+            retries=_DEFAULT_RETRIES if retries is None else int(retries),
+            maximum_age=float(stored.get("MaximumEventAgeInSeconds") or _DEFAULT_MAXIMUM_AGE),
+            on_success=(destinations.get("OnSuccess") or {}).get("Destination") or "",
+            on_failure=(destinations.get("OnFailure") or {}).get("Destination") or "",
+            dead_letter=(config.get("DeadLetterConfig") or {}).get("TargetArn") or "",
+        )
+
+
+def _qualifier(config: dict[str, Any]) -> str:
+    parts = str(config.get("FunctionArn", "")).split(":")
+    return parts[7] if len(parts) > 7 else "$LATEST"
+
+
+def _event_invoke_config(base: dict[str, Any], qualifier: str) -> dict[str, Any]:
+    """Return the settings of one qualifier; those put without one are those of $LATEST."""
+    stored = base.get("event_invoke_configs") or {}
+    keys = ("$LATEST", "") if qualifier == "$LATEST" else (qualifier,)
+    return next((stored[key] for key in keys if stored.get(key)), {})
+
+
+@dataclass
+class _Request:
+    """One event on its way through Lambda's queue."""
+
+    function: dict[str, Any]
+    event: Any
+    identifier: str
+    settings: _Settings
+    attempts: int = 0
+    throttles: int = 0
+
+    def run(self) -> None:
+        """Attempt, wait and attempt again, until the event is done or given up."""
+        self._count("AsyncEventsReceived")
+        started = time.monotonic()
+        while True:
+            current = self._current_function()
+            if current is None:
+                _LOG.warning("%s was deleted; its event is dropped", self._name)
+                return
+            if lambda_svc._reserved_concurrency(current, current["config"]) == 0:
+                self._give_up("ZeroReservedConcurrency", {})
+                return
+            result = self._attempt(current)
+            if not result.get("error"):
+                self._succeed(result)
+                return
+            throttled = bool(result.get("throttle"))
+            if not throttled and self.attempts > self.settings.retries:
+                self._give_up("RetriesExhausted", result)
+                return
+            wait = self._wait(throttled=throttled)
+            if time.monotonic() - started + wait > self.settings.maximum_age:
+                self._give_up("EventAgeExceeded", {} if throttled else result)
+                return
+            time.sleep(wait)
+
+    @property
+    def _name(self) -> str:
+        return str(self.function["config"]["FunctionName"])
+
+    def _current_function(self) -> dict[str, Any] | None:
+        """Return the function as it is now: a retry runs the code deployed meanwhile."""
+        base = lambda_svc._functions.get(self._name)
+        if base is None:
+            return None
+        if _qualifier(self.function["config"]) != "$LATEST":
+            return {**self.function, "concurrency": base.get("concurrency")}
+        arn = self.function["config"]["FunctionArn"]
+        return {**base, "config": {**base["config"], "FunctionArn": arn}}
+
+    def _attempt(self, function: dict[str, Any]) -> dict[str, Any]:
+        started = time.monotonic()
+        result: dict[str, Any] = lambda_svc._execute_function(function, self.event)
+        if result.get("throttle"):
+            self.throttles += 1
+            return result
+        self.attempts += 1
+        self._count("Invocations")
+        self._count("Errors", 1 if result.get("error") else 0)
+        self._count("Duration", (time.monotonic() - started) * 1000, "Milliseconds")
+        outcome = "failed" if result.get("error") else "succeeded"
+        _LOG.info("%s %s, attempt %d", self._name, outcome, self.attempts)
+        if result.get("log"):
+            _LOG.info("output of %s:\n%s", self._name, result["log"])
+        return result
+
+    def _wait(self, *, throttled: bool) -> float:
+        minute: float = lambda_svc._LAMBDA_ASYNC_RETRY_BASE_SECONDS
+        if not throttled:
+            return minute * self.attempts
+        doublings = float(2 ** min(self.throttles, 20))
+        return max(_SHORTEST_WAIT, min(minute / 60 * doublings, 5 * minute))
+
+    def _succeed(self, result: dict[str, Any]) -> None:
+        if self.settings.on_success:
+            record = self._record("Success", result)
+            _send(self.settings.on_success, json.dumps(record), record)
+
+    def _give_up(self, condition: str, result: dict[str, Any]) -> None:
+        self._count("AsyncEventsDropped")
+        if self.settings.on_failure:
+            record = self._record(condition, result)
+            _send(self.settings.on_failure, json.dumps(record), record)
+        if self.settings.dead_letter:
+            body = json.dumps(self.event)
+            _send(self.settings.dead_letter, body, self.event, self._error_attributes(result))
+
+    def _record(self, condition: str, result: dict[str, Any]) -> dict[str, Any]:
+        config = self.function["config"]
+        qualifier = _qualifier(config)
+        arn = ":".join([*str(config["FunctionArn"]).split(":")[:7], qualifier])
+        record: dict[str, Any] = {
+            "version": "1.0",
+            "timestamp": _now(),
+            "requestContext": {
+                "requestId": self.identifier,
+                "functionArn": arn,
+                "condition": condition,
+                "approximateInvokeCount": self.attempts,
+            },
+            "requestPayload": self.event,
+        }
+        if result:
+            context = {"statusCode": 200, "executedVersion": config.get("Version") or "$LATEST"}
+            if result.get("error"):
+                context["functionError"] = result.get("function_error") or "Unhandled"
+            record["responseContext"] = context
+            record["responsePayload"] = result.get("body")
+        return record
+
+    def _error_attributes(self, result: dict[str, Any]) -> dict[str, Any]:
+        body = result.get("body")
+        message = body.get("errorMessage", "") if isinstance(body, dict) else ""
+        texts = {"RequestID": self.identifier, "ErrorMessage": str(message)[:1024]}
+        attributes = {
+            name: {"DataType": "String", "StringValue": text}
+            for name, text in texts.items()
+            if text
+        }
+        attributes["ErrorCode"] = {"DataType": "Number", "StringValue": "200" if result else "429"}
+        return attributes
+
+    def _count(self, metric: str, value: float = 1, unit: str = "Count") -> None:
+        dimensions = {"FunctionName": self._name}
+        cloudwatch.record_metric("AWS/Lambda", metric, value, unit, dimensions)
+
+
+def _now() -> str:
+    text = datetime.now(timezone.utc).isoformat(timespec="milliseconds")
+    return text.replace("+00:00", "Z")
+
+
+def _send(target: str, body: str, payload: Any, attributes: dict[str, Any] | None = None) -> None:
+    """Deliver to a queue, topic or function. A failure is logged, as nobody waits for it."""
+    kind = target.split(":")[2] if target.count(":") >= 5 else ""
+    senders: dict[str, Callable[[], None]] = {
+        "sqs": lambda: _send_to_queue(target, body, attributes or {}),
+        "sns": lambda: _send_to_topic(target, body),
+        "lambda": lambda: _send_to_function(target, payload),
+    }
+    try:
+        if kind not in senders:
+            raise LookupError("this emulator delivers to queues, topics and functions only")
+        senders[kind]()
+    except Exception:
+        _LOG.exception("an invocation record could not be delivered to %s", target)
+
+
+def _send_to_queue(target: str, body: str, attributes: dict[str, Any]) -> None:
+    queue = sqs._queue_by_arn(target)
+    if queue is None:
+        raise LookupError("no such queue")
+    url = sqs._queue_url(target.rsplit(":", 1)[-1])
+    message = {"QueueUrl": url, "MessageBody": body, "MessageAttributes": attributes}
+    sqs._act_send_message(message, url)
+
+
+def _send_to_topic(target: str, body: str) -> None:
+    if target not in sns._topics:
+        raise LookupError("no such topic")
+    sns._fanout(target, lambda_svc.new_uuid(), body, "", "", {})
+
+
+def _send_to_function(target: str, payload: Any) -> None:
+    record, config, _ = lambda_svc._get_func_record_for_ref(target)
+    if not record or not config:
+        raise LookupError("no such function")
+    invoke({**record, "config": config}, payload)
+
+
+def _dispatch(
+    original: Any,
+    function: dict[str, Any],
+    config: dict[str, Any],
+    event: Any,
+    request_id: str,
+    started: float,
+) -> Any:
+    """Run an attempt under the request id of its event."""
+    return original(function, config, event, _request_id.get() or request_id, started)
+
+
+def _emit_metrics(
+    original: Any, function_name: str, duration_ms: float, error: bool, throttle: bool
+) -> None:
+    """Leave out what is no invocation.
+
+    MiniStack counts the acceptance of an event, recognisable by its duration of nothing, and counts
+    a throttle as an invocation too, twice where the caller waits.
+    """
+    if throttle:
+        if duration_ms == 0:
+            dimensions = {"FunctionName": function_name}
+            cloudwatch.record_metric("AWS/Lambda", "Throttles", 1, "Count", dimensions)
+        return
+    if duration_ms > 0 or error:
+        original(function_name, duration_ms, error, throttle)

@@ -1,0 +1,61 @@
+"""Replaces attributes of MiniStack's modules at start-up, and refuses to guess.
+
+The extensions of this package are written against one release of MiniStack. Another release may
+have renamed what they replace, and a replacement that nobody calls is worse than none: the tests
+would go on against MiniStack's own behaviour. So every attribute is looked up first, and a missing
+one stops the start-up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from importlib import metadata
+from typing import Any
+
+PINNED_VERSION = "1.5.33"
+
+
+class IncompatibleMiniStack(RuntimeError):
+    """The installed MiniStack lacks something that an extension replaces or calls."""
+
+
+def installed_version() -> str:
+    """Return the version of the installed MiniStack, or "none"."""
+    try:
+        return metadata.version("ministack")
+    except metadata.PackageNotFoundError:
+        return "none"
+
+
+def require(module: Any, names: Iterable[str]) -> None:
+    """Raise `IncompatibleMiniStack` unless `module` has every one of `names`."""
+    missing = [name for name in names if not hasattr(module, name)]
+    if missing:
+        raise IncompatibleMiniStack(_explanation(module.__name__, ", ".join(missing)))
+
+
+def replace(module: Any, name: str, replacement: Any) -> None:
+    """Set `module.name` to `replacement`."""
+    require(module, [name])
+    setattr(module, name, replacement)
+
+
+def wrap(module: Any, name: str, wrapper: Callable[..., Any]) -> None:
+    """Set `module.name` to `wrapper` with what was there as its first argument."""
+    require(module, [name])
+    setattr(module, name, partial(wrapper, getattr(module, name)))
+
+
+def wrap_entry(table: dict[str, Any], owner: str, key: str, wrapper: Callable[..., Any]) -> None:
+    """Set `table[key]` of a dispatch table to `wrapper` with what was there first."""
+    if key not in table:
+        raise IncompatibleMiniStack(_explanation(owner, key))
+    table[key] = partial(wrapper, table[key])
+
+
+def _explanation(owner: str, missing: str) -> str:
+    return (
+        f"{owner} has no {missing}. The emulator extends MiniStack {PINNED_VERSION}; "
+        f"installed is {installed_version()}."
+    )

@@ -1,0 +1,227 @@
+"""Configures MiniStack, installs the extensions and serves it.
+
+Nothing here may import MiniStack before `configure` ran: its modules read their settings from the
+environment as they are imported.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import select
+import shutil
+import signal
+import socket
+import sys
+import tempfile
+import threading
+from collections.abc import Awaitable, Callable, Iterator, MutableMapping
+from pathlib import Path
+from typing import Any
+
+CONTROL_PATH = "/_emulator/iam-evaluation"
+EXTENSIONS = (
+    "function_output",
+    "logs",
+    "asynchronous_invocation",
+    "reserved_concurrency",
+    "subscription_filters",
+    "embedded_metrics",
+    "access_keys",
+    "iam_groups",
+    "iam_evaluation",
+)
+
+Message = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Message]]
+Send = Callable[[Message], Awaitable[None]]
+Application = Callable[[Message, Receive, Send], Awaitable[None]]
+
+_SECONDS_BETWEEN_LOOKS = 0.5
+
+
+def listen(port: int) -> socket.socket:
+    """Return a socket that listens on the loopback interface; port 0 takes a free one.
+
+    It is bound before MiniStack is imported, so that nobody else can take the port meanwhile.
+    """
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    listener.bind(("127.0.0.1", port))
+    listener.listen(128)
+    return listener
+
+
+def configure(
+    environment: MutableMapping[str, str], *, port: int, region: str, temporary: Path
+) -> None:
+    """Set MiniStack's settings, and remove what Lambda functions must not inherit.
+
+    MiniStack hands its own environment to the functions. AWS_ENDPOINT_URL would send their calls
+    elsewhere, a profile would replace their credentials, and PYTHONPATH would put this repository
+    on their module path.
+    """
+    for name in [name for name in environment if name.startswith(("AWS_", "PYTHONPATH"))]:
+        del environment[name]
+    environment.update(
+        {
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "AUTH": "false",
+            "BIND_HOST": "127.0.0.1",
+            # MiniStack removes containers it takes for leftovers: keep it away from Docker.
+            "DOCKER_HOST": f"unix://{temporary}/no-docker.sock",
+            "GATEWAY_PORT": str(port),
+            "IOT_MTLS_ENABLED": "0",
+            "LAMBDA_EXECUTOR": "local",
+            "MINISTACK_AUTOCREATE_AWS_MANAGED": "1",
+            "MINISTACK_REGION": region,
+            "PERSIST_STATE": "0",
+            "S3_DATA_DIR": str(temporary / "s3"),
+            "SFTP_ENABLED": "0",
+            "STATE_DIR": str(temporary / "state"),
+            "TMPDIR": str(temporary),
+        }
+    )
+    environment.setdefault("LOG_LEVEL", "INFO")
+    tempfile.tempdir = str(temporary)
+
+
+def install_extensions() -> None:
+    """Install every extension.
+
+    Raises:
+        emulator.patching.IncompatibleMiniStack: MiniStack lacks what one of them needs.
+    """
+    import importlib
+
+    for name in EXTENSIONS:
+        importlib.import_module(f"emulator.{name}").install()
+
+
+def application(inner: Application, on_ready: Callable[[], None]) -> Application:
+    """Return MiniStack's application with the control path before it."""
+    from emulator import access_keys
+
+    async def serve(scope: Message, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await inner(scope, receive, _announcing(send, on_ready))
+        elif scope["type"] == "http" and scope["path"] == CONTROL_PATH:
+            await _control(scope, receive, send)
+        else:
+            access_keys.record_use(scope.get("headers", []))
+            await inner(scope, receive, send)
+
+    return serve
+
+
+def _announcing(send: Send, on_ready: Callable[[], None]) -> Send:
+    async def announce(message: Message) -> None:
+        await send(message)
+        if message["type"] == "lifespan.startup.complete":
+            on_ready()
+
+    return announce
+
+
+async def _control(scope: Message, receive: Receive, send: Send) -> None:
+    """Answer GET with the state of the switch, and POST {"enabled": true} by setting it."""
+    from emulator import iam_evaluation
+
+    status = 200
+    if scope["method"] == "POST":
+        try:
+            wanted = json.loads(await _body(receive))["enabled"]
+        except (ValueError, KeyError, TypeError):
+            wanted = None
+        if isinstance(wanted, bool):
+            await asyncio.to_thread(iam_evaluation.switch, wanted)
+        else:
+            status = 400
+    content = json.dumps({"enabled": iam_evaluation.is_on()}).encode()
+    headers = [(b"content-type", b"application/json")]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": content})
+
+
+async def _body(receive: Receive) -> bytes:
+    body: bytes = b""
+    while True:
+        message = await receive()
+        body += message.get("body", b"")
+        if not message.get("more_body"):
+            return body
+
+
+def serve(listener: socket.socket, *, on_ready: Callable[[], None]) -> None:
+    """Serve until a signal to end arrives, then end every process of a Lambda function."""
+    import hypercorn.asyncio
+    import hypercorn.config
+    from ministack import app
+
+    config = hypercorn.config.Config()
+    config.bind = [f"fd://{listener.detach()}"]
+    config.keep_alive_timeout = 75
+    config.graceful_timeout = 0.5
+    config.loglevel = "WARNING"
+    wrapped = application(app.app, on_ready)
+    try:
+        asyncio.run(_serve_until_signal(hypercorn.asyncio.serve, wrapped, config))
+    finally:
+        stop_functions()
+
+
+async def _serve_until_signal(hypercorn_serve: Any, wrapped: Application, config: Any) -> None:
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, stopped.set)
+    await hypercorn_serve(wrapped, config, shutdown_trigger=stopped.wait)
+
+
+def stop_functions() -> None:
+    """End the processes of Lambda functions and remove their files."""
+    runtime = sys.modules.get("ministack.core.lambda_runtime")
+    if runtime is not None:
+        runtime.reset()
+
+
+def _kill_functions() -> None:
+    """Kill the processes of Lambda functions without the grace that `stop_functions` gives."""
+    runtime = sys.modules.get("ministack.core.lambda_runtime")
+    for pool in list(runtime._workers.values()) if runtime is not None else []:
+        for worker in pool:
+            if worker._proc is not None:
+                worker._proc.kill()
+
+
+def end_with_parent(directory: Path) -> None:
+    """Watch the parent from a thread: once it is gone, leave nothing behind and die.
+
+    The parent holds the other end of standard input and never writes. Its end closes with it,
+    however it dies, unless a process it forked inherited it; so its process id is looked at too.
+    """
+    parent = os.getppid()
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            readable, _, _ = select.select([sys.stdin], [], [], _SECONDS_BETWEEN_LOOKS)
+            if readable and not os.read(sys.stdin.fileno(), 1024):
+                break
+        with contextlib.suppress(Exception):
+            _kill_functions()
+        shutil.rmtree(directory, ignore_errors=True)
+        os.killpg(os.getpgrp(), signal.SIGKILL)
+
+    threading.Thread(target=watch, name="end-with-parent", daemon=True).start()
+
+
+@contextlib.contextmanager
+def temporary_directory() -> Iterator[Path]:
+    """Yield a directory of this run's own."""
+    with tempfile.TemporaryDirectory(prefix="emulator-") as name:
+        yield Path(name)

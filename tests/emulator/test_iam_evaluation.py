@@ -1,0 +1,283 @@
+from __future__ import annotations
+
+import json
+import urllib.request
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from emulator import Emulator
+from emulator.managed_policies import CLOUDWATCH_READ_ONLY_ACCESS
+from tests.emulator.support import (
+    ACCOUNT,
+    allow,
+    create_function,
+    create_group,
+    create_queue,
+    create_role,
+    iam_evaluated,
+    is_alive,
+    now,
+    policy,
+    put,
+    receive,
+    subscribe,
+    unique,
+    wait_for,
+)
+
+ARN = f"arn:aws:logs:us-east-1:{ACCOUNT}:log-group"
+Reader = Callable[..., Any]
+
+EVENT = {"message": "m"}
+
+
+def reader(aws: Emulator, *statements: dict[str, Any], managed: str = "") -> Reader:
+    """Return a maker of clients that have the key of a new user with these permissions."""
+    iam, user = aws.client("iam"), unique("user")
+    iam.create_user(UserName=user)
+    if statements:
+        iam.put_user_policy(UserName=user, PolicyName="own", PolicyDocument=policy(*statements))
+    if managed:
+        iam.attach_user_policy(UserName=user, PolicyArn=f"arn:aws:iam::aws:policy/{managed}")
+    key = iam.create_access_key(UserName=user)["AccessKey"]
+
+    def client(service: str) -> Any:
+        return aws.client(
+            service,
+            access_key_id=key["AccessKeyId"],
+            secret_access_key=key["SecretAccessKey"],
+        )
+
+    return client
+
+
+def denied(call: Callable[..., Any], **arguments: Any) -> str:
+    """Return the message of the refusal."""
+    with pytest.raises(ClientError) as error:
+        call(**arguments)
+    found = error.value.response["Error"]
+    assert found["Code"] in ("AccessDenied", "AccessDeniedException")
+    return str(found["Message"])
+
+
+@pytest.mark.emulator
+def test_a_group_level_policy_ends_in_a_star_and_reaches_one_group(aws: Emulator) -> None:
+    group, other = create_group(aws), create_group(aws)
+    put(aws, group, "mine")
+    logs = reader(aws, allow("logs:FilterLogEvents", f"{ARN}:{group}:*"))("logs")
+    with iam_evaluated(aws):
+        assert logs.filter_log_events(logGroupName=group)["events"][0]["message"] == "mine"
+        arn = f"{ARN}:{group}"
+        assert logs.filter_log_events(logGroupIdentifier=arn)["events"]
+        message = denied(logs.filter_log_events, logGroupName=other)
+        assert f"on resource: {ARN}:{other}:log-stream:" in message
+        denied(logs.filter_log_events, logGroupIdentifier=f"{ARN}:{other}")
+        denied(logs.describe_log_groups)
+        denied(logs.delete_log_group, logGroupName=group)
+        denied(logs.get_log_events, logGroupName=group, logStreamName="stream")
+        denied(
+            logs.put_log_events,
+            logGroupName=group,
+            logStreamName="stream",
+            logEvents=[{**EVENT, "timestamp": now()}],
+        )
+
+
+@pytest.mark.emulator
+def test_a_policy_without_the_star_reaches_nothing(aws: Emulator) -> None:
+    group = create_group(aws)
+    logs = reader(aws, allow("logs:*", f"{ARN}:{group}"))("logs")
+    with iam_evaluated(aws):
+        denied(logs.filter_log_events, logGroupName=group)
+        denied(logs.put_retention_policy, logGroupName=group, retentionInDays=1)
+        # Except for tags: there the ARN has no star.
+        assert logs.list_tags_for_resource(resourceArn=f"{ARN}:{group}")["tags"] == {}
+
+
+@pytest.mark.emulator
+def test_streams_are_resources_of_their_own(aws: Emulator) -> None:
+    group = create_group(aws)
+    aws.client("logs").create_log_stream(logGroupName=group, logStreamName="other")
+    actions = ["logs:PutLogEvents", "logs:GetLogEvents", "logs:CreateLogStream"]
+    logs = reader(aws, allow(actions, f"{ARN}:{group}:log-stream:stream"))("logs")
+    place = {"logGroupName": group, "logStreamName": "stream"}
+    with iam_evaluated(aws):
+        logs.put_log_events(**place, logEvents=[{**EVENT, "timestamp": now()}])
+        assert logs.get_log_events(**place)["events"]
+        elsewhere = {**place, "logStreamName": "other"}
+        assert f"{group}:log-stream:other" in denied(logs.get_log_events, **elsewhere)
+        denied(logs.create_log_stream, logGroupName=group, logStreamName="third")
+        denied(logs.filter_log_events, logGroupName=group)
+
+
+@pytest.mark.emulator
+def test_listing_groups_needs_all_of_them(aws: Emulator) -> None:
+    group = create_group(aws)
+    narrow = reader(aws, allow("logs:DescribeLogGroups", f"{ARN}:{group}:*"))("logs")
+    wide = reader(aws, allow("logs:DescribeLogGroups", f"{ARN}:*"))("logs")
+    with iam_evaluated(aws):
+        assert "log-group::log-stream:" in denied(
+            narrow.describe_log_groups, logGroupNamePrefix=group
+        )
+        assert wide.describe_log_groups(logGroupNamePrefix=group)["logGroups"]
+
+
+@pytest.mark.emulator
+def test_tags_of_the_group_count_in_conditions(aws: Emulator) -> None:
+    mine, other = create_group(aws, tags={"Team": "a"}), create_group(aws, tags={"Team": "b"})
+    statement = {
+        **allow("logs:FilterLogEvents", "*"),
+        "Condition": {"StringEquals": {"aws:ResourceTag/Team": "a"}},
+    }
+    logs = reader(aws, statement)("logs")
+    with iam_evaluated(aws):
+        logs.filter_log_events(logGroupName=mine)
+        denied(logs.filter_log_events, logGroupName=other)
+
+
+@pytest.mark.emulator
+def test_the_read_only_policy_reads_and_does_nothing_else(aws: Emulator) -> None:
+    group = create_group(aws)
+    client = reader(aws, managed="CloudWatchReadOnlyAccess")
+    logs = client("logs")
+    with iam_evaluated(aws):
+        logs.filter_log_events(logGroupName=group)
+        logs.describe_log_groups()
+        client("cloudwatch").list_metrics()
+        denied(logs.delete_log_group, logGroupName=group)
+        denied(logs.create_log_stream, logGroupName=group, logStreamName="new")
+        denied(client("secretsmanager").list_secrets)
+        denied(client("iam").list_users)
+        denied(client("cloudwatch").put_metric_data, Namespace="n", MetricData=[])
+
+
+@pytest.mark.emulator
+def test_the_read_only_policy_survives_a_reset_of_the_account() -> None:
+    with Emulator() as aws:
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        opener.open(f"{aws.endpoint_url}/_ministack/reset", data=b"").close()
+        client = reader(aws, managed="CloudWatchReadOnlyAccess")
+        with iam_evaluated(aws):
+            denied(client("iam").list_users)
+
+
+def test_the_read_only_policy_is_the_one_of_aws() -> None:
+    data = pytest.importorskip("moto.iam.aws_managed_policies").aws_managed_policies_data
+    known = json.loads(data)["CloudWatchReadOnlyAccess"]["Document"]
+
+    def normal(document: Any) -> list[Any]:
+        return [
+            (
+                statement["Sid"],
+                statement["Effect"],
+                sorted(listed(statement["Action"])),
+                sorted(listed(statement["Resource"])),
+            )
+            for statement in document["Statement"]
+        ]
+
+    assert normal(CLOUDWATCH_READ_ONLY_ACCESS) == normal(known)
+
+
+def listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+@pytest.mark.emulator
+def test_signatures_count_while_it_is_on_and_root_stays_root(aws: Emulator) -> None:
+    forged = aws.client("logs", access_key_id="AKIAAAAAAAAAAAAAAAAA", secret_access_key="x")
+    forged.describe_log_groups()
+    with iam_evaluated(aws):
+        with pytest.raises(ClientError, match="security token"):
+            forged.describe_log_groups()
+        user = reader(aws, allow("logs:*", "*"))("logs")
+        user.describe_log_groups()
+        aws.client("logs").describe_log_groups()
+    forged.describe_log_groups()
+
+
+WRITING = """
+import boto3, time
+logs = boto3.client("logs")
+def handler(event, context):
+    message = {"timestamp": int(time.time() * 1000), "message": "m"}
+    logs.put_log_events(logGroupName=event, logStreamName="stream", logEvents=[message])
+    return boto3.client("sts").get_caller_identity()["Arn"]
+"""
+
+
+@pytest.mark.emulator
+def test_functions_run_as_their_role_while_it_is_on(aws: Emulator) -> None:
+    group, other = create_group(aws), create_group(aws)
+    role = create_role(aws, [allow("logs:PutLogEvents", f"{ARN}:{group}:*")])
+    function = create_function(aws, WRITING, role=role)
+
+    def invoke(event: str) -> Any:
+        answer = aws.client("lambda").invoke(FunctionName=function, Payload=json.dumps(event))
+        return json.load(answer["Payload"])
+
+    # The process that serves this has root credentials, and would go on with them.
+    assert invoke(other) == f"arn:aws:iam::{ACCOUNT}:root"
+    with iam_evaluated(aws):
+        assert f":assumed-role/{role.rpartition('/')[2]}/" in invoke(group)
+        assert "not authorized to perform: logs:PutLogEvents" in invoke(other)["errorMessage"]
+    assert invoke(other) == f"arn:aws:iam::{ACCOUNT}:root"
+
+
+@pytest.mark.emulator
+def test_a_function_that_is_busy_at_the_switch_finishes_and_is_retired(aws: Emulator) -> None:
+    source = """
+import os, time
+def handler(event, context):
+    time.sleep(event)
+    return [os.environ["AWS_ACCESS_KEY_ID"][:4], os.getpid()]
+"""
+    function = create_function(aws, source)
+    url, arn = create_queue(aws)
+    functions = aws.client("lambda")
+    functions.put_function_event_invoke_config(
+        FunctionName=function, DestinationConfig={"OnSuccess": {"Destination": arn}}
+    )
+    functions.invoke(FunctionName=function, InvocationType="Event", Payload="0.5")
+    wait_for(lambda: "spawned for " + function.rpartition(":")[2] in aws.log_path.read_text())
+    with iam_evaluated(aws):
+        answer = functions.invoke(FunctionName=function, Payload="0")
+        assert json.load(answer["Payload"])[0] == "ASIA"
+        record = json.loads(receive(aws, url)["Body"])
+    key, pid = record["responsePayload"]
+    assert (key, record["requestContext"]["approximateInvokeCount"]) == (ACCOUNT[:4], 1)
+    wait_for(lambda: not is_alive(pid))
+
+
+@pytest.mark.emulator
+def test_a_policy_that_enforces_tls_lets_everyone_through(aws: Emulator) -> None:
+    url, arn = create_queue(aws)
+    deny = {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "sqs:*",
+        "Resource": arn,
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
+    queues = aws.client("sqs")
+    queues.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy(deny)})
+    function = create_function(aws, "def handler(event, context): raise RuntimeError")
+    aws.client("lambda").put_function_event_invoke_config(
+        FunctionName=function,
+        MaximumRetryAttempts=0,
+        DestinationConfig={"OnFailure": {"Destination": arn}},
+    )
+    group = create_group(aws)
+    with iam_evaluated(aws):
+        queues.send_message(QueueUrl=url, MessageBody="direct")
+        subscribe(aws, group, function)
+        put(aws, group, "precious")
+        bodies = [
+            wait_for(lambda: queues.receive_message(QueueUrl=url).get("Messages"))[0]["Body"]
+            for _ in range(2)
+        ]
+    assert bodies[0] == "direct"
+    assert "RetriesExhausted" in bodies[1]

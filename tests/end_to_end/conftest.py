@@ -1,0 +1,154 @@
+"""One emulator and one deployment for a module of end-to-end tests."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+
+from emulator import Emulator
+from emulator.cdk_cli import CdkCli
+from openreplay_cw_stack.runtime.linked_line import LinkedLine
+from openreplay_cw_stack.tagging import metrics as names
+
+T = TypeVar("T")
+
+STACK = "OpenReplayCloudWatch"
+TOKEN_SECRET = "the secret of the end-to-end tests"
+PATIENCE_SECONDS = 60.0
+
+
+def eventually(look: Callable[[], T], want: Callable[[T], bool]) -> T:
+    """What ``look`` sees once it is as wanted, or at last."""
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        seen = look()
+        if want(seen) or time.monotonic() > deadline:
+            return seen
+        time.sleep(0.2)
+
+
+@dataclass
+class Deployment:
+    """A stack in the emulator, deployed with the real CDK CLI."""
+
+    aws: Emulator
+    folder: Path
+    context: dict[str, str]
+    outputs: dict[str, str] = field(default_factory=dict)
+    printed: list[str] = field(default_factory=list)
+
+    @property
+    def cdk(self) -> CdkCli:
+        return CdkCli(self.aws.child_environment(), self.folder / "cdk.out")
+
+    def deploy(self) -> None:
+        outputs = self.folder / "outputs.json"
+        self.printed.append(self.cdk.deploy(self.context, outputs))
+        self.outputs = json.loads(outputs.read_text())[STACK]
+
+    def destroy(self) -> None:
+        self.printed.append(self.cdk.destroy(self.context))
+
+    def put(self, log_group: str, *messages: str, stream: str = "web-1") -> None:
+        """Write lines as a program would: one event each, now."""
+        logs = self.aws.client("logs")
+        streams = logs.describe_log_streams(logGroupName=log_group)["logStreams"]
+        if stream not in [one["logStreamName"] for one in streams]:
+            logs.create_log_stream(logGroupName=log_group, logStreamName=stream)
+        now_ms = int(time.time() * 1000)
+        events = [{"timestamp": now_ms, "message": message} for message in messages]
+        logs.put_log_events(logGroupName=log_group, logStreamName=stream, logEvents=events)
+
+    @property
+    def linked_log_group(self) -> str:
+        return self.outputs["LinkedLogGroupName"]
+
+    def linked_events(self) -> list[dict[str, Any]]:
+        pages = (
+            self.aws.client("logs")
+            .get_paginator("filter_log_events")
+            .paginate(logGroupName=self.linked_log_group)
+        )
+        return [event for page in pages for event in page["events"]]
+
+    def linked_lines(self) -> list[LinkedLine]:
+        return [LinkedLine.decode(event["message"]) for event in self.linked_events()]
+
+    def metric(self, name: str, **dimensions: str) -> int:
+        """The sum of a metric of ours in the last hour."""
+        cloudwatch = self.aws.client("cloudwatch")
+        wanted = {names.DEPLOYMENT, *dimensions}
+        listed = cloudwatch.list_metrics(
+            Namespace=names.NAMESPACE,
+            MetricName=name,
+            Dimensions=[{"Name": key, "Value": value} for key, value in dimensions.items()],
+        )["Metrics"]
+        now = time.time()
+        total = 0.0
+        for metric in listed:
+            if {one["Name"] for one in metric["Dimensions"]} != wanted:
+                continue
+            points = cloudwatch.get_metric_statistics(
+                Namespace=names.NAMESPACE,
+                MetricName=name,
+                Dimensions=metric["Dimensions"],
+                StartTime=now - 3600,
+                EndTime=now + 3600,
+                Period=60,
+                Statistics=["Sum"],
+            )["Datapoints"]
+            total += sum(point["Sum"] for point in points)
+        return int(total)
+
+    def key(self) -> dict[str, str]:
+        """The service account's key, as its secret holds it."""
+        secrets = self.aws.client("secretsmanager")
+        value = secrets.get_secret_value(SecretId=self.outputs["SecretArn"])["SecretString"]
+        key: dict[str, str] = json.loads(value)
+        return key
+
+    def as_service_account(self, service: str) -> Any:
+        key = self.key()
+        return self.aws.client(
+            service,
+            access_key_id=key["access_key_id"],
+            secret_access_key=key["secret_access_key"],
+        )
+
+
+@pytest.fixture(scope="module")
+def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    """An emulator that repeats failed invocations at once; its log is kept."""
+    log = tmp_path_factory.mktemp("emulator") / "emulator.log"
+    quick = {"LAMBDA_ASYNC_RETRY_BASE_SECONDS": "0.1"}
+    with Emulator(extra_environment=quick, log_path=log) as emulator:
+        yield emulator
+
+
+@pytest.fixture(scope="module")
+def deployment(aws: Emulator, tmp_path_factory: pytest.TempPathFactory) -> Deployment:
+    """The stack with two log groups of its own, one that exists, and a token secret."""
+    secret = aws.client("secretsmanager").create_secret(
+        Name="openreplay", SecretString=TOKEN_SECRET + "\n"
+    )
+    aws.client("logs").create_log_group(logGroupName="/aws/lambda/pay")
+    deployment = Deployment(
+        aws,
+        tmp_path_factory.mktemp("cdk"),
+        {
+            "new_log_groups": "/app/checkout,/app/search",
+            "log_groups": "/aws/lambda/pay",
+            "token_secret": secret["ARN"],
+            "removal_policy": "destroy",
+        },
+    )
+    deployment.printed.append(deployment.cdk.bootstrap())
+    deployment.deploy()
+    aws.evaluate_iam(True)
+    return deployment
