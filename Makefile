@@ -65,7 +65,7 @@ $(VENV)/.installed: requirements.txt
 	@touch $@
 
 node_modules/.installed: package-lock.json
-	@node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20)' 2>/dev/null || \
+	@node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20 ? 1 : 0)' 2>/dev/null || \
 		{ echo "Node.js 20 or later is needed (22 or later is preferred): found `node --version 2>/dev/null || echo none`"; exit 1; }
 	@echo "Installing the CDK CLI into node_modules (once)"
 	@npm ci --silent --no-audit --no-fund
