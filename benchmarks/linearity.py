@@ -1,4 +1,4 @@
-"""How the cost of a line grows with its length: a thousand times the text, a thousand times the cost.
+"""How the cost of a line grows with its length: a thousand times the text for as much more time.
 
 ``judge``, ``remove_session_tokens`` and ``level_of`` look at whatever people log. The shapes below
 are the ones a regular expression could blow up on. A ratio of 1 is exactly linear: the cost of a
@@ -40,7 +40,7 @@ FUNCTIONS: dict[str, Callable[[str], object]] = {
 
 
 def run() -> None:
-    """Print nanoseconds a character at every length, and the ratio of the longest to the shortest."""
+    """Print nanoseconds a character at every length, and the ratio of its ends."""
     for name, function in FUNCTIONS.items():
         print(f"\n{name}: nanoseconds a character")
         header = "".join(f"{length // 1000:>7} KB" for length in LENGTHS)
