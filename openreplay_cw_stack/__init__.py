@@ -32,7 +32,13 @@ __all__ = [
 def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module("openreplay_cw_stack.infra"), name)
+    try:
+        infra = importlib.import_module("openreplay_cw_stack.infra")
+    except ModuleNotFoundError as missing:
+        raise ImportError(
+            f"{name} needs {missing.name}: pip install 'openreplay-cw-stack[cdk]'"
+        ) from missing
+    return getattr(infra, name)
 
 
 def __dir__() -> list[str]:
