@@ -62,9 +62,9 @@ def main() -> int:
     say("Nothing leaves this machine and no AWS account is used.\n")
     try:
         with Emulator() as aws, tempfile.TemporaryDirectory() as folder:
-            _run(aws, Path(folder))
+            context = _run(aws, Path(folder))
             if os.environ.get("KEEP"):
-                _keep(aws)
+                _keep(aws, context)
     except KeyboardInterrupt:
         say("\nStopped; nothing is left running.")
         return 130
@@ -74,10 +74,11 @@ def main() -> int:
     return 0
 
 
-def _run(aws: Emulator, folder: Path) -> None:
+def _run(aws: Emulator, folder: Path) -> dict[str, str]:
     started = time.monotonic()
     say(f"  {coloured('✓', 'green')} embedded AWS at {aws.endpoint_url}")
-    deployment = _deploy(aws, folder)
+    context = _context(aws)
+    deployment = _deploy(aws, folder, context)
     now_ms = int(time.time() * 1000)
     lines = demo_lines(now_ms)
     judgements = [judge(one.message, token_secret=TOKEN_SECRET.encode()) for one in lines]
@@ -94,18 +95,23 @@ def _run(aws: Emulator, folder: Path) -> None:
     _show_reach(deployment)
     seconds = time.monotonic() - started
     say(f"\n{coloured('All of it happened as it should', 'green')}, in {seconds:.0f} seconds.")
+    return context
 
 
-def _deploy(aws: Emulator, folder: Path) -> Deployment:
-    cdk = CdkCli(aws.child_environment(), folder / "cdk.out")
+def _context(aws: Emulator) -> dict[str, str]:
+    """The settings of the deployment; the token secret is there before it, as in real life."""
     secret = aws.client("secretsmanager").create_secret(
         Name="openreplay/token-secret", SecretString=TOKEN_SECRET
     )
-    context = {
+    return {
         "new_log_groups": ",".join(LOG_GROUPS),
         "token_secret": secret["ARN"],
         "removal_policy": "destroy",
     }
+
+
+def _deploy(aws: Emulator, folder: Path, context: dict[str, str]) -> Deployment:
+    cdk = CdkCli(aws.child_environment(), folder / "cdk.out")
     with step("cdk bootstrap"):
         cdk.bootstrap()
     with step(f"cdk deploy {STACK}"):
@@ -264,15 +270,15 @@ def _expect_denial(name: str, call: Any) -> None:
         raise DemoFailed(f"{name} was allowed")
 
 
-def _keep(aws: Emulator) -> None:
-    heading("The embedded AWS stays up until you press Ctrl-C. In another terminal:")
-    say()
+def _keep(aws: Emulator, context: dict[str, str]) -> None:
+    heading(
+        "The embedded AWS stays up until you press Ctrl-C. In another terminal, in this folder:"
+    )
+    say("\n  . .venv/bin/activate")
     for name, value in aws.environment().items():
         say(f"  export {name}={value}")
-    say(
-        "\n  aws logs describe-log-groups\n"
-        "  npx cdk diff -c new_log_groups=/shop/checkout,/shop/search,/shop/billing\n"
-    )
+    settings = " ".join(f"-c {key}={value}" for key, value in context.items())
+    say(f"\n  aws logs describe-log-groups\n  npx cdk diff {settings}\n")
     signal.pause()
 
 
