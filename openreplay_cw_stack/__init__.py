@@ -13,18 +13,22 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from openreplay_cw_stack.infra import (
+        BridgeEndpoint,
         OpenReplayCloudWatch,
         OpenReplayCloudWatchStack,
         ServiceAccount,
         ServiceAccountAccess,
+        SessionSearchBridge,
         TokenValidator,
     )
 
 __all__ = [
+    "BridgeEndpoint",
     "OpenReplayCloudWatch",
     "OpenReplayCloudWatchStack",
     "ServiceAccount",
     "ServiceAccountAccess",
+    "SessionSearchBridge",
     "TokenValidator",
 ]
 

@@ -5,11 +5,13 @@ Acknowledging leaves the template as it is and does nothing in an app that does 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
+from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import IConstruct
 
 from openreplay_cw_stack.infra.log_groups import arn_for_policies
@@ -27,20 +29,73 @@ def acknowledge(construct: IConstruct, reasons: Mapping[str, str]) -> None:
     )
 
 
+def in_packs(
+    rule: str, reason: str, packs: Sequence[str] = ("HIPAA", "NIST", "PCI")
+) -> dict[str, str]:
+    """One reason for a rule that several packs have, by the finding's id in each.
+
+    Args:
+        rule: the rule's own name.
+        reason: why the finding is accepted.
+        packs: of ``AwsSolutions``, ``Serverless``, ``HIPAA``, ``NIST`` and ``PCI``.
+    """
+    return {f"{_PACK_PREFIXES[pack]}-{rule}": reason for pack in packs}
+
+
+_PACK_PREFIXES = {
+    "AwsSolutions": "AwsSolutions",
+    "Serverless": "Serverless",
+    "HIPAA": "HIPAA.Security",
+    "NIST": "NIST.800.53.R5",
+    "PCI": "PCI.DSS.321",
+}
+
+
 def acknowledge_default_encryption(log_group: logs.LogGroup) -> None:
     """Acknowledge that a log group of ours has no customer managed key."""
     reason = (
         "CloudWatch Logs encrypts every log group with a key owned by AWS; encryption_key= sets a "
         "customer managed one"
     )
+    acknowledge(log_group, in_packs("CloudWatchLogGroupEncrypted", reason))
+
+
+def acknowledge_default_secret_encryption(secret: secretsmanager.Secret) -> None:
+    """Acknowledge that a secret of ours has no customer managed key."""
+    reason = (
+        "Encrypted with the account's key for Secrets Manager; encryption_key= sets a customer "
+        "managed one"
+    )
+    acknowledge(secret, in_packs("SecretsManagerUsingKMSKey", reason))
+
+
+def acknowledge_function(function: lambda_.Function, *, no_network: str) -> None:
+    """Acknowledge what holds for every function of ours.
+
+    Args:
+        function: it is traced by nobody, and in no VPC.
+        no_network: why it needs none.
+    """
+    untraced = (
+        "It makes one kind of call, whose errors and times CloudWatch has already; a trace of "
+        "every invocation would be charged for nothing"
+    )
     acknowledge(
-        log_group,
+        function,
         {
-            "HIPAA.Security-CloudWatchLogGroupEncrypted": reason,
-            "NIST.800.53.R5-CloudWatchLogGroupEncrypted": reason,
-            "PCI.DSS.321-CloudWatchLogGroupEncrypted": reason,
+            **in_packs("LambdaTracing", untraced, ["Serverless"]),
+            **in_packs("LambdaInsideVPC", no_network),
         },
     )
+
+
+def acknowledge_nothing_reserved(function: lambda_.Function) -> None:
+    """Acknowledge that a function has no reserved concurrency."""
+    reason = (
+        "Asked for with a reserved concurrency of None: an account with the initial quota of 10 "
+        "concurrent executions refuses any reservation"
+    )
+    acknowledge(function, in_packs("LambdaConcurrency", reason, ["HIPAA", "NIST"]))
 
 
 def acknowledge_streams_of(policy: iam.ManagedPolicy, log_group: logs.ILogGroup) -> None:

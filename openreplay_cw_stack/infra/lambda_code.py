@@ -13,13 +13,22 @@ RUNTIME = lambda_.Runtime.PYTHON_3_14
 _PACKAGE = Path(__file__).resolve().parents[1]
 
 
-def function_code() -> lambda_.Code:
-    """What every function is deployed with: the ``runtime`` and ``tagging`` packages.
+_ROOMS = tuple(
+    sorted(one.name for one in (_PACKAGE / "runtime").iterdir() if (one / "__init__.py").exists())
+)
+
+
+def function_code(room: str) -> lambda_.Code:
+    """What a function is deployed with: its own room of ``runtime``, what all share, ``tagging``.
 
     The same files and the same hash from a checkout and from an installed package. Handler names
     are the import names used everywhere else.
+
+    Args:
+        room: the name of a package in ``runtime``.
     """
     name = _PACKAGE.name
+    others = [f"/{name}/runtime/{other}" for other in _ROOMS if other != room]
     return lambda_.Code.from_asset(
         str(_PACKAGE.parent),
         ignore_mode=cdk.IgnoreMode.GIT,
@@ -30,6 +39,7 @@ def function_code() -> lambda_.Code:
             f"!/{name}/__init__.py",
             f"!/{name}/runtime",
             f"!/{name}/tagging",
+            *others,
             "__pycache__",
             "*.pyc",
         ],

@@ -10,11 +10,15 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
-from openreplay_cw_stack.infra.acknowledgements import acknowledge
+from openreplay_cw_stack.infra.acknowledgements import acknowledge, in_packs
 from openreplay_cw_stack.infra.encryption import let_alarms_use
+from openreplay_cw_stack.infra.session_search_bridge import SessionSearchBridge
 from openreplay_cw_stack.infra.token_validator import TokenValidator
 from openreplay_cw_stack.tagging import Verdict
 from openreplay_cw_stack.tagging import metrics as names
+
+REFUSALS_TOLERATED = 20
+"""Refused questions in five minutes: a person who mistypes a key is below this."""
 
 
 class Monitoring(Construct):
@@ -33,6 +37,7 @@ class Monitoring(Construct):
         *,
         validator: TokenValidator,
         checks_signatures: bool,
+        bridge: SessionSearchBridge | None = None,
         topic: sns.ITopic | None = None,
         dashboard: bool = True,
         encryption_key: kms.IKey | None = None,
@@ -44,15 +49,19 @@ class Monitoring(Construct):
             construct_id: the id under it.
             validator: what is watched.
             checks_signatures: whether it has a token secret to read.
+            bridge: what is watched as well.
             topic: where the alarms go; default: a topic of our own, for you to subscribe to.
             dashboard: whether to make one.
             encryption_key: encrypts our own topic.
         """
         super().__init__(scope, construct_id)
         self._validator = validator
+        self._bridge = bridge
         self.topic: sns.ITopic = topic or self._own_topic(encryption_key)
         self.alarms: dict[str, cloudwatch.Alarm] = {}
         self._add_alarms(checks_signatures)
+        if bridge is not None:
+            self._add_bridge_alarms(bridge)
         self.dashboard = self._dashboard() if dashboard else None
 
     def _own_topic(self, encryption_key: kms.IKey | None) -> sns.Topic:
@@ -74,14 +83,7 @@ class Monitoring(Construct):
                 "An alarm's name and state are all that is published; encryption_key= encrypts "
                 "the topic with a customer managed key"
             )
-            acknowledge(
-                topic,
-                {
-                    "HIPAA.Security-SNSEncryptedKMS": reason,
-                    "NIST.800.53.R5-SNSEncryptedKMS": reason,
-                    "PCI.DSS.321-SNSEncryptedKMS": reason,
-                },
-            )
+            acknowledge(topic, in_packs("SNSEncryptedKMS", reason))
         return topic
 
     def _add_alarms(self, checks_signatures: bool) -> None:
@@ -111,12 +113,34 @@ class Monitoring(Construct):
                 "The token secret cannot be read: lines are linked without a signature check",
             )
 
-    def _alarm(self, name: str, metric: cloudwatch.IMetric, description: str) -> None:
+    def _add_bridge_alarms(self, bridge: SessionSearchBridge) -> None:
+        self._alarm(
+            "BridgeFailures",
+            bridge.metric(names.FAILED_QUESTIONS),
+            "The bridge could not answer for a reason of its own; its log group names it",
+        )
+        self._alarm(
+            "BridgeTimedOutAnswers",
+            bridge.metric(names.TIMED_OUT_ANSWERS),
+            "CloudWatch Logs was too slow for the bridge, or throttled it: nothing is shown beside "
+            "these replays until they are opened again",
+        )
+        self._alarm(
+            "BridgeRefusedQuestions",
+            bridge.metric(names.REFUSED_QUESTIONS),
+            "Many requests without the right key, or from other addresses: somebody tries, or "
+            "OpenReplay has an old key. The dimension Reason says which",
+            threshold=REFUSALS_TOLERATED,
+        )
+
+    def _alarm(
+        self, name: str, metric: cloudwatch.IMetric, description: str, *, threshold: int = 0
+    ) -> None:
         alarm = cloudwatch.Alarm(
             self,
             name,
             metric=metric,
-            threshold=0,
+            threshold=threshold,
             comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
             evaluation_periods=1,
             treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
@@ -171,6 +195,8 @@ class Monitoring(Construct):
                 title="Alarms", alarms=list(self.alarms.values()), width=8
             ),
         )
+        if self._bridge is not None:
+            dashboard.add_widgets(*_bridge_widgets(self._bridge))
         return dashboard
 
     def _by_group(self, title: str, metric_name: str) -> cloudwatch.GraphWidget:
@@ -190,3 +216,31 @@ class Monitoring(Construct):
             ],
             width=12,
         )
+
+
+def _bridge_widgets(bridge: SessionSearchBridge) -> list[cloudwatch.IWidget]:
+    outcomes = {
+        names.ANSWERS: "Answered with lines",
+        names.EMPTY_ANSWERS: "No line",
+        names.UNSETTLED_ANSWERS: "Held back",
+        names.TIMED_OUT_ANSWERS: "Timed out",
+        names.REFUSED_QUESTIONS: "Refused",
+        names.FAILED_QUESTIONS: "Failed",
+    }
+    return [
+        cloudwatch.GraphWidget(
+            title="Bridge: what became of OpenReplay's questions",
+            left=[bridge.metric(name, label=label) for name, label in outcomes.items()],
+            stacked=True,
+            width=12,
+        ),
+        cloudwatch.GraphWidget(
+            title="Bridge: hits, and the time an answer takes",
+            left=[bridge.metric(names.HITS, label="Hits")],
+            right=[
+                bridge.metric(names.ANSWER_TIME, statistic=statistic, label=f"{statistic}, ms")
+                for statistic in ("p50", "p95")
+            ],
+            width=12,
+        ),
+    ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import aws_cdk as cdk
+from aws_cdk import aws_apigatewayv2 as apigatewayv2
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
@@ -16,9 +17,11 @@ from constructs import Construct
 from openreplay_cw_stack.infra.acknowledgements import acknowledge_default_encryption
 from openreplay_cw_stack.infra.encryption import let_log_groups_use
 from openreplay_cw_stack.infra.log_groups import check_log_group_name
+from openreplay_cw_stack.infra.metrics import deployment_name
 from openreplay_cw_stack.infra.monitoring import Monitoring
 from openreplay_cw_stack.infra.service_account import ServiceAccount, ServiceAccountAccess
-from openreplay_cw_stack.infra.token_validator import TokenValidator, deployment_name
+from openreplay_cw_stack.infra.session_search_bridge import BridgeEndpoint, SessionSearchBridge
+from openreplay_cw_stack.infra.token_validator import TokenValidator
 from openreplay_cw_stack.tagging import Reader, Verdict
 
 
@@ -31,6 +34,7 @@ class OpenReplayCloudWatch(Construct):
     Attributes:
         linked_log_group: the log group that holds the linked lines.
         validator: judges the tracked lines.
+        bridge: answers OpenReplay's Elasticsearch integration; None where it was switched off.
         service_account: None where it was switched off.
         monitoring: alarms, their topic, and the dashboard.
     """
@@ -53,6 +57,16 @@ class OpenReplayCloudWatch(Construct):
         service_account_access: ServiceAccountAccess = ServiceAccountAccess.SCOPED,
         user_name: str | None = None,
         key_serial: int = 1,
+        bridge: bool = True,
+        bridge_endpoint: BridgeEndpoint = BridgeEndpoint.FUNCTION_URL,
+        bridge_domain_name: apigatewayv2.IDomainName | None = None,
+        bridge_reserved_concurrency: int | None = 5,
+        allowed_source_ranges: Sequence[str] = (),
+        settle: cdk.Duration | None = None,
+        session_lifetime: cdk.Duration | None = None,
+        session_window: cdk.Duration | None = None,
+        hold_until_over: bool = False,
+        show_log_group: bool = True,
         encryption_key: kms.IKey | None = None,
         reserved_concurrency: int | None = 10,
         detailed_metrics: bool = False,
@@ -80,7 +94,19 @@ class OpenReplayCloudWatch(Construct):
             service_account_access: what its key may do.
             user_name: its name; default: generated.
             key_serial: a higher number replaces its key.
-            encryption_key: encrypts the log groups created here, the secret, the queue and the
+            bridge: whether to make the endpoint that OpenReplay v1.21 and later ask.
+            bridge_endpoint: how it is reached; see :class:`SessionSearchBridge`, as for the next.
+            bridge_domain_name: with ``HTTP_API``, a domain of your own.
+            bridge_reserved_concurrency: how many questions are answered at once; None: no cap.
+            allowed_source_ranges: addresses in CIDR notation that may ask; default: all.
+            settle: how long after a session's last line its answer is held back; default: three
+                minutes.
+            session_lifetime: OpenReplay's MAX_SESSION_DURATION; default: two hours.
+            session_window: how long after a session's start its lines can arrive; default: 48
+                hours.
+            hold_until_over: give no lines while the session may still be running.
+            show_log_group: whether a message begins with its log group.
+            encryption_key: encrypts the log groups created here, the secrets, the queue and the
                 topic. Default: keys owned by AWS. An imported key must let CloudWatch Logs and
                 alarms use it already.
             reserved_concurrency: of the validator; None reserves nothing, which is what an account
@@ -90,8 +116,9 @@ class OpenReplayCloudWatch(Construct):
             dashboard: whether to make one.
 
         Raises:
-            ValueError: a log group is named twice or is the linked one, a name is none, both a
-                linked log group and a name for one are given, or a number is out of its range.
+            ValueError: a log group is named twice or is the linked one, a name or an address
+                range is none, both a linked log group and a name for one are given, or a number or
+                a time is out of its range.
         """
         _check(new_log_groups, linked_log_group, linked_log_group_name)
         super().__init__(scope, construct_id)
@@ -126,10 +153,32 @@ class OpenReplayCloudWatch(Construct):
                 key_serial=key_serial,
                 encryption_key=encryption_key,
             )
+        self.bridge: SessionSearchBridge | None = None
+        if bridge:
+            self.bridge = SessionSearchBridge(
+                self,
+                "Bridge",
+                linked_log_group=self.linked_log_group,
+                endpoint=bridge_endpoint,
+                domain_name=bridge_domain_name,
+                allowed_source_ranges=allowed_source_ranges,
+                settle=settle,
+                session_lifetime=session_lifetime,
+                session_window=session_window,
+                hold_until_over=hold_until_over,
+                show_log_group=show_log_group,
+                reserved_concurrency=bridge_reserved_concurrency,
+                deployment=self.validator.deployment,
+                encryption_key=encryption_key,
+            )
+            self.validator.refuse(
+                self.bridge.log_group, "it is the bridge's own, and holds no lines of yours"
+            )
         self.monitoring = Monitoring(
             self,
             "Monitoring",
             validator=self.validator,
+            bridge=self.bridge,
             checks_signatures=token_secret is not None,
             topic=alarm_topic,
             dashboard=dashboard,

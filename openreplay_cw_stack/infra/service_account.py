@@ -16,7 +16,12 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
-from openreplay_cw_stack.infra.acknowledgements import acknowledge, acknowledge_streams_of
+from openreplay_cw_stack.infra.acknowledgements import (
+    acknowledge,
+    acknowledge_default_secret_encryption,
+    acknowledge_streams_of,
+    in_packs,
+)
 from openreplay_cw_stack.infra.log_groups import arn_for_policies
 
 
@@ -137,20 +142,15 @@ class ServiceAccount(Construct):
             "CloudFormation owns this key: rotation by Secrets Manager would be overwritten by the "
             "next template change. key_serial replaces the key"
         )
-        reasons = {
-            "AwsSolutions-SMG4": not_rotated,
-            "HIPAA.Security-SecretsManagerRotationEnabled": not_rotated,
-            "NIST.800.53.R5-SecretsManagerRotationEnabled": not_rotated,
-        }
+        acknowledge(
+            self.secret,
+            {
+                **in_packs("SMG4", not_rotated, ["AwsSolutions"]),
+                **in_packs("SecretsManagerRotationEnabled", not_rotated, ["HIPAA", "NIST"]),
+            },
+        )
         if encryption_key is None:
-            not_own_key = (
-                "Encrypted with the account's key for Secrets Manager; encryption_key= sets a "
-                "customer managed one"
-            )
-            reasons["HIPAA.Security-SecretsManagerUsingKMSKey"] = not_own_key
-            reasons["NIST.800.53.R5-SecretsManagerUsingKMSKey"] = not_own_key
-            reasons["PCI.DSS.321-SecretsManagerUsingKMSKey"] = not_own_key
-        acknowledge(self.secret, reasons)
+            acknowledge_default_secret_encryption(self.secret)
 
 
 def _acknowledge_read_only(group: iam.Group, policy_name: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import aws_cdk as cdk
+from aws_cdk import aws_apigatewayv2 as apigatewayv2
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_secretsmanager as secretsmanager
@@ -13,6 +14,7 @@ from constructs import Construct
 
 from openreplay_cw_stack.infra.open_replay_cloud_watch import OpenReplayCloudWatch
 from openreplay_cw_stack.infra.service_account import ServiceAccountAccess
+from openreplay_cw_stack.infra.session_search_bridge import BridgeEndpoint, SessionSearchBridge
 from openreplay_cw_stack.tagging import Reader
 
 
@@ -42,6 +44,16 @@ class OpenReplayCloudWatchStack(cdk.Stack):
         service_account_access: ServiceAccountAccess = ServiceAccountAccess.SCOPED,
         user_name: str | None = "openreplay_cw",
         key_serial: int = 1,
+        bridge: bool = True,
+        bridge_endpoint: BridgeEndpoint = BridgeEndpoint.FUNCTION_URL,
+        bridge_domain_name: apigatewayv2.IDomainName | None = None,
+        bridge_reserved_concurrency: int | None = 5,
+        allowed_source_ranges: Sequence[str] = (),
+        settle: cdk.Duration | None = None,
+        session_lifetime: cdk.Duration | None = None,
+        session_window: cdk.Duration | None = None,
+        hold_until_over: bool = False,
+        show_log_group: bool = True,
         encryption_key: str | None = None,
         reserved_concurrency: int | None = 10,
         detailed_metrics: bool = False,
@@ -68,6 +80,16 @@ class OpenReplayCloudWatchStack(cdk.Stack):
             user_name: default: ``openreplay_cw``, as OpenReplay's page has it. An IAM user is
                 global: a second deployment in the account needs another name, or None.
             key_serial: see there.
+            bridge: see there, as for all that follow it but these.
+            bridge_endpoint: see there.
+            bridge_domain_name: see there; not from the context, which has no certificates.
+            bridge_reserved_concurrency: see there.
+            allowed_source_ranges: see there.
+            settle: see there.
+            session_lifetime: see there.
+            session_window: see there.
+            hold_until_over: see there.
+            show_log_group: see there.
             encryption_key: the ARN of a KMS key.
             reserved_concurrency: see there.
             detailed_metrics: see there.
@@ -110,6 +132,16 @@ class OpenReplayCloudWatchStack(cdk.Stack):
             service_account_access=service_account_access,
             user_name=user_name,
             key_serial=key_serial,
+            bridge=bridge,
+            bridge_endpoint=bridge_endpoint,
+            bridge_domain_name=bridge_domain_name,
+            bridge_reserved_concurrency=bridge_reserved_concurrency,
+            allowed_source_ranges=allowed_source_ranges,
+            settle=settle,
+            session_lifetime=session_lifetime,
+            session_window=session_window,
+            hold_until_over=hold_until_over,
+            show_log_group=show_log_group,
             encryption_key=kms.Key.from_key_arn(self, "EncryptionKey", encryption_key)
             if encryption_key
             else None,
@@ -144,10 +176,26 @@ class OpenReplayCloudWatchStack(cdk.Stack):
             integration.validator.dead_letter_queue.queue_url,
             "Payloads that Lambda gave up on",
         )
+        if integration.bridge is not None:
+            self._add_bridge_outputs(integration.bridge)
         if integration.dashboard is not None:
             self._output("DashboardName", integration.dashboard.dashboard_name, "In CloudWatch")
         if integration.service_account is not None:
             self._add_service_account_outputs(integration.service_account.secret.secret_arn)
+
+    def _add_bridge_outputs(self, bridge: SessionSearchBridge) -> None:
+        self._output("BridgeUrl", bridge.url, "The URL of OpenReplay's Elasticsearch form")
+        self._output(
+            "BridgeFormCommand",
+            f"echo 'URL: {bridge.url}'; {self._read_secret_command(bridge.secret.secret_arn)}",
+            "Prints the three values of OpenReplay's Elasticsearch form (v1.21 and later)",
+        )
+
+    def _read_secret_command(self, secret_arn: str) -> str:
+        return (
+            f"aws secretsmanager get-secret-value --region {self.region} --secret-id {secret_arn} "
+            "--query SecretString --output text"
+        )
 
     def _add_service_account_outputs(self, secret_arn: str) -> None:
         account = self.integration.service_account
@@ -157,8 +205,7 @@ class OpenReplayCloudWatchStack(cdk.Stack):
         self._output("SecretArn", secret_arn, "Holds the service account's key")
         self._output(
             "ReadKeyCommand",
-            f"aws secretsmanager get-secret-value --region {self.region} --secret-id {secret_arn} "
-            "--query SecretString --output text",
+            self._read_secret_command(secret_arn),
             "Prints the four values of OpenReplay's CloudWatch form (up to v1.20)",
         )
 

@@ -13,11 +13,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from aws_cdk import RemovalPolicy
+from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_logs as logs
 
 from openreplay_cw_stack.infra.log_groups import check_log_group_name
 from openreplay_cw_stack.infra.service_account import ServiceAccountAccess
+from openreplay_cw_stack.infra.session_search_bridge import BridgeEndpoint, check_source_ranges
 from openreplay_cw_stack.tagging import Reader
 
 # CloudWatch Logs API reference, "PutRetentionPolicy".
@@ -184,6 +185,29 @@ def _retention(value: object) -> logs.RetentionDays:
     return _RETENTIONS[days]
 
 
+def _duration(least: int, most: int) -> Callable[[object], Duration]:
+    def parse(value: object) -> Duration:
+        text = str(value).strip().lower() if isinstance(value, int | str) else ""
+        match = re.fullmatch(r"([0-9]{1,9})(s|m|h|d)?", text)
+        seconds = int(match.group(1)) * _UNITS[match.group(2)] if match else -1
+        if isinstance(value, bool) or not least <= seconds <= most:
+            raise _Wrong(f"give {least} to {most} seconds, such as 90s, 3m, 2h or 2d")
+        return Duration.seconds(seconds)
+
+    return parse
+
+
+_UNITS = {None: 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def _source_range(value: object) -> str:
+    text = _text(value)
+    try:
+        return check_source_ranges([text])[0]
+    except ValueError:
+        raise _Wrong("give address ranges in CIDR notation, such as 203.0.113.0/24") from None
+
+
 def _choice(choices: Mapping[str, Any]) -> Callable[[object], Any]:
     def parse(value: object) -> Any:
         word = value.strip().lower() if isinstance(value, str) else ""
@@ -331,6 +355,44 @@ SETTINGS: dict[str, Setting] = {
         "The IAM user's name; unique in an account, none for a generated one",
     ),
     "key_serial": Setting(_number(1), "1", "A higher number replaces the access key"),
+    "bridge": Setting(
+        _flag, "true", "Whether to make the endpoint that OpenReplay v1.21 and later ask"
+    ),
+    "bridge_endpoint": Setting(
+        _choice({endpoint.value: endpoint for endpoint in BridgeEndpoint}),
+        "function_url",
+        "How the bridge is reached: function_url, or http_api (an API Gateway HTTP API, throttled "
+        "and with access logs)",
+    ),
+    "bridge_reserved_concurrency": Setting(
+        _or_none(_number(1)),
+        "5",
+        "How many questions the bridge answers at once; none sets no cap",
+    ),
+    "allowed_source_ranges": Setting(
+        _list_of(_source_range),
+        "everybody with the key",
+        "Addresses that may ask the bridge, in CIDR notation",
+    ),
+    "settle": Setting(
+        _duration(0, 3600),
+        "3m",
+        "How long after a session's last line its answer is held back (OpenReplay keeps the first)",
+    ),
+    "session_lifetime": Setting(
+        _duration(60, 30 * 86400), "2h", "OpenReplay's MAX_SESSION_DURATION"
+    ),
+    "session_window": Setting(
+        _duration(60, 60 * 86400),
+        "48h",
+        "How long after a session's start its lines can arrive; not below session_lifetime",
+    ),
+    "hold_until_over": Setting(
+        _flag, "false", "Give no lines while the session may still be running"
+    ),
+    "show_log_group": Setting(
+        _flag, "true", "Whether a message beside the replay begins with its log group"
+    ),
     "encryption_key": Setting(
         _or_none(
             _arn(

@@ -18,10 +18,14 @@ from constructs import Construct
 from openreplay_cw_stack.infra.acknowledgements import (
     acknowledge,
     acknowledge_default_encryption,
+    acknowledge_function,
+    acknowledge_nothing_reserved,
     acknowledge_streams_of,
+    in_packs,
 )
 from openreplay_cw_stack.infra.lambda_code import RUNTIME, function_code
 from openreplay_cw_stack.infra.log_groups import arn_for_policies
+from openreplay_cw_stack.infra.metrics import deployment_name, metric_of
 from openreplay_cw_stack.infra.subscriptions import Subscriptions
 from openreplay_cw_stack.tagging import Reader, Verdict
 from openreplay_cw_stack.tagging import metrics as names
@@ -113,7 +117,7 @@ class TokenValidator(Construct):
             runtime=RUNTIME,
             architecture=lambda_.Architecture.ARM_64,
             handler=_HANDLER,
-            code=function_code(),
+            code=function_code("validator"),
             memory_size=memory_size,
             timeout=timeout,
             reserved_concurrent_executions=reserved_concurrency,
@@ -152,6 +156,10 @@ class TokenValidator(Construct):
         """
         self._subscriptions.add(log_group)
 
+    def refuse(self, log_group: logs.ILogGroup, reason: str) -> None:
+        """Refuse to track a log group from now on, and tell the reason to who tries."""
+        self._subscriptions.refuse(log_group, reason)
+
     def metric_lines(
         self, verdict: Verdict, *, period: cdk.Duration | None = None, label: str | None = None
     ) -> cloudwatch.Metric:
@@ -169,14 +177,7 @@ class TokenValidator(Construct):
         label: str | None = None,
     ) -> cloudwatch.Metric:
         """A metric of :mod:`openreplay_cw_stack.tagging.metrics`; a sum over five minutes."""
-        return cloudwatch.Metric(
-            namespace=names.NAMESPACE,
-            metric_name=metric_name,
-            dimensions_map={names.DEPLOYMENT: self.deployment, **(dimensions or {})},
-            statistic="Sum",
-            period=period,
-            label=label,
-        )
+        return metric_of(self.deployment, metric_name, dimensions, period=period, label=label)
 
     def _queue(self, encryption_key: kms.IKey | None) -> sqs.Queue:
         encryption = sqs.QueueEncryption.KMS if encryption_key else sqs.QueueEncryption.SQS_MANAGED
@@ -246,48 +247,23 @@ class TokenValidator(Construct):
         acknowledge(
             self.dead_letter_queue,
             {
-                "AwsSolutions-SQS3": is_dead_letter_queue,
-                "Serverless-SQSRedrivePolicy": is_dead_letter_queue,
+                **in_packs("SQS3", is_dead_letter_queue, ["AwsSolutions"]),
+                **in_packs("SQSRedrivePolicy", is_dead_letter_queue, ["Serverless"]),
             },
         )
         has_destination = (
             "What Lambda gives up on goes to an on-failure destination, which holds the error as "
             "well as the event; a dead-letter configuration would store the event a second time"
         )
-        no_network = (
-            "It calls the public endpoints of CloudWatch Logs, SQS and Secrets Manager with TLS "
-            "and signed requests, accepts no connection, and reaches nothing in a VPC"
-        )
-        acknowledge(
+        packs = ["Serverless", "HIPAA", "NIST"]
+        acknowledge(self.function, in_packs("LambdaDLQ", has_destination, packs))
+        acknowledge_function(
             self.function,
-            {
-                "Serverless-LambdaDLQ": has_destination,
-                "HIPAA.Security-LambdaDLQ": has_destination,
-                "NIST.800.53.R5-LambdaDLQ": has_destination,
-                "Serverless-LambdaTracing": "It makes one kind of call, whose errors and times "
-                "CloudWatch has already; a trace of every payload would be charged for nothing",
-                "HIPAA.Security-LambdaInsideVPC": no_network,
-                "NIST.800.53.R5-LambdaInsideVPC": no_network,
-                "PCI.DSS.321-LambdaInsideVPC": no_network,
-            },
+            no_network="It calls the public endpoints of CloudWatch Logs, SQS and Secrets Manager "
+            "with TLS and signed requests, accepts no connection, and reaches nothing in a VPC",
         )
         if not has_reserved_concurrency:
-            reason = (
-                "Asked for with reserved_concurrency=None: an account with the initial quota of "
-                "10 concurrent executions refuses any reservation"
-            )
-            acknowledge(
-                self.function,
-                {
-                    "HIPAA.Security-LambdaConcurrency": reason,
-                    "NIST.800.53.R5-LambdaConcurrency": reason,
-                },
-            )
-
-
-def deployment_name(construct: Construct) -> str:
-    """A name for the metrics of a construct that no other construct has."""
-    return cdk.Names.unique_resource_name(construct, max_length=64, separator="-")
+            acknowledge_nothing_reserved(self.function)
 
 
 def _arn_to_read(secret: secretsmanager.ISecret) -> str:

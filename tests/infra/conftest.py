@@ -59,8 +59,8 @@ def resources(template: assertions.Template, kind: str) -> dict[str, Any]:
     return dict(template.find_resources(kind))
 
 
-def only(template: assertions.Template, kind: str) -> dict[str, Any]:
-    """The properties of the only resource of a type."""
-    (resource,) = resources(template, kind).values()
+def only(template: assertions.Template, kind: str, within: str = "") -> dict[str, Any]:
+    """The properties of the only resource of a type, or the only one of a part of the stack."""
+    (resource,) = [one for name, one in resources(template, kind).items() if within in name]
     properties: dict[str, Any] = resource.get("Properties", {})
     return properties

@@ -10,25 +10,15 @@ from pathlib import Path
 import aws_cdk as cdk
 import pytest
 
-from tests.infra.conftest import ROOT, a_stack, an_app
+from openreplay_cw_stack import OpenReplayCloudWatchStack
+from tests.infra.conftest import ROOT
 
-MODULES = [
+SHARED = [
     "__init__",
     "runtime/__init__",
     "runtime/aws_calls",
     "runtime/embedded_metrics",
     "runtime/linked_line",
-    "runtime/validator/__init__",
-    "runtime/validator/aws",
-    "runtime/validator/counting",
-    "runtime/validator/delivery",
-    "runtime/validator/handler",
-    "runtime/validator/linking",
-    "runtime/validator/log_level",
-    "runtime/validator/settings",
-    "runtime/validator/subscription",
-    "runtime/validator/token_secret",
-    "runtime/validator/validator",
     "tagging/__init__",
     "tagging/advice",
     "tagging/grammar",
@@ -38,50 +28,69 @@ MODULES = [
     "tagging/session_id",
     "tagging/verdict",
 ]
+ROOMS = {
+    "bridge": [
+        *("__init__", "aws", "bridge", "credentials", "handler", "hits", "question", "request"),
+        *("response", "session_lines", "settings"),
+    ],
+    "validator": [
+        *("__init__", "aws", "counting", "delivery", "handler", "linking", "log_level"),
+        *("settings", "subscription", "token_secret", "validator"),
+    ],
+}
+
+
+def staged_files(asset: Path) -> set[str]:
+    return {str(path.relative_to(asset)) for path in asset.rglob("*") if path.is_file()}
 
 
 @pytest.fixture(scope="module")
-def asset(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder that is zipped and uploaded."""
+def assets(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The folders that are zipped and uploaded, by the room they are for."""
     out = tmp_path_factory.mktemp("cdk.out")
     app = cdk.App(outdir=str(out))
-    from openreplay_cw_stack import OpenReplayCloudWatchStack
-
     OpenReplayCloudWatchStack(app, "Assets", new_log_groups=["/a"])
     app.synth()
-    (found,) = out.glob("asset.*")
-    return found
+    found = list(out.glob("asset.*"))
+    assert len(found) == len(ROOMS)
+    runtime = Path("openreplay_cw_stack", "runtime")
+    return {room: asset for room in ROOMS for asset in found if (asset / runtime / room).exists()}
 
 
-def test_exactly_these_files_are_deployed(asset: Path) -> None:
-    staged = {str(path.relative_to(asset)) for path in asset.rglob("*") if path.is_file()}
-    assert staged == {f"openreplay_cw_stack/{module}.py" for module in MODULES}
+@pytest.mark.parametrize("room", ROOMS)
+def test_exactly_these_files_are_deployed(assets: dict[str, Path], room: str) -> None:
+    modules = [*SHARED, *(f"runtime/{room}/{module}" for module in ROOMS[room])]
+    assert staged_files(assets[room]) == {f"openreplay_cw_stack/{one}.py" for one in modules}
 
 
-def test_it_runs_without_site_packages(asset: Path) -> None:
+@pytest.mark.parametrize("room", ROOMS)
+def test_it_runs_without_site_packages(assets: dict[str, Path], room: str) -> None:
     imports = (
         "import sys; sys.path.insert(0, sys.argv[1]);"
-        "import openreplay_cw_stack.runtime.validator.handler as handler;"
+        f"import openreplay_cw_stack.runtime.{room}.handler as handler;"
         "print(handler.__file__)"
     )
     printed = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", imports, str(asset)],
+        [sys.executable, "-I", "-S", "-c", imports, str(assets[room])],
         capture_output=True,
         text=True,
         check=True,
     ).stdout
-    assert printed.startswith(str(asset))
+    assert printed.startswith(str(assets[room]))
 
 
-def test_it_is_small(asset: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("room", ROOMS)
+def test_it_is_small(assets: dict[str, Path], room: str, tmp_path: Path) -> None:
     archive = tmp_path / "asset.zip"
     with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED) as file:
-        for path in asset.rglob("*.py"):
-            file.write(path, path.relative_to(asset))
+        for path in assets[room].rglob("*.py"):
+            file.write(path, path.relative_to(assets[room]))
     assert archive.stat().st_size <= 40 * 1024
 
 
-def test_the_hash_is_the_same_from_an_installed_package(asset: Path, tmp_path: Path) -> None:
+def test_the_hashes_are_the_same_from_an_installed_package(
+    assets: dict[str, Path], tmp_path: Path
+) -> None:
     package = tmp_path / "site-packages" / "openreplay_cw_stack"
     shutil.copytree(ROOT / "openreplay_cw_stack", package)
     (package.parent / "other_package").mkdir()
@@ -93,14 +102,5 @@ def test_the_hash_is_the_same_from_an_installed_package(asset: Path, tmp_path: P
     )
     environment = {**os.environ, "PYTHONPATH": str(package.parent)}
     subprocess.run([sys.executable, "-c", script], cwd=tmp_path, env=environment, check=True)
-    assert [one.name for one in (tmp_path / "out").glob("asset.*")] == [asset.name]
-
-
-def test_the_asset_does_not_depend_on_the_settings() -> None:
-    hashes = set()
-    for keywords in ({}, {"detailed_metrics": True}):
-        stack = a_stack(**keywords)
-        code = stack.integration.validator.function.node.default_child
-        hashes.add(str(stack.resolve(code.code.s3_key)))  # type: ignore[union-attr]
-    assert len(hashes) == 1
-    assert an_app() is not None
+    names = {one.name for one in (tmp_path / "out").glob("asset.*")}
+    assert names == {asset.name for asset in assets.values()}

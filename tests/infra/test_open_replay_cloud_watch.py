@@ -9,7 +9,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sns as sns
 
-from openreplay_cw_stack import OpenReplayCloudWatch
+from openreplay_cw_stack import BridgeEndpoint, OpenReplayCloudWatch
 from openreplay_cw_stack.tagging import Verdict
 from tests.infra.conftest import an_app, only, resources, template_of
 
@@ -28,7 +28,7 @@ def test_it_fits_into_a_stack_that_has_log_groups_of_its_own(stack: cdk.Stack) -
 def test_new_log_groups_have_a_retention_and_are_kept(stack: cdk.Stack) -> None:
     OpenReplayCloudWatch(stack, "OpenReplay", new_log_groups=["/app/checkout"])
     groups = resources(template_of(stack), "AWS::Logs::LogGroup")
-    kept = [one for name, one in groups.items() if "Validator" not in name]
+    kept = [one for name, one in groups.items() if "LogGroupapp" in name or "Linked" in name]
     assert len(kept) == 2
     for group in kept:
         assert group["Properties"]["RetentionInDays"] == 30
@@ -60,6 +60,7 @@ def test_every_part_can_be_switched_off_or_replaced(stack: cdk.Stack) -> None:
         new_log_groups=["/app/checkout"],
         linked_log_group=linked,
         service_account=False,
+        bridge=False,
         alarm_topic=topic,
         dashboard=False,
     )
@@ -71,9 +72,11 @@ def test_every_part_can_be_switched_off_or_replaced(stack: cdk.Stack) -> None:
         "AWS::SecretsManager::Secret",
         "AWS::SNS::Topic",
         "AWS::CloudWatch::Dashboard",
+        "AWS::Lambda::Url",
     ):
         assert resources(template, kind) == {}
-    assert [integration.user, integration.secret, integration.dashboard] == [None] * 3
+    parts = [integration.user, integration.secret, integration.dashboard, integration.bridge]
+    assert parts == [None] * 4
     assert integration.linked_log_group is linked
     for alarm in resources(template, "AWS::CloudWatch::Alarm").values():
         assert alarm["Properties"]["AlarmActions"] == [topic.topic_arn]
@@ -161,7 +164,10 @@ def test_a_linked_group_and_a_name_for_one_are_too_much(stack: cdk.Stack) -> Non
 @pytest.mark.parametrize("region", ["eu-west-1", "cn-north-1", "us-gov-west-1"])
 def test_no_partition_is_written_down(region: str) -> None:
     stack = cdk.Stack(an_app(), "Host", env=cdk.Environment(account="123456789012", region=region))
-    OpenReplayCloudWatch(stack, "OpenReplay", new_log_groups=["/app/checkout"])
+    endpoint = BridgeEndpoint.HTTP_API if "gov" in region else BridgeEndpoint.FUNCTION_URL
+    OpenReplayCloudWatch(
+        stack, "OpenReplay", new_log_groups=["/app/checkout"], bridge_endpoint=endpoint
+    )
     text = str(template_of(stack).to_json())
     if region != "eu-west-1":
         assert "arn:aws:" not in text

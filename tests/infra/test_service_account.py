@@ -74,7 +74,9 @@ def test_the_whole_read_only_access_on_request() -> None:
 
 
 def test_the_secret_holds_the_four_values_of_the_form(template: assertions.Template) -> None:
-    parts = only(template, "AWS::SecretsManager::Secret")["SecretString"]["Fn::Join"][1]
+    parts = only(template, "AWS::SecretsManager::Secret", "ServiceAccount")["SecretString"][
+        "Fn::Join"
+    ][1]
     text = "".join(part if isinstance(part, str) else json.dumps(part)[1:-1] for part in parts)
     assert [key for key in text.split('"') if key.islower() and "_" in key] == [
         "access_key_id",
@@ -88,7 +90,8 @@ def test_the_secret_access_key_stands_in_the_template_only_inside_the_secret(
     template: assertions.Template,
 ) -> None:
     document = template.to_json()
-    (secret_id,) = resources(template, "AWS::SecretsManager::Secret")
+    secrets = resources(template, "AWS::SecretsManager::Secret")
+    (secret_id,) = [name for name in secrets if "ServiceAccount" in name]
     assert "SecretAccessKey" in json.dumps(document["Resources"].pop(secret_id))
     assert "SecretAccessKey" not in json.dumps(document)
 
@@ -110,7 +113,9 @@ def test_names(template: assertions.Template, stack: cdk.Stack) -> None:
 
 def test_encryption_key() -> None:
     secret = only(
-        template_of(a_stack(encryption_key=ENCRYPTION_KEY_ARN)), "AWS::SecretsManager::Secret"
+        template_of(a_stack(encryption_key=ENCRYPTION_KEY_ARN)),
+        "AWS::SecretsManager::Secret",
+        "ServiceAccount",
     )
     assert secret["KmsKeyId"] == ENCRYPTION_KEY_ARN
 

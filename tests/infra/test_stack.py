@@ -29,6 +29,8 @@ def test_outputs(template: assertions.Template) -> None:
     assert set(outputs) == {
         "LinkedLogGroupName",
         "AlarmTopicArn",
+        "BridgeUrl",
+        "BridgeFormCommand",
         "DeadLetterQueueUrl",
         "DashboardName",
         "UserName",
@@ -40,7 +42,7 @@ def test_outputs(template: assertions.Template) -> None:
 
 
 def test_outputs_of_the_smallest_stack() -> None:
-    template = template_of(a_stack(service_account=False, dashboard=False))
+    template = template_of(a_stack(service_account=False, dashboard=False, bridge=False))
     assert set(template.to_json()["Outputs"]) == {
         "LinkedLogGroupName",
         "AlarmTopicArn",
@@ -66,8 +68,9 @@ def test_existing_log_groups_by_name_and_by_arn() -> None:
         "/aws/lambda/checkout",
         "/ecs/shop",
     }
-    (own,) = resources(template, "AWS::Logs::LogGroup")
-    assert "Validator" in own
+    own = resources(template, "AWS::Logs::LogGroup")
+    assert len(own) == 2
+    assert all("Validator" in name or "Bridge" in name for name in own)
 
 
 def test_a_stack_without_log_groups_says_what_to_do() -> None:

@@ -15,7 +15,7 @@ from aws_cdk import aws_logs as logs
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openreplay_cw_stack import OpenReplayCloudWatchStack, ServiceAccountAccess
+from openreplay_cw_stack import BridgeEndpoint, OpenReplayCloudWatchStack, ServiceAccountAccess
 from openreplay_cw_stack.infra.stack_settings import (
     SETTINGS,
     InvalidSettings,
@@ -29,7 +29,9 @@ ALARM_TOPIC_ARN = "arn:aws:sns:eu-west-1:123456789012:alarms"
 
 def test_every_keyword_of_the_stack_is_a_setting() -> None:
     keywords = set(inspect.signature(OpenReplayCloudWatchStack.__init__).parameters)
-    assert set(SETTINGS) - {"stack_id"} == keywords - {"self", "scope", "construct_id", "env"}
+    # A domain name needs a certificate, which a text in the context cannot be.
+    objects = {"self", "scope", "construct_id", "env", "bridge_domain_name"}
+    assert set(SETTINGS) - {"stack_id"} == keywords - objects
 
 
 def test_the_projects_own_context_is_right() -> None:
@@ -99,6 +101,28 @@ def test_every_retention_that_cloudwatch_logs_has() -> None:
 
 
 @pytest.mark.parametrize(
+    ("key", "value", "seconds"),
+    [
+        ("settle", "90", 90),
+        ("settle", 0, 0),
+        ("settle", "5m", 300),
+        ("session_lifetime", "2H", 7200),
+        ("session_window", "3d", 259200),
+    ],
+)
+def test_durations(key: str, value: object, seconds: int) -> None:
+    assert settings_from_context({key: value})[key].to_seconds() == seconds
+
+
+def test_the_bridges_settings() -> None:
+    settings = settings_from_context(
+        {"bridge_endpoint": "http_api", "allowed_source_ranges": "203.0.113.7, 2001:db8::/32"}
+    )
+    assert settings["bridge_endpoint"] is BridgeEndpoint.HTTP_API
+    assert settings["allowed_source_ranges"] == ("203.0.113.7/32", "2001:db8::/32")
+
+
+@pytest.mark.parametrize(
     ("key", "value", "words"),
     [
         ("new_log_groups", 5, ["'5'", "give a list"]),
@@ -127,7 +151,13 @@ def test_every_retention_that_cloudwatch_logs_has() -> None:
         ("stack_id", "1st", ["'1st'", "give a letter"]),
         ("log_group", "/a", ["did you mean log_groups?"]),
         ("newLogGroups", "/a", ["is no setting"]),
-        ("bridge-mode", "x", ["is no setting; there are: new_log_groups, "]),
+        ("settle", "2h", ["'2h'", "0 to 3600 seconds, such as 90s, 3m"]),
+        ("settle", "soon", ["such as 90s"]),
+        ("session_lifetime", True, ["60 to"]),
+        ("allowed_source_ranges", "203.0.113.0/8", ["CIDR notation"]),
+        ("allowed_source_ranges", ["here"], ["CIDR notation"]),
+        ("bridge_endpoint", "alb", ["function_url or http_api"]),
+        ("frobnicate", "x", ["is no setting; there are: new_log_groups, "]),
     ],
 )
 def test_an_error_names_the_key_the_value_and_the_fix(

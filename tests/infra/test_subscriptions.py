@@ -13,7 +13,7 @@ from aws_cdk import aws_logs_destinations as destinations
 from openreplay_cw_stack import OpenReplayCloudWatch
 from openreplay_cw_stack.infra.subscriptions import CHAIN_WIDTH, FILTER_PATTERN
 from openreplay_cw_stack.tagging import Verdict, judge
-from tests.infra.conftest import a_stack, an_app, resources, template_of
+from tests.infra.conftest import a_stack, an_app, only, resources, template_of
 from tests.tagging.test_conformance import LINES
 
 EXPRESSION = re.compile(FILTER_PATTERN.strip("%"))
@@ -41,8 +41,7 @@ class TestFilterPattern:
 
 def test_one_permission_serves_every_log_group() -> None:
     template = template_of(a_stack(new_log_groups=[f"/app/{number}" for number in range(12)]))
-    (permission,) = resources(template, "AWS::Lambda::Permission").values()
-    properties = permission["Properties"]
+    properties = only(template, "AWS::Lambda::Permission", "Validator")
     assert properties["Principal"] == "logs.amazonaws.com"
     assert properties["SourceAccount"] == {"Ref": "AWS::AccountId"}
     assert properties["SourceArn"]["Fn::Join"][1][-1] == ":log-group:*"
@@ -52,7 +51,8 @@ def test_one_permission_serves_every_log_group() -> None:
 def test_filters_are_made_a_few_at_a_time() -> None:
     template = template_of(a_stack(new_log_groups=[f"/app/{number}" for number in range(12)]))
     filters = resources(template, "AWS::Logs::SubscriptionFilter")
-    permission = next(iter(resources(template, "AWS::Lambda::Permission")))
+    permissions = resources(template, "AWS::Lambda::Permission")
+    (permission,) = [name for name in permissions if "Validator" in name]
     depth: dict[str, int] = {}
 
     def depth_of(name: str) -> int:
@@ -122,6 +122,13 @@ def test_the_validators_own_group_is_refused() -> None:
     _, integration = a_host()
     with pytest.raises(ValueError, match="the validator's own"):
         integration.track(integration.validator.log_group)
+
+
+def test_the_bridges_own_group_is_refused() -> None:
+    _, integration = a_host()
+    assert integration.bridge is not None
+    with pytest.raises(ValueError, match="the bridge's own"):
+        integration.track(integration.bridge.log_group)
 
 
 def test_a_group_whose_name_is_chosen_at_deploy_time_is_known_again() -> None:

@@ -17,6 +17,7 @@ import pytest
 from aws_cdk import assertions
 from cfnlint.config import ManualArgs
 
+from openreplay_cw_stack import BridgeEndpoint
 from tests.infra.conftest import ENCRYPTION_KEY_ARN, TOKEN_SECRET_ARN, a_stack, template_of
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
@@ -57,12 +58,21 @@ def test_logical_ids(template: assertions.Template) -> None:
     compare("logical_ids", {name: one["Type"] for name, one in document.items()})
 
 
-@pytest.mark.parametrize("keywords", [{}, FULL], ids=["default", "full"])
-def test_cfn_lint(keywords: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    ("keywords", "regions"),
+    [
+        ({}, ["eu-west-1", "cn-north-1"]),
+        (FULL, ["eu-west-1", "cn-north-1"]),
+        (
+            {"bridge_endpoint": BridgeEndpoint.HTTP_API},
+            ["eu-west-1", "cn-north-1", "us-gov-west-1"],
+        ),
+    ],
+    ids=["default", "full", "HTTP API"],
+)
+def test_cfn_lint(keywords: dict[str, Any], regions: list[str]) -> None:
     document = json.dumps(template_of(a_stack(**keywords)).to_json())
     # W3005: the CDK itself writes a DependsOn from every function to its role.
-    config = ManualArgs(
-        regions=["eu-west-1", "us-gov-west-1", "cn-north-1"], ignore_checks=["W3005"]
-    )
+    config = ManualArgs(regions=regions, ignore_checks=["W3005"])
     found = cfnlint.api.lint(document, config=config)
     assert [str(one) for one in found or []] == []

@@ -33,7 +33,7 @@ def statements(template: assertions.Template) -> dict[str, Any]:
 
 def environment(template: assertions.Template) -> dict[str, str]:
     """The function's environment, as the function sees it: references stand as their names."""
-    variables = only(template, "AWS::Lambda::Function")["Environment"]["Variables"]
+    variables = only(template, "AWS::Lambda::Function", "Validator")["Environment"]["Variables"]
     return {
         name: value if isinstance(value, str) else str(next(iter(value.values())))
         for name, value in variables.items()
@@ -41,7 +41,7 @@ def environment(template: assertions.Template) -> dict[str, str]:
 
 
 def test_the_function(template: assertions.Template) -> None:
-    function = only(template, "AWS::Lambda::Function")
+    function = only(template, "AWS::Lambda::Function", "Validator")
     assert function["Runtime"] == "python3.14"
     assert function["Architectures"] == ["arm64"]
     assert function["MemorySize"] == 512
@@ -151,7 +151,9 @@ class TestTokenSecret:
 
 
 def test_nothing_is_reserved_on_request() -> None:
-    function = only(template_of(a_stack(reserved_concurrency=None)), "AWS::Lambda::Function")
+    function = only(
+        template_of(a_stack(reserved_concurrency=None)), "AWS::Lambda::Function", "Validator"
+    )
     assert "ReservedConcurrentExecutions" not in function
 
 

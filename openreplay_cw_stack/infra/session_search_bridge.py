@@ -1,0 +1,426 @@
+"""The bridge: the search endpoint that OpenReplay's Elasticsearch integration asks.
+
+What OpenReplay v1.21 to v1.27 sends is in ``backend/pkg/integrations/clients/elastic.go`` at these
+tags. Its form takes a URL, an API key id and an API key.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+from collections.abc import Sequence
+from enum import Enum
+
+import aws_cdk as cdk
+import jsii
+from aws_cdk import aws_apigateway as apigateway
+from aws_cdk import aws_apigatewayv2 as apigatewayv2
+from aws_cdk import aws_apigatewayv2_integrations as integrations
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_secretsmanager as secretsmanager
+from constructs import Construct
+
+from openreplay_cw_stack.infra.acknowledgements import (
+    acknowledge,
+    acknowledge_default_encryption,
+    acknowledge_default_secret_encryption,
+    acknowledge_function,
+    acknowledge_nothing_reserved,
+    acknowledge_streams_of,
+    in_packs,
+)
+from openreplay_cw_stack.infra.lambda_code import RUNTIME, function_code
+from openreplay_cw_stack.infra.log_groups import arn_for_policies
+from openreplay_cw_stack.infra.metrics import deployment_name, metric_of
+
+_HANDLER = "openreplay_cw_stack.runtime.bridge.handler.handler"
+# Twice 12 seconds for the key's two versions, or the deadline and 12 for a page that began in it.
+_BEYOND_DEADLINE = cdk.Duration.seconds(19)
+_PROTECTED = (
+    "It must be reached from OpenReplay, outside this account. Every request needs the API key "
+    "that only the secret holds, compared in constant time; an ill-formed one costs no AWS call; "
+    "allowed_source_ranges refuses others before anything is read; concurrency is capped; the "
+    "function may read the linked log group and its key and nothing else"
+)
+
+
+_WITHOUT_FUNCTION_URLS = ("us-gov-", "us-iso", "eu-isoe")
+
+
+class BridgeEndpoint(Enum):
+    """How the bridge is reached."""
+
+    FUNCTION_URL = "function_url"
+    """A Lambda function URL: nothing to set up, and nothing to pay."""
+    HTTP_API = "http_api"
+    """An API Gateway HTTP API: a domain of your own, throttling, access logs; for organisations
+    that forbid public functions."""
+
+
+class SessionSearchBridge(Construct):
+    """Answers OpenReplay's Elasticsearch integration from the linked log group.
+
+    Attributes:
+        function: the Lambda function.
+        log_group: the function's own log group. It never holds a line, a session or a key.
+        secret: a JSON object with ``api_key_id`` and ``api_key``, for OpenReplay's form.
+        api: the HTTP API; None with a function URL.
+        url: what goes into the form as the URL.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        linked_log_group: logs.ILogGroup,
+        endpoint: BridgeEndpoint = BridgeEndpoint.FUNCTION_URL,
+        domain_name: apigatewayv2.IDomainName | None = None,
+        throttling_rate_limit: int = 10,
+        throttling_burst_limit: int = 30,
+        allowed_source_ranges: Sequence[str] = (),
+        settle: cdk.Duration | None = None,
+        session_lifetime: cdk.Duration | None = None,
+        session_window: cdk.Duration | None = None,
+        hold_until_over: bool = False,
+        show_log_group: bool = True,
+        deadline: cdk.Duration | None = None,
+        reserved_concurrency: int | None = 5,
+        memory_size: int = 512,
+        own_log_retention: logs.RetentionDays = logs.RetentionDays.TWO_WEEKS,
+        deployment: str | None = None,
+        encryption_key: kms.IKey | None = None,
+    ) -> None:
+        """Create the function, its key and its endpoint.
+
+        Args:
+            scope: the parent construct.
+            construct_id: the id under it.
+            linked_log_group: the only thing that is read.
+            endpoint: how it is reached.
+            domain_name: with ``HTTP_API``, a domain of your own.
+            throttling_rate_limit: with ``HTTP_API``, requests a second.
+            throttling_burst_limit: with ``HTTP_API``, requests at once.
+            allowed_source_ranges: addresses in CIDR notation that may ask; default: everybody who
+                has the key.
+            settle: how long after a session's last line its answer is held back, since lines may
+                still be arriving and OpenReplay keeps what it is first given; up to an hour,
+                default: three minutes.
+            session_lifetime: OpenReplay's MAX_SESSION_DURATION; default: its own, two hours.
+            session_window: how long after a session's start its lines can arrive; at least the
+                lifetime, default: 48 hours, for two of session, a day of delivery retries, slack.
+            hold_until_over: give no lines while the session may still be running, rather than a
+                view that says so and will not grow.
+            show_log_group: whether a message begins with its log group.
+            deadline: how long one question may take, 1 to 10 seconds; default: 10. OpenReplay
+                gives up after 60 for all its tries.
+            reserved_concurrency: how many questions are answered at once; None: no cap. A flood
+                stops answers, never the delivery of lines. At least 1.
+            memory_size: megabytes, 128 to 10240.
+            own_log_retention: of the function's own log group.
+            deployment: the value of the metric dimension of that name; default: generated.
+            encryption_key: encrypts the key's secret and the function's own log group.
+
+        Raises:
+            ValueError: a value is out of its range, a source range is none, ``domain_name`` is
+                given without ``HTTP_API``, or the region has no function URLs.
+        """
+        settle = settle or cdk.Duration.minutes(3)
+        session_lifetime = session_lifetime or cdk.Duration.hours(2)
+        session_window = session_window or cdk.Duration.hours(48)
+        deadline = deadline or cdk.Duration.seconds(10)
+        _check_times(settle, session_lifetime, session_window, deadline)
+        _check_numbers(reserved_concurrency, memory_size)
+        ranges = check_source_ranges(allowed_source_ranges)
+        if domain_name is not None and endpoint is not BridgeEndpoint.HTTP_API:
+            raise ValueError(
+                "domain_name is given, and a function URL has none of its own: set "
+                "endpoint=BridgeEndpoint.HTTP_API"
+            )
+        _check_region(endpoint, cdk.Stack.of(scope).region)
+        super().__init__(scope, construct_id)
+        self.deployment = deployment or deployment_name(self)
+        self.log_group = logs.LogGroup(
+            self,
+            "LogGroup",
+            retention=own_log_retention,
+            removal_policy=cdk.RemovalPolicy.DESTROY,
+            encryption_key=encryption_key,
+        )
+        self.secret = self._secret(encryption_key)
+        role = self._role(linked_log_group, encryption_key)
+        self.function = lambda_.Function(
+            self,
+            "Function",
+            description="Answers OpenReplay's Elasticsearch integration from CloudWatch Logs",
+            runtime=RUNTIME,
+            architecture=lambda_.Architecture.ARM_64,
+            handler=_HANDLER,
+            code=function_code("bridge"),
+            memory_size=memory_size,
+            timeout=deadline.plus(_BEYOND_DEADLINE),
+            reserved_concurrent_executions=reserved_concurrency,
+            # The role is complete as it is; the constructs below would add inline policies.
+            role=role.without_policy_updates(),
+            log_group=self.log_group,
+            environment={
+                "DEPLOYMENT": self.deployment,
+                "LINKED_LOG_GROUP": linked_log_group.log_group_name,
+                "API_KEY_SECRET_ARN": self.secret.secret_arn,
+                "ALLOWED_SOURCE_RANGES": ",".join(ranges),
+                "SETTLE_SECONDS": _seconds(settle),
+                "SESSION_LIFETIME_SECONDS": _seconds(session_lifetime),
+                "SESSION_WINDOW_SECONDS": _seconds(session_window),
+                "DEADLINE_SECONDS": _seconds(deadline),
+                "HOLD_UNTIL_OVER": str(hold_until_over).lower(),
+                "SHOW_LOG_GROUP": str(show_log_group).lower(),
+            },
+        )
+        self.api: apigatewayv2.HttpApi | None = None
+        if endpoint is BridgeEndpoint.HTTP_API:
+            self.url = self._http_api(
+                domain_name, throttling_rate_limit, throttling_burst_limit, encryption_key
+            )
+        else:
+            self.url = self.function.add_function_url(
+                auth_type=lambda_.FunctionUrlAuthType.NONE
+            ).url
+            self._acknowledge_public()
+        self._acknowledge(encryption_key is not None, reserved_concurrency is not None)
+
+    def metric(
+        self,
+        metric_name: str,
+        *,
+        statistic: str = "Sum",
+        period: cdk.Duration | None = None,
+        label: str | None = None,
+    ) -> cloudwatch.Metric:
+        """A metric of the bridge's; over five minutes by default."""
+        return metric_of(
+            self.deployment, metric_name, statistic=statistic, period=period, label=label
+        )
+
+    def grant_read_api_key(self, grantee: iam.IGrantable) -> iam.Grant:
+        """Let somebody read the API key from its secret."""
+        return self.secret.grant_read(grantee)
+
+    def _secret(self, encryption_key: kms.IKey | None) -> secretsmanager.Secret:
+        return secretsmanager.Secret(
+            self,
+            "ApiKey",
+            description="The API key of OpenReplay's Elasticsearch integration",
+            encryption_key=encryption_key,
+            removal_policy=cdk.RemovalPolicy.DESTROY,
+            generate_secret_string=secretsmanager.SecretStringGenerator(
+                secret_string_template=json.dumps({"api_key_id": "openreplay"}),
+                generate_string_key="api_key",
+                password_length=48,
+                exclude_punctuation=True,
+            ),
+        )
+
+    def _role(self, linked_log_group: logs.ILogGroup, encryption_key: kms.IKey | None) -> iam.Role:
+        policy = iam.ManagedPolicy(self, "Policy")
+        policy.add_statements(
+            iam.PolicyStatement(
+                sid="ReadTheLinkedLogGroup",
+                actions=["logs:FilterLogEvents"],
+                resources=[arn_for_policies(linked_log_group)],
+            ),
+            iam.PolicyStatement(
+                sid="WriteOwnLines",
+                actions=["logs:CreateLogStream", "logs:PutLogEvents"],
+                resources=[arn_for_policies(self.log_group)],
+            ),
+            iam.PolicyStatement(
+                sid="ReadTheApiKey",
+                actions=["secretsmanager:GetSecretValue"],
+                resources=[self.secret.secret_arn],
+            ),
+        )
+        if encryption_key is not None:
+            policy.add_statements(
+                iam.PolicyStatement(
+                    sid="UseTheKey", actions=["kms:Decrypt"], resources=[encryption_key.key_arn]
+                )
+            )
+        acknowledge_streams_of(policy, linked_log_group)
+        return iam.Role(
+            self,
+            "Role",
+            assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
+            description="The bridge of openreplay-cw-stack",
+            managed_policies=[policy],
+        )
+
+    def _http_api(
+        self,
+        domain_name: apigatewayv2.IDomainName | None,
+        rate_limit: int,
+        burst_limit: int,
+        encryption_key: kms.IKey | None,
+    ) -> str:
+        access_logs = logs.LogGroup(
+            self,
+            "AccessLogs",
+            retention=logs.RetentionDays.TWO_WEEKS,
+            removal_policy=cdk.RemovalPolicy.DESTROY,
+            encryption_key=encryption_key,
+        )
+        if encryption_key is None:
+            acknowledge_default_encryption(access_logs)
+        self.api = apigatewayv2.HttpApi(
+            self,
+            "HttpApi",
+            description="OpenReplay's way to the linked log lines",
+            create_default_stage=False,
+            disable_execute_api_endpoint=domain_name is not None,
+        )
+        (route,) = self.api.add_routes(
+            path="/{proxy+}",
+            methods=[apigatewayv2.HttpMethod.ANY],
+            integration=integrations.HttpLambdaIntegration("Bridge", self.function),
+        )
+        (root,) = self.api.add_routes(
+            path="/",
+            methods=[apigatewayv2.HttpMethod.ANY],
+            integration=integrations.HttpLambdaIntegration("BridgeRoot", self.function),
+        )
+        mapping = (
+            apigatewayv2.DomainMappingOptions(domain_name=domain_name) if domain_name else None
+        )
+        stage = self.api.add_stage(
+            "Stage",
+            stage_name="$default",
+            auto_deploy=True,
+            domain_mapping=mapping,
+            throttle=apigatewayv2.ThrottleSettings(rate_limit=rate_limit, burst_limit=burst_limit),
+            access_log_settings=_AccessLogs(access_logs),
+        )
+        for one in (route, root):
+            acknowledge(one, {"AwsSolutions-APIG4": _PROTECTED})
+        return stage.domain_url if domain_name else stage.url
+
+    def _acknowledge(self, has_own_key: bool, has_reserved_concurrency: bool) -> None:
+        if not has_own_key:
+            acknowledge_default_encryption(self.log_group)
+            acknowledge_default_secret_encryption(self.secret)
+        not_rotated = (
+            "OpenReplay keeps this key in its own database and has no way to be told a new one "
+            "by Secrets Manager: rotating it here alone would end its answers"
+        )
+        acknowledge(
+            self.secret,
+            {
+                **in_packs("SMG4", not_rotated, ["AwsSolutions"]),
+                **in_packs("SecretsManagerRotationEnabled", not_rotated, ["HIPAA", "NIST"]),
+            },
+        )
+        is_asked = (
+            "It is invoked by HTTP requests, whose caller is told of a failure at once; nothing is "
+            "queued that a dead-letter queue could keep"
+        )
+        packs = ["Serverless", "HIPAA", "NIST"]
+        acknowledge(self.function, in_packs("LambdaDLQ", is_asked, packs))
+        acknowledge_function(
+            self.function,
+            no_network="It calls the public endpoints of CloudWatch Logs and Secrets Manager with "
+            "TLS and signed requests, and reaches nothing in a VPC",
+        )
+        if not has_reserved_concurrency:
+            acknowledge_nothing_reserved(self.function)
+
+    def _acknowledge_public(self) -> None:
+        for child in ("invoke-function-url", "invoke-function"):
+            permission = self.function.node.find_child(child)
+            rule = "LambdaFunctionPublicAccessProhibited"
+            acknowledge(permission, in_packs(rule, _PROTECTED))
+
+
+@jsii.implements(apigatewayv2.IAccessLogSettings)
+class _AccessLogs:
+    """Who asked, when, with what result. The session asked for is in the body, which is not."""
+
+    def __init__(self, log_group: logs.LogGroup) -> None:
+        self._destination = apigatewayv2.LogGroupLogDestination(log_group)
+
+    @property
+    def destination(self) -> apigatewayv2.IAccessLogDestination:
+        return self._destination
+
+    @property
+    def format(self) -> apigateway.AccessLogFormat:
+        fields = {
+            "request": "$context.requestId",
+            "time": "$context.requestTimeEpoch",
+            "address": "$context.identity.sourceIp",
+            "method": "$context.httpMethod",
+            "path": "$context.path",
+            "status": "$context.status",
+            "milliseconds": "$context.responseLatency",
+        }
+        return apigateway.AccessLogFormat.custom(json.dumps(fields))
+
+
+def check_source_ranges(ranges: Sequence[str]) -> list[str]:
+    """The ranges as networks are written.
+
+    Raises:
+        ValueError: one is no address range.
+    """
+    networks = []
+    for one in ranges:
+        try:
+            networks.append(str(ipaddress.ip_network(one.strip())))
+        except ValueError as error:
+            raise ValueError(
+                f"{one!r} in allowed_source_ranges is no address range ({error}); give CIDR "
+                "notation such as 203.0.113.0/24"
+            ) from None
+    return networks
+
+
+def _seconds(duration: cdk.Duration) -> str:
+    return f"{duration.to_seconds():.0f}"
+
+
+def _check_times(
+    settle: cdk.Duration,
+    session_lifetime: cdk.Duration,
+    session_window: cdk.Duration,
+    deadline: cdk.Duration,
+) -> None:
+    if not 0 <= settle.to_seconds() <= 3600:
+        raise ValueError(f"settle must be 0 to 3600 seconds, not {settle.to_seconds():g}")
+    if not 1 <= deadline.to_seconds() <= 10:
+        raise ValueError(f"deadline must be 1 to 10 seconds, not {deadline.to_seconds():g}")
+    if not 60 <= session_lifetime.to_seconds() <= session_window.to_seconds():
+        raise ValueError(
+            f"session_lifetime must be 60 seconds or more and at most session_window "
+            f"({session_window.to_seconds():g} seconds), not {session_lifetime.to_seconds():g}"
+        )
+
+
+def _check_region(endpoint: BridgeEndpoint, region: str) -> None:
+    """CloudFormation's resource specification has no AWS::Lambda::Url in these regions."""
+    without = region.startswith(_WITHOUT_FUNCTION_URLS) and not cdk.Token.is_unresolved(region)
+    if without and endpoint is BridgeEndpoint.FUNCTION_URL:
+        raise ValueError(
+            f"there are no function URLs in {region}: set endpoint=BridgeEndpoint.HTTP_API "
+            "(bridge_endpoint=http_api)"
+        )
+
+
+def _check_numbers(reserved_concurrency: int | None, memory_size: int) -> None:
+    if reserved_concurrency is not None and reserved_concurrency < 1:
+        raise ValueError(
+            f"reserved_concurrency must be 1 or more, not {reserved_concurrency}: with none the "
+            "bridge would never answer; None sets no cap"
+        )
+    if not 128 <= memory_size <= 10240:
+        raise ValueError(f"memory_size must be 128 to 10240 megabytes, not {memory_size}")

@@ -1,0 +1,37 @@
+"""The bridge's Lambda entry point: builds the bridge once and hands requests to it."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+import time
+from typing import Any
+
+from openreplay_cw_stack.runtime.bridge.aws import CloudWatchLogsReader, SecretsManagerKeys
+from openreplay_cw_stack.runtime.bridge.bridge import Bridge
+from openreplay_cw_stack.runtime.bridge.credentials import ApiKeys
+from openreplay_cw_stack.runtime.bridge.settings import Settings
+
+
+def handler(event: object, _context: object) -> dict[str, Any]:
+    """Answer the event of a function URL or of an API Gateway HTTP API."""
+    return _bridge().handle(event)
+
+
+@functools.cache
+def _bridge() -> Bridge:
+    settings = Settings.from_environment(os.environ)
+    return Bridge(
+        settings=settings,
+        keys=ApiKeys(SecretsManagerKeys(settings.api_key_secret_arn), time.monotonic),
+        group=CloudWatchLogsReader(settings.linked_log_group),
+        clock_ms=lambda: int(time.time() * 1000),
+        timer=time.monotonic,
+        emit=_print_line,
+    )
+
+
+def _print_line(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()

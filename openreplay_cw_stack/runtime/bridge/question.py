@@ -1,0 +1,106 @@
+"""What is asked: the body of a search.
+
+OpenReplay v1.21 to v1.27 asks for a session with ``{"size":1000,"query":{"match_phrase":
+{"message":"openReplaySession.id=<decimal>"}}}``, and would test its credentials with ``{"size":
+1}`` (``backend/pkg/integrations/clients/elastic.go`` at these tags).
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from typing import Any
+
+from openreplay_cw_stack.tagging import ID_TAG_NAME, parse_session_id
+
+DEFAULT_SIZE = 10
+"""Elasticsearch's own, where a search does not say."""
+LARGEST_SIZE = 10_000
+"""Elasticsearch's ``index.max_result_window``."""
+
+_PHRASE = re.compile(rf"\s*\[?{re.escape(ID_TAG_NAME)}=([0-9]{{1,64}})\]?\s*", re.ASCII)
+
+
+class NotUnderstood(ValueError):
+    """The body is no search that the bridge answers.
+
+    Attributes:
+        kind: the name of Elasticsearch's exception for it.
+    """
+
+    def __init__(self, kind: str, reason: str) -> None:
+        super().__init__(reason)
+        self.kind = kind
+
+
+@dataclass(frozen=True)
+class Question:
+    """A search.
+
+    Attributes:
+        size: how many hits are wanted at most.
+        session_id: the session asked for; None where any line will do, or none can match.
+        matches_any: any line will do: a test of the credentials.
+    """
+
+    size: int
+    session_id: int | None = None
+    matches_any: bool = False
+
+
+def parse_question(body: bytes) -> Question:
+    """Read a search.
+
+    Raises:
+        NotUnderstood: it is not JSON, or asks for something else.
+    """
+    document = _json(body)
+    size = _size(document.get("size", DEFAULT_SIZE))
+    query = document.get("query", {"match_all": {}})
+    if not isinstance(query, dict) or len(query) != 1:
+        raise _other_query()
+    ((kind, clause),) = query.items()
+    if kind == "match_all":
+        return Question(size, matches_any=True)
+    if kind != "match_phrase" or not isinstance(clause, dict) or list(clause) != ["message"]:
+        raise _other_query()
+    return Question(size, _session_id(clause["message"]))
+
+
+def _json(body: bytes) -> dict[str, Any]:
+    try:
+        document = json.loads(body or b"{}")
+    except (ValueError, RecursionError):
+        raise NotUnderstood("x_content_parse_exception", "the body is not JSON") from None
+    if not isinstance(document, dict):
+        raise NotUnderstood("parsing_exception", "the body is no JSON object")
+    return document
+
+
+def _size(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= LARGEST_SIZE:
+        raise NotUnderstood(
+            "illegal_argument_exception", f"[size] must be a number from 0 to {LARGEST_SIZE}"
+        )
+    return value
+
+
+def _session_id(clause: Any) -> int | None:
+    phrase = clause.get("query") if isinstance(clause, dict) else clause
+    if not isinstance(phrase, str):
+        raise _other_query()
+    match = _PHRASE.fullmatch(phrase)
+    try:
+        return parse_session_id(match.group(1)) if match else None
+    except ValueError:
+        # A phrase that no line can have: a search that finds nothing.
+        return None
+
+
+def _other_query() -> NotUnderstood:
+    return NotUnderstood(
+        "parsing_exception",
+        f"this endpoint answers match_phrase on message with {ID_TAG_NAME}=<session id>, "
+        "and match_all",
+    )

@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from openreplay_cw_stack.runtime.bridge.hits import MAX_BYTES, hits_of, timestamp
+from openreplay_cw_stack.runtime.linked_line import LEVELS, LinkedLine
+from tests.runtime.bridge.player import check_hits
+from tests.runtime.bridge.support import a_line
+
+
+def hits(
+    lines: list[LinkedLine], *, size: int = 1000, remark: str | None = None, group: bool = True
+) -> list[dict[str, Any]]:
+    found = hits_of(lines, size=size, show_log_group=group, remark=remark)
+    check_hits(found)
+    return found
+
+
+def size_of(found: list[dict[str, Any]]) -> int:
+    text = json.dumps(found, ensure_ascii=False, separators=(",", ":"))
+    return len(text.encode("utf-8", "replace"))
+
+
+def test_a_hit_is_what_the_player_needs() -> None:
+    line = a_line(1, text="ValueError: no stock left", time=1_795_464_000_123)
+    (hit,) = hits([line])
+    assert hit == {
+        "_index": "logs",
+        "_id": hit["_id"],
+        "_score": 1.0,
+        "_source": {
+            "message": "/app/checkout: ValueError: no stock left",
+            "@timestamp": "2026-11-23T20:00:00.123Z",
+            "level": "error",
+            "log_group": "/app/checkout",
+            "tags": ["error"],
+        },
+    }
+
+
+def test_the_log_group_can_be_left_out() -> None:
+    (hit,) = hits([a_line(1)], group=False)
+    assert hit["_source"]["message"] == "error 1"
+    assert hit["_source"]["log_group"] == "/app/checkout"
+
+
+def test_the_id_is_stable_and_of_account_group_and_event() -> None:
+    same = [a_line(1), a_line(1, text="other", level="info", stream="x", time=1)]
+    other = [a_line(2), a_line(1, group="/x"), a_line(1, owner="9")]
+    ids = [hits([line])[0]["_id"] for line in [*same, *other]]
+    assert ids[0] == ids[1]
+    assert len(set(ids)) == 4
+
+
+def test_an_empty_message_says_so() -> None:
+    (hit,) = hits([a_line(1, text="")], group=False)
+    assert hit["_source"]["message"] == "(an empty line)"
+
+
+@given(
+    st.lists(
+        st.builds(
+            a_line,
+            st.integers(0, 99),
+            text=st.text(st.characters(exclude_categories=())),
+            time=st.integers(-(2**70), 2**70),
+            level=st.sampled_from(LEVELS),
+            stream=st.text(max_size=5),
+        ),
+        max_size=5,
+    )
+)
+def test_whatever_a_line_holds_the_player_takes_it(lines: list[LinkedLine]) -> None:
+    unique = {line.id: line for line in lines}
+    hits(sorted(unique.values(), key=lambda line: line.time))
+
+
+@pytest.mark.parametrize(
+    ("time_ms", "text"),
+    [
+        (0, "1970-01-01T00:00:00.000Z"),
+        (-5, "1970-01-01T00:00:00.000Z"),
+        (1_795_464_000_007, "2026-11-23T20:00:00.007Z"),
+        (2**80, "9999-12-31T23:59:59.999Z"),
+    ],
+)
+def test_timestamps(time_ms: int, text: str) -> None:
+    assert timestamp(time_ms) == text
+
+
+MANY = [a_line(number) for number in range(1500)]
+
+
+class TestHowMany:
+    def test_a_thousand_and_how_many_more(self) -> None:
+        found = hits(MANY)
+        assert len(found) == 1000
+        assert found[998]["_source"]["message"].endswith("error 998")
+        assert found[999]["_source"]["message"] == (
+            "openreplay-cw-stack: 501 more lines of this session are in CloudWatch Logs and not "
+            "shown here."
+        )
+
+    def test_exactly_a_thousand_are_all_shown(self) -> None:
+        found = hits(MANY[:1000])
+        assert found[-1]["_source"]["message"].endswith("error 999")
+
+    def test_a_remark_takes_the_last_place(self) -> None:
+        found = hits(MANY[:1000], remark="A remark.")
+        assert len(found) == 1000
+        assert found[-1]["_source"]["message"] == (
+            "openreplay-cw-stack: 1 more line of this session is in CloudWatch Logs and not "
+            "shown here. A remark."
+        )
+
+    def test_a_remark_stands_behind_all_lines_where_there_is_room(self) -> None:
+        found = hits(MANY[:2], remark="A remark.")
+        assert [hit["_source"]["message"] for hit in found] == [
+            "/app/checkout: error 0",
+            "/app/checkout: error 1",
+            "openreplay-cw-stack: A remark.",
+        ]
+        assert found[-1]["_source"]["level"] == "info"
+
+    def test_a_smaller_size_is_kept(self) -> None:
+        assert len(hits(MANY, size=10)) == 10
+        assert len(hits(MANY, size=1, remark="x")) == 1
+        assert hits(MANY, size=0, remark="x") == []
+
+    def test_no_lines_no_remark(self) -> None:
+        assert hits([], remark="x") == []
+
+
+class TestHowLong:
+    @settings(max_examples=20, deadline=None)
+    @given(
+        st.lists(
+            st.tuples(
+                st.sampled_from(["x", "é", '"', "\0", "😀"]),
+                st.sampled_from([10, 1000, 100_000, 900_000]),
+            ),
+            min_size=1,
+            max_size=30,
+        )
+    )
+    def test_four_megabytes_and_no_more(self, shapes: list[tuple[str, int]]) -> None:
+        lines = [
+            a_line(number, text=character * length)
+            for number, (character, length) in enumerate(shapes)
+        ]
+        found = hits(lines)
+        assert len(found) == len(lines)
+        assert size_of(found) <= MAX_BYTES + 1
+
+    def test_the_longest_are_cut_first_and_marked(self) -> None:
+        lines = [a_line(number, text="s" * 100) for number in range(900)]
+        lines += [a_line(900 + number, text="l" * 1_000_000) for number in range(10)]
+        found = hits(lines)
+        messages = [hit["_source"]["message"] for hit in found]
+        assert all("[cut:" not in message for message in messages[:900])
+        for message in messages[900:]:
+            kept, _, missing = message.rpartition(" [cut: ")
+            assert missing.endswith(" more characters]")
+            assert len(kept) + int(missing.split()[0]) == len("/app/checkout: ") + 1_000_000
+        assert size_of(found) > 0.97 * MAX_BYTES
+
+    def test_a_thousand_long_lines_all_have_a_part(self) -> None:
+        found = hits([a_line(number, text="z" * 50_000) for number in range(1000)])
+        assert len(found) == 1000
+        assert min(len(hit["_source"]["message"]) for hit in found) > 3000
