@@ -31,6 +31,8 @@ EXTENSIONS = (
     "embedded_metrics",
     "access_keys",
     "iam_groups",
+    "secrets",
+    "http_apis",
     "iam_evaluation",
 )
 

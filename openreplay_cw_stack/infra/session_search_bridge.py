@@ -281,16 +281,12 @@ class SessionSearchBridge(Construct):
             create_default_stage=False,
             disable_execute_api_endpoint=domain_name is not None,
         )
-        (route,) = self.api.add_routes(
-            path="/{proxy+}",
-            methods=[apigatewayv2.HttpMethod.ANY],
-            integration=integrations.HttpLambdaIntegration("Bridge", self.function),
-        )
-        (root,) = self.api.add_routes(
-            path="/",
-            methods=[apigatewayv2.HttpMethod.ANY],
-            integration=integrations.HttpLambdaIntegration("BridgeRoot", self.function),
-        )
+        integration = integrations.HttpLambdaIntegration("Integration", self.function)
+        for path in ("/", "/{proxy+}"):
+            (route,) = self.api.add_routes(
+                path=path, methods=[apigatewayv2.HttpMethod.ANY], integration=integration
+            )
+            acknowledge(route, {"AwsSolutions-APIG4": _PROTECTED})
         mapping = (
             apigatewayv2.DomainMappingOptions(domain_name=domain_name) if domain_name else None
         )
@@ -302,8 +298,6 @@ class SessionSearchBridge(Construct):
             throttle=apigatewayv2.ThrottleSettings(rate_limit=rate_limit, burst_limit=burst_limit),
             access_log_settings=_AccessLogs(access_logs),
         )
-        for one in (route, root):
-            acknowledge(one, {"AwsSolutions-APIG4": _PROTECTED})
         return stage.domain_url if domain_name else stage.url
 
     def _acknowledge(self, has_own_key: bool, has_reserved_concurrency: bool) -> None:

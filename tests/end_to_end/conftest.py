@@ -113,6 +113,15 @@ class Deployment:
         key: dict[str, str] = json.loads(value)
         return key
 
+    def api_key(self) -> tuple[str, str]:
+        """The bridge's key, as its secret holds it."""
+        secrets = self.aws.client("secretsmanager")
+        (arn,) = [
+            one["ARN"] for one in secrets.list_secrets()["SecretList"] if "Bridge" in one["Name"]
+        ]
+        key = json.loads(secrets.get_secret_value(SecretId=arn)["SecretString"])
+        return key["api_key_id"], key["api_key"]
+
     def as_service_account(self, service: str) -> Any:
         key = self.key()
         return self.aws.client(
@@ -132,7 +141,15 @@ def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
 
 
 @pytest.fixture(scope="module")
-def deployment(aws: Emulator, tmp_path_factory: pytest.TempPathFactory) -> Deployment:
+def settings() -> dict[str, str]:
+    """Further settings of the deployment; a module may have its own."""
+    return {}
+
+
+@pytest.fixture(scope="module")
+def deployment(
+    aws: Emulator, settings: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Deployment:
     """The stack with two log groups of its own, one that exists, and a token secret."""
     secret = aws.client("secretsmanager").create_secret(
         Name="openreplay", SecretString=TOKEN_SECRET + "\n"
@@ -146,6 +163,7 @@ def deployment(aws: Emulator, tmp_path_factory: pytest.TempPathFactory) -> Deplo
             "log_groups": "/aws/lambda/pay",
             "token_secret": secret["ARN"],
             "removal_policy": "destroy",
+            **settings,
         },
     )
     deployment.printed.append(deployment.cdk.bootstrap())

@@ -139,7 +139,7 @@ class TestHttpApi:
         log_format = json.loads(stage["AccessLogSettings"]["Format"])
         assert "$context.status" in log_format.values()
         assert bridge.api is not None
-        integration = only(template, "AWS::ApiGatewayV2::Integration", "BridgeRoot")
+        integration = only(template, "AWS::ApiGatewayV2::Integration")
         assert integration["PayloadFormatVersion"] == "2.0"
 
     def test_only_the_api_may_invoke_the_function(self, stack: cdk.Stack) -> None:

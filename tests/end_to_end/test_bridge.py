@@ -1,0 +1,289 @@
+"""Lines beside the replay: tracked group, subscription, validator, linked group, bridge, client."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import http.client
+import json
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
+from urllib.parse import urlsplit
+
+import elasticsearch8
+import elasticsearch9
+import pytest
+
+from emulator import Emulator
+from openreplay_cw_stack.tagging import id_tag, token_tag
+from tests.end_to_end.conftest import TOKEN_SECRET, Deployment, eventually
+from tests.runtime.bridge.player import check_hits
+from tests.runtime.bridge.support import session_of
+from tests.runtime.payloads import encode
+from tests.tagging.tokens import a_token
+
+pytestmark = pytest.mark.end_to_end
+
+GROUPS = ("/app/checkout", "/app/search", "/aws/lambda/pay")
+HOUR_MS = 3_600_000
+STARTED_MS = int(time.time() * 1000) - HOUR_MS
+SESSIONS = [session_of(STARTED_MS + number, number) for number in range(5)]
+NOBODY = session_of(STARTED_MS, 99)
+
+
+def tag(session: int) -> str:
+    return token_tag(
+        a_token(session_id=session, token_secret=TOKEN_SECRET.encode(), expires_ms=2**50)
+    )
+
+
+@pytest.fixture(scope="module")
+def settings() -> dict[str, str]:
+    """Answers at once, as if every session were over."""
+    return {"settle": "0", "session_lifetime": "60s"}
+
+
+def host_of(url: str) -> str:
+    return urlsplit(url).netloc
+
+
+def ask(
+    deployment: Deployment,
+    body: str,
+    *,
+    method: str = "POST",
+    path: str = "/logs/_search?track_total_hits=true",
+    authorization: str | None = None,
+    user_agent: str = "go-elasticsearch/8.18.0 (linux amd64; Go 1.23.4)",
+) -> tuple[int, dict[str, str], bytes]:
+    """What go-elasticsearch sends for OpenReplay v1.21 to v1.27, byte for byte."""
+    key = ":".join(deployment.api_key())
+    headers = {
+        "Host": host_of(deployment.outputs["BridgeUrl"]),
+        "User-Agent": user_agent,
+        "Content-Length": str(len(body)),
+        "Authorization": authorization or f"APIKey {base64.b64encode(key.encode()).decode()}",
+        "Content-Type": "application/json",
+        "X-Elastic-Client-Meta": "es=8.18.0,go=1.23.4,t=8.6.1,hc=1.23.4",
+        "Accept-Encoding": "gzip",
+    }
+    connection = http.client.HTTPConnection(urlsplit(deployment.aws.endpoint_url).netloc)
+    connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
+    for name, value in headers.items():
+        connection.putheader(name, value)
+    connection.endheaders(body.encode())
+    answer = connection.getresponse()
+    content = answer.read()
+    found = {name.lower(): value for name, value in answer.getheaders()}
+    connection.close()
+    return answer.status, found, content
+
+
+def question(session: int) -> str:
+    phrase = f"openReplaySession.id={session}"
+    return f'{{"size":1000,"query":{{"match_phrase":{{"message":"{phrase}"}}}}}}'
+
+
+def hits_for(deployment: Deployment, session: int) -> list[dict[str, Any]]:
+    status, headers, content = ask(deployment, question(session))
+    assert status == 200
+    assert headers["x-elastic-product"] == "Elasticsearch"
+    text = gzip.decompress(content) if headers.get("content-encoding") == "gzip" else content
+    hits: list[dict[str, Any]] = json.loads(text)["hits"]["hits"]
+    check_hits(hits)
+    return hits
+
+
+def messages_for(deployment: Deployment, session: int) -> list[str]:
+    return [hit["_source"]["message"] for hit in hits_for(deployment, session)]
+
+
+def client_of(module: Any, deployment: Deployment, **changes: Any) -> Any:
+    return module.Elasticsearch(
+        deployment.aws.endpoint_url,
+        headers={"host": host_of(deployment.outputs["BridgeUrl"])},
+        **{"api_key": deployment.api_key(), "http_compress": True, **changes},
+    )
+
+
+def test_before_any_line_it_says_that_it_is_connected(deployment: Deployment) -> None:
+    status, _, content = ask(deployment, '{"size": 1}')
+    assert status == 200
+    (hit,) = json.loads(content)["hits"]["hits"]
+    assert hit["_source"]["message"] == "openreplay-cw-stack: connected; no linked line yet"
+    assert messages_for(deployment, SESSIONS[0]) == []
+
+
+def test_every_linkable_line_of_a_session_is_in_its_answer_once_and_no_other(
+    deployment: Deployment,
+) -> None:
+    """Interleaved, late, repeated, split and oversized lines; text that quotes other tags."""
+    expected: dict[int, list[str]] = defaultdict(list)
+    for turn in range(6):
+        for position, session in enumerate(SESSIONS):
+            group = GROUPS[(turn + position) % 3]
+            other = SESSIONS[(position + 1) % 5]
+            text = f"ERROR turn {turn}: he wrote {id_tag(other)} and {tag(other)}"
+            deployment.put(group, f"{tag(session)} {text}", f"{id_tag(session)} error unsigned")
+            expected[session].append(f"{group}: ERROR turn {turn}: he wrote {id_tag(other)}")
+    # Split: a log driver made an event of each line, each with the tag, all of one millisecond.
+    pieces = [f"piece {number:02}" for number in range(12)]
+    deployment.put(GROUPS[0], *(f"{tag(SESSIONS[0])} {piece}" for piece in pieces))
+    # Oversized: longer than an event of the linked log group can be.
+    deployment.put(GROUPS[1], f"{tag(SESSIONS[1])} ERROR long " + "\\" * 700_000)
+    # Late: an event from half an hour ago, delivered now; and delivered twice.
+    late = {"id": "1" * 56, "timestamp": STARTED_MS + HOUR_MS // 2, "message": "ERROR late"}
+    late["message"] = f"{tag(SESSIONS[2])} {late['message']}"
+    payload = {
+        "messageType": "DATA_MESSAGE",
+        "owner": "000000000000",
+        "logGroup": GROUPS[2],
+        "logStream": "web-1",
+        "subscriptionFilters": ["x"],
+        "logEvents": [late, late],
+    }
+    functions = deployment.aws.client("lambda")
+    (validator,) = [
+        one["FunctionName"]
+        for one in functions.list_functions()["Functions"]
+        if "Validator" in one["FunctionName"]
+    ]
+    event = json.dumps({"awslogs": {"data": encode(json.dumps(payload).encode())}})
+    for _ in range(2):
+        assert "FunctionError" not in functions.invoke(FunctionName=validator, Payload=event)
+
+    counts = dict.fromkeys(SESSIONS, 6)
+    counts[SESSIONS[0]] += 12
+    counts[SESSIONS[1]] += 1
+    counts[SESSIONS[2]] += 1
+    for session, count in counts.items():
+        hits = eventually(
+            lambda session=session: hits_for(deployment, session),  # type: ignore[misc]
+            lambda found, count=count: len(found) >= count,  # type: ignore[misc]
+        )
+        messages = [hit["_source"]["message"] for hit in hits]
+        assert len(hits) == count
+        for text in expected[session]:
+            assert sum(message.startswith(text) for message in messages) == 1
+        assert not any("unsigned" in message for message in messages)
+        assert {hit["_source"]["log_group"] for hit in hits} == set(GROUPS)
+
+    first = messages_for(deployment, SESSIONS[0])
+    assert [one for one in first if "piece" in one] == [f"{GROUPS[0]}: {one}" for one in pieces]
+    assert messages_for(deployment, SESSIONS[2])[0] == f"{GROUPS[2]}: ERROR late"
+    assert messages_for(deployment, NOBODY) == []
+
+
+@pytest.mark.parametrize("module", [elasticsearch8, elasticsearch9], ids=["8", "9"])
+class TestOfficialClients:
+    def test_they_say_hello(self, module: Any, deployment: Deployment) -> None:
+        client = client_of(module, deployment)
+        assert client.ping()
+        assert client.info()["tagline"] == "You Know, for Search"
+
+    def test_they_search(self, module: Any, deployment: Deployment) -> None:
+        client = client_of(module, deployment)
+        phrase = {"message": f"openReplaySession.id={SESSIONS[3]}"}
+        answer = client.search(index="logs", query={"match_phrase": phrase}, size=1000)
+        check_hits(answer["hits"]["hits"])
+        assert answer["hits"]["total"]["value"] == len(answer["hits"]["hits"]) == 6
+
+    def test_with_a_user_and_a_password(self, module: Any, deployment: Deployment) -> None:
+        client = client_of(module, deployment, api_key=None, basic_auth=deployment.api_key())
+        assert client.search(index="logs", size=1)["hits"]["hits"]
+
+    def test_they_understand_a_refusal(self, module: Any, deployment: Deployment) -> None:
+        client = client_of(module, deployment, api_key=("openreplay", "wrong"))
+        with pytest.raises(module.AuthenticationException, match="security_exception"):
+            client.info()
+
+    def test_they_understand_an_error(self, module: Any, deployment: Deployment) -> None:
+        client = client_of(module, deployment)
+        with pytest.raises(module.BadRequestError, match="parsing_exception"):
+            client.search(index="logs", query={"term": {"message": "x"}})
+        with pytest.raises(module.NotFoundError):
+            client.search(index="other", query={"match_all": {}})
+
+
+@pytest.mark.parametrize("library", ["8.13.0", "8.17.0", "8.18.0", "9.3.2"])
+def test_every_release_of_openreplays_client_is_answered(
+    deployment: Deployment, library: str
+) -> None:
+    status, headers, _ = ask(
+        deployment, question(SESSIONS[4]), user_agent=f"go-elasticsearch/{library} (linux amd64)"
+    )
+    assert (status, headers["x-elastic-product"]) == (200, "Elasticsearch")
+    assert headers["content-type"] == "application/json"
+
+
+def test_a_url_with_a_blank_or_slashes_behind_it_still_works(deployment: Deployment) -> None:
+    for path in ("//logs/_search", "/%20/logs/_search", "/some/prefix/logs/_search"):
+        assert ask(deployment, question(SESSIONS[4]), path=path)[0] == 200
+
+
+@pytest.mark.parametrize(
+    "authorization", ["ApiKey x", "Bearer x", "APIKey b3BlbnJlcGxheTp3cm9uZw=="]
+)
+def test_without_the_key_there_is_no_answer(deployment: Deployment, authorization: str) -> None:
+    status, _, content = ask(deployment, question(SESSIONS[0]), authorization=authorization)
+    assert status == 401
+    assert json.loads(content)["error"]["type"] == "security_exception"
+
+
+def test_questions_are_counted_and_nothing_of_them_is_logged(deployment: Deployment) -> None:
+    assert eventually(lambda: deployment.metric("Questions"), lambda count: count > 10) > 10
+    for name in ("Answers", "Hits", "EmptyAnswers", "RefusedQuestions"):
+        assert deployment.metric(name) > 0, name
+    assert deployment.metric("FailedQuestions") == 0
+    logs = deployment.aws.client("logs")
+    groups = logs.describe_log_groups()["logGroups"]
+    (own,) = [one["logGroupName"] for one in groups if "BridgeLogGroup" in one["logGroupName"]]
+    pages = logs.get_paginator("filter_log_events").paginate(logGroupName=own)
+    printed = "\n".join(event["message"] for page in pages for event in page["events"])
+    assert '"Questions":1' in printed
+    for word in ("he wrote", "piece", *map(str, SESSIONS), deployment.api_key()[1]):
+        assert word not in printed
+
+
+def test_the_bridges_role_reads_the_linked_log_group_and_nothing_else(
+    deployment: Deployment, aws: Emulator
+) -> None:
+    """The role's own credentials, as the function has them."""
+    iam = aws.client("iam")
+    (role,) = [one for one in iam.list_roles()["Roles"] if "BridgeRole" in one["RoleName"]]
+    (attached,) = iam.list_attached_role_policies(RoleName=role["RoleName"])["AttachedPolicies"]
+    user = iam.create_user(UserName="as-the-bridge")["User"]["UserName"]
+    iam.attach_user_policy(UserName=user, PolicyArn=attached["PolicyArn"])
+    key = iam.create_access_key(UserName=user)["AccessKey"]
+    logs, secrets = (
+        aws.client(
+            service,
+            access_key_id=key["AccessKeyId"],
+            secret_access_key=key["SecretAccessKey"],
+        )
+        for service in ("logs", "secretsmanager")
+    )
+    assert logs.filter_log_events(logGroupName=deployment.linked_log_group)["events"]
+    denied_calls: list[Callable[[], object]] = [
+        lambda: logs.filter_log_events(logGroupName="/app/checkout"),
+        lambda: logs.delete_log_group(logGroupName=deployment.linked_log_group),
+        lambda: logs.describe_log_groups(),
+        lambda: secrets.get_secret_value(SecretId="openreplay"),
+        lambda: secrets.list_secrets(),
+    ]
+    for denied in denied_calls:
+        with pytest.raises(logs.exceptions.ClientError, match="AccessDenied"):
+            denied()
+
+
+def test_an_http_api_answers_the_same(deployment: Deployment) -> None:
+    deployment.aws.evaluate_iam(False)
+    before = messages_for(deployment, SESSIONS[0])
+    deployment.context["bridge_endpoint"] = "http_api"
+    deployment.deploy()
+    assert "execute-api" in deployment.outputs["BridgeUrl"]
+    assert messages_for(deployment, SESSIONS[0]) == before
+    status, _, content = ask(deployment, "", method="GET", path="/")
+    assert (status, json.loads(content)["tagline"]) == (200, "You Know, for Search")
