@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import linearity
+from benchmarks import bridge_cost, bridge_fuzz, linearity
 
-MEASUREMENTS = {"linearity": linearity.run}
+MEASUREMENTS = {
+    "linearity": linearity.run,
+    "bridge_cost": bridge_cost.run,
+    "bridge_fuzz": bridge_fuzz.run,
+}
 
 
 def main(names: list[str]) -> int:

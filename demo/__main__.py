@@ -13,11 +13,16 @@ from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
+
+import elasticsearch8
+import elasticsearch9
 
 from demo.lines import LOG_GROUPS, TOKEN_SECRET, DemoLine, demo_lines
 from demo.terminal import coloured, heading, say, step, table
 from emulator import Emulator
 from emulator.cdk_cli import CdkCli, CdkFailed
+from emulator.openreplay import OpenReplay, check_hits
 from openreplay_cw_stack.runtime.linked_line import LinkedLine
 from openreplay_cw_stack.tagging import Judgement, Verdict, judge, remove_session_tokens
 from openreplay_cw_stack.tagging import metrics as names
@@ -45,6 +50,15 @@ class Deployment:
         value = secrets.get_secret_value(SecretId=self.outputs["SecretArn"])["SecretString"]
         key = json.loads(value)
         return self.client("logs", key), key
+
+    def bridge_key(self) -> tuple[str, str]:
+        """The API key id and key of the bridge, which its form takes."""
+        secrets = self.aws.client("secretsmanager")
+        (arn,) = [
+            one["ARN"] for one in secrets.list_secrets()["SecretList"] if "Bridge" in one["Name"]
+        ]
+        key = json.loads(secrets.get_secret_value(SecretId=arn)["SecretString"])
+        return key["api_key_id"], key["api_key"]
 
     def client(self, service: str, key: dict[str, str]) -> Any:
         """A client that signs with the service account's key."""
@@ -93,6 +107,7 @@ def _run(aws: Emulator, folder: Path) -> dict[str, str]:
     _show_verdicts(lines, judgements, counted)
     _show_linked(linked)
     _show_reach(deployment)
+    _show_replay(deployment, linked)
     seconds = time.monotonic() - started
     say(f"\n{coloured('All of it happened as it should', 'green')}, in {seconds:.0f} seconds.")
     return context
@@ -107,6 +122,8 @@ def _context(aws: Emulator) -> dict[str, str]:
         "new_log_groups": ",".join(LOG_GROUPS),
         "token_secret": secret["ARN"],
         "removal_policy": "destroy",
+        # Otherwise lines younger than three minutes are held back.
+        "settle": "0",
     }
 
 
@@ -268,6 +285,41 @@ def _expect_denial(name: str, call: Any) -> None:
         say(f"  {coloured('denied', 'yellow')}   {name}")
     else:
         raise DemoFailed(f"{name} was allowed")
+
+
+def _show_replay(deployment: Deployment, linked: list[LinkedLine]) -> None:
+    """The lines of one session, asked for as OpenReplay does and by both official clients."""
+    url = deployment.outputs["BridgeUrl"]
+    session = linked[-1].session
+    key = deployment.bridge_key()
+    openreplay = OpenReplay(url, *key, deployment.aws.endpoint_url)
+    heading(f"What OpenReplay lists beside the replay of session {session}")
+    say(f"\n  asked at {url}\n  by OpenReplay's own request (v1.21 to v1.27)")
+    hits = openreplay.ask(session).hits()
+    check_hits(hits)
+    for generation, module in (("8", elasticsearch8), ("9", elasticsearch9)):
+        client = module.Elasticsearch(
+            deployment.aws.endpoint_url, api_key=key, headers={"host": urlsplit(url).netloc}
+        )
+        phrase = {"message": f"openReplaySession.id={session}"}
+        answer = client.search(index="logs", query={"match_phrase": phrase}, size=1000)
+        if [one["_id"] for one in answer["hits"]["hits"]][:-1] != [one["_id"] for one in hits][:-1]:
+            raise DemoFailed(f"Elasticsearch client {generation} was answered something else")
+        say(f"  and by the Elasticsearch client for Python, version {generation}: the same")
+    say()
+    rows = [
+        (
+            one["_source"]["@timestamp"][11:23],
+            one["_source"]["level"],
+            one["_source"]["message"].splitlines()[0],
+        )
+        for one in hits
+    ]
+    table(("time", "level", "message"), rows, (12, 7, 0))
+    wrong = OpenReplay(url, key[0], "a wrong key", deployment.aws.endpoint_url).ask(session)
+    if wrong.status != 401:
+        raise DemoFailed(f"a wrong key was answered with {wrong.status}")
+    say(f"\n  {coloured('denied', 'yellow')}   the same question with a wrong key")
 
 
 def _keep(aws: Emulator, context: dict[str, str]) -> None:

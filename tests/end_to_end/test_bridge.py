@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import gzip
-import http.client
 import json
 import time
 from collections import defaultdict
@@ -17,9 +14,9 @@ import elasticsearch9
 import pytest
 
 from emulator import Emulator
+from emulator.openreplay import SEARCH_PATH, OpenReplay, check_hits
 from openreplay_cw_stack.tagging import id_tag, token_tag
 from tests.end_to_end.conftest import TOKEN_SECRET, Deployment, eventually
-from tests.runtime.bridge.player import check_hits
 from tests.runtime.bridge.support import session_of
 from tests.runtime.payloads import encode
 from tests.tagging.tokens import a_token
@@ -31,6 +28,9 @@ HOUR_MS = 3_600_000
 STARTED_MS = int(time.time() * 1000) - HOUR_MS
 SESSIONS = [session_of(STARTED_MS + number, number) for number in range(5)]
 NOBODY = session_of(STARTED_MS, 99)
+QUESTION = (
+    f'{{"size":1000,"query":{{"match_phrase":{{"message":"openReplaySession.id={SESSIONS[4]}"}}}}}}'
+)
 
 
 def tag(session: int) -> str:
@@ -45,53 +45,14 @@ def settings() -> dict[str, str]:
     return {"settle": "0", "session_lifetime": "60s"}
 
 
-def host_of(url: str) -> str:
-    return urlsplit(url).netloc
-
-
-def ask(
-    deployment: Deployment,
-    body: str,
-    *,
-    method: str = "POST",
-    path: str = "/logs/_search?track_total_hits=true",
-    authorization: str | None = None,
-    user_agent: str = "go-elasticsearch/8.18.0 (linux amd64; Go 1.23.4)",
-) -> tuple[int, dict[str, str], bytes]:
-    """What go-elasticsearch sends for OpenReplay v1.21 to v1.27, byte for byte."""
-    key = ":".join(deployment.api_key())
-    headers = {
-        "Host": host_of(deployment.outputs["BridgeUrl"]),
-        "User-Agent": user_agent,
-        "Content-Length": str(len(body)),
-        "Authorization": authorization or f"APIKey {base64.b64encode(key.encode()).decode()}",
-        "Content-Type": "application/json",
-        "X-Elastic-Client-Meta": "es=8.18.0,go=1.23.4,t=8.6.1,hc=1.23.4",
-        "Accept-Encoding": "gzip",
-    }
-    connection = http.client.HTTPConnection(urlsplit(deployment.aws.endpoint_url).netloc)
-    connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
-    for name, value in headers.items():
-        connection.putheader(name, value)
-    connection.endheaders(body.encode())
-    answer = connection.getresponse()
-    content = answer.read()
-    found = {name.lower(): value for name, value in answer.getheaders()}
-    connection.close()
-    return answer.status, found, content
-
-
-def question(session: int) -> str:
-    phrase = f"openReplaySession.id={session}"
-    return f'{{"size":1000,"query":{{"match_phrase":{{"message":"{phrase}"}}}}}}'
+def openreplay_of(deployment: Deployment, **changes: Any) -> OpenReplay:
+    api_key_id, api_key = deployment.api_key()
+    url, gateway = deployment.outputs["BridgeUrl"], deployment.aws.endpoint_url
+    return OpenReplay(url, api_key_id, api_key, gateway, **changes)
 
 
 def hits_for(deployment: Deployment, session: int) -> list[dict[str, Any]]:
-    status, headers, content = ask(deployment, question(session))
-    assert status == 200
-    assert headers["x-elastic-product"] == "Elasticsearch"
-    text = gzip.decompress(content) if headers.get("content-encoding") == "gzip" else content
-    hits: list[dict[str, Any]] = json.loads(text)["hits"]["hits"]
+    hits = openreplay_of(deployment).ask(session).hits()
     check_hits(hits)
     return hits
 
@@ -103,15 +64,13 @@ def messages_for(deployment: Deployment, session: int) -> list[str]:
 def client_of(module: Any, deployment: Deployment, **changes: Any) -> Any:
     return module.Elasticsearch(
         deployment.aws.endpoint_url,
-        headers={"host": host_of(deployment.outputs["BridgeUrl"])},
+        headers={"host": urlsplit(deployment.outputs["BridgeUrl"]).netloc},
         **{"api_key": deployment.api_key(), "http_compress": True, **changes},
     )
 
 
 def test_before_any_line_it_says_that_it_is_connected(deployment: Deployment) -> None:
-    status, _, content = ask(deployment, '{"size": 1}')
-    assert status == 200
-    (hit,) = json.loads(content)["hits"]["hits"]
+    (hit,) = openreplay_of(deployment).send("POST", SEARCH_PATH, '{"size": 1}').hits()
     assert hit["_source"]["message"] == "openreplay-cw-stack: connected; no linked line yet"
     assert messages_for(deployment, SESSIONS[0]) == []
 
@@ -211,25 +170,25 @@ class TestOfficialClients:
 def test_every_release_of_openreplays_client_is_answered(
     deployment: Deployment, library: str
 ) -> None:
-    status, headers, _ = ask(
-        deployment, question(SESSIONS[4]), user_agent=f"go-elasticsearch/{library} (linux amd64)"
-    )
-    assert (status, headers["x-elastic-product"]) == (200, "Elasticsearch")
-    assert headers["content-type"] == "application/json"
+    reply = openreplay_of(deployment, client=library).ask(SESSIONS[4])
+    assert len(reply.hits()) == 6
+    assert reply.headers["content-type"] == "application/json"
 
 
 def test_a_url_with_a_blank_or_slashes_behind_it_still_works(deployment: Deployment) -> None:
     for path in ("//logs/_search", "/%20/logs/_search", "/some/prefix/logs/_search"):
-        assert ask(deployment, question(SESSIONS[4]), path=path)[0] == 200
+        assert len(openreplay_of(deployment).send("POST", path, QUESTION).hits()) == 6
 
 
 @pytest.mark.parametrize(
     "authorization", ["ApiKey x", "Bearer x", "APIKey b3BlbnJlcGxheTp3cm9uZw=="]
 )
 def test_without_the_key_there_is_no_answer(deployment: Deployment, authorization: str) -> None:
-    status, _, content = ask(deployment, question(SESSIONS[0]), authorization=authorization)
-    assert status == 401
-    assert json.loads(content)["error"]["type"] == "security_exception"
+    reply = openreplay_of(deployment).send(
+        "POST", SEARCH_PATH, QUESTION, authorization=authorization
+    )
+    assert reply.status == 401
+    assert json.loads(reply.body)["error"]["type"] == "security_exception"
 
 
 def test_questions_are_counted_and_nothing_of_them_is_logged(deployment: Deployment) -> None:
@@ -285,5 +244,5 @@ def test_an_http_api_answers_the_same(deployment: Deployment) -> None:
     deployment.deploy()
     assert "execute-api" in deployment.outputs["BridgeUrl"]
     assert messages_for(deployment, SESSIONS[0]) == before
-    status, _, content = ask(deployment, "", method="GET", path="/")
-    assert (status, json.loads(content)["tagline"]) == (200, "You Know, for Search")
+    reply = openreplay_of(deployment).send("GET", "/")
+    assert (reply.status, json.loads(reply.body)["tagline"]) == (200, "You Know, for Search")

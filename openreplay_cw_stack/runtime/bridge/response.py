@@ -51,7 +51,7 @@ class Response:
             return {"statusCode": self.status, "headers": headers, "body": ""}
         in_base64 = len(content) >= _BASE64_FROM_BYTES
         if len(content) >= _GZIP_FROM_BYTES and _accepts_gzip(request_headers):
-            content, in_base64 = gzip.compress(content, compresslevel=6), True
+            content, in_base64 = gzip.compress(content, compresslevel=6, mtime=0), True
             headers["Content-Encoding"] = "gzip"
         return {
             "statusCode": self.status,

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from emulator.openreplay import check_hits
 from openreplay_cw_stack.runtime.bridge.credentials import ApiKey
-from tests.runtime.bridge.player import check_hits
 from tests.runtime.bridge.support import (
     HOUR_MS,
     KEY,

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from emulator.openreplay import check_hits
 from openreplay_cw_stack.runtime.bridge.hits import MAX_BYTES, hits_of, timestamp
 from openreplay_cw_stack.runtime.linked_line import LEVELS, LinkedLine
-from tests.runtime.bridge.player import check_hits
 from tests.runtime.bridge.support import a_line
 
 

@@ -1,0 +1,143 @@
+"""A stand-in for OpenReplay: asks the bridge as it does, and checks an answer as its player would.
+
+``backend/pkg/integrations/clients/elastic.go`` at tags v1.21.0 to v1.27.0 sends the request, with
+go-elasticsearch 8.13 to 9.3, which agree on the wire. What the player needs of a hit is in
+``frontend/app/components/Session/Player/.../BackendLogs/utils.ts`` at the same tags.
+"""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import http.client
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from urllib.parse import urlsplit
+
+SEARCH_PATH = "/logs/_search?track_total_hits=true"
+LEVELS = ("error", "warning", "info", "debug")
+MOST_HITS = 1000
+
+
+class NotShown(Exception):
+    """The player would show nothing, or break; the message says why."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """What came back: status, headers by their name in small letters, the body unpacked."""
+
+    status: int
+    headers: dict[str, str]
+    body: bytes
+
+    def hits(self) -> list[dict[str, Any]]:
+        """The hits, as OpenReplay's service takes them out of the answer.
+
+        Raises:
+            NotShown: it is no answer of Elasticsearch's with hits.
+        """
+        if self.status >= 400:
+            raise NotShown(f"the bridge answered {self.status}")
+        if self.headers.get("x-elastic-product") != "Elasticsearch":
+            raise NotShown("the product check failed")
+        hits: list[dict[str, Any]] = json.loads(self.body)["hits"]["hits"]
+        return hits
+
+
+@dataclass(frozen=True)
+class OpenReplay:
+    """OpenReplay with the three values of its Elasticsearch form.
+
+    Attributes:
+        url: the URL of the form.
+        api_key_id: likewise.
+        api_key: likewise.
+        gateway_url: where the URL's host is really to be found: the embedded AWS.
+        client: the release of go-elasticsearch that asks.
+    """
+
+    url: str
+    api_key_id: str
+    api_key: str
+    gateway_url: str
+    client: str = "8.18.0"
+
+    def ask(self, session_id: int) -> Reply:
+        """Ask for a session's lines, as pressing Traces does."""
+        phrase = f"openReplaySession.id={session_id}"
+        body = f'{{"size":1000,"query":{{"match_phrase":{{"message":"{phrase}"}}}}}}'
+        return self.send("POST", SEARCH_PATH, body)
+
+    def send(
+        self, method: str, path: str, body: str = "", *, authorization: str | None = None
+    ) -> Reply:
+        """Send a request with the headers of OpenReplay's client, byte for byte."""
+        key = base64.b64encode(f"{self.api_key_id}:{self.api_key}".encode()).decode()
+        headers = {
+            "Host": urlsplit(self.url).netloc,
+            "User-Agent": f"go-elasticsearch/{self.client} (linux amd64; Go 1.23.4)",
+            "Content-Length": str(len(body.encode())),
+            "Authorization": authorization or f"APIKey {key}",
+            "Content-Type": "application/json",
+            "X-Elastic-Client-Meta": f"es={self.client},go=1.23.4,t=8.6.1,hc=1.23.4",
+            "Accept-Encoding": "gzip",
+        }
+        connection = http.client.HTTPConnection(urlsplit(self.gateway_url).netloc)
+        try:
+            connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
+            for name, value in headers.items():
+                connection.putheader(name, value)
+            connection.endheaders(body.encode())
+            answer = connection.getresponse()
+            content = answer.read()
+            received = {name.lower(): value for name, value in answer.getheaders()}
+        finally:
+            connection.close()
+        packed = received.get("content-encoding") == "gzip"
+        return Reply(answer.status, received, gzip.decompress(content) if packed else content)
+
+
+def check_hits(hits: Sequence[dict[str, Any]]) -> None:
+    """Refuse what the player would stumble over: in any hit, or in finding its place by time.
+
+    Raises:
+        NotShown: with the reason.
+    """
+    for hit in hits:
+        reason = _fault_of(hit)
+        if reason:
+            raise NotShown(reason)
+    if "attributes" in (hits[0] if hits else {}):
+        raise NotShown("the first hit would be taken for Datadog's")
+    times = [_time_of(hit) for hit in hits]
+    if times != sorted(times):
+        raise NotShown("the hits do not ascend by time")
+    if len({hit["_id"] for hit in hits}) != len(hits):
+        raise NotShown("two hits have one _id")
+    if len(hits) > MOST_HITS:
+        raise NotShown(f"more than {MOST_HITS} hits")
+
+
+def _fault_of(hit: dict[str, Any]) -> str | None:
+    source = hit.get("_source")
+    if not isinstance(source, dict):
+        return "a hit has no _source"
+    if not isinstance(hit.get("_id"), str) or not hit["_id"]:
+        return "a hit has no _id"
+    if not isinstance(source.get("message"), str) or not source["message"]:
+        return "a message is no text, or empty"
+    if source.get("level") not in LEVELS:
+        return "a level is none that the player knows"
+    try:
+        _time_of(hit)
+    except (KeyError, ValueError, TypeError, AttributeError):
+        return "an @timestamp is no time"
+    return None
+
+
+def _time_of(hit: dict[str, Any]) -> datetime:
+    return datetime.fromisoformat(hit["_source"]["@timestamp"].replace("Z", "+00:00"))
