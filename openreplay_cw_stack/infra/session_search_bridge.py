@@ -28,16 +28,16 @@ from openreplay_cw_stack.infra.acknowledgements import (
     acknowledge,
     acknowledge_default_encryption,
     acknowledge_default_secret_encryption,
-    acknowledge_function,
-    acknowledge_nothing_reserved,
-    acknowledge_streams_of,
     in_packs,
 )
-from openreplay_cw_stack.infra.lambda_code import RUNTIME, function_code
+from openreplay_cw_stack.infra.lambda_function import (
+    check_function_numbers,
+    lambda_function,
+    own_log_group,
+)
 from openreplay_cw_stack.infra.log_groups import arn_for_policies
 from openreplay_cw_stack.infra.metrics import deployment_name, metric_of
 
-_HANDLER = "openreplay_cw_stack.runtime.bridge.handler.handler"
 # Twice 12 seconds for the key's two versions, or the deadline and 12 for a page that began in it.
 _BEYOND_DEADLINE = cdk.Duration.seconds(19)
 _PROTECTED = (
@@ -134,7 +134,7 @@ class SessionSearchBridge(Construct):
         session_window = session_window or cdk.Duration.hours(48)
         deadline = deadline or cdk.Duration.seconds(10)
         _check_times(settle, session_lifetime, session_window, deadline)
-        _check_numbers(reserved_concurrency, memory_size)
+        check_function_numbers(reserved_concurrency, memory_size)
         ranges = check_source_ranges(allowed_source_ranges)
         if domain_name is not None and endpoint is not BridgeEndpoint.HTTP_API:
             raise ValueError(
@@ -144,29 +144,20 @@ class SessionSearchBridge(Construct):
         _check_region(endpoint, cdk.Stack.of(scope).region)
         super().__init__(scope, construct_id)
         self.deployment = deployment or deployment_name(self)
-        self.log_group = logs.LogGroup(
-            self,
-            "LogGroup",
-            retention=own_log_retention,
-            removal_policy=cdk.RemovalPolicy.DESTROY,
-            encryption_key=encryption_key,
-        )
+        self.log_group = own_log_group(self, own_log_retention, encryption_key)
         self.secret = self._secret(encryption_key)
-        role = self._role(linked_log_group, encryption_key)
-        self.function = lambda_.Function(
+        self.function = lambda_function(
             self,
-            "Function",
+            room="bridge",
             description="Answers OpenReplay's Elasticsearch integration from CloudWatch Logs",
-            runtime=RUNTIME,
-            architecture=lambda_.Architecture.ARM_64,
-            handler=_HANDLER,
-            code=function_code("bridge"),
+            linked_log_group=linked_log_group,
+            log_group=self.log_group,
+            statements=self._statements(linked_log_group, encryption_key),
             memory_size=memory_size,
             timeout=deadline.plus(_BEYOND_DEADLINE),
-            reserved_concurrent_executions=reserved_concurrency,
-            # The role is complete as it is; the constructs below would add inline policies.
-            role=role.without_policy_updates(),
-            log_group=self.log_group,
+            reserved_concurrency=reserved_concurrency,
+            no_network="It calls the public endpoints of CloudWatch Logs and Secrets Manager with "
+            "TLS and signed requests, and reaches nothing in a VPC",
             environment={
                 "DEPLOYMENT": self.deployment,
                 "LINKED_LOG_GROUP": linked_log_group.log_group_name,
@@ -190,7 +181,7 @@ class SessionSearchBridge(Construct):
                 auth_type=lambda_.FunctionUrlAuthType.NONE
             ).url
             self._acknowledge_public()
-        self._acknowledge(encryption_key is not None, reserved_concurrency is not None)
+        self._acknowledge(encryption_key is not None)
 
     def metric(
         self,
@@ -224,39 +215,28 @@ class SessionSearchBridge(Construct):
             ),
         )
 
-    def _role(self, linked_log_group: logs.ILogGroup, encryption_key: kms.IKey | None) -> iam.Role:
-        policy = iam.ManagedPolicy(self, "Policy")
-        policy.add_statements(
+    def _statements(
+        self, linked_log_group: logs.ILogGroup, encryption_key: kms.IKey | None
+    ) -> list[iam.PolicyStatement]:
+        statements = [
             iam.PolicyStatement(
                 sid="ReadTheLinkedLogGroup",
                 actions=["logs:FilterLogEvents"],
                 resources=[arn_for_policies(linked_log_group)],
             ),
             iam.PolicyStatement(
-                sid="WriteOwnLines",
-                actions=["logs:CreateLogStream", "logs:PutLogEvents"],
-                resources=[arn_for_policies(self.log_group)],
-            ),
-            iam.PolicyStatement(
                 sid="ReadTheApiKey",
                 actions=["secretsmanager:GetSecretValue"],
                 resources=[self.secret.secret_arn],
             ),
-        )
+        ]
         if encryption_key is not None:
-            policy.add_statements(
+            statements.append(
                 iam.PolicyStatement(
                     sid="UseTheKey", actions=["kms:Decrypt"], resources=[encryption_key.key_arn]
                 )
             )
-        acknowledge_streams_of(policy, linked_log_group)
-        return iam.Role(
-            self,
-            "Role",
-            assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
-            description="The bridge of openreplay-cw-stack",
-            managed_policies=[policy],
-        )
+        return statements
 
     def _http_api(
         self,
@@ -300,9 +280,8 @@ class SessionSearchBridge(Construct):
         )
         return stage.domain_url if domain_name else stage.url
 
-    def _acknowledge(self, has_own_key: bool, has_reserved_concurrency: bool) -> None:
+    def _acknowledge(self, has_own_key: bool) -> None:
         if not has_own_key:
-            acknowledge_default_encryption(self.log_group)
             acknowledge_default_secret_encryption(self.secret)
         not_rotated = (
             "OpenReplay keeps this key in its own database and has no way to be told a new one "
@@ -321,13 +300,6 @@ class SessionSearchBridge(Construct):
         )
         packs = ["Serverless", "HIPAA", "NIST"]
         acknowledge(self.function, in_packs("LambdaDLQ", is_asked, packs))
-        acknowledge_function(
-            self.function,
-            no_network="It calls the public endpoints of CloudWatch Logs and Secrets Manager with "
-            "TLS and signed requests, and reaches nothing in a VPC",
-        )
-        if not has_reserved_concurrency:
-            acknowledge_nothing_reserved(self.function)
 
     def _acknowledge_public(self) -> None:
         for child in ("invoke-function-url", "invoke-function"):
@@ -408,13 +380,3 @@ def _check_region(endpoint: BridgeEndpoint, region: str) -> None:
             f"there are no function URLs in {region}: set endpoint=BridgeEndpoint.HTTP_API "
             "(bridge_endpoint=http_api)"
         )
-
-
-def _check_numbers(reserved_concurrency: int | None, memory_size: int) -> None:
-    if reserved_concurrency is not None and reserved_concurrency < 1:
-        raise ValueError(
-            f"reserved_concurrency must be 1 or more, not {reserved_concurrency}: with none the "
-            "bridge would never answer; None sets no cap"
-        )
-    if not 128 <= memory_size <= 10240:
-        raise ValueError(f"memory_size must be 128 to 10240 megabytes, not {memory_size}")

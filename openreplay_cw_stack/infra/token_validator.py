@@ -15,22 +15,17 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from openreplay_cw_stack.infra.acknowledgements import (
-    acknowledge,
-    acknowledge_default_encryption,
-    acknowledge_function,
-    acknowledge_nothing_reserved,
-    acknowledge_streams_of,
-    in_packs,
+from openreplay_cw_stack.infra.acknowledgements import acknowledge, in_packs
+from openreplay_cw_stack.infra.lambda_function import (
+    check_function_numbers,
+    lambda_function,
+    own_log_group,
 )
-from openreplay_cw_stack.infra.lambda_code import RUNTIME, function_code
 from openreplay_cw_stack.infra.log_groups import arn_for_policies
 from openreplay_cw_stack.infra.metrics import deployment_name, metric_of
 from openreplay_cw_stack.infra.subscriptions import Subscriptions
 from openreplay_cw_stack.tagging import Reader, Verdict
 from openreplay_cw_stack.tagging import metrics as names
-
-_HANDLER = "openreplay_cw_stack.runtime.validator.handler.handler"
 
 
 class TokenValidator(Construct):
@@ -90,15 +85,8 @@ class TokenValidator(Construct):
         _check(readers, reserved_concurrency, memory_size, timeout)
         super().__init__(scope, construct_id)
         self.deployment = deployment or deployment_name(self)
-        self.log_group = logs.LogGroup(
-            self,
-            "LogGroup",
-            retention=own_log_retention,
-            removal_policy=cdk.RemovalPolicy.DESTROY,
-            encryption_key=encryption_key,
-        )
+        self.log_group = own_log_group(self, own_log_retention, encryption_key)
         self.dead_letter_queue = self._queue(encryption_key)
-        role = self._role(linked_log_group, token_secret, encryption_key)
         environment = {
             "DEPLOYMENT": self.deployment,
             "LINKED_LOG_GROUP": linked_log_group.log_group_name,
@@ -110,21 +98,19 @@ class TokenValidator(Construct):
             environment["ACCEPT_UNSIGNED_IDS"] = str(accept_unsigned_ids).lower()
         if detailed_metrics:
             environment["DETAILED_METRICS"] = "true"
-        self.function = lambda_.Function(
+        self.function = lambda_function(
             self,
-            "Function",
+            room="validator",
             description="Judges tagged log lines and copies the ones OpenReplay can link",
-            runtime=RUNTIME,
-            architecture=lambda_.Architecture.ARM_64,
-            handler=_HANDLER,
-            code=function_code("validator"),
+            linked_log_group=linked_log_group,
+            log_group=self.log_group,
+            statements=self._statements(linked_log_group, token_secret, encryption_key),
+            environment=environment,
             memory_size=memory_size,
             timeout=timeout,
-            reserved_concurrent_executions=reserved_concurrency,
-            # The role is complete as it is; the constructs below would add inline policies.
-            role=role.without_policy_updates(),
-            log_group=self.log_group,
-            environment=environment,
+            reserved_concurrency=reserved_concurrency,
+            no_network="It calls the public endpoints of CloudWatch Logs, SQS and Secrets Manager "
+            "with TLS and signed requests, accepts no connection, and reaches nothing in a VPC",
         )
         invocation = lambda_.EventInvokeConfig(
             self,
@@ -140,7 +126,7 @@ class TokenValidator(Construct):
         loop = "it would be fed its own output for ever"
         self._subscriptions.refuse(linked_log_group, f"it is the linked log group, and {loop}")
         self._subscriptions.refuse(self.log_group, f"it is the validator's own, and {loop}")
-        self._acknowledge(encryption_key is not None, reserved_concurrency is not None)
+        self._acknowledge()
 
     @property
     def log_groups(self) -> tuple[logs.ILogGroup, ...]:
@@ -190,28 +176,27 @@ class TokenValidator(Construct):
             retention_period=cdk.Duration.days(14),
         )
 
-    def _role(
+    def _statements(
         self,
         linked_log_group: logs.ILogGroup,
         token_secret: secretsmanager.ISecret | None,
         encryption_key: kms.IKey | None,
-    ) -> iam.Role:
-        policy = iam.ManagedPolicy(self, "Policy")
-        policy.add_statements(
+    ) -> list[iam.PolicyStatement]:
+        statements = [
             iam.PolicyStatement(
-                sid="WriteLinkedAndOwnLines",
+                sid="WriteLinkedLines",
                 actions=["logs:CreateLogStream", "logs:PutLogEvents"],
-                resources=[arn_for_policies(linked_log_group), arn_for_policies(self.log_group)],
+                resources=[arn_for_policies(linked_log_group)],
             ),
             iam.PolicyStatement(
                 sid="ParkWhatLambdaGaveUpOn",
                 actions=["sqs:SendMessage"],
                 resources=[self.dead_letter_queue.queue_arn],
             ),
-        )
+        ]
         keys = [encryption_key]
         if token_secret is not None:
-            policy.add_statements(
+            statements.append(
                 iam.PolicyStatement(
                     sid="ReadTheTokenSecret",
                     actions=["secretsmanager:GetSecretValue"],
@@ -221,25 +206,16 @@ class TokenValidator(Construct):
             keys.append(token_secret.encryption_key)
         key_arns = list(dict.fromkeys(key.key_arn for key in keys if key))
         if key_arns:
-            policy.add_statements(
+            statements.append(
                 iam.PolicyStatement(
                     sid="UseTheKeys",
                     actions=["kms:Decrypt", "kms:GenerateDataKey"],
                     resources=key_arns,
                 )
             )
-        acknowledge_streams_of(policy, linked_log_group)
-        return iam.Role(
-            self,
-            "Role",
-            assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
-            description="The validator of openreplay-cw-stack",
-            managed_policies=[policy],
-        )
+        return statements
 
-    def _acknowledge(self, has_own_key: bool, has_reserved_concurrency: bool) -> None:
-        if not has_own_key:
-            acknowledge_default_encryption(self.log_group)
+    def _acknowledge(self) -> None:
         is_dead_letter_queue = (
             "This queue is the dead-letter queue: nothing consumes it but a person, and an alarm "
             "watches it"
@@ -257,13 +233,6 @@ class TokenValidator(Construct):
         )
         packs = ["Serverless", "HIPAA", "NIST"]
         acknowledge(self.function, in_packs("LambdaDLQ", has_destination, packs))
-        acknowledge_function(
-            self.function,
-            no_network="It calls the public endpoints of CloudWatch Logs, SQS and Secrets Manager "
-            "with TLS and signed requests, accepts no connection, and reaches nothing in a VPC",
-        )
-        if not has_reserved_concurrency:
-            acknowledge_nothing_reserved(self.function)
 
 
 def _arn_to_read(secret: secretsmanager.ISecret) -> str:
@@ -279,12 +248,6 @@ def _check(
 ) -> None:
     if not readers:
         raise ValueError("readers is empty: name Reader.SEARCH, Reader.POLL, or both")
-    if reserved_concurrency is not None and reserved_concurrency < 1:
-        raise ValueError(
-            f"reserved_concurrency must be 1 or more, not {reserved_concurrency}: with none the "
-            "validator would never run; None reserves nothing"
-        )
-    if not 128 <= memory_size <= 10240:
-        raise ValueError(f"memory_size must be 128 to 10240 megabytes, not {memory_size}")
+    check_function_numbers(reserved_concurrency, memory_size)
     if not timeout.is_unresolved() and not 1 <= timeout.to_seconds() <= 900:
         raise ValueError(f"timeout must be 1 to 900 seconds, not {timeout.to_seconds():g}")

@@ -61,16 +61,12 @@ def test_the_handler_exists() -> None:
 def test_it_may_write_two_log_groups_and_park_payloads(template: assertions.Template) -> None:
     found = statements(template)
     groups = resources(template, "AWS::Logs::LogGroup")
-    written = {one["Fn::GetAtt"][0] for one in found["WriteLinkedAndOwnLines"]["Resource"]}
-    assert written == {
-        name for name in groups if "LinkedLogGroup" in name or "ValidatorLogGroup" in name
-    }
-    assert found["WriteLinkedAndOwnLines"]["Action"] == [
-        "logs:CreateLogStream",
-        "logs:PutLogEvents",
-    ]
+    for sid, name in (("WriteLinkedLines", "LinkedLog"), ("WriteOwnLines", "ValidatorLog")):
+        assert found[sid]["Action"] == ["logs:CreateLogStream", "logs:PutLogEvents"]
+        (group,) = [one for one in groups if name in one]
+        assert found[sid]["Resource"] == {"Fn::GetAtt": [group, "Arn"]}
     assert found["ParkWhatLambdaGaveUpOn"]["Action"] == "sqs:SendMessage"
-    assert set(found) == {"WriteLinkedAndOwnLines", "ParkWhatLambdaGaveUpOn"}
+    assert set(found) == {"WriteLinkedLines", "WriteOwnLines", "ParkWhatLambdaGaveUpOn"}
     assert resources(template, "AWS::IAM::Policy") == {}
 
 
