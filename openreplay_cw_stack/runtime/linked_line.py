@@ -108,7 +108,8 @@ class LinkedLine:
             document = json.loads(text)
         except (ValueError, RecursionError):
             raise NotALinkedLine("not JSON") from None
-        if not isinstance(document, dict) or document.get("v") != VERSION:
+        version = document.get("v") if isinstance(document, dict) else None
+        if type(version) is not int or version != VERSION:
             raise NotALinkedLine("not a linked line of a known version")
         return cls._from_document(document)
 

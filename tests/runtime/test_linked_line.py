@@ -103,6 +103,8 @@ def test_a_limit_without_room_is_refused() -> None:
         "[" * 100_000,
         '{"v":2}',
         '{"v":"1"}',
+        '{"v":true,"session":"1"}',
+        '{"v":1.0,"session":"1"}',
         '{"v":1}',
         '{"v":1,"session":1}',
         '{"v":1,"session":"x"}',
@@ -118,3 +120,10 @@ def test_a_limit_without_room_is_refused() -> None:
 def test_what_is_no_linked_line_is_refused(text: str) -> None:
     with pytest.raises(NotALinkedLine):
         LinkedLine.decode(text)
+
+
+@pytest.mark.parametrize("version", [True, 1.0, 2, "1", None])
+def test_a_version_is_a_number_that_we_know(version: object) -> None:
+    document = json.loads(LinkedLine(1, 1, "1", "1", "/app", "s", "info", "m").encode())
+    with pytest.raises(NotALinkedLine, match="version"):
+        LinkedLine.decode(json.dumps({**document, "v": version}))

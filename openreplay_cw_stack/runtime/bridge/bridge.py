@@ -162,10 +162,14 @@ class Bridge:
             time_left=lambda: self.settings.deadline_seconds - (self.timer() - started),
         )
         if not reading.complete:
+            if reading.failure:
+                self._say(f"the linked log group cannot be read: {reading.failure}")
             return self._timed_out(started)
         if not reading.lines:
             return self._result([], 0, started, names.EMPTY_ANSWERS)
-        over_ms = start_ms + self.settings.session_lifetime_ms + _GRACE_MS
+        # The last lines of a session that has just ended may still be on their way.
+        settled_ms = self.settings.session_lifetime_ms + _GRACE_MS + self.settings.settle_ms
+        over_ms = start_ms + settled_ms
         if self._is_held_back(reading, over_ms, now_ms):
             return self._result([], 0, started, names.UNSETTLED_ANSWERS)
         hits = hits_of(

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from openreplay_cw_stack.runtime.linked_line import LinkedLine
-from openreplay_cw_stack.tagging import id_tag
+from openreplay_cw_stack.tagging import id_tag, remove_session_tokens
 
 MAX_HITS = 1000
 """OpenReplay asks for no more, and for no second page."""
@@ -65,7 +65,9 @@ def timestamp(time_ms: int) -> str:
 
 
 def _hit(line: LinkedLine, show_log_group: bool) -> dict[str, Any]:
-    text = line.message.removeprefix(id_tag(line.session)).removeprefix(" ") or "(an empty line)"
+    # With POLL among the readers the token stays in the linked line; here it is for nobody.
+    text = remove_session_tokens(line.message.removeprefix(id_tag(line.session)).removeprefix(" "))
+    text = text or "(an empty line)"
     message = f"{line.group}: {text}" if show_log_group else text
     identity = "\0".join((line.owner, line.group, line.id)).encode("utf-8", "replace")
     return _document(

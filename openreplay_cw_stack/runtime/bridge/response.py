@@ -18,6 +18,10 @@ _GZIP_FROM_BYTES = 1024
 # Lambda writes a text body into JSON once more, where quotes and backslashes double; as base64 a
 # body of 4 MB is always below the 6 MB of a response.
 _BASE64_FROM_BYTES = 1024 * 1024
+# gzip, with a weight that is not zero.
+_GZIP_ACCEPTED = re.compile(
+    r"\s{0,4}gzip\s{0,4}(?:;\s{0,4}q=(?:0?\.0{0,3}[1-9][0-9]{0,3}|1(?:\.0{0,3})?)\s{0,4})?"
+)
 _COMPATIBLE = re.compile(
     r"application/vnd\.elasticsearch\+json\s{0,4};\s{0,4}compatible-with\s{0,4}=\s{0,4}([789])\b"
 )
@@ -122,7 +126,4 @@ def _media_type(accept: str) -> str:
 
 def _accepts_gzip(headers: Mapping[str, str]) -> bool:
     codings = headers.get("accept-encoding", "").lower().split(",")
-    return any(
-        coding.split(";")[0].strip() == "gzip" and "q=0" not in coding.replace("q=0.", "")
-        for coding in codings
-    )
+    return any(_GZIP_ACCEPTED.fullmatch(coding) for coding in codings)

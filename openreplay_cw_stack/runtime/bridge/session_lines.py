@@ -47,11 +47,13 @@ class Reading:
         lines: the session's lines, each once, in the order of their time and id.
         newest_arrival_ms: when the last of them arrived; None without lines.
         complete: whether everything was read; otherwise the lines are not to be shown.
+        failure: the code of the error that ended the reading early; None at a deadline.
     """
 
     lines: list[LinkedLine] = field(default_factory=list)
     newest_arrival_ms: int | None = None
     complete: bool = False
+    failure: str | None = None
 
 
 def read_session(
@@ -80,7 +82,8 @@ def read_session(
             page = group.page(
                 pattern=pattern, start_ms=start_ms, end_ms=end_ms, token=token, limit=None
             )
-        except ReadFailed:
+        except ReadFailed as failed:
+            reading.failure = str(failed)
             return reading
         for arrival_ms, text in page.events:
             line = _line_of(session_id, text)

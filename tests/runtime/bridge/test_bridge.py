@@ -103,7 +103,7 @@ class TestSettling:
 
 
 class TestRunningSessions:
-    OVER_MS = START_MS + 2 * HOUR_MS + 30_000
+    OVER_MS = START_MS + 2 * HOUR_MS + 30_000 + 3 * MINUTE_MS
 
     def world(self, **changes: Any) -> World:
         world = World(settings=replace(SETTINGS, **changes))
@@ -139,6 +139,7 @@ class TestNotNow:
         document = world.ask()
         assert (document["timed_out"], document["hits"]["hits"]) == (True, [])
         assert world.metrics()["TimedOutAnswers"] == 1
+        assert "ThrottlingException" in world.printed[0]
         assert "Answers" not in world.metrics()
 
     def test_a_slow_cloudwatch_is_too(self) -> None:

@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from emulator.openreplay import check_hits
 from openreplay_cw_stack.runtime.bridge.hits import MAX_BYTES, hits_of, timestamp
 from openreplay_cw_stack.runtime.linked_line import LEVELS, LinkedLine
+from openreplay_cw_stack.tagging import token_tag
 from tests.runtime.bridge.support import a_line
+from tests.tagging.tokens import a_token
 
 
 def hits(
@@ -55,6 +57,14 @@ def test_the_id_is_stable_and_of_account_group_and_event() -> None:
     ids = [hits([line])[0]["_id"] for line in [*same, *other]]
     assert ids[0] == ids[1]
     assert len(set(ids)) == 4
+
+
+def test_a_token_that_is_there_for_the_poller_is_not_shown() -> None:
+    token = a_token()
+    (hit,) = hits([a_line(1, text=f"{token_tag(token)} error")])
+    assert hit["_source"]["message"] == (
+        "/app/checkout: [openReplaySessionToken=<session token removed>] error"
+    )
 
 
 def test_an_empty_message_says_so() -> None:
