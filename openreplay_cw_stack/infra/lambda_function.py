@@ -52,6 +52,8 @@ def function_code(room: str) -> lambda_.Code:
             f"!/{name}/__init__.py",
             f"!/{name}/runtime",
             f"!/{name}/tagging",
+            # For backends; no function of ours serves visitors.
+            f"/{name}/tagging/propagation",
             *others,
             "__pycache__",
             "*.pyc",

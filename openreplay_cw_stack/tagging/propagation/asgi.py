@@ -1,0 +1,54 @@
+"""ASGI: FastAPI, Starlette, Django's ASGI handler, and every other application.
+
+Pure ASGI on purpose: Starlette's ``BaseHTTPMiddleware`` runs what is behind it in a task of its own
+and loses context variables on the way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, MutableMapping
+from typing import Any
+
+from openreplay_cw_stack.tagging.propagation.context import await_in, current_session
+from openreplay_cw_stack.tagging.propagation.session import HEADER_NAME, HeaderReader
+
+_Scope = MutableMapping[str, Any]
+_Application = Callable[[_Scope, Callable[..., Any], Callable[..., Any]], Awaitable[None]]
+
+
+class ASGIMiddleware:
+    """Works for the session that a request's or a websocket's header names, until it is over.
+
+    Put it outermost: ``app.add_middleware(ASGIMiddleware)`` as the last one in FastAPI and
+    Starlette.
+    """
+
+    def __init__(
+        self,
+        app: _Application,
+        *,
+        header_name: str = HEADER_NAME,
+        accept_session_id: bool = False,
+    ) -> None:
+        """Stand in front of an application; see :class:`HeaderReader` for the rest.
+
+        Raises:
+            ValueError: the name can be no header's.
+        """
+        self.app = app
+        self._reader = HeaderReader(header_name, accept_session_id)
+
+    async def __call__(
+        self, scope: _Scope, receive: Callable[..., Any], send: Callable[..., Any]
+    ) -> None:
+        """Answer a request, or serve a websocket."""
+        headers = scope.get("headers", ())
+        session = self._reader.read(lambda name: _values(headers, name))
+        if session is None and current_session() is None:
+            return await self.app(scope, receive, send)
+        return await await_in(session, self.app, scope, receive, send)
+
+
+def _values(headers: Any, name: str) -> list[object]:
+    key = name.lower().encode()
+    return [value.decode("latin-1") for header, value in headers if header.lower() == key]

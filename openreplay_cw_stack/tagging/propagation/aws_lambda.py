@@ -1,0 +1,71 @@
+"""AWS Lambda: API Gateway (REST and HTTP APIs), load balancers and function URLs."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from openreplay_cw_stack.tagging.propagation.context import run_in
+from openreplay_cw_stack.tagging.propagation.session import HEADER_NAME, HeaderReader, Session
+
+_Handler = Callable[[Any, Any], Any]
+_DEFAULT = HeaderReader()
+
+
+def session_of_event(event: object, reader: HeaderReader = _DEFAULT) -> Session | None:
+    """The session that the headers of a Lambda event name; None for events of other kinds.
+
+    Understood are the events of API Gateway, payload formats 1.0 and 2.0, of Application Load
+    Balancers, with single and multiple values, and of function URLs (AWS documentation, "Working
+    with AWS Lambda proxy integrations for HTTP APIs", "Using Lambda functions as targets").
+    """
+    return reader.read(lambda name: _values(event, name))
+
+
+def tag_lambda_handler(
+    handler: _Handler | None = None,
+    *,
+    header_name: str = HEADER_NAME,
+    accept_session_id: bool = False,
+) -> Any:
+    """Decorate a Lambda handler: it works for the session that the event's header names.
+
+    Whatever the event is, nothing is left of it when the same process handles the next one.
+
+    Args:
+        handler: the handler; or nothing, for ``@tag_lambda_handler(header_name=...)``.
+        header_name: the header with the session token.
+        accept_session_id: see :class:`HeaderReader`.
+
+    Raises:
+        ValueError: the name can be no header's.
+    """
+    reader = HeaderReader(header_name, accept_session_id)
+
+    def decorate(function: _Handler) -> _Handler:
+        @functools.wraps(function)
+        def tagged_handler(event: Any, context: Any) -> Any:
+            return run_in(session_of_event(event, reader), function, event, context)
+
+        return tagged_handler
+
+    return decorate if handler is None else decorate(handler)
+
+
+def _values(event: object, name: str) -> list[object]:
+    if not isinstance(event, Mapping):
+        return []
+    wanted = name.lower()
+    for key in ("multiValueHeaders", "headers"):
+        headers = event.get(key)
+        if isinstance(headers, Mapping):
+            found = [value for header, value in headers.items() if str(header).lower() == wanted]
+            values = [one for value in found for one in (value if _is_many(value) else [value])]
+            if values:
+                return values
+    return []
+
+
+def _is_many(value: object) -> bool:
+    return isinstance(value, (list, tuple))

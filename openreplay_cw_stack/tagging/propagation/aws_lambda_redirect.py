@@ -1,0 +1,56 @@
+"""The handler of a Lambda function whose code does not change.
+
+The construct's ``tag_errors_of(function)`` makes :func:`handler` the function's handler and names
+the one that was there in an environment variable. An exec wrapper (``AWS_LAMBDA_EXEC_WRAPPER``)
+starts before and is not concerned.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Callable
+from typing import Any
+
+from openreplay_cw_stack.tagging.propagation.aws_lambda import tag_lambda_handler
+from openreplay_cw_stack.tagging.propagation.installation import install
+from openreplay_cw_stack.tagging.propagation.redirection import (
+    HEADER_NAME_VARIABLE,
+    ORIGINAL_HANDLER_VARIABLE,
+    TAG_STDOUT_VARIABLE,
+)
+from openreplay_cw_stack.tagging.propagation.session import HEADER_NAME
+
+
+def original_handler(name: str) -> Callable[[Any, Any], Any]:
+    """The handler that a function's configuration names, such as ``shop/checkout.handler``.
+
+    Found as Lambda finds it: a module, with dots or slashes, a dot, and a name in it.
+
+    Raises:
+        ImportError: there is no such module, or what it raises itself.
+        AttributeError: there is no such name in it.
+        ValueError: the name has no dot.
+    """
+    module, dot, function = name.rpartition(".")
+    if not dot:
+        raise ValueError(f"{ORIGINAL_HANDLER_VARIABLE} must name a module and a handler: {name!r}")
+    handler: Callable[[Any, Any], Any] = getattr(
+        importlib.import_module(module.replace("/", ".")), function
+    )
+    return handler
+
+
+def _redirect() -> Callable[[Any, Any], Any]:
+    stdout = os.environ.get(TAG_STDOUT_VARIABLE) == "true"
+    install(stdout=stdout)
+    found = original_handler(os.environ.get(ORIGINAL_HANDLER_VARIABLE, ""))
+    # Once more, for what the function has imported: asyncio.
+    install(stdout=stdout)
+    tagged: Callable[[Any, Any], Any] = tag_lambda_handler(
+        found, header_name=os.environ.get(HEADER_NAME_VARIABLE) or HEADER_NAME
+    )
+    return tagged
+
+
+handler = _redirect()

@@ -1,0 +1,29 @@
+"""What went wrong without anybody hearing of it: counted in this process, never logged."""
+
+from __future__ import annotations
+
+import threading
+
+IGNORED_HEADERS = "ignored_headers"
+"""Headers that held no session token, or several, and were ignored."""
+UNTAGGED_TEXTS = "untagged_texts"
+"""Texts that left as they were because tagging them failed."""
+
+_counts = {IGNORED_HEADERS: 0, UNTAGGED_TEXTS: 0}
+_lock = threading.Lock()
+
+
+def count(name: str) -> None:
+    """Count one more."""
+    with _lock:
+        _counts[name] += 1
+
+
+def counts() -> dict[str, int]:
+    """What has been counted in this process, by name.
+
+    ``ignored_headers``: requests whose header held no session token. ``untagged_texts``: texts
+    that left untagged because tagging them failed; any other number than 0 is a fault of ours.
+    """
+    with _lock:
+        return dict(_counts)

@@ -1,0 +1,15 @@
+"""How a Lambda function is told which handler was its own: shared with the construct."""
+
+from __future__ import annotations
+
+REDIRECTED_HANDLER = "openreplay_cw_stack.tagging.propagation.aws_lambda_redirect.handler"
+"""The handler that such a function has."""
+
+ORIGINAL_HANDLER_VARIABLE = "OPENREPLAY_ORIGINAL_HANDLER"
+"""Environment variable: the handler that it had."""
+
+HEADER_NAME_VARIABLE = "OPENREPLAY_SESSION_TOKEN_HEADER"
+"""Environment variable: the header with the session token, where it has another name."""
+
+TAG_STDOUT_VARIABLE = "OPENREPLAY_TAG_STDOUT"
+"""Environment variable: ``true`` tags what is printed to stdout as well."""

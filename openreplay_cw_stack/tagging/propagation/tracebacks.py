@@ -1,0 +1,78 @@
+"""The session tag on what the ``traceback`` module prints and formats."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import io
+import sys
+import traceback
+from collections.abc import Callable
+from typing import Any
+
+from openreplay_cw_stack.tagging.propagation.context import run_in, session_for
+from openreplay_cw_stack.tagging.propagation.lines import tag_text
+from openreplay_cw_stack.tagging.propagation.patching import Patches
+from openreplay_cw_stack.tagging.propagation.session import Session
+
+PRINTING = (
+    *("print_exception", "print_exc", "print_last", "print_tb", "print_stack", "print_list"),
+)
+FORMATTING = (
+    *("format_exception", "format_exc", "format_exception_only", "format_tb", "format_stack"),
+    "format_list",
+)
+
+
+def patch_traceback(patches: Patches) -> None:
+    """Have every line tagged that these functions print, to whichever file, or return."""
+    for name in PRINTING:
+        patches.replace(traceback, name, functools.partial(_printing, patches))
+    for name in FORMATTING:
+        patches.replace(traceback, name, functools.partial(_formatting, patches))
+
+
+def _printing(patches: Patches, original: Callable[..., None]) -> Callable[..., None]:
+    signature = inspect.signature(original)
+
+    @functools.wraps(original)
+    def tagging_print(*args: Any, **kwargs: Any) -> None:
+        session = _session_of_call(args, kwargs) if patches.on else None
+        if session is None:
+            return original(*args, **kwargs)
+        try:
+            call = signature.bind(*args, **kwargs)
+        except TypeError:
+            return original(*args, **kwargs)
+        file = call.arguments.get("file")
+        text = io.StringIO()
+        call.arguments["file"] = text
+        run_in(session, original, *call.args, **call.kwargs)
+        out = sys.stderr if file is None else file
+        if out is not None:
+            run_in(session, out.write, tag_text(text.getvalue(), session.tag))
+        return None
+
+    return tagging_print
+
+
+def _formatting(patches: Patches, original: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def tagging_format(*args: Any, **kwargs: Any) -> Any:
+        session = _session_of_call(args, kwargs) if patches.on else None
+        formatted = original(*args, **kwargs)
+        if session is None:
+            return formatted
+        if isinstance(formatted, str):
+            return tag_text(formatted, session.tag)
+        return [tag_text(part, session.tag) for part in formatted]
+
+    return tagging_format
+
+
+def _session_of_call(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Session | None:
+    """The session of the work at hand, of an exception among the arguments, or of the current."""
+    for value in (*args, *kwargs.values()):
+        if isinstance(value, BaseException):
+            return session_for(value)
+    return session_for(sys.exc_info()[1])

@@ -1,0 +1,80 @@
+"""WSGI: Flask, Django, and every other application of PEP 3333."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from openreplay_cw_stack.tagging.propagation.context import current_session, run_in
+from openreplay_cw_stack.tagging.propagation.session import HEADER_NAME, HeaderReader, Session
+
+_Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+
+class WSGIMiddleware:
+    """Works for the session that a request's header names, until its answer has been sent.
+
+    Put it outermost: what is outside of it works for nobody.
+    """
+
+    def __init__(
+        self,
+        app: _Application,
+        *,
+        header_name: str = HEADER_NAME,
+        accept_session_id: bool = False,
+    ) -> None:
+        """Stand in front of an application; see :class:`HeaderReader` for the rest.
+
+        Raises:
+            ValueError: the name can be no header's.
+        """
+        self.app = app
+        self._reader = HeaderReader(header_name, accept_session_id)
+
+    def __call__(
+        self, environ: dict[str, Any], start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
+        """Answer a request."""
+        session = self._reader.read(lambda name: _values(environ, name))
+        if session is None and current_session() is None:
+            return self.app(environ, start_response)
+        answer = run_in(session, self.app, environ, start_response)
+        if isinstance(answer, (list, tuple)) or _is_a_file(environ, answer):
+            return answer
+        return _Answer(session, answer)
+
+
+class _Answer:
+    """An application's answer: more of its code runs whenever a piece is asked for."""
+
+    def __init__(self, session: Session | None, answer: Iterable[bytes]) -> None:
+        self._session = session
+        self._answer = answer
+        self._pieces: Iterator[bytes] | None = None
+
+    def __iter__(self) -> _Answer:
+        return self
+
+    def __next__(self) -> bytes:
+        if self._pieces is None:
+            self._pieces = run_in(self._session, iter, self._answer)
+        return run_in(self._session, next, self._pieces)
+
+    def close(self) -> None:
+        """Tell the application that nobody asks for more."""
+        close = getattr(self._answer, "close", None)
+        if close is not None:
+            run_in(self._session, close)
+
+
+def _values(environ: dict[str, Any], name: str) -> list[object]:
+    # Servers join headers of one name with a comma, which is in no session token.
+    key = "HTTP_" + name.upper().replace("-", "_")
+    return [environ[key]] if key in environ else []
+
+
+def _is_a_file(environ: dict[str, Any], answer: object) -> bool:
+    """Whether the server is to send a file by itself, which it knows by the answer's type."""
+    wrapper = environ.get("wsgi.file_wrapper")
+    return isinstance(wrapper, type) and isinstance(answer, wrapper)
