@@ -19,7 +19,11 @@ if TYPE_CHECKING:
         ServiceAccount,
         ServiceAccountAccess,
         SessionSearchBridge,
+        TaggingLayer,
         TokenValidator,
+        function_url_cors,
+        http_api_cors,
+        rest_api_cors,
     )
 
 __all__ = [
@@ -29,7 +33,11 @@ __all__ = [
     "ServiceAccount",
     "ServiceAccountAccess",
     "SessionSearchBridge",
+    "TaggingLayer",
     "TokenValidator",
+    "function_url_cors",
+    "http_api_cors",
+    "rest_api_cors",
 ]
 
 

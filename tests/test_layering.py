@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -74,6 +75,8 @@ except ImportError as error:
     ran = subprocess.run(
         [sys.executable, "-c", script],
         cwd=PACKAGE.parent,
+        # The redirected handler imports the one that it stands for.
+        env={**os.environ, "OPENREPLAY_ORIGINAL_HANDLER": "json.dumps"},
         capture_output=True,
         text=True,
         check=True,

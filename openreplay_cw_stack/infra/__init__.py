@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from openreplay_cw_stack.infra.cors import function_url_cors, http_api_cors, rest_api_cors
 from openreplay_cw_stack.infra.open_replay_cloud_watch import OpenReplayCloudWatch
 from openreplay_cw_stack.infra.service_account import ServiceAccount, ServiceAccountAccess
 from openreplay_cw_stack.infra.session_search_bridge import BridgeEndpoint, SessionSearchBridge
 from openreplay_cw_stack.infra.stack import OpenReplayCloudWatchStack
+from openreplay_cw_stack.infra.tagging_layer import TaggingLayer
 from openreplay_cw_stack.infra.token_validator import TokenValidator
 
 __all__ = [
@@ -15,5 +17,9 @@ __all__ = [
     "ServiceAccount",
     "ServiceAccountAccess",
     "SessionSearchBridge",
+    "TaggingLayer",
     "TokenValidator",
+    "function_url_cors",
+    "http_api_cors",
+    "rest_api_cors",
 ]

@@ -9,6 +9,7 @@ from aws_cdk import aws_apigatewayv2 as apigatewayv2
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_sns as sns
@@ -21,8 +22,10 @@ from openreplay_cw_stack.infra.metrics import deployment_name
 from openreplay_cw_stack.infra.monitoring import Monitoring
 from openreplay_cw_stack.infra.service_account import ServiceAccount, ServiceAccountAccess
 from openreplay_cw_stack.infra.session_search_bridge import BridgeEndpoint, SessionSearchBridge
+from openreplay_cw_stack.infra.tagging_layer import TaggingLayer
 from openreplay_cw_stack.infra.token_validator import TokenValidator
 from openreplay_cw_stack.tagging import Reader, Verdict
+from openreplay_cw_stack.tagging.propagation.session import HEADER_NAME
 
 
 class OpenReplayCloudWatch(Construct):
@@ -125,6 +128,7 @@ class OpenReplayCloudWatch(Construct):
         self._retention = log_retention
         self._removal_policy = removal_policy
         self._encryption_key = encryption_key
+        self._tagging_layer: TaggingLayer | None = None
         if encryption_key is not None:
             let_log_groups_use(encryption_key, cdk.Stack.of(self))
         self.linked_log_group = linked_log_group or self._new_log_group(
@@ -217,6 +221,22 @@ class OpenReplayCloudWatch(Construct):
                 account or region, or has no subscription filters for its class.
         """
         self.validator.subscribe(log_group)
+
+    def tag_errors_of(
+        self,
+        function: lambda_.IFunction,
+        *,
+        header_name: str = HEADER_NAME,
+        tag_stdout: bool = False,
+    ) -> None:
+        """Have a Python function's log lines tagged without a change of its code.
+
+        Its log group is not tracked by this: ``track(function.log_group)``. The arguments and
+        errors are those of :meth:`TaggingLayer.tag_errors_of`.
+        """
+        if self._tagging_layer is None:
+            self._tagging_layer = TaggingLayer(self, "TaggingLayer")
+        self._tagging_layer.tag_errors_of(function, header_name=header_name, tag_stdout=tag_stdout)
 
     def grant_read_key(self, grantee: iam.IGrantable) -> iam.Grant:
         """Let somebody read the service account's key from its secret.

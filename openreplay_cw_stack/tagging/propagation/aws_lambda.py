@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, TypeVar, cast, overload
 
 from openreplay_cw_stack.tagging.propagation.context import run_in
 from openreplay_cw_stack.tagging.propagation.session import HEADER_NAME, HeaderReader, Session
 
-_Handler = Callable[[Any, Any], Any]
+H = TypeVar("H", bound=Callable[..., Any])
 _DEFAULT = HeaderReader()
 
 
@@ -23,12 +23,22 @@ def session_of_event(event: object, reader: HeaderReader = _DEFAULT) -> Session 
     return reader.read(lambda name: _values(event, name))
 
 
+@overload
+def tag_lambda_handler(handler: H) -> H: ...
+@overload
 def tag_lambda_handler(
-    handler: _Handler | None = None,
+    handler: None = None, *, header_name: str = ..., accept_session_id: bool = ...
+) -> Callable[[H], H]: ...
+@overload
+def tag_lambda_handler(
+    handler: H, *, header_name: str = ..., accept_session_id: bool = ...
+) -> H: ...
+def tag_lambda_handler(
+    handler: H | None = None,
     *,
     header_name: str = HEADER_NAME,
     accept_session_id: bool = False,
-) -> Any:
+) -> H | Callable[[H], H]:
     """Decorate a Lambda handler: it works for the session that the event's header names.
 
     Whatever the event is, nothing is left of it when the same process handles the next one.
@@ -43,12 +53,12 @@ def tag_lambda_handler(
     """
     reader = HeaderReader(header_name, accept_session_id)
 
-    def decorate(function: _Handler) -> _Handler:
+    def decorate(function: H) -> H:
         @functools.wraps(function)
         def tagged_handler(event: Any, context: Any) -> Any:
             return run_in(session_of_event(event, reader), function, event, context)
 
-        return tagged_handler
+        return cast(H, tagged_handler)
 
     return decorate if handler is None else decorate(handler)
 

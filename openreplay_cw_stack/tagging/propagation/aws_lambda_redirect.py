@@ -47,10 +47,8 @@ def _redirect() -> Callable[[Any, Any], Any]:
     found = original_handler(os.environ.get(ORIGINAL_HANDLER_VARIABLE, ""))
     # Once more, for what the function has imported: asyncio.
     install(stdout=stdout)
-    tagged: Callable[[Any, Any], Any] = tag_lambda_handler(
-        found, header_name=os.environ.get(HEADER_NAME_VARIABLE) or HEADER_NAME
-    )
-    return tagged
+    header_name = os.environ.get(HEADER_NAME_VARIABLE) or HEADER_NAME
+    return tag_lambda_handler(found, header_name=header_name)
 
 
 handler = _redirect()

@@ -53,17 +53,21 @@ def _tag_text(text: str, tag: str) -> str:
 
 
 def _tag_line(line: str, tag: str) -> str:
-    if _ANY_TAG in line:
-        if line.count(tag) == 1 and line.index(_ANY_TAG) == line.index(tag) + 1:
-            return line
-        line = line.replace(f"{tag} ", "").replace(tag, "")
-    if not line or line.isspace():
-        return line
     if line.startswith("{"):
         tagged = _tag_json(line, tag)
         if tagged is not None:
             return tagged
+    if _ANY_TAG in line:
+        if line.count(tag) == 1 and line.index(_ANY_TAG) == line.index(tag) + 1:
+            return line
+        line = _without(line, tag)
+    if not line or line.isspace():
+        return line
     return f"{tag} {line}"
+
+
+def _without(text: str, tag: str) -> str:
+    return text.replace(f"{tag} ", "").replace(tag, "")
 
 
 def _tag_json(text: str, tag: str) -> str | None:
@@ -71,7 +75,8 @@ def _tag_json(text: str, tag: str) -> str | None:
     if not text.rstrip(_BLANKS).endswith("}"):
         return None
     if tag in text:
-        text = text.replace(f"{tag} ", "").replace(tag, "")
+        added = f'"{ADDED_FIELD}": "{tag}"'
+        text = _without(text.replace(f"{added}, ", "").replace(added, ""), tag)
     try:
         messages, first = _messages_in(text)
     except (ValueError, IndexError, RecursionError):

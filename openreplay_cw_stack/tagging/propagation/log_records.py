@@ -18,6 +18,7 @@ from weakref import WeakKeyDictionary
 from openreplay_cw_stack.tagging.propagation import counts
 from openreplay_cw_stack.tagging.propagation.context import (
     current_session,
+    run_in,
     session_for,
     session_of_exception,
 )
@@ -67,29 +68,27 @@ def _tagging(
 ) -> Callable[[logging.Handler, logging.LogRecord], str]:
     @functools.wraps(original)
     def tagging_format(handler: logging.Handler, record: logging.LogRecord) -> str:
-        text = original(handler, record)
-        if not patches.on:
-            return text
-        session = getattr(record, _SLOT, _UNKNOWN)
-        if session is None and current_session() is None:
-            return text
-        return _tagged(text, record, session)
+        current = current_session()
+        session: Any = getattr(record, _SLOT, _UNKNOWN)
+        if session is _UNKNOWN:
+            session = _elsewhere.get(record, current)
+        if (session is None and current is None) or not patches.on:
+            return original(handler, record)
+        if session is current:
+            return _tagged(original(handler, record), session)
+        # A stream that belongs to the work at hand must not add a tag of its own.
+        return SettledText(_tagged(run_in(session, original, handler, record), session))
 
     return tagging_format
 
 
-def _tagged(text: str, record: logging.LogRecord, session: Any) -> str:
-    current = current_session()
-    if session is _UNKNOWN:
-        session = _elsewhere.get(record, current)
-    if not isinstance(text, str):
-        if session is not None:
-            counts.count(counts.UNTAGGED_TEXTS)
+def _tagged(text: str, session: Session | None) -> str:
+    if session is None:
         return text
-    if session is not None:
-        text = tag_text(text, session.tag)
-    # A stream that belongs to the work at hand must not add a tag of its own.
-    return text if session is current else SettledText(text)
+    if not isinstance(text, str):
+        counts.count(counts.UNTAGGED_TEXTS)
+        return text
+    return tag_text(text, session.tag)
 
 
 def _session_of_new(record: logging.LogRecord) -> Session | None:
@@ -141,7 +140,7 @@ def _remembering_class(
 
         def __reduce_ex__(self, protocol: Any) -> Any:
             # To other processes goes a record such as they know, whose text is tagged already.
-            return copyreg.__newobj__, (factory,), self.__dict__  # type: ignore[attr-defined]
+            return copyreg._reconstructor, (factory, object, None), self.__dict__  # type: ignore[attr-defined]
 
     for name in ("__name__", "__qualname__", "__doc__"):
         setattr(RememberingLogRecord, name, getattr(factory, name))

@@ -108,8 +108,19 @@ class TaggingStream:
                 self._put_held(writer)
         return self._stream
 
-    def begin_in_child(self) -> None:
-        """In a forked process: its parent writes what its parent holds."""
+    def before_fork(self) -> None:
+        """Let no thread be in the midst of a write when the process forks.
+
+        The stream behind has a lock too, which would stay locked in the child for ever.
+        """
+        self._lock.acquire()
+
+    def after_fork_in_parent(self) -> None:
+        """Let the other threads go on."""
+        self._lock.release()
+
+    def after_fork_in_child(self) -> None:
+        """Begin anew: the parent writes what the parent holds."""
         self._lock = threading.RLock()
         self._held = {}
 
@@ -156,11 +167,31 @@ def _end_lines(session: Session) -> None:
         stream.end_line(session)
 
 
-def _begin_in_child() -> None:
-    for stream in list(_streams):
-        stream.begin_in_child()
+_forking: list[TaggingStream] = []
+
+
+def _before_fork() -> None:
+    _forking[:] = _streams
+    for stream in _forking:
+        stream.before_fork()
+
+
+def _after_fork_in_parent() -> None:
+    for stream in _forking:
+        stream.after_fork_in_parent()
+    _forking.clear()
+
+
+def _after_fork_in_child() -> None:
+    for stream in _forking:
+        stream.after_fork_in_child()
+    _forking.clear()
 
 
 on_leaving(_end_lines)
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_begin_in_child)
+    os.register_at_fork(
+        before=_before_fork,
+        after_in_parent=_after_fork_in_parent,
+        after_in_child=_after_fork_in_child,
+    )

@@ -8,6 +8,7 @@ import io
 import sys
 import traceback
 from collections.abc import Callable
+from types import FrameType
 from typing import Any
 
 from openreplay_cw_stack.tagging.propagation.context import run_in, session_for
@@ -34,9 +35,12 @@ def patch_traceback(patches: Patches) -> None:
 
 def _printing(patches: Patches, original: Callable[..., None]) -> Callable[..., None]:
     signature = inspect.signature(original)
+    takes_frame = "f" in signature.parameters
 
     @functools.wraps(original)
     def tagging_print(*args: Any, **kwargs: Any) -> None:
+        if takes_frame:
+            args = _with_frame(args, kwargs, sys._getframe(1))
         session = _session_of_call(args, kwargs) if patches.on else None
         if session is None:
             return original(*args, **kwargs)
@@ -57,8 +61,12 @@ def _printing(patches: Patches, original: Callable[..., None]) -> Callable[..., 
 
 
 def _formatting(patches: Patches, original: Callable[..., Any]) -> Callable[..., Any]:
+    takes_frame = "f" in inspect.signature(original).parameters
+
     @functools.wraps(original)
     def tagging_format(*args: Any, **kwargs: Any) -> Any:
+        if takes_frame:
+            args = _with_frame(args, kwargs, sys._getframe(1))
         session = _session_of_call(args, kwargs) if patches.on else None
         formatted = original(*args, **kwargs)
         if session is None:
@@ -68,6 +76,15 @@ def _formatting(patches: Patches, original: Callable[..., Any]) -> Callable[...,
         return [tag_text(part, session.tag) for part in formatted]
 
     return tagging_format
+
+
+def _with_frame(args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType) -> tuple[Any, ...]:
+    """The arguments with the caller's frame where none is given: else our own would be the last."""
+    if args:
+        return (frame if args[0] is None else args[0], *args[1:])
+    if kwargs.get("f") is None:
+        kwargs["f"] = frame
+    return ()
 
 
 def _session_of_call(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Session | None:

@@ -1,0 +1,173 @@
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from openreplay_cw_stack.tagging.propagation import (
+    HeaderReader,
+    current_session,
+    propagation_counts,
+    session_of_event,
+    tag_lambda_handler,
+    uninstall,
+)
+from openreplay_cw_stack.tagging.propagation.context import session_of_exception
+from openreplay_cw_stack.tagging.propagation.redirection import (
+    HEADER_NAME_VARIABLE,
+    ORIGINAL_HANDLER_VARIABLE,
+    REDIRECTED_HANDLER,
+)
+from openreplay_cw_stack.tagging.propagation.session import Session
+from tests.tagging.propagation.visitors import ANNA, BERT
+
+HEADER = "X-OpenReplay-SessionToken"
+EVENTS = {
+    "REST API, format 1.0": {
+        "resource": "/orders",
+        "headers": {"Accept": "*/*", HEADER: ANNA.token},
+        "multiValueHeaders": {"Accept": ["*/*"], HEADER: [ANNA.token]},
+        "requestContext": {"stage": "prod"},
+    },
+    "HTTP API, format 2.0": {
+        "version": "2.0",
+        "routeKey": "POST /orders",
+        "headers": {"x-openreplay-sessiontoken": ANNA.token},
+    },
+    "function URL": {
+        "version": "2.0",
+        "headers": {"x-openreplay-sessiontoken": ANNA.token, "host": "x.lambda-url.on.aws"},
+        "requestContext": {"http": {"method": "POST"}},
+    },
+    "load balancer": {
+        "requestContext": {"elb": {"targetGroupArn": "arn"}},
+        "headers": {"x-openreplay-sessiontoken": ANNA.token},
+    },
+    "load balancer, multiple values": {
+        "requestContext": {"elb": {"targetGroupArn": "arn"}},
+        "multiValueHeaders": {"x-openreplay-sessiontoken": [ANNA.token]},
+    },
+}
+NOBODYS: list[Any] = [
+    {},
+    None,
+    "text",
+    7,
+    [],
+    {"headers": None, "multiValueHeaders": None},
+    {"headers": []},
+    {"headers": {}},
+    {"headers": {"Accept": "*/*"}, "multiValueHeaders": {"Accept": ["*/*"]}},
+    {"headers": {7: ANNA.token, None: "x"}},
+    {"Records": [{"eventSource": "aws:sqs"}]},
+]
+IGNORED: list[Any] = [
+    {"headers": {HEADER: "nonsense"}},
+    {"headers": {HEADER: {"a": 1}}},
+    {"headers": {HEADER: f"{ANNA.token},{BERT.token}"}},
+    {"headers": {HEADER: ANNA.token, HEADER.lower(): BERT.token}},
+    {"multiValueHeaders": {HEADER: [ANNA.token, BERT.token]}, "headers": {HEADER: BERT.token}},
+]
+
+
+@pytest.mark.parametrize("name", EVENTS)
+def test_every_kind_of_event(name: str) -> None:
+    assert session_of_event(EVENTS[name]) == ANNA
+
+
+@pytest.mark.parametrize("event", NOBODYS, ids=range(len(NOBODYS)))
+def test_an_event_of_nobody(event: Any) -> None:
+    assert session_of_event(event) is None
+    assert propagation_counts()["ignored_headers"] == 0
+
+
+@pytest.mark.parametrize("event", IGNORED, ids=range(len(IGNORED)))
+def test_a_header_that_is_ignored(event: Any) -> None:
+    assert session_of_event(event) is None
+    assert propagation_counts()["ignored_headers"] == 1
+
+
+def test_another_header() -> None:
+    event = {"headers": {"x-visit": BERT.token}}
+    assert session_of_event(event, HeaderReader("X-Visit")) == BERT
+
+
+class TestDecorator:
+    def test_nothing_is_left_for_the_next_event(self) -> None:
+        @tag_lambda_handler
+        def handler(event: Any, context: Any) -> Session | None:
+            """Take an order."""
+            assert context == "context"
+            return current_session()
+
+        for event, expected in [(EVENTS["function URL"], ANNA), ({}, None), (IGNORED[0], None)] * 2:
+            assert handler(event, "context") == expected
+            assert current_session() is None
+        assert handler.__name__ == "handler"
+        assert handler.__doc__ == "Take an order."
+
+    def test_an_exception_passes_and_is_known(self) -> None:
+        @tag_lambda_handler(header_name="X-Visit")
+        def handler(event: Any, context: Any) -> None:
+            raise KeyError("no stock left")
+
+        with pytest.raises(KeyError) as raised:
+            handler({"headers": {"x-visit": BERT.token}}, None)
+        assert session_of_exception(raised.value) == BERT
+        assert current_session() is None
+
+    def test_a_header_that_is_none(self) -> None:
+        with pytest.raises(ValueError, match="header_name"):
+            tag_lambda_handler(header_name="X Visit")
+
+
+class TestRedirection:
+    @pytest.fixture(autouse=True)
+    def fresh(self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+        monkeypatch.syspath_prepend(tmp_path)
+        (tmp_path / "shop").mkdir()
+        (tmp_path / "shop" / "orders.py").write_text(
+            "from openreplay_cw_stack.tagging.propagation import current_session\n"
+            "def handler(event, context): return current_session()\n"
+        )
+        (tmp_path / "broken.py").write_text("import a_package_that_nobody_has\n")
+
+    def load(self) -> Any:
+        module, _, name = REDIRECTED_HANDLER.rpartition(".")
+        sys.modules.pop(module, None)
+        try:
+            return getattr(importlib.import_module(module), name)
+        finally:
+            uninstall()
+
+    @pytest.mark.parametrize("original", ["shop/orders.handler", "shop.orders.handler"])
+    def test_it_calls_the_original(self, monkeypatch: pytest.MonkeyPatch, original: str) -> None:
+        monkeypatch.setenv(ORIGINAL_HANDLER_VARIABLE, original)
+        handler = self.load()
+        assert handler(EVENTS["function URL"], None) == ANNA
+        assert handler({}, None) is None
+
+    def test_with_another_header(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv(ORIGINAL_HANDLER_VARIABLE, "shop.orders.handler")
+        monkeypatch.setenv(HEADER_NAME_VARIABLE, "X-Visit")
+        assert self.load()({"headers": {"X-Visit": BERT.token}}, None) == BERT
+
+    @pytest.mark.parametrize(
+        ("original", "error", "text"),
+        [
+            ("broken.handler", ModuleNotFoundError, "a_package_that_nobody_has"),
+            ("missing.handler", ModuleNotFoundError, "missing"),
+            ("shop.orders.other", AttributeError, "other"),
+            ("handler", ValueError, "must name a module and a handler"),
+            ("", ValueError, ORIGINAL_HANDLER_VARIABLE),
+        ],
+    )
+    def test_what_is_wrong_is_said_as_without_it(
+        self, monkeypatch: pytest.MonkeyPatch, original: str, error: type[Exception], text: str
+    ) -> None:
+        monkeypatch.setenv(ORIGINAL_HANDLER_VARIABLE, original)
+        with pytest.raises(error, match=text):
+            self.load()

@@ -1,0 +1,222 @@
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextlib
+import contextvars
+import gc
+import pickle
+import sys
+import threading
+import weakref
+from collections.abc import AsyncIterator
+
+import pytest
+
+from openreplay_cw_stack.tagging.propagation import (
+    carry,
+    current_session,
+    current_tag,
+    propagation_counts,
+    use_session,
+    use_session_token,
+)
+from openreplay_cw_stack.tagging.propagation.context import (
+    await_in,
+    run_in,
+    session_for,
+    session_of_exception,
+)
+from openreplay_cw_stack.tagging.propagation.session import Session
+from tests.tagging.propagation.visitors import ANNA, BERT
+
+
+def fail() -> None:
+    raise KeyError("no stock left")
+
+
+async def fail_later() -> None:
+    await asyncio.sleep(0)
+    fail()
+
+
+def failed(session: Session) -> BaseException:
+    with pytest.raises(KeyError) as raised:
+        run_in(session, fail)
+    return raised.value
+
+
+class TestScopes:
+    def test_nobody_at_first(self) -> None:
+        assert current_session() is None
+        assert current_tag() == ""
+
+    def test_with(self) -> None:
+        with use_session_token(ANNA.token) as session:
+            assert session == ANNA == current_session()
+            assert current_tag() == ANNA.tag
+            with use_session(None):
+                assert current_session() is None
+            with use_session(BERT):
+                assert current_session() is BERT
+            assert current_session() == ANNA
+        assert current_session() is None
+
+    def test_with_what_is_no_token(self) -> None:
+        with use_session(ANNA), use_session_token("nonsense") as session:
+            assert session is None
+            assert current_session() is None
+        assert propagation_counts()["ignored_headers"] == 1
+
+    def test_it_ends_with_an_exception_too(self) -> None:
+        for scope in (run_in, lambda *args: asyncio.run(await_in(ANNA, fail_later))):
+            with pytest.raises(KeyError):
+                scope(ANNA, fail)
+            assert current_session() is None
+
+    def test_left_in_another_context(self) -> None:
+        scope = use_session(ANNA)
+        contextvars.copy_context().run(scope.__enter__)
+        scope.__exit__(None, None, None)
+        assert current_session() is None
+
+    def test_an_asynchronous_generator_that_is_finished_elsewhere(self) -> None:
+        async def generate() -> AsyncIterator[int]:
+            with use_session(ANNA):
+                yield 1
+
+        async def leave_it() -> None:
+            generator = generate()
+            assert await asyncio.create_task(anext(generator)) == 1  # type: ignore[arg-type]
+
+        asyncio.run(leave_it())
+        gc.collect()
+        assert current_session() is None
+
+
+class TestCarrying:
+    def test_a_thread_begins_with_none(self) -> None:
+        seen: list[Session | None] = []
+        with use_session(ANNA):
+            for target in (
+                lambda: seen.append(current_session()),
+                carry(lambda: seen.append(current_session())),
+            ):
+                thread = threading.Thread(target=target)
+                thread.start()
+                thread.join()
+        assert seen == [None, ANNA]
+
+    def test_an_executor(self) -> None:
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            with use_session(ANNA):
+                first = pool.submit(carry(current_session))
+                without = pool.submit(current_session)
+            with use_session(BERT):
+                second = pool.submit(carry(current_session))
+            third = pool.submit(carry(current_session))
+        assert [one.result() for one in (first, without, second, third)] == [ANNA, None, BERT, None]
+
+    def test_tasks(self) -> None:
+        async def serve(session: Session) -> list[Session | None]:
+            with use_session(session):
+                loop = asyncio.get_running_loop()
+                await asyncio.sleep(0)
+                return [
+                    await asyncio.create_task(asyncio.sleep(0, current_session())),
+                    await asyncio.to_thread(current_session),
+                    await loop.run_in_executor(None, carry(current_session)),
+                ]
+
+        async def both() -> list[list[Session | None]]:
+            return list(await asyncio.gather(serve(ANNA), serve(BERT)))
+
+        assert asyncio.run(both()) == [[ANNA] * 3, [BERT] * 3]
+
+    def test_it_can_be_pickled(self) -> None:
+        with use_session(ANNA):
+            carried = pickle.dumps(carry(current_session_by_name))
+        assert pickle.loads(carried)() == ANNA
+
+    def test_arguments_and_results_pass(self) -> None:
+        assert carry(divmod)(7, 2) == (3, 1)
+        assert carry(dict)(a=1) == {"a": 1}
+
+
+def current_session_by_name() -> Session | None:
+    return current_session()
+
+
+class TestExceptions:
+    def test_from_run_in(self) -> None:
+        assert session_of_exception(failed(ANNA)) is ANNA
+
+    def test_from_await_in(self) -> None:
+        with pytest.raises(KeyError) as raised:
+            asyncio.run(await_in(BERT, fail_later))
+        assert session_of_exception(raised.value) is BERT
+
+    def test_from_with(self) -> None:
+        with pytest.raises(KeyError) as raised, use_session(ANNA):
+            fail()
+        assert session_of_exception(raised.value) is ANNA
+        with use_session(None):
+            pass
+        assert session_of_exception(raised.value) is None
+
+    def test_from_another_thread(self) -> None:
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            with use_session(ANNA):
+                future = pool.submit(carry(fail))
+            assert session_of_exception(future.exception()) == ANNA
+
+    def test_of_nobody(self) -> None:
+        assert session_of_exception(None) is None
+        assert session_of_exception(KeyError()) is None
+        with pytest.raises(KeyError) as raised:
+            run_in(None, fail)
+        assert session_of_exception(raised.value) is None
+
+    def test_what_it_passed_last_counts(self) -> None:
+        def serve_by_another() -> None:
+            run_in(ANNA, fail)
+
+        with pytest.raises(KeyError) as raised:
+            run_in(BERT, serve_by_another)
+        assert session_of_exception(raised.value) is BERT
+
+    def test_what_it_was_raised_from(self) -> None:
+        for suppress in (True, False):
+            exc = RuntimeError("500")
+            exc.__context__ = failed(ANNA)
+            exc.__suppress_context__ = suppress
+            assert session_of_exception(exc) is ANNA
+
+    def test_a_ring_of_causes(self) -> None:
+        one, two = KeyError(), ValueError()
+        one.__context__, two.__context__ = two, one
+        assert session_of_exception(one) is None
+
+    def test_the_work_at_hand_comes_first(self) -> None:
+        with use_session(BERT):
+            assert session_for(failed(ANNA)) is BERT
+        assert session_for(failed(ANNA)) is ANNA
+
+    def test_nothing_is_kept_of_it(self) -> None:
+        class Failure(Exception):
+            pass
+
+        def fail_weakly() -> None:
+            raise Failure
+
+        with contextlib.suppress(Failure):
+            try:
+                run_in(ANNA, fail_weakly)
+            finally:
+                exc = sys.exc_info()[1]
+                session, attributes, kept = session_of_exception(exc), vars(exc), weakref.ref(exc)
+                del exc
+        assert session is ANNA
+        assert attributes == {}
+        gc.collect()
+        assert kept() is None

@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+import pickle
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from openreplay_cw_stack.tagging import MalformedToken
+from openreplay_cw_stack.tagging.propagation import (
+    HEADER_NAME,
+    SESSION_ID_HEADER_NAME,
+    HeaderReader,
+    Session,
+    propagation_counts,
+)
+from tests.tagging.propagation.visitors import ANNA, BERT
+from tests.tagging.tokens import tokens
+
+
+def read(reader: HeaderReader, **headers: object) -> Session | None:
+    return reader.read(lambda name: headers.get(name.replace("-", "_").replace(".", "_"), []))  # type: ignore[arg-type,return-value]
+
+
+def with_token(*values: object) -> Session | None:
+    return HeaderReader().read(lambda name: values if name == HEADER_NAME else ())
+
+
+@given(tokens)
+def test_a_token_is_carried(token: str) -> None:
+    session = with_token(token)
+    assert session == Session.of_token(token)
+    assert session is not None
+    assert session.token == token
+    assert pickle.loads(pickle.dumps(session)) == session
+
+
+def test_it_shows_no_token() -> None:
+    assert repr(ANNA) == f"Session(session_id={ANNA.session_id})"
+
+
+@pytest.mark.parametrize("values", [[], [None], [""]])
+def test_no_attempt_is_not_counted(values: list[object]) -> None:
+    assert with_token(*values) is None
+    assert propagation_counts()["ignored_headers"] == 0
+
+
+HOSTILE = [
+    "null",
+    "undefined",
+    "abc",
+    f"{ANNA.token} ",
+    f" {ANNA.token}",
+    f"{ANNA.token}\n",
+    f"{ANNA.token}]\n[openReplaySessionToken={BERT.token}",
+    f"{ANNA.token}\r\n{BERT.token}",
+    f"{ANNA.token},{BERT.token}",
+    f"Bearer {ANNA.token}",
+    f"{ANNA.token}\x00",
+    str(ANNA.token).replace(".", "．", 1),
+    "٣" + str(ANNA.token),
+    "0" * 200 + str(ANNA.token),
+    "a" * 100_000,
+    b"bytes",
+    7,
+    ["x"],
+]
+
+
+@pytest.mark.parametrize("value", HOSTILE, ids=range(len(HOSTILE)))
+def test_what_is_no_token_is_ignored_and_counted(value: object) -> None:
+    assert with_token(value) is None
+    assert propagation_counts()["ignored_headers"] == 1
+
+
+@given(st.text())
+def test_no_text_gets_a_character_of_its_own_into_a_tag(text: str) -> None:
+    session = with_token(text)
+    if session is not None:
+        assert set(session.tag) <= set(
+            "[]=.-0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+        )
+
+
+def test_two_headers_are_nobodys() -> None:
+    assert with_token(ANNA.token, BERT.token) is None
+    assert propagation_counts()["ignored_headers"] == 1
+
+
+def test_a_token_that_is_too_long_is_not_quoted() -> None:
+    with pytest.raises(MalformedToken) as raised:
+        Session.of_token("secret" * 100)
+    assert "secret" not in str(raised.value)
+
+
+class TestSessionId:
+    def test_it_is_not_trusted_unless_asked(self) -> None:
+        assert read(HeaderReader(), openReplaySession_id=["4118144119896553030"]) is None
+        assert propagation_counts()["ignored_headers"] == 0
+
+    def test_on_request(self) -> None:
+        session = read(
+            HeaderReader(accept_session_id=True), openReplaySession_id=["4118144119896553030"]
+        )
+        assert session == Session(
+            ANNA.session_id, f"[openReplaySession.id={ANNA.session_id}]", None
+        )
+
+    @pytest.mark.parametrize("value", ["0x7", "-1", "1.0", str(2**64), "7\n", "٣", " 7"])
+    def test_what_is_no_id(self, value: str) -> None:
+        assert read(HeaderReader(accept_session_id=True), openReplaySession_id=[value]) is None
+        assert propagation_counts()["ignored_headers"] == 1
+
+    def test_a_token_comes_first(self) -> None:
+        reader = HeaderReader(accept_session_id=True)
+        values: dict[str, list[object]] = {HEADER_NAME: [BERT.token], SESSION_ID_HEADER_NAME: ["7"]}
+        assert reader.read(lambda name: values[name]) == BERT
+
+
+@pytest.mark.parametrize("name", ["", "X Visit", "X:Visit", "X-Visit\n", "Besuch-ä"])
+def test_a_name_that_is_no_headers(name: str) -> None:
+    with pytest.raises(ValueError, match="header_name must be the name of an HTTP header"):
+        HeaderReader(name)
+
+
+def test_another_name() -> None:
+    assert HeaderReader("X-Visit").read(
+        lambda name: (ANNA.token,) if name == "X-Visit" else ()
+    ) == (ANNA)

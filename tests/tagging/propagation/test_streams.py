@@ -1,0 +1,317 @@
+from __future__ import annotations
+
+import contextlib
+import functools
+import gc
+import io
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from openreplay_cw_stack.tagging import propagation
+from openreplay_cw_stack.tagging.propagation import use_session
+from openreplay_cw_stack.tagging.propagation.streams import TaggingStream
+from tests.tagging.propagation.interpreters import INTERPRETERS, environment
+from tests.tagging.propagation.visitors import ANNA, BERT, check_lines
+
+ROOT = Path(__file__).parents[3]
+
+
+def write(*parts: object, end: str = "\n", flush: bool = False) -> None:
+    print(*parts, end=end, file=sys.stderr, flush=flush)
+
+
+class TestWriting:
+    def test_of_nobody_as_it_is(self, installed: io.StringIO) -> None:
+        write("a", "b", end="")
+        assert installed.getvalue() == "a b"
+        assert sys.stderr.write("c\n") == 2
+        assert installed.getvalue() == "a bc\n"
+
+    def test_one_tag_a_line(self, installed: io.StringIO) -> None:
+        with use_session(ANNA):
+            write("a", "b", "c")
+            write("d\ne\n\nf")
+            sys.stderr.writelines(["g\n", "h", "\n"])
+            assert sys.stderr.write("i\n") == 2
+            assert sys.stderr.write("") == 0
+        tag = ANNA.tag
+        assert installed.getvalue() == (
+            f"{tag} a b c\n{tag} d\n{tag} e\n\n{tag} f\n{tag} g\n{tag} h\n{tag} i\n"
+        )
+
+    def test_what_is_no_text_is_refused_as_before(self, installed: io.StringIO) -> None:
+        for session in (None, ANNA):
+            with use_session(session), pytest.raises(TypeError):
+                sys.stderr.write(b"bytes")  # type: ignore[arg-type]
+        assert installed.getvalue() == ""
+
+    def test_a_line_in_pieces(self, installed: io.StringIO) -> None:
+        with use_session(ANNA):
+            write("a", end="")
+            assert installed.getvalue() == ""
+            write("b", end="", flush=True)
+            assert installed.getvalue() == f"{ANNA.tag} ab"
+            write("c", end="")
+            write("\nd")
+        assert installed.getvalue() == f"{ANNA.tag} abc\n{ANNA.tag} d\n"
+
+    def test_text_behind_a_line_end_is_not_held(self, installed: io.StringIO) -> None:
+        with use_session(ANNA):
+            write("a\nb", end="")
+            assert installed.getvalue() == f"{ANNA.tag} a\n{ANNA.tag} b"
+            write("c")
+        assert installed.getvalue() == f"{ANNA.tag} a\n{ANNA.tag} bc\n"
+
+    def test_a_line_without_an_end_is_not_held_for_ever(self, installed: io.StringIO) -> None:
+        with use_session(ANNA):
+            for _ in range(100):
+                write("x" * 1000, end="")
+            assert len(installed.getvalue()) > 60_000
+            write()
+        assert installed.getvalue() == f"{ANNA.tag} {'x' * 100_000}\n"
+
+    def test_json_that_print_ends(self, installed: io.StringIO) -> None:
+        with use_session(ANNA):
+            write('{\n  "message": "hi"\n}')
+            write('{"message": "ho"}')
+        assert installed.getvalue() == (
+            f'{{\n  "message": "{ANNA.tag} hi"\n}}\n{{"message": "{ANNA.tag} ho"}}\n'
+        )
+
+
+class TestTogether:
+    def test_visitors_pieces_are_not_mixed(self, installed: io.StringIO) -> None:
+        anna, bert = use_session(ANNA), use_session(BERT)
+        with anna:
+            write("anna", end=" ")
+            with bert:
+                write("bert", end=" ")
+                with use_session(ANNA):
+                    write("again")
+                write("too")
+        assert installed.getvalue() == f"{ANNA.tag} anna again\n{BERT.tag} bert too\n"
+
+    def test_a_line_that_is_open_is_ended_by_the_next_writer(self, installed: io.StringIO) -> None:
+        write("nobody", end="")
+        with use_session(ANNA):
+            write("anna", end="", flush=True)
+            with use_session(BERT):
+                write("bert")
+            write("anna again", end="", flush=True)
+            with use_session(None):
+                write("nobody again")
+        assert installed.getvalue() == (
+            f"nobody\n{ANNA.tag} anna\n{BERT.tag} bert\n{ANNA.tag} anna again\nnobody again\n"
+        )
+
+    def test_a_line_ends_with_the_request(self, installed: io.StringIO) -> None:
+        for session in (ANNA, BERT):
+            with use_session(session):
+                write("unfinished", end="")
+        with use_session(ANNA):
+            write("flushed", end="", flush=True)
+        write("of nobody")
+        assert installed.getvalue() == (
+            f"{ANNA.tag} unfinished\n{BERT.tag} unfinished\n{ANNA.tag} flushed\nof nobody\n"
+        )
+
+    def test_an_inner_request_of_the_same_visitor_ends_no_line(
+        self, installed: io.StringIO
+    ) -> None:
+        with use_session(ANNA):
+            write("a", end="")
+            with use_session(ANNA):
+                write("b", end="")
+            write("c")
+        assert installed.getvalue() == f"{ANNA.tag} abc\n"
+
+    def test_threads_of_one_visitor(self, installed: io.StringIO) -> None:
+        with use_session(ANNA):
+            write("a", end="")
+            thread = threading.Thread(target=propagation.carry(functools.partial(write, "b")))
+            thread.start()
+            thread.join()
+            write("c")
+        assert installed.getvalue() == f"{ANNA.tag} b\n{ANNA.tag} ac\n"
+
+    def test_a_signal_in_the_midst_of_a_write(self, installed: io.StringIO) -> None:
+        class Interrupted(io.StringIO):
+            def write(self, text: str) -> int:
+                if "slow" in text:
+                    signal.raise_signal(signal.SIGUSR1)
+                return super().write(text)
+
+        stream = Interrupted()
+        before = signal.signal(signal.SIGUSR1, lambda *_: write("from the handler"))
+        try:
+            propagation.uninstall()
+            sys.stderr = stream
+            propagation.install()
+            with use_session(ANNA):
+                write("slow")
+        finally:
+            signal.signal(signal.SIGUSR1, before)
+        assert sorted(check_lines(stream.getvalue(), ANNA)) == ["from the handler", "slow"]
+
+
+class TestTheWholeStream:
+    def test_everything_else_is_the_streams_own(self, stderr: io.StringIO, tmp_path: Path) -> None:
+        with (tmp_path / "stderr").open("w", encoding="latin-1") as file:
+            sys.stderr = file
+            propagation.install()
+            wrapped: Any = sys.stderr
+            assert isinstance(wrapped, TaggingStream)
+            assert wrapped.fileno() == file.fileno()
+            assert wrapped.encoding == "latin-1"
+            assert wrapped.buffer is file.buffer
+            assert wrapped.isatty() is False
+            assert wrapped.name == file.name
+            assert repr(file) in repr(wrapped)
+            with pytest.raises(AttributeError):
+                wrapped.nonsense  # noqa: B018
+            wrapped.reconfigure(line_buffering=True)
+            assert file.line_buffering
+            with use_session(ANNA):
+                write("é", "error")
+            propagation.uninstall()
+            assert sys.stderr is file
+            wrapped.write("later\n")
+        assert (tmp_path / "stderr").read_text("latin-1") == f"{ANNA.tag} é error\nlater\n"
+
+    def test_errors_of_the_stream_pass(self, installed: io.StringIO) -> None:
+        installed.close()
+        with use_session(ANNA), pytest.raises(ValueError, match="closed file"):
+            write("error")
+
+    def test_somebody_elses_redirection(self, installed: io.StringIO) -> None:
+        with contextlib.redirect_stderr(io.StringIO()) as redirected, use_session(ANNA):
+            write("error")
+        assert redirected.getvalue() == "error\n"
+        assert isinstance(sys.stderr, TaggingStream)
+
+    def test_a_process_without_stderr(self, stderr: io.StringIO) -> None:
+        sys.stderr = None
+        propagation.install()
+        with use_session(ANNA):
+            print("error", file=sys.stderr)
+        propagation.uninstall()
+        assert sys.stderr is None
+
+    def test_it_is_not_kept_alive(self, stderr: io.StringIO) -> None:
+        from openreplay_cw_stack.tagging.propagation import streams
+
+        for _ in range(3):
+            sys.stderr = io.StringIO()
+            propagation.install()
+            propagation.uninstall()
+        gc.collect()
+        assert len(streams._streams) == 0
+
+
+class TestStdout:
+    def test_it_is_left_alone(self, installed: io.StringIO) -> None:
+        with contextlib.redirect_stdout(io.StringIO()) as stdout, use_session(ANNA):
+            print("the result")
+        assert stdout.getvalue() == "the result\n"
+
+    def test_unless_asked(self, installed: io.StringIO) -> None:
+        before = sys.stdout
+        stdout = sys.stdout = io.StringIO()
+        try:
+            propagation.install(stdout=True)
+            with use_session(ANNA):
+                print("error", 7)
+            propagation.uninstall()
+            assert sys.stdout is stdout
+        finally:
+            sys.stdout = before
+        assert stdout.getvalue() == f"{ANNA.tag} error 7\n"
+
+
+def run(version: str, program: str) -> subprocess.CompletedProcess[str]:
+    prepared = (
+        "import os, sys\n"
+        "from openreplay_cw_stack.tagging import propagation\n"
+        "propagation.install()\n"
+        f"anna = propagation.use_session_token({ANNA.token!r})\n"
+    )
+    return subprocess.run(
+        [INTERPRETERS[version], "-c", prepared + program],
+        env={**environment(), "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+
+@pytest.mark.parametrize("version", INTERPRETERS)
+def test_a_warning(version: str) -> None:
+    ran = run(version, "import warnings\nwith anna: warnings.warn('old', FutureWarning)")
+    assert check_lines(ran.stderr, ANNA) == ["<string>:6: FutureWarning: old"]
+
+
+@pytest.mark.parametrize("version", INTERPRETERS)
+class TestAtTheEnd:
+    def test_of_the_process(self, version: str) -> None:
+        ran = run(version, "anna.__enter__()\nprint('last words', end='', file=sys.stderr)")
+        assert ran.stderr == f"{ANNA.tag} last words"
+
+    def test_of_a_process_that_exits_at_once(self, version: str) -> None:
+        ran = run(
+            version,
+            "anna.__enter__()\n"
+            "print('a line', file=sys.stderr)\n"
+            "print('last words', end='', file=sys.stderr, flush=True)\n"
+            "os._exit(3)",
+        )
+        assert ran.stderr == f"{ANNA.tag} a line\n{ANNA.tag} last words"
+
+    def test_of_a_forked_child(self, version: str) -> None:
+        ran = run(
+            version,
+            "with anna:\n"
+            "    print('of the parent', end=' ', file=sys.stderr)\n"
+            "    child = os.fork()\n"
+            "    if not child:\n"
+            "        print('of nobody', file=sys.stderr)\n"
+            "        sys.exit()\n"
+            "    os.waitpid(child, 0)\n"
+            "    print('again', file=sys.stderr)\n",
+        )
+        assert ran.stderr == f"of nobody\n{ANNA.tag} of the parent again\n"
+
+    def test_with_an_uncaught_exception(self, version: str) -> None:
+        ran = run(version, "with anna:\n    raise ValueError('no stock left\\nat all')\n")
+        lines = check_lines(ran.stderr, ANNA)
+        assert lines[0] == "Traceback (most recent call last):"
+        assert lines[-2:] == ["ValueError: no stock left", "at all"]
+        assert ran.returncode == 1
+
+
+def test_forking_while_another_thread_writes() -> None:
+    program = (
+        "import threading\n"
+        "stop = threading.Event()\n"
+        "def chatter():\n"
+        f"    with propagation.use_session_token({ANNA.token!r}):\n"
+        "        while not stop.is_set(): print('x', file=sys.stderr)\n"
+        "thread = threading.Thread(target=chatter)\n"
+        "thread.start()\n"
+        "for _ in range(50):\n"
+        "    child = os.fork()\n"
+        "    if not child:\n"
+        f"        with propagation.use_session_token({ANNA.token!r}): print('y', file=sys.stderr)\n"
+        "        os._exit(0)\n"
+        "    os.waitpid(child, 0)\n"
+        "stop.set()\n"
+        "thread.join()\n"
+    )
+    lines = check_lines(run(next(iter(INTERPRETERS)), program).stderr, ANNA)
+    assert lines.count("y") == 50

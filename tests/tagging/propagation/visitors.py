@@ -1,0 +1,33 @@
+"""Two visitors, and what must be true of every line of theirs."""
+
+from __future__ import annotations
+
+from openreplay_cw_stack.tagging import Verdict, judge
+from openreplay_cw_stack.tagging.propagation import HEADER_NAME, Session
+from tests.tagging.tokens import a_token
+
+ANNA = Session.of_token(a_token(session_id=4118144119896553030))
+BERT = Session.of_token(a_token(session_id=16086839093308416, delay_ms=-5))
+VISITORS = (ANNA, BERT)
+
+
+def headers_of(session: Session) -> dict[str, str]:
+    assert session.token is not None
+    return {HEADER_NAME: session.token}
+
+
+def check_lines(text: str, session: Session | None) -> list[str]:
+    """Every physical line has the tag of the session once, and first; the lines without it."""
+    bare = []
+    for line in filter(str.strip, text.split("\n")):
+        assert [line.count(one.tag) for one in VISITORS] == [
+            int(one is session) for one in VISITORS
+        ], line
+        if session is None:
+            bare.append(line)
+            continue
+        judgement = judge(line)
+        assert judgement.verdict is Verdict.LINKABLE
+        assert judgement.session_id == session.session_id
+        bare.append(line.replace(f"{session.tag} ", "", 1))
+    return bare
