@@ -60,13 +60,14 @@ def _tag_line(line: str, tag: str) -> str:
     if _ANY_TAG in line:
         if line.count(tag) == 1 and line.index(_ANY_TAG) == line.index(tag) + 1:
             return line
-        line = _without(line, tag)
+        line = without_tag(line, tag)
     if not line or line.isspace():
         return line
     return f"{tag} {line}"
 
 
-def _without(text: str, tag: str) -> str:
+def without_tag(text: str, tag: str) -> str:
+    """The text without a tag, wherever it stands in it, and the blank behind it."""
     return text.replace(f"{tag} ", "").replace(tag, "")
 
 
@@ -76,7 +77,7 @@ def _tag_json(text: str, tag: str) -> str | None:
         return None
     if tag in text:
         added = f'"{ADDED_FIELD}": "{tag}"'
-        text = _without(text.replace(f"{added}, ", "").replace(added, ""), tag)
+        text = without_tag(text.replace(f"{added}, ", "").replace(added, ""), tag)
     try:
         messages, first = _messages_in(text)
     except (ValueError, IndexError, RecursionError):

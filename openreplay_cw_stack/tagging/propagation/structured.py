@@ -6,6 +6,7 @@ from collections.abc import MutableMapping
 from typing import Any
 
 from openreplay_cw_stack.tagging.propagation.context import current_tag
+from openreplay_cw_stack.tagging.propagation.lines import without_tag
 
 
 def add_session_tag(
@@ -19,7 +20,10 @@ def add_session_tag(
     it already; both together tag once.
     """
     tag = current_tag()
-    event = str(event_dict.get("event", ""))
-    if tag and tag not in event:
-        event_dict["event"] = f"{tag} {event}"
+    if tag:
+        for key, value in event_dict.items():
+            # Tracebacks that were formatted before have it in every line.
+            if isinstance(value, str) and tag in value:
+                event_dict[key] = without_tag(value, tag)
+        event_dict["event"] = f"{tag} {event_dict.get('event', '')}"
     return event_dict

@@ -1,0 +1,1 @@
+"""Applications of a few lines, each run by a test."""

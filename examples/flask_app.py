@@ -1,0 +1,26 @@
+"""Flask: every line of a request's error carries the session tag of the visitor who sent it.
+
+``python examples/flask_app.py``, or any WSGI server: ``gunicorn examples.flask_app:app``.
+"""
+
+import os
+
+from flask import Flask
+
+from openreplay_cw_stack.tagging import propagation
+
+propagation.install()
+app = Flask(__name__)
+
+
+@app.post("/orders")
+def order() -> str:
+    """Take an order."""
+    raise ValueError("no stock left")
+
+
+# Around the whole application: Flask logs errors in there.
+app.wsgi_app = propagation.WSGIMiddleware(app.wsgi_app)  # type: ignore[method-assign]
+
+if __name__ == "__main__":
+    app.run(port=int(os.environ.get("PORT", "8000")), threaded=True)

@@ -1,0 +1,27 @@
+"""A thread pool: work that was handed over carries the tag of the visitor who caused it."""
+
+import logging
+from concurrent.futures import ThreadPoolExecutor
+
+from openreplay_cw_stack.tagging import propagation
+
+propagation.install()
+VISITORS = {
+    "anna": "vacw97eg4wna.1v7.mwtr4d94.pUeE4zAftLaQYR3dJ6fvdKguey33QorwnQc5xrAqwwc",
+    "bert": "j4ba0ae04j7c.-11.lp0bjpq8.HosruKofsxG7keWG1qqprXTFT8QYQY9PToxTNDUaKFaC",
+}
+
+
+def pay(name: str) -> None:
+    """Take somebody's money."""
+    try:
+        raise ValueError(f"{name}'s card was declined")
+    except ValueError:
+        logging.exception("payment failed")
+
+
+with ThreadPoolExecutor() as pool:
+    for name, token in VISITORS.items():
+        with propagation.use_session_token(token):
+            pool.submit(propagation.carry(pay), name)
+    pool.submit(pay, "nobody")
