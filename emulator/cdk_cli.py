@@ -22,12 +22,13 @@ class CdkCli:
     """Runs ``cdk`` in this project.
 
     Attributes:
+        app: the CDK app, from the project's folder.
         environment: the environment of the command, such as ``Emulator.child_environment()``.
         output: the folder for the cloud assembly; one to a deployment that runs at a time.
     """
 
-    def __init__(self, environment: Mapping[str, str], output: Path) -> None:
-        """Run ``cdk`` with this environment and this folder for the cloud assembly."""
+    def __init__(self, environment: Mapping[str, str], output: Path, app: str = "app.py") -> None:
+        """Run ``cdk`` with this environment, folder for the cloud assembly, and app."""
         self.environment = {
             **environment,
             # Node 20 still works, and jsii would print 11 lines about it at every start.
@@ -35,6 +36,7 @@ class CdkCli:
             "CDK_DISABLE_CLI_TELEMETRY": "true",
         }
         self.output = output
+        self.app = app
 
     def bootstrap(self) -> str:
         """Prepare the account; once before the first deployment."""
@@ -70,7 +72,7 @@ class CdkCli:
             str(CLI),
             *arguments,
             "--no-notices",
-            f"--app={sys.executable} app.py",
+            f"--app={sys.executable} {self.app}",
             f"--output={self.output}",
         ]
         with tempfile.TemporaryFile("w+") as printed:

@@ -33,6 +33,7 @@ EXTENSIONS = (
     "iam_groups",
     "secrets",
     "http_apis",
+    "function_errors",
     "iam_evaluation",
 )
 

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 import pytest
 
@@ -18,6 +18,7 @@ from openreplay_cw_stack.tagging import metrics as names
 
 T = TypeVar("T")
 
+ROOT = Path(__file__).parents[2]
 STACK = "OpenReplayCloudWatch"
 TOKEN_SECRET = "the secret of the end-to-end tests"
 PATIENCE_SECONDS = 60.0
@@ -42,15 +43,19 @@ class Deployment:
     context: dict[str, str]
     outputs: dict[str, str] = field(default_factory=dict)
     printed: list[str] = field(default_factory=list)
+    stack: ClassVar[str] = STACK
+    app: ClassVar[str] = "app.py"
 
     @property
     def cdk(self) -> CdkCli:
-        return CdkCli(self.aws.child_environment(), self.folder / "cdk.out")
+        # An app elsewhere imports the package too.
+        environment = {**self.aws.child_environment(), "PYTHONPATH": str(ROOT)}
+        return CdkCli(environment, self.folder / "cdk.out", self.app)
 
     def deploy(self) -> None:
         outputs = self.folder / "outputs.json"
         self.printed.append(self.cdk.deploy(self.context, outputs))
-        self.outputs = json.loads(outputs.read_text())[STACK]
+        self.outputs = json.loads(outputs.read_text())[self.stack]
 
     def destroy(self) -> None:
         self.printed.append(self.cdk.destroy(self.context))

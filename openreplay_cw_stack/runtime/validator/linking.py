@@ -93,6 +93,10 @@ def _identified(decisive: JudgedTag) -> tuple[int, SessionTag]:
 
 def _without_tokens(message: str, tag: SessionTag, keep_token: bool) -> str:
     before, after = message[: tag.start], message[tag.end :]
+    if message.startswith("[", tag.start):
+        # A traceback in one event has the tag in every line.
+        repeated = message[tag.start : tag.end]
+        after = after.replace(f"\n{repeated} ", "\n").replace(repeated, "")
     if keep_token:
         kept = message[tag.start : tag.end]
         return remove_session_tokens(before) + kept + remove_session_tokens(after)

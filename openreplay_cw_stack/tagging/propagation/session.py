@@ -112,11 +112,21 @@ class HeaderReader:
 
 
 def _only(values: Iterable[object], parse: Callable[[str], Session]) -> Session | None:
-    found = list(values)
+    # Twice the same is one: the tracker adds the header to requests that have it already.
+    found: list[object] = []
+    for value in values:
+        found += [one for one in _split(value) if one not in found]
     if len(found) > 1:
         counts.count(counts.IGNORED_HEADERS)
         return None
     return _checked(parse, found[0]) if found else None
+
+
+def _split(value: object) -> list[object]:
+    """A header's values, which servers join with a comma; a comma is in no session token."""
+    if isinstance(value, str) and "," in value:
+        return list(dict.fromkeys(part.strip(" ") for part in value.split(",")))
+    return [value]
 
 
 def _checked(parse: Callable[[str], Session], value: object) -> Session | None:

@@ -69,7 +69,6 @@ class _Answer:
 
 
 def _values(environ: dict[str, Any], name: str) -> list[object]:
-    # Servers join headers of one name with a comma, which is in no session token.
     key = "HTTP_" + name.upper().replace("-", "_")
     return [environ[key]] if key in environ else []
 

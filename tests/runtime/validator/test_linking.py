@@ -65,10 +65,13 @@ def test_a_linked_line_names_its_source() -> None:
             f"{token_tag(GOOD)} boom {{'X-OpenReplay-SessionToken': '{GOOD}'}}",
             "boom {'X-OpenReplay-SessionToken': '<session token removed>'}",
         ),
+        (f"{token_tag(GOOD)} and {token_tag(GOOD)}", "and "),
+        # An event of several lines, each with the tag.
         (
-            f"{token_tag(GOOD)} and {token_tag(GOOD)}",
-            "and [openReplaySessionToken=<session token removed>]",
+            f"[ERROR]\n{token_tag(GOOD)}   File\n{token_tag(GOOD)}     raise",
+            "[ERROR]\n  File\n    raise",
         ),
+        (f"openReplaySessionToken={GOOD} or {GOOD}", " or <session token removed>"),
     ],
 )
 def test_the_tag_becomes_the_id_and_the_text_stays(message: str, text: str) -> None:

@@ -82,6 +82,14 @@ def test_no_text_gets_a_character_of_its_own_into_a_tag(text: str) -> None:
         )
 
 
+@pytest.mark.parametrize(
+    "values", [[ANNA.token] * 2, [f"{ANNA.token}, {ANNA.token}"], [f"{ANNA.token},{ANNA.token}"]]
+)
+def test_the_same_twice_is_one(values: list[object]) -> None:
+    assert with_token(*values) == ANNA
+    assert propagation_counts()["ignored_headers"] == 0
+
+
 def test_two_headers_are_nobodys() -> None:
     assert with_token(ANNA.token, BERT.token) is None
     assert propagation_counts()["ignored_headers"] == 1

@@ -1,0 +1,64 @@
+"""A shop's own CDK app: a function whose code does not change, one that has the decorator."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import aws_cdk as cdk
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_secretsmanager as secretsmanager
+
+from openreplay_cw_stack import OpenReplayCloudWatch, TaggingLayer, function_url_cors
+
+HERE = Path(__file__).parent
+EXAMPLES = HERE.parents[2] / "examples"
+
+
+def main() -> None:
+    app = cdk.App()
+    stack = cdk.Stack(app, "Shop")
+    integration = OpenReplayCloudWatch(
+        stack,
+        "OpenReplay",
+        token_secret=secretsmanager.Secret.from_secret_name_v2(stack, "Secret", "openreplay"),
+        settle=cdk.Duration.seconds(0),
+        session_lifetime=cdk.Duration.seconds(60),
+        service_account=False,
+        removal_policy=cdk.RemovalPolicy.DESTROY,
+    )
+    unchanged = a_function(stack, "Unchanged", HERE / "shop", "orders.handler")
+    integration.tag_errors_of(unchanged)
+    decorated = a_function(stack, "Decorated", EXAMPLES, "lambda_function.handler")
+    decorated.add_layers(TaggingLayer(stack, "Tagging").layer)
+    for function in (unchanged, decorated):
+        integration.track(function.log_group)
+        url = function.add_function_url(
+            auth_type=lambda_.FunctionUrlAuthType.NONE,
+            cors=function_url_cors(
+                allowed_origins=[app.node.try_get_context("origin") or "*"],
+                allowed_methods=["POST"],
+            ),
+        )
+        cdk.CfnOutput(stack, f"{function.node.id}Url", value=url.url)
+        cdk.CfnOutput(stack, f"{function.node.id}Logs", value=function.log_group.log_group_name)
+    assert integration.bridge is not None
+    cdk.CfnOutput(stack, "BridgeUrl", value=integration.bridge.url)
+    cdk.CfnOutput(stack, "BridgeSecret", value=integration.bridge.secret.secret_arn)
+    cdk.CfnOutput(stack, "LinkedLogGroupName", value=integration.linked_log_group.log_group_name)
+    app.synth()
+
+
+def a_function(stack: cdk.Stack, name: str, folder: Path, handler: str) -> lambda_.Function:
+    return lambda_.Function(
+        stack,
+        name,
+        runtime=lambda_.Runtime.PYTHON_3_13,
+        handler=handler,
+        code=lambda_.Code.from_asset(str(folder), exclude=["browser", "__pycache__"]),
+        log_group=logs.LogGroup(stack, f"{name}Lines", removal_policy=cdk.RemovalPolicy.DESTROY),
+    )
+
+
+if __name__ == "__main__":
+    main()
