@@ -16,7 +16,9 @@ help: ## This list
 	@echo
 	@echo "  Settings go into cdk.json, or ARGS=\"-c log_groups=/aws/lambda/checkout\" (see README)."
 
-install: $(VENV)/.installed node_modules/.installed ## Python packages into .venv, the CDK CLI into node_modules
+BROWSER := examples/browser
+
+install: $(VENV)/.installed node_modules/.installed $(BROWSER)/node_modules/.installed ## Python packages into .venv, the CDK CLI into node_modules
 
 demo: install ## Deploy for real to an embedded AWS on this machine and see every verdict; KEEP=1 leaves it up
 	@$(BIN)/python -m demo
@@ -54,7 +56,7 @@ destroy: install ## Remove the stack from it
 	npx --no-install cdk destroy $(ARGS)
 
 clean: ## Remove what the targets above have made
-	rm -rf $(VENV) node_modules cdk.out .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) node_modules $(BROWSER)/node_modules cdk.out .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 $(VENV)/.installed: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
@@ -69,4 +71,9 @@ node_modules/.installed: package-lock.json
 		{ echo "Node.js 20 or later is needed (22 or later is preferred): found `node --version 2>/dev/null || echo none`"; exit 1; }
 	@echo "Installing the CDK CLI into node_modules (once)"
 	@npm ci --silent --no-audit --no-fund
+	@touch $@
+
+$(BROWSER)/node_modules/.installed: $(BROWSER)/package-lock.json node_modules/.installed
+	@echo "Installing the tracker for the browser test into $(BROWSER)/node_modules (once)"
+	@npm ci --prefix $(BROWSER) --ignore-scripts --silent --no-audit --no-fund
 	@touch $@

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import bridge_cost, bridge_fuzz, linearity
+from benchmarks import bridge_cost, bridge_fuzz, linearity, tagging_cost
 
 MEASUREMENTS = {
     "linearity": linearity.run,
     "bridge_cost": bridge_cost.run,
     "bridge_fuzz": bridge_fuzz.run,
+    "tagging_cost": tagging_cost.run,
 }
 
 

@@ -29,6 +29,8 @@ def section(title: str) -> str:
 
 @pytest.mark.parametrize("number", range(len(EXAMPLES)))
 def test_examples_run(number: int, tmp_path: Path) -> None:
+    # The folder of a user's function, which one of them names.
+    (tmp_path / "functions" / "checkout").mkdir(parents=True)
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "CDK_OUTDIR": str(tmp_path / "out")}
     ran = subprocess.run(
         [sys.executable, "-c", EXAMPLES[number]],

@@ -66,16 +66,19 @@ def _setter(patches: Patches, original: Callable[[_Factory], None]) -> Callable[
 def _tagging(
     patches: Patches, original: Callable[[logging.Handler, logging.LogRecord], str]
 ) -> Callable[[logging.Handler, logging.LogRecord], str]:
+    current_session_, unknown = current_session, _UNKNOWN
+
     @functools.wraps(original)
     def tagging_format(handler: logging.Handler, record: logging.LogRecord) -> str:
-        current = current_session()
-        session: Any = getattr(record, _SLOT, _UNKNOWN)
-        if session is _UNKNOWN:
+        current = current_session_()
+        session: Any = getattr(record, "_openreplay_session", unknown)
+        if session is unknown:
             session = _elsewhere.get(record, current)
-        if (session is None and current is None) or not patches.on:
-            return original(handler, record)
         if session is current:
-            return _tagged(original(handler, record), session)
+            text = original(handler, record)
+            return text if session is None or not patches.on else _tagged(text, session)
+        if not patches.on:
+            return original(handler, record)
         # A stream that belongs to the work at hand must not add a tag of its own.
         return SettledText(_tagged(run_in(session, original, handler, record), session))
 
@@ -104,7 +107,7 @@ def _session_of_new(record: logging.LogRecord) -> Session | None:
 
 def _remembering(patches: Patches, factory: _Factory) -> _Factory:
     if isinstance(factory, type):
-        return _remembering_class(patches, factory)
+        return _remembering_class(factory)
 
     @functools.wraps(factory)
     def remembering(*args: Any, **kwargs: Any) -> logging.LogRecord:
@@ -116,21 +119,17 @@ def _remembering(patches: Patches, factory: _Factory) -> _Factory:
     return remembering
 
 
-def _remembering_class(
-    patches: Patches, factory: type[logging.LogRecord]
-) -> type[logging.LogRecord]:
+def _remembering_class(factory: type[logging.LogRecord]) -> type[logging.LogRecord]:
     """A record's class with the session in a slot, where no formatter takes it for a field."""
+    # Every record of the process passes here: no look-up that is not needed.
+    initialize, current = factory.__init__, current_session
 
     class RememberingLogRecord(factory):  # type: ignore[misc,valid-type]
         __slots__ = (_SLOT,)
 
         def __init__(self, *args: Any, **kwargs: Any) -> None:
-            super().__init__(*args, **kwargs)
-            if self.exc_info:
-                session = _session_of_new(self) if patches.on else None
-            else:
-                session = current_session()
-            setattr(self, _SLOT, session)
+            initialize(self, *args, **kwargs)
+            self._openreplay_session = _session_of_new(self) if self.exc_info else current()
 
         def __copy__(self) -> logging.LogRecord:
             copied = type(self).__new__(type(self))

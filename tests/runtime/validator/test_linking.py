@@ -71,7 +71,7 @@ def test_a_linked_line_names_its_source() -> None:
             f"[ERROR]\n{token_tag(GOOD)}   File\n{token_tag(GOOD)}     raise",
             "[ERROR]\n  File\n    raise",
         ),
-        (f"openReplaySessionToken={GOOD} or {GOOD}", " or <session token removed>"),
+        (f"openReplaySessionToken={GOOD} or {GOOD}", "or <session token removed>"),
     ],
 )
 def test_the_tag_becomes_the_id_and_the_text_stays(message: str, text: str) -> None:
