@@ -8,6 +8,7 @@ calls, made before or after.
 
 from __future__ import annotations
 
+import contextlib
 import copyreg
 import functools
 import logging
@@ -73,7 +74,7 @@ def _tagging(
         current = current_session_()
         session: Any = getattr(record, "_openreplay_session", unknown)
         if session is unknown:
-            session = _elsewhere.get(record, current)
+            session = _session_kept(record, current)
         if session is current:
             text = original(handler, record)
             return text if session is None or not patches.on else _tagged(text, session)
@@ -94,15 +95,21 @@ def _tagged(text: str, session: Session | None) -> str:
     return tag_text(text, session.tag)
 
 
+def _session_kept(record: logging.LogRecord, current: Session | None) -> Session | None:
+    try:
+        return _elsewhere.get(record, current)
+    except TypeError:
+        return current
+
+
 def _session_of_new(record: logging.LogRecord) -> Session | None:
-    session = current_session()
-    if record.exc_info and record.exc_info[1] is not None:
-        # asyncio reports exceptions that nobody retrieved wherever it finds them, in the midst of
-        # another visitor's work.
-        if record.name == "asyncio":
-            return session_of_exception(record.exc_info[1])
-        return session_for(record.exc_info[1])
-    return session
+    exc_info: Any = record.exc_info
+    exc = exc_info[1] if isinstance(exc_info, tuple) and len(exc_info) == 3 else None
+    if not isinstance(exc, BaseException):
+        return current_session()
+    # asyncio reports exceptions that nobody retrieved wherever it finds them, in the midst of
+    # another visitor's work.
+    return session_of_exception(exc) if record.name == "asyncio" else session_for(exc)
 
 
 def _remembering(patches: Patches, factory: _Factory) -> _Factory:
@@ -113,7 +120,9 @@ def _remembering(patches: Patches, factory: _Factory) -> _Factory:
     def remembering(*args: Any, **kwargs: Any) -> logging.LogRecord:
         record = factory(*args, **kwargs)
         if patches.on and not hasattr(record, _SLOT):
-            _elsewhere[record] = _session_of_new(record)
+            # One that cannot be referred to weakly is tagged when it is formatted.
+            with contextlib.suppress(TypeError):
+                _elsewhere[record] = _session_of_new(record)
         return record
 
     return remembering

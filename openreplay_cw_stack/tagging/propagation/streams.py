@@ -45,6 +45,9 @@ class TaggingStream:
         _streams.add(self)
 
     def __getattr__(self, name: str) -> Any:
+        # A copy that is being made has no stream yet.
+        if name == "_stream":
+            raise AttributeError(name)
         return getattr(self._stream, name)
 
     def __repr__(self) -> str:

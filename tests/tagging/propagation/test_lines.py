@@ -162,6 +162,6 @@ def test_an_id_tag_is_a_tag() -> None:
 
 def test_a_fault_of_ours_leaves_the_text_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("openreplay_cw_stack.tagging.propagation.lines._tag_line", None)
-    assert tag_text("error", TAG) == "error"
+    assert tag_text("  error", TAG) == "  error"
     assert counts.counts()["untagged_texts"] == 1
     counts._counts["untagged_texts"] = 0

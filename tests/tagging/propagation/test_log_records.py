@@ -227,6 +227,38 @@ def test_an_own_record_factory(
     check_lines(nobody, None)
 
 
+@pytest.mark.parametrize("exc_info", [True, (None, None, None), (1, 2), (None, "text", None), ""])
+def test_a_record_with_odd_exception_information(
+    installed: io.StringIO, log: logging.Logger, exc_info: Any
+) -> None:
+    record = logging.getLogRecordFactory()("x", 40, "shop.py", 7, "error", (), exc_info)
+    record.exc_info = None
+    with use_session(ANNA):
+        log.handle(record)
+        log.handle(logging.makeLogRecord({"msg": "made", "levelno": 40}))
+    assert installed.getvalue() == f"error\n{ANNA.tag} made\n"
+
+
+def test_a_record_that_cannot_be_referred_to_weakly(
+    installed: io.StringIO, log: logging.Logger, factory: None
+) -> None:
+    class Slotted:
+        __slots__ = ("__dict__",)
+
+        def getMessage(self) -> str:  # noqa: N802
+            return "error"
+
+    def make(*args: Any, **kwargs: Any) -> Any:
+        slotted = Slotted()
+        vars(slotted).update(vars(logging.LogRecord(*args, **kwargs)))
+        return slotted
+
+    logging.setLogRecordFactory(make)
+    with use_session(ANNA):
+        log.handle(logging.getLogRecordFactory()("x", 40, "shop.py", 7, "error", (), None))
+    assert installed.getvalue() == f"{ANNA.tag} error\n"
+
+
 def test_a_factory_on_top_of_ours(
     installed: io.StringIO, log: logging.Logger, factory: None
 ) -> None:
