@@ -44,6 +44,8 @@ def celerys_log() -> Iterator[io.StringIO]:
     logger.handlers, logger.propagate = [logging.StreamHandler(stream)], False
     yield stream
     logger.handlers, logger.propagate = [], True
+    # Celery has its worker do so, for good.
+    logging.captureWarnings(False)
 
 
 def test_a_task_is_the_visitors_who_caused_it(

@@ -314,23 +314,6 @@ def test_the_last_resort(installed: io.StringIO) -> None:
     assert installed.getvalue() == f"{ANNA.tag} error\n"
 
 
-def test_a_warning_that_is_logged(installed: io.StringIO, log: logging.Logger) -> None:
-    import warnings
-
-    logging.captureWarnings(True)
-    warned = logging.getLogger("py.warnings")
-    warned.handlers, warned.propagate = log.handlers, False
-    try:
-        with use_session(ANNA), warnings.catch_warnings():
-            warnings.simplefilter("always")
-            logging.captureWarnings(True)
-            warnings.warn("old", DeprecationWarning, stacklevel=1)
-    finally:
-        logging.captureWarnings(False)
-        warned.handlers, warned.propagate = [], True
-    assert any("DeprecationWarning: old" in one for one in check_lines(installed.getvalue(), ANNA))
-
-
 def test_asyncios_reports_are_nobodys_but_the_exceptions(
     installed: io.StringIO, log: logging.Logger
 ) -> None:

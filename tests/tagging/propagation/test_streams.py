@@ -266,6 +266,12 @@ def test_a_warning(version: str) -> None:
     assert check_lines(ran.stderr, ANNA)[0] == "<string>:6: FutureWarning: old"
 
 
+def test_a_warning_that_is_logged() -> None:
+    program = "import logging, warnings\nlogging.captureWarnings(True)\n"
+    ran = run(next(iter(INTERPRETERS)), program + "with anna: warnings.warn('old', FutureWarning)")
+    assert check_lines(ran.stderr, ANNA)[0] == "<string>:7: FutureWarning: old"
+
+
 @pytest.mark.parametrize("version", INTERPRETERS)
 class TestAtTheEnd:
     def test_of_the_process(self, version: str) -> None:
