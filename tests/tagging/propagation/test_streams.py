@@ -267,9 +267,10 @@ def test_a_warning(version: str) -> None:
 
 
 def test_a_warning_that_is_logged() -> None:
-    program = "import logging, warnings\nlogging.captureWarnings(True)\n"
+    program = "import logging, warnings\nlogging.captureWarnings(True); logging.basicConfig()\n"
     ran = run(next(iter(INTERPRETERS)), program + "with anna: warnings.warn('old', FutureWarning)")
-    assert check_lines(ran.stderr, ANNA)[0] == "<string>:7: FutureWarning: old"
+    (line,) = check_lines(ran.stderr, ANNA)
+    assert line == "WARNING:py.warnings:<string>:7: FutureWarning: old"
 
 
 @pytest.mark.parametrize("version", INTERPRETERS)
