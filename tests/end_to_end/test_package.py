@@ -30,7 +30,8 @@ def test_a_backend_gets_the_tagging_and_nothing_else(tmp_path: Path) -> None:
     python = tmp_path / "venv" / "bin" / "python"
     subprocess.run([python, "-m", "pip", "install", "--quiet", wheel], check=True)
     script = (
-        "from openreplay_cw_stack.tagging import judge; import openreplay_cw_stack, importlib.util;"
+        "from openreplay_cw_stack.tagging import judge, propagation; propagation.install();"
+        "import openreplay_cw_stack, importlib.util;"
         "print(judge('[openReplaySession.id=1] error').verdict, openreplay_cw_stack.__file__,"
         "*map(importlib.util.find_spec, ('aws_cdk', 'boto3', 'emulator', 'demo', 'tests')))"
     )
