@@ -58,6 +58,16 @@ def test_the_line_before_and_after() -> None:
     assert linked.encode() == after.group(1)
 
 
+def test_the_command_and_what_it_prints() -> None:
+    shown = re.search(r"```\n\$ (echo .*? judge)\n(.*?)```", TEXT, re.DOTALL)
+    assert shown is not None
+    command = shown.group(1).replace("python ", f"{sys.executable} ")
+    printed = subprocess.run(
+        command, shell=True, cwd=ROOT, capture_output=True, text=True, check=False
+    ).stdout
+    assert printed == shown.group(2)
+
+
 def test_the_table_of_options() -> None:
     rows = ["| option | default | what it is |", "|---|---|---|"]
     rows += [f"| `{key}` | {one.default} | {one.meaning} |" for key, one in SETTINGS.items()]

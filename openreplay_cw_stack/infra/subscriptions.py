@@ -15,6 +15,7 @@ from openreplay_cw_stack.infra.log_groups import (
     log_group_class,
     reference_identity,
 )
+from openreplay_cw_stack.tagging.filter_pattern import FILTER_PATTERN
 
 FILTERS_ALLOWED = 5
 """Subscription filters to a log group: AWS documentation, "CloudWatch Logs quotas"."""
@@ -22,20 +23,6 @@ FILTERS_COMMON = 2
 """What the API reference of PutSubscriptionFilter still says; some accounts are held to it."""
 CHAIN_WIDTH = 5
 """How many filters are created at a time: CloudFormation is throttled beyond a few dozen."""
-
-
-def _any_case(word: str) -> str:
-    return "".join(f"[{letter.lower()}{letter.upper()}]" for letter in word)
-
-
-_NAME = "[_-]?".join(map(_any_case, ("open", "replay", "session")))
-FILTER_PATTERN = f"%{_NAME}[._-]?{_any_case('token')}|{_NAME}[._-]?{_any_case('id')}%"
-"""Selects the session tag and its misspellings on the server: other lines cost nothing.
-
-One regular expression of the kind that CloudWatch Logs filter patterns have: character classes and
-alternatives, no groups, no flags (AWS documentation, "Supported regular expressions (regex)
-syntax"). A log group can have five filters with one.
-"""
 
 
 class Subscriptions(Construct):

@@ -21,6 +21,7 @@ SHARED = [
     "runtime/linked_line",
     "tagging/__init__",
     "tagging/advice",
+    "tagging/filter_pattern",
     "tagging/grammar",
     "tagging/metrics",
     "tagging/poller",

@@ -11,8 +11,9 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_logs_destinations as destinations
 
 from openreplay_cw_stack import OpenReplayCloudWatch
-from openreplay_cw_stack.infra.subscriptions import CHAIN_WIDTH, FILTER_PATTERN
+from openreplay_cw_stack.infra.subscriptions import CHAIN_WIDTH
 from openreplay_cw_stack.tagging import Verdict, judge
+from openreplay_cw_stack.tagging.filter_pattern import FILTER_PATTERN
 from tests.infra.conftest import a_stack, an_app, only, resources, template_of
 from tests.tagging.test_conformance import LINES
 

@@ -1,0 +1,151 @@
+"""``judge``: the verdict of each log line, before anything is deployed or of what a log group has.
+
+Session tokens are taken out of what is printed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import collections
+import json
+import os
+import sys
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any, TextIO
+
+from openreplay_cw_stack.commands.errors import CommandFailed
+from openreplay_cw_stack.tagging import Judgement, Verdict, judge, remove_session_tokens
+from openreplay_cw_stack.tagging.advice import ADVICE
+from openreplay_cw_stack.tagging.filter_pattern import FILTER_PATTERN
+
+HELP = "print the verdict of each log line of standard input, or of a log group"
+TOKEN_SECRET_VARIABLE = "OPENREPLAY_TOKEN_SECRET"
+"""Environment variable: OpenReplay's TOKEN_SECRET, to check signatures."""
+
+_LONGEST_TEXT = 160
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command's arguments."""
+    parser.add_argument("--log-group", help="read this log group instead (needs boto3)")
+    parser.add_argument(
+        "--minutes", type=_minutes, default=60, help="how far back to read it (default: 60)"
+    )
+    parser.add_argument(
+        "--accept-unsigned-ids",
+        action="store_true",
+        help="accept openReplaySession.id= while signatures are checked",
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    parser.epilog = (
+        f"With OpenReplay's TOKEN_SECRET in the environment variable {TOKEN_SECRET_VARIABLE}, "
+        "signatures are checked. Ends with 0 where lines are linkable and no line with a tag is "
+        "not, else with 1."
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the verdicts; the exit status.
+
+    Raises:
+        CommandFailed: the log group cannot be read.
+    """
+    if arguments.log_group:
+        lines: Iterable[str] = messages_of(arguments.log_group, arguments.minutes)
+    else:
+        if sys.stdin.isatty():
+            _say(sys.stderr, "Log lines, please; end with Ctrl-D:")
+        lines = _standard_input()
+    secret = os.environ.get(TOKEN_SECRET_VARIABLE)
+    show = _show_json if arguments.json else _show
+    counts: collections.Counter[Verdict] = collections.Counter()
+    for line in lines:
+        judgement = judge(
+            line,
+            token_secret=secret.encode() if secret else None,
+            accept_unsigned_ids=arguments.accept_unsigned_ids,
+        )
+        show(line, judgement, first=judgement.verdict not in counts)
+        counts[judgement.verdict] += 1
+    _say(sys.stderr if arguments.json else sys.stdout, _summary(counts, checked=bool(secret)))
+    rejected = set(counts) - {Verdict.LINKABLE, Verdict.UNTAGGED}
+    return 0 if counts[Verdict.LINKABLE] and not rejected else 1
+
+
+def messages_of(log_group: str, minutes: int) -> Iterator[str]:
+    """The lines of a log group that speak of a session tag.
+
+    Raises:
+        CommandFailed: boto3 is not installed, or AWS refuses.
+    """
+    try:
+        import boto3
+        from botocore.exceptions import BotoCoreError, ClientError
+    except ModuleNotFoundError:
+        raise CommandFailed("to read a log group, install boto3: pip install boto3") from None
+    start_ms = int((time.time() - 60 * minutes) * 1000)
+    try:
+        pages = boto3.client("logs").get_paginator("filter_log_events")
+        for page in pages.paginate(
+            logGroupName=log_group, startTime=start_ms, filterPattern=FILTER_PATTERN
+        ):
+            for event in page["events"]:
+                yield event["message"]
+    except (BotoCoreError, ClientError) as error:
+        raise CommandFailed(f"cannot read {log_group}: {error}") from None
+
+
+def _standard_input() -> Iterator[str]:
+    for line in sys.stdin.buffer:
+        yield line.decode(errors="replace").rstrip("\r\n")
+
+
+def _minutes(text: str) -> int:
+    minutes = int(text)
+    if minutes < 1:
+        raise argparse.ArgumentTypeError(f"must be 1 or more, not {text}")
+    return minutes
+
+
+def _show(line: str, judgement: Judgement, *, first: bool) -> None:
+    """One line of text, and what to do about a verdict where it is met first."""
+    session = str(judgement.session_id) if judgement.session_id is not None else ""
+    text = remove_session_tokens(line).splitlines()[:1] or [""]
+    short = text[0] if len(text[0]) <= _LONGEST_TEXT else text[0][: _LONGEST_TEXT - 1] + "…"
+    _say(sys.stdout, f"{judgement.verdict!s:<16} {session:<20} {_printable(short)}".rstrip())
+    if first and judgement.verdict is not Verdict.LINKABLE:
+        _say(sys.stdout, f"{'':<16} {ADVICE[judgement.verdict]}")
+
+
+def _show_json(line: str, judgement: Judgement, *, first: bool) -> None:  # noqa: ARG001
+    document: dict[str, Any] = {
+        "verdict": judgement.verdict,
+        # As a text: most readers of JSON have no integers of 64 bits.
+        "session": str(judgement.session_id) if judgement.session_id is not None else None,
+        "readers": sorted(judgement.readers),
+        "poll_skip": judgement.poll_skip,
+        "expired": judgement.expired,
+        "signature_checked": judgement.signature_checked,
+        "advice": ADVICE[judgement.verdict],
+        "line": remove_session_tokens(line),
+    }
+    _say(sys.stdout, json.dumps(document))
+
+
+def _summary(counts: collections.Counter[Verdict], *, checked: bool) -> str:
+    total = sum(counts.values())
+    if not total:
+        return "no lines"
+    parts = ", ".join(f"{counts[one]} {one}" for one in reversed(Verdict) if counts[one])
+    signatures = "signatures checked" if checked else "signatures not checked"
+    return f"{total} {'line' if total == 1 else 'lines'}: {parts} ({signatures})"
+
+
+def _printable(text: str) -> str:
+    """Without characters that a terminal obeys."""
+    return "".join(one if one.isprintable() else "�" for one in text)
+
+
+def _say(stream: TextIO, text: str) -> None:
+    print(text, file=stream)
