@@ -8,10 +8,10 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from openreplay_cw_stack.commands import judge
+from openreplay_cw_stack.commands import judge, register
 from openreplay_cw_stack.commands.errors import CommandFailed
 
-COMMANDS: dict[str, Any] = {"judge": judge}
+COMMANDS: dict[str, Any] = {"judge": judge, "register": register}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -185,6 +185,7 @@ class OpenReplayCloudWatchStack(cdk.Stack):
 
     def _add_bridge_outputs(self, bridge: SessionSearchBridge) -> None:
         self._output("BridgeUrl", bridge.url, "The URL of OpenReplay's Elasticsearch form")
+        self._output("BridgeSecretArn", bridge.secret.secret_arn, "Holds the bridge's API key")
         self._output(
             "BridgeFormCommand",
             f"echo 'URL: {bridge.url}'; {self._read_secret_command(bridge.secret.secret_arn)}",

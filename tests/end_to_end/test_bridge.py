@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import http.client
 import json
+import socket
 import time
 from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import elasticsearch8
 import elasticsearch9
@@ -15,10 +17,13 @@ import pytest
 
 from emulator import Emulator
 from emulator.openreplay import SEARCH_PATH, OpenReplay, check_hits
+from openreplay_cw_stack.commands import main
+from openreplay_cw_stack.runtime.registration import http_calls
 from openreplay_cw_stack.tagging import id_tag, token_tag
 from tests.end_to_end.conftest import TOKEN_SECRET, Deployment, eventually
 from tests.runtime.bridge.support import session_of
 from tests.runtime.payloads import encode
+from tests.runtime.registration import openreplay_server
 from tests.tagging.tokens import a_token
 
 pytestmark = pytest.mark.end_to_end
@@ -246,3 +251,37 @@ def test_an_http_api_answers_the_same(deployment: Deployment) -> None:
     assert messages_for(deployment, SESSIONS[0]) == before
     reply = openreplay_of(deployment).send("GET", "/")
     assert (reply.status, json.loads(reply.body)["tagline"]) == (200, "You Know, for Search")
+
+
+def test_the_command_registers_it(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """With the deployed bridge and its key; OpenReplay is the stand-in."""
+    gateway = urlsplit(deployment.aws.endpoint_url)
+    connect = http_calls._connection
+
+    def to_the_emulator(server: SplitResult, timeout: float) -> http.client.HTTPConnection:
+        if server.scheme == "http":
+            return connect(server, timeout)
+        connection: Any = http.client.HTTPConnection(str(server.hostname), timeout=timeout)
+        connection._create_connection = lambda *_: socket.create_connection(
+            (str(gateway.hostname), gateway.port or 80)
+        )
+        return connection  # type: ignore[no-any-return]
+
+    monkeypatch.setattr(http_calls, "_connection", to_the_emulator)
+    for name, value in deployment.aws.child_environment().items():
+        monkeypatch.setenv(name, value)
+    with openreplay_server.serving(openreplay_server.OpenReplayServer()) as server:
+        monkeypatch.setenv("OPENREPLAY_JWT", server.jwt)
+        where = ["--openreplay", server.url, "--project", "7", "--insecure"]
+        assert main(["register", "--stack", deployment.stack, *where]) == 0
+        (row,) = server.rows.values()
+    api_key_id, api_key = deployment.api_key()
+    assert row == {
+        "url": deployment.outputs["BridgeUrl"],
+        "api_key_id": api_key_id,
+        "api_key": api_key,
+    }
+    printed = capsys.readouterr()
+    assert api_key not in printed.out + printed.err

@@ -31,6 +31,7 @@ def test_outputs(template: assertions.Template) -> None:
         "AlarmTopicArn",
         "BridgeUrl",
         "BridgeFormCommand",
+        "BridgeSecretArn",
         "DeadLetterQueueUrl",
         "DashboardName",
         "UserName",

@@ -1,0 +1,143 @@
+"""``register``: tells OpenReplay of a deployed stack, so that nobody fills in its form."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import os
+import sys
+from collections.abc import Callable
+from urllib.parse import SplitResult
+
+from openreplay_cw_stack.commands.errors import CommandFailed
+from openreplay_cw_stack.commands.stack_values import StackValues, read_secret, read_stack
+from openreplay_cw_stack.runtime.registration.bridge_question import BridgeForm, ask_bridge
+from openreplay_cw_stack.runtime.registration.http_calls import RegistrationFailed, checked_url
+from openreplay_cw_stack.runtime.registration.openreplay_api import LoggedIn, log_in
+from openreplay_cw_stack.runtime.registration.registering import (
+    CloudWatchForm,
+    register_bridge,
+    register_service_account,
+    unregister_bridge,
+)
+
+HELP = "tell OpenReplay of a deployed stack: fills in its integration form"
+JWT_VARIABLE = "OPENREPLAY_JWT"
+"""Environment variable: the credential of a member who has logged in already."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command's arguments."""
+    parser.add_argument("--stack", required=True, help="the name of the deployed stack")
+    parser.add_argument(
+        "--openreplay", required=True, metavar="URL", help="such as https://openreplay.example"
+    )
+    parser.add_argument(
+        "--project", required=True, type=int, metavar="NUMBER", help="the project's number"
+    )
+    parser.add_argument("--email", help="the member's; asked for where it is needed")
+    parser.add_argument("--remove", action="store_true", help="have the project ask no more")
+    parser.add_argument("--insecure", action="store_true", help="allow http:// addresses")
+    parser.add_argument(
+        "--cloudwatch",
+        action="store_true",
+        help="the CloudWatch integration of OpenReplay up to v1.20, with the service account's key",
+    )
+    parser.add_argument("--force", action="store_true", help="with --cloudwatch: all the same")
+    parser.epilog = (
+        f"Asks for email and password, or takes the environment variable {JWT_VARIABLE}; stores "
+        "neither. A login ends that member's other ones: use a member of its own."
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Register; the exit status.
+
+    Raises:
+        CommandFailed: it did not work; the message says why.
+    """
+    try:
+        server = checked_url(arguments.openreplay, insecure=arguments.insecure)
+        prepare = _remove if arguments.remove else _bridge
+        if arguments.cloudwatch:
+            prepare = _service_account
+        act = prepare(arguments, read_stack(arguments.stack))
+        act(_logged_in(server, arguments.email))
+    except (RegistrationFailed, ValueError) as error:
+        raise CommandFailed(str(error)) from None
+    return 0
+
+
+_Act = Callable[[LoggedIn], None]
+
+
+def _bridge(arguments: argparse.Namespace, stack: StackValues) -> _Act:
+    """Ask the bridge first: OpenReplay never says whether it can."""
+    url = stack.output("BridgeUrl", "a bridge")
+    key = read_secret(stack.output("BridgeSecretArn", "a bridge"))
+    form = BridgeForm(url, key["api_key_id"], key["api_key"])
+    ask_bridge(checked_url(url, insecure=arguments.insecure), form)
+    _say(f"The bridge answers, and accepts its key: {url}")
+
+    def act(openreplay: LoggedIn) -> None:
+        register_bridge(openreplay, arguments.project, form)
+        _say(
+            f"Project {arguments.project} of {openreplay.server.hostname} asks the bridge from now "
+            "on. Open a replay and press Traces."
+        )
+
+    return act
+
+
+def _service_account(arguments: argparse.Namespace, stack: StackValues) -> _Act:
+    key = read_secret(stack.output("SecretArn", "a service account"))
+    form = CloudWatchForm(
+        key["access_key_id"],
+        key["secret_access_key"],
+        stack.region,
+        stack.output("LinkedLogGroupName", "a linked log group"),
+    )
+
+    def act(openreplay: LoggedIn) -> None:
+        register_service_account(openreplay, arguments.project, form, force=arguments.force)
+        _say(f"Project {arguments.project} of {openreplay.server.hostname} has the key now.")
+
+    if not arguments.force:
+        # Refused before anybody is asked for a password.
+        act(LoggedIn(SplitResult("https", "", "", "", ""), ""))
+    return act
+
+
+def _remove(arguments: argparse.Namespace, stack: StackValues) -> _Act:
+    def act(openreplay: LoggedIn) -> None:
+        unregister_bridge(openreplay, arguments.project)
+        _say(
+            f"Project {arguments.project} of {openreplay.server.hostname} asks the bridge of "
+            f"{stack.name} no more."
+        )
+
+    return act
+
+
+def _logged_in(server: SplitResult, email: str | None) -> LoggedIn:
+    jwt = os.environ.get(JWT_VARIABLE)
+    if jwt:
+        return LoggedIn(server, jwt)
+    if email is None:
+        if not sys.stdin.isatty():
+            raise CommandFailed(
+                f"nobody is there to be asked: set {JWT_VARIABLE}, or name the member with --email "
+                "and write the password to standard input"
+            )
+        email = input(f"Email of a member of {server.hostname}: ")
+    return log_in(server, email, _password())
+
+
+def _password() -> str:
+    if sys.stdin.isatty():
+        return getpass.getpass("Password: ")
+    return sys.stdin.readline().rstrip("\r\n")
+
+
+def _say(text: str) -> None:
+    print(text)  # noqa: T201

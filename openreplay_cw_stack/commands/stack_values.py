@@ -1,0 +1,83 @@
+"""What a deployed stack says of itself: its outputs, and the secrets that they name."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+from openreplay_cw_stack.commands.errors import CommandFailed
+
+
+@dataclass(frozen=True)
+class StackValues:
+    """A deployed stack.
+
+    Attributes:
+        name: the stack's.
+        region: where it is.
+        outputs: by name.
+    """
+
+    name: str
+    region: str
+    outputs: dict[str, str]
+
+    def output(self, name: str, meaning: str) -> str:
+        """An output.
+
+        Raises:
+            CommandFailed: the stack has none of that name.
+        """
+        value = self.outputs.get(name)
+        if value is None:
+            raise CommandFailed(
+                f"the stack {self.name} has no output {name}: it was deployed without {meaning}, "
+                "or is another stack; its name is in `make deploy`'s output"
+            )
+        return value
+
+
+def read_stack(name: str) -> StackValues:
+    """Read a stack's outputs with the credentials of the environment.
+
+    Raises:
+        CommandFailed: boto3 is not installed, or AWS refuses.
+    """
+    client = _client("cloudformation")
+    found = _asked(f"read the stack {name}", client.describe_stacks, StackName=name)["Stacks"][0]
+    outputs = {one["OutputKey"]: one["OutputValue"] for one in found.get("Outputs", [])}
+    return StackValues(name, str(client.meta.region_name), outputs)
+
+
+def read_secret(arn: str) -> dict[str, str]:
+    """The JSON object that a secret holds.
+
+    Raises:
+        CommandFailed: AWS refuses.
+    """
+    client = _client("secretsmanager")
+    answer = _asked("read the secret", client.get_secret_value, SecretId=arn)
+    value: dict[str, str] = json.loads(answer["SecretString"])
+    return value
+
+
+def _client(service: str) -> Any:
+    try:
+        import boto3
+        from botocore.exceptions import BotoCoreError
+    except ModuleNotFoundError:
+        raise CommandFailed("to read the stack, install boto3: pip install boto3") from None
+    try:
+        return boto3.client(service)
+    except BotoCoreError as error:
+        raise CommandFailed(f"cannot ask AWS: {error}") from None
+
+
+def _asked(what: str, ask: Any, **arguments: str) -> Any:
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        return ask(**arguments)
+    except (BotoCoreError, ClientError) as error:
+        raise CommandFailed(f"cannot {what}: {error}") from None

@@ -1,0 +1,61 @@
+"""The question with which OpenReplay's service tests credentials, asked by ourselves.
+
+OpenReplay saves the form whatever comes of it, and tells nobody
+(``backend/pkg/integrations/clients/elastic.go`` at v1.21.0 to v1.27.0).
+"""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass, field
+from urllib.parse import SplitResult
+
+from openreplay_cw_stack.runtime.registration.http_calls import RegistrationFailed, call
+
+
+@dataclass(frozen=True)
+class BridgeForm:
+    """The three values of OpenReplay's Elasticsearch form.
+
+    Attributes:
+        url: the bridge's.
+        api_key_id: likewise.
+        api_key: likewise.
+    """
+
+    url: str
+    api_key_id: str
+    api_key: str = field(repr=False)
+
+    def as_options(self) -> dict[str, str]:
+        """As OpenReplay stores them; every value is a text."""
+        return {"url": self.url, "api_key_id": self.api_key_id, "api_key": self.api_key}
+
+
+def ask_bridge(bridge: SplitResult, form: BridgeForm) -> None:
+    """Ask the bridge as OpenReplay would.
+
+    Args:
+        bridge: where the bridge is, as ``checked_url(form.url)`` has it.
+        form: what OpenReplay is told.
+
+    Raises:
+        RegistrationFailed: the bridge cannot be reached, or refuses the key.
+    """
+    key = base64.b64encode(f"{form.api_key_id}:{form.api_key}".encode()).decode()
+    answer = call(
+        bridge,
+        "POST",
+        "/logs/_search?track_total_hits=true",
+        headers={"Authorization": f"APIKey {key}"},
+        body={"size": 1},
+    )
+    if answer.status in (401, 403):
+        raise RegistrationFailed(
+            f"the bridge refuses its own key from here ({answer.status}): is this address among "
+            "the allowed_source_ranges?"
+        )
+    if answer.status != 200 or answer.headers.get("x-elastic-product") != "Elasticsearch":
+        raise RegistrationFailed(
+            f"the bridge's URL answered with {answer.status}: is it the bridge?"
+        )

@@ -1,0 +1,130 @@
+"""Registering the bridge, or the service account, with a project of OpenReplay's.
+
+OpenReplay v1.21 and later answer the first POST always with 422 and save the row; a second one with
+500. PATCH answers 200 whatever happens. So the row is read again in the end: that alone says what
+is stored.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from openreplay_cw_stack.runtime.registration.bridge_question import BridgeForm
+from openreplay_cw_stack.runtime.registration.http_calls import Answer, RegistrationFailed
+from openreplay_cw_stack.runtime.registration.openreplay_api import (
+    CLOUDWATCH_PATH,
+    ELASTICSEARCH_PATHS,
+    LoggedIn,
+)
+
+
+@dataclass(frozen=True)
+class CloudWatchForm:
+    """The four values of OpenReplay's CloudWatch form, up to v1.20."""
+
+    access_key_id: str
+    secret_access_key: str = field(repr=False)
+    region: str
+    log_group_name: str
+
+    def as_options(self) -> dict[str, str]:
+        """As OpenReplay stores them."""
+        return {
+            "awsAccessKeyId": self.access_key_id,
+            "awsSecretAccessKey": self.secret_access_key,
+            "region": self.region,
+            "logGroupName": self.log_group_name,
+        }
+
+
+def register_bridge(openreplay: LoggedIn, project: int, form: BridgeForm) -> None:
+    """Have a project ask the bridge; again, to tell it new values.
+
+    Raises:
+        RegistrationFailed: OpenReplay has not stored them, or has no such integration (up to
+            v1.20).
+    """
+    path = _elasticsearch_path(openreplay, project, form)
+    updated = openreplay.ask("PATCH", path, {"data": form.as_options()})
+    if updated.status != 200:
+        raise _refused(openreplay, updated)
+    _check_stored(openreplay, path, form.as_options())
+
+
+def unregister_bridge(openreplay: LoggedIn, project: int) -> None:
+    """Have a project ask the bridge no more. Nothing happens where it does not.
+
+    Raises:
+        RegistrationFailed: OpenReplay answers with an error.
+    """
+    for path in _paths(project):
+        removed = openreplay.ask("DELETE", path)
+        if removed.status == 200:
+            return
+        if removed.status not in (404, 405):
+            raise _refused(openreplay, removed)
+
+
+def register_service_account(
+    openreplay: LoggedIn, project: int, form: CloudWatchForm, *, force: bool
+) -> None:
+    """Have OpenReplay up to v1.20 poll the linked log group with the service account's key.
+
+    Raises:
+        RegistrationFailed: without ``force``; or OpenReplay has not stored it.
+    """
+    if not force:
+        raise RegistrationFailed(
+            "OpenReplay v1.10 to v1.20 lose unrelated JavaScript errors when the CloudWatch "
+            "integration is on, none shows a line of it, and v1.21 and later do not read it: "
+            "upgrade and register the bridge; or force it"
+        )
+    path = CLOUDWATCH_PATH.format(project=project)
+    saved = openreplay.ask("POST", path, form.as_options())
+    if saved.status != 200:
+        raise _refused(openreplay, saved)
+    _check_stored(openreplay, path, form.as_options())
+
+
+def stored_options(openreplay: LoggedIn, path: str) -> dict[str, object]:
+    """What OpenReplay has stored at a path; empty where there is nothing."""
+    body = openreplay.ask("GET", path).body
+    if isinstance(body, dict) and isinstance(body.get("data"), dict):
+        body = body["data"]
+    return body if isinstance(body, dict) else {}
+
+
+def _elasticsearch_path(openreplay: LoggedIn, project: int, form: BridgeForm) -> str:
+    """The path of this version, where there is a row from now on."""
+    for path in _paths(project):
+        saved = openreplay.ask("POST", path, {"data": form.as_options()})
+        # 422: saved, and "invalid credentials", which was never tried. 500: there is one already.
+        if saved.status in (200, 422, 500):
+            return path
+        if saved.status not in (404, 405):
+            raise _refused(openreplay, saved)
+    raise RegistrationFailed(
+        f"{openreplay.server.hostname} has no integration of this kind: OpenReplay up to v1.20 "
+        "cannot show these lines, upgrade it; or the address is not OpenReplay's"
+    )
+
+
+def _paths(project: int) -> list[str]:
+    return [path.format(project=project) for path in ELASTICSEARCH_PATHS]
+
+
+def _check_stored(openreplay: LoggedIn, path: str, wanted: dict[str, str]) -> None:
+    stored = stored_options(openreplay, path)
+    different = sorted(name for name, value in wanted.items() if stored.get(name) != value)
+    if different:
+        raise RegistrationFailed(
+            f"{openreplay.server.hostname} has not stored {', '.join(different)}: is the project's "
+            "number right, and may this member change its integrations?"
+        )
+
+
+def _refused(openreplay: LoggedIn, answer: Answer) -> RegistrationFailed:
+    return RegistrationFailed(
+        f"{openreplay.server.hostname} answered with {answer.status}: is the project's number "
+        "right, and may this member change its integrations?"
+    )

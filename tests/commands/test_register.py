@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+import io
+import json
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from openreplay_cw_stack.commands import main
+from openreplay_cw_stack.commands.register import JWT_VARIABLE
+from tests.runtime.registration.openreplay_server import (
+    EMAIL,
+    PASSWORD,
+    OpenReplayServer,
+    serving,
+)
+
+API_KEY, SECRET_KEY = "the-api-key-of-the-bridge", "the-secret-access-key"
+PATH = "/integrations/7/integration/elasticsearch"
+
+
+class Bridge:
+    """A bridge, as far as the credential question goes."""
+
+    def __init__(self) -> None:
+        self.status = 200
+        self.authorizations: list[str] = []
+        self.url = ""
+
+
+@pytest.fixture
+def bridge() -> Iterator[Bridge]:
+    bridge = Bridge()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            assert self.path == "/logs/_search?track_total_hits=true"
+            assert json.loads(self.rfile.read(int(self.headers["Content-Length"]))) == {"size": 1}
+            bridge.authorizations.append(self.headers["Authorization"])
+            self.send_response(bridge.status)
+            self.send_header("X-Elastic-Product", "Elasticsearch")
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    listening = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    bridge.url = f"http://127.0.0.1:{listening.server_port}/"
+    threading.Thread(target=listening.serve_forever, daemon=True).start()
+    yield bridge
+    listening.shutdown()
+    listening.server_close()
+
+
+@pytest.fixture
+def openreplay() -> Iterator[OpenReplayServer]:
+    with serving(OpenReplayServer()) as server:
+        yield server
+
+
+class Aws:
+    """CloudFormation and Secrets Manager of an account with two stacks."""
+
+    def __init__(self, bridge: Bridge) -> None:
+        self.meta = SimpleNamespace(region_name="eu-west-1")
+        without = {"SecretArn": "account", "LinkedLogGroupName": "/linked"}
+        complete = {**without, "BridgeUrl": bridge.url, "BridgeSecretArn": "bridge"}
+        self.stacks = {"OpenReplayCloudWatch": complete, "WithoutBridge": without}
+        self.secrets = {
+            "bridge": {"api_key_id": "openreplay", "api_key": API_KEY},
+            "account": {"access_key_id": "AKIAEXAMPLE", "secret_access_key": SECRET_KEY},
+        }
+
+    def describe_stacks(self, *, StackName: str) -> dict[str, Any]:  # noqa: N803
+        if StackName not in self.stacks:
+            message = f"Stack with id {StackName} does not exist"
+            error = {"Error": {"Code": "ValidationError", "Message": message}}
+            raise ClientError(error, "DescribeStacks")
+        outputs = self.stacks[StackName].items()
+        listed = [{"OutputKey": name, "OutputValue": value} for name, value in outputs]
+        return {"Stacks": [{"Outputs": listed}]}
+
+    def get_secret_value(self, *, SecretId: str) -> dict[str, str]:  # noqa: N803
+        return {"SecretString": json.dumps(self.secrets[SecretId])}
+
+
+@pytest.fixture(autouse=True)
+def aws(bridge: Bridge, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(JWT_VARIABLE, raising=False)
+    account = Aws(bridge)
+    monkeypatch.setattr("boto3.client", lambda service: account)
+
+
+def register(
+    server: OpenReplayServer, capsys: pytest.CaptureFixture[str], *options: str, **changes: Any
+) -> tuple[int, str, str]:
+    """The exit status, stdout and stderr; neither has a credential in it."""
+    arguments = [
+        *("register", "--stack", changes.get("stack", "OpenReplayCloudWatch")),
+        *("--openreplay", server.url, "--project", "7", "--insecure"),
+    ]
+    status = main([*arguments, *options])
+    printed = capsys.readouterr()
+    for secret in (API_KEY, SECRET_KEY, PASSWORD, "jwt-"):
+        assert secret not in printed.out + printed.err
+    return status, printed.out, printed.err
+
+
+@pytest.fixture
+def with_password(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO(f"{PASSWORD}\n"))
+
+
+def test_openreplay_knows_the_bridge_then(
+    openreplay: OpenReplayServer,
+    bridge: Bridge,
+    with_password: None,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    status, out, err = register(openreplay, capsys, "--email", EMAIL)
+    assert (status, err) == (0, "")
+    assert f"The bridge answers, and accepts its key: {bridge.url}\n" in out
+    assert "Project 7 of 127.0.0.1 asks the bridge from now on." in out
+    assert openreplay.rows[PATH] == {
+        "url": bridge.url,
+        "api_key_id": "openreplay",
+        "api_key": API_KEY,
+    }
+    assert bridge.authorizations[0].startswith("APIKey ")
+
+
+def test_with_the_credential_of_a_login(
+    openreplay: OpenReplayServer,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv(JWT_VARIABLE, openreplay.jwt)
+    assert register(openreplay, capsys)[0] == 0
+    assert "POST /api/login" not in openreplay.asked
+    status, out, _ = register(openreplay, capsys, "--remove")
+    assert (status, openreplay.rows) == (0, {})
+    assert "no more" in out
+
+
+def test_a_bridge_that_does_not_answer_is_not_registered(
+    openreplay: OpenReplayServer, bridge: Bridge, capsys: pytest.CaptureFixture[str]
+) -> None:
+    bridge.status = 401
+    status, _, err = register(openreplay, capsys, "--email", EMAIL)
+    assert status == 2
+    assert "allowed_source_ranges" in err
+    assert openreplay.asked == []
+
+
+def test_the_cloudwatch_integration(
+    openreplay: OpenReplayServer, with_password: None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    status, _, err = register(openreplay, capsys, "--cloudwatch", "--email", EMAIL)
+    assert status == 2
+    assert "lose unrelated JavaScript errors" in err
+    assert openreplay.asked == []
+    status, _, _ = register(openreplay, capsys, "--cloudwatch", "--force", "--email", EMAIL)
+    assert status == 0
+    (row,) = openreplay.rows.values()
+    assert row["logGroupName"] == "/linked"
+    assert row["region"] == "eu-west-1"
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"stack": "Nowhere"}, "cannot read the stack Nowhere"),
+        ({"stack": "WithoutBridge"}, "it was deployed without a bridge"),
+    ],
+)
+def test_a_stack_that_is_another(
+    openreplay: OpenReplayServer,
+    capsys: pytest.CaptureFixture[str],
+    changes: dict[str, str],
+    said: str,
+) -> None:
+    status, _, err = register(openreplay, capsys, **changes)
+    assert status == 2
+    assert said in err
+
+
+def test_nobody_to_ask(
+    openreplay: OpenReplayServer,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(sys, "stdin", io.StringIO())
+    status, _, err = register(openreplay, capsys)
+    assert status == 2
+    assert JWT_VARIABLE in err
+
+
+def test_http_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    arguments = ["--stack", "x", "--openreplay", "http://openreplay.example", "--project", "7"]
+    assert main(["register", *arguments]) == 2
+    assert "is not encrypted" in capsys.readouterr().err
