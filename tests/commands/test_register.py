@@ -53,7 +53,7 @@ def bridge() -> Iterator[Bridge]:
 
     listening = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     bridge.url = f"http://127.0.0.1:{listening.server_port}/"
-    threading.Thread(target=listening.serve_forever, daemon=True).start()
+    threading.Thread(target=listening.serve_forever, args=(0.02,), daemon=True).start()
     yield bridge
     listening.shutdown()
     listening.server_close()

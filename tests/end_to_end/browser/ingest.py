@@ -62,7 +62,7 @@ def serving(token_secret: bytes) -> Iterator[Ingest]:
     ingest = Ingest(token_secret)
     server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(ingest))
     ingest.url = f"http://localhost:{server.server_port}"
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     try:
         yield ingest
     finally:

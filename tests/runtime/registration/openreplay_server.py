@@ -133,7 +133,7 @@ def serving(server: OpenReplayServer) -> Iterator[OpenReplayServer]:
 
     listening = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.url = f"http://127.0.0.1:{listening.server_port}"
-    threading.Thread(target=listening.serve_forever, daemon=True).start()
+    threading.Thread(target=listening.serve_forever, args=(0.02,), daemon=True).start()
     try:
         yield server
     finally:

@@ -28,6 +28,7 @@ class VisitorsTask(celery.Task):  # type: ignore[misc]
 
 app = celery.Celery("shop", task_cls=VisitorsTask, broker="memory://", backend="cache+memory://")
 app.conf.worker_hijack_root_logger = False
+app.conf.broker_transport_options = {"polling_interval": 0.02}
 
 
 @app.task(name="pay")  # type: ignore[untyped-decorator]
@@ -57,7 +58,7 @@ def test_a_task_is_the_visitors_who_caused_it(
             with use_session(session):
                 job = pay.delay(name)
             with pytest.raises(ValueError, match=name):
-                job.get(timeout=20)
+                job.get(timeout=20, interval=0.02)
     log_lines = stderr.getvalue().splitlines()
     for session, name in ((ANNA, "anna"), (BERT, "bert"), (None, "nobody")):
         own = "\n".join(line for line in log_lines if name in line)
