@@ -80,8 +80,9 @@ def _tagging(
             return text if session is None or not patches.on else _tagged(text, session)
         if not patches.on:
             return original(handler, record)
+        text = _tagged(run_in(session, original, handler, record), session)
         # A stream that belongs to the work at hand must not add a tag of its own.
-        return SettledText(_tagged(run_in(session, original, handler, record), session))
+        return SettledText(text) if isinstance(text, str) else text
 
     return tagging_format
 

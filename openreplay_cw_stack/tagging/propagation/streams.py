@@ -22,6 +22,7 @@ from openreplay_cw_stack.tagging.propagation.patching import Patches
 from openreplay_cw_stack.tagging.propagation.session import Session
 
 _LONGEST_HELD = 65536
+_LONGEST_WAIT_SECONDS = 1.0
 _Writer = tuple[int, int]
 _NOBODY: _Writer = (0, 0)
 _streams: weakref.WeakSet[TaggingStream] = weakref.WeakSet()
@@ -39,6 +40,8 @@ class TaggingStream:
         self._patches = patches
         # Whose line is not at its end yet in the stream behind.
         self._open: _Writer | None = None
+        # Kept, so that no other session can have its identity meanwhile.
+        self._open_session: Session | None = None
         self._held: dict[_Writer, tuple[Session, str]] = {}
         # Signal handlers may write in the midst of a write.
         self._lock = threading.RLock()
@@ -111,12 +114,13 @@ class TaggingStream:
                 self._put_held(writer)
         return self._stream
 
-    def before_fork(self) -> None:
-        """Let no thread be in the midst of a write when the process forks.
+    def before_fork(self) -> bool:
+        """Let no thread be in the midst of a write when the process forks; whether it worked.
 
-        The stream behind has a lock too, which would stay locked in the child for ever.
+        The stream behind has a lock too, which would stay locked in the child for ever. A thread
+        that does not finish its write is not waited for.
         """
-        self._lock.acquire()
+        return self._lock.acquire(timeout=_LONGEST_WAIT_SECONDS)
 
     def after_fork_in_parent(self) -> None:
         """Let the other threads go on."""
@@ -144,7 +148,8 @@ class TaggingStream:
 
     def _put(self, writer: _Writer, session: Session, text: str) -> None:
         self._stream.write(self._lines(writer, session.tag, text))
-        self._open = None if text.endswith("\n") else writer
+        ended = text.endswith("\n")
+        self._open, self._open_session = (None, None) if ended else (writer, session)
 
     def _lines(self, writer: _Writer, tag: str, text: str) -> str:
         if self._open == writer:
@@ -170,25 +175,26 @@ def _end_lines(session: Session) -> None:
         stream.end_line(session)
 
 
-_forking: list[TaggingStream] = []
+# Several threads may fork at once, and each waits for the others' forks to be over.
+_forking = threading.local()
 
 
 def _before_fork() -> None:
-    _forking[:] = _streams
-    for stream in _forking:
-        stream.before_fork()
+    # In one order everywhere, or two of them would wait for each other.
+    streams = sorted(_streams, key=id)
+    _forking.streams = [stream for stream in streams if stream.before_fork()]
 
 
 def _after_fork_in_parent() -> None:
-    for stream in _forking:
+    for stream in _forking.streams:
         stream.after_fork_in_parent()
-    _forking.clear()
+    _forking.streams = []
 
 
 def _after_fork_in_child() -> None:
-    for stream in _forking:
+    for stream in list(_streams):
         stream.after_fork_in_child()
-    _forking.clear()
+    _forking.streams = []
 
 
 on_leaving(_end_lines)

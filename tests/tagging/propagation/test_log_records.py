@@ -293,8 +293,11 @@ def test_a_formatter_of_something_else_than_text(
     log.handlers[0].setFormatter(Dictionaries())
     with use_session(ANNA):
         log.error("error")
-    assert seen == [{"message": "error"}]
-    assert counts.counts()["untagged_texts"] == 1
+        record = log.makeRecord("x", 40, "shop.py", 7, "later", (), None)
+    with use_session(BERT):
+        log.handle(record)
+    assert seen == [{"message": "error"}, {"message": "later"}]
+    assert counts.counts()["untagged_texts"] == 2
     counts._counts["untagged_texts"] = 0
 
 

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import contextvars
 import copy
 import functools
 import gc
@@ -16,6 +17,8 @@ import pytest
 
 from openreplay_cw_stack.tagging import propagation
 from openreplay_cw_stack.tagging.propagation import use_session
+from openreplay_cw_stack.tagging.propagation.context import set_session
+from openreplay_cw_stack.tagging.propagation.session import Session
 from openreplay_cw_stack.tagging.propagation.streams import TaggingStream
 from tests.tagging.propagation.interpreters import INTERPRETERS, environment
 from tests.tagging.propagation.visitors import ANNA, BERT, check_lines
@@ -159,6 +162,24 @@ class TestTogether:
         finally:
             signal.signal(signal.SIGUSR1, before)
         assert sorted(check_lines(stream.getvalue(), ANNA)) == ["from the handler", "slow"]
+
+    def test_another_session_is_never_taken_for_one_that_has_gone(
+        self, installed: io.StringIO
+    ) -> None:
+        def open_a_line(session: Session) -> None:
+            # As a task that goes on after its request: nothing ends its line.
+            set_session(session)
+            write("open", end="", flush=True)
+            set_session(None)
+
+        tags = []
+        for _ in range(50):
+            session = Session.of_token(str(ANNA.token))
+            tags.append(session.tag)
+            contextvars.Context().run(open_a_line, session)
+            del session
+        lines = installed.getvalue().split("\n")
+        assert lines == [f"{tag} open" for tag in tags]
 
 
 class TestTheWholeStream:
@@ -309,6 +330,48 @@ class TestAtTheEnd:
         assert lines[0] == "Traceback (most recent call last):"
         assert lines[-2:] == ["ValueError: no stock left", "at all"]
         assert ran.returncode == 1
+
+
+def test_threads_that_fork_at_once() -> None:
+    program = (
+        "import threading\n"
+        "def fork():\n"
+        "    for _ in range(30):\n"
+        "        child = os.fork()\n"
+        "        if not child:\n"
+        "            again = propagation.use_session(session)\n"
+        "            with again: print('y', file=sys.stderr)\n"
+        "            os._exit(0)\n"
+        "        os.waitpid(child, 0)\n"
+        "with anna as session: pass\n"
+        "threads = [threading.Thread(target=fork) for _ in range(4)]\n"
+        "for one in threads: one.start()\n"
+        "for one in threads: one.join()\n"
+        "with propagation.use_session(session): print('z', file=sys.stderr)\n"
+    )
+    lines = check_lines(run(next(iter(INTERPRETERS)), program).stderr, ANNA)
+    assert lines == ["y"] * 120 + ["z"]
+
+
+def test_a_write_that_does_not_end_holds_up_no_fork_for_ever() -> None:
+    program = (
+        "import threading\n"
+        "taken, done = threading.Event(), threading.Event()\n"
+        "def take():\n"
+        "    with sys.stderr._lock: taken.set(); done.wait()\n"
+        "thread = threading.Thread(target=take)\n"
+        "thread.start()\n"
+        "taken.wait()\n"
+        "child = os.fork()\n"
+        "if not child:\n"
+        "    with anna: print('y', file=sys.stderr)\n"
+        "    os._exit(0)\n"
+        "os.waitpid(child, 0)\n"
+        "done.set()\n"
+        "thread.join()\n"
+        "with anna: print('z', file=sys.stderr)\n"
+    )
+    assert check_lines(run(next(iter(INTERPRETERS)), program).stderr, ANNA) == ["y", "z"]
 
 
 def test_forking_while_another_thread_writes() -> None:
