@@ -14,8 +14,11 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from openreplay_cw_stack.infra import (
         BridgeEndpoint,
+        KeyRotation,
         OpenReplayCloudWatch,
         OpenReplayCloudWatchStack,
+        OpenReplayProject,
+        ProjectRegistrations,
         ServiceAccount,
         ServiceAccountAccess,
         SessionSearchBridge,
@@ -28,8 +31,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BridgeEndpoint",
+    "KeyRotation",
     "OpenReplayCloudWatch",
     "OpenReplayCloudWatchStack",
+    "OpenReplayProject",
+    "ProjectRegistrations",
     "ServiceAccount",
     "ServiceAccountAccess",
     "SessionSearchBridge",

@@ -11,8 +11,12 @@ from urllib.parse import SplitResult
 
 from openreplay_cw_stack.commands.errors import CommandFailed
 from openreplay_cw_stack.commands.stack_values import StackValues, read_secret, read_stack
-from openreplay_cw_stack.runtime.registration.bridge_question import BridgeForm, ask_bridge
-from openreplay_cw_stack.runtime.registration.http_calls import RegistrationFailed, checked_url
+from openreplay_cw_stack.runtime.registration.bridge_question import (
+    AddressRefused,
+    BridgeForm,
+    ask_bridge,
+)
+from openreplay_cw_stack.runtime.registration.http_calls import RegistrationFailed
 from openreplay_cw_stack.runtime.registration.openreplay_api import LoggedIn, log_in
 from openreplay_cw_stack.runtime.registration.registering import (
     CloudWatchForm,
@@ -20,6 +24,7 @@ from openreplay_cw_stack.runtime.registration.registering import (
     register_service_account,
     unregister_bridge,
 )
+from openreplay_cw_stack.tagging.openreplay_project import checked_url
 
 HELP = "tell OpenReplay of a deployed stack: fills in its integration form"
 JWT_VARIABLE = "OPENREPLAY_JWT"
@@ -76,8 +81,12 @@ def _bridge(arguments: argparse.Namespace, stack: StackValues) -> _Act:
     url = stack.output("BridgeUrl", "a bridge")
     key = read_secret(stack.output("BridgeSecretArn", "a bridge"))
     form = BridgeForm(url, key["api_key_id"], key["api_key"])
-    ask_bridge(checked_url(url, insecure=arguments.insecure), form)
-    _say(f"The bridge answers, and accepts its key: {url}")
+    try:
+        ask_bridge(checked_url(url, insecure=arguments.insecure), form)
+    except AddressRefused:
+        _say("The bridge answers other addresses than this one: whether it works is not known here")
+    else:
+        _say(f"The bridge answers, and accepts its key: {url}")
 
     def act(openreplay: LoggedIn) -> None:
         register_bridge(openreplay, arguments.project, form)

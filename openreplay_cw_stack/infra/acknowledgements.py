@@ -69,12 +69,12 @@ def acknowledge_default_secret_encryption(secret: secretsmanager.Secret) -> None
     acknowledge(secret, in_packs("SecretsManagerUsingKMSKey", reason))
 
 
-def acknowledge_function(function: lambda_.Function, *, no_network: str) -> None:
+def acknowledge_function(function: lambda_.Function, *, no_network: str | None) -> None:
     """Acknowledge what holds for every function of ours.
 
     Args:
-        function: it is traced by nobody, and in no VPC.
-        no_network: why it needs none.
+        function: it is traced by nobody.
+        no_network: why it needs no VPC; None where it is in one.
     """
     untraced = (
         "It makes one kind of call, whose errors and times CloudWatch has already; a trace of "
@@ -84,14 +84,19 @@ def acknowledge_function(function: lambda_.Function, *, no_network: str) -> None
         function,
         {
             **in_packs("LambdaTracing", untraced, ["Serverless"]),
-            **in_packs("LambdaInsideVPC", no_network),
+            **(in_packs("LambdaInsideVPC", no_network) if no_network else {}),
         },
     )
 
 
-def acknowledge_nothing_reserved(function: lambda_.Function) -> None:
-    """Acknowledge that a function has no reserved concurrency."""
-    reason = (
+def acknowledge_nothing_reserved(function: lambda_.Function, reason: str | None = None) -> None:
+    """Acknowledge that a function has no reserved concurrency.
+
+    Args:
+        function: which has none.
+        reason: why it needs none; default: that it was asked for.
+    """
+    reason = reason or (
         "Asked for with a reserved concurrency of None: an account with the initial quota of 10 "
         "concurrent executions refuses any reservation"
     )

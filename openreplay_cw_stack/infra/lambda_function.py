@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
+from pathlib import PurePosixPath
 
 import aws_cdk as cdk
+from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
@@ -13,51 +14,40 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from openreplay_cw_stack.infra.acknowledgements import (
+    acknowledge,
     acknowledge_default_encryption,
     acknowledge_function,
     acknowledge_nothing_reserved,
     acknowledge_streams_of,
+    in_packs,
 )
+from openreplay_cw_stack.infra.function_files import PACKAGE, files_of
 from openreplay_cw_stack.infra.log_groups import arn_for_policies
 
 RUNTIME = lambda_.Runtime.PYTHON_3_14
 """The newest Python that AWS Lambda runs."""
 
-_PACKAGE = Path(__file__).resolve().parents[1]
-
-
-_ROOMS = tuple(
-    sorted(one.name for one in (_PACKAGE / "runtime").iterdir() if (one / "__init__.py").exists())
+_NETWORK_INTERFACES = (
+    "AWS Lambda makes the network interfaces of a function in a VPC with the function's role; "
+    "their ids are not known before, and AWS documents this statement with this resource"
 )
 
 
-def function_code(room: str) -> lambda_.Code:
-    """What a function is deployed with: its own room of ``runtime``, what all share, ``tagging``.
+def function_code(module: str) -> lambda_.Code:
+    """What a function is deployed with: the module of its handler, and what that imports.
 
     The same files and the same hash from a checkout and from an installed package. Handler names
     are the import names used everywhere else.
 
     Args:
-        room: the name of a package in ``runtime``.
+        module: the module's whole name.
     """
-    name = _PACKAGE.name
-    others = [f"/{name}/runtime/{other}" for other in _ROOMS if other != room]
+    files = files_of(module)
+    folders = sorted({str(parent) for path in files for parent in PurePosixPath(path).parents})
+    kept = [f"!/{path}" for path in [*folders[1:], *files]]
+    inside = [f"/{folder}/*" for folder in folders[1:]]
     return lambda_.Code.from_asset(
-        str(_PACKAGE.parent),
-        ignore_mode=cdk.IgnoreMode.GIT,
-        exclude=[
-            "/*",
-            f"!/{name}",
-            f"/{name}/*",
-            f"!/{name}/__init__.py",
-            f"!/{name}/runtime",
-            f"!/{name}/tagging",
-            # For backends; no function of ours serves visitors.
-            f"/{name}/tagging/propagation",
-            *others,
-            "__pycache__",
-            "*.pyc",
-        ],
+        str(PACKAGE.parent), ignore_mode=cdk.IgnoreMode.GIT, exclude=["/*", *inside, *kept]
     )
 
 
@@ -82,37 +72,48 @@ def lambda_function(
     *,
     room: str,
     description: str,
-    linked_log_group: logs.ILogGroup,
     log_group: logs.LogGroup,
     statements: Sequence[iam.PolicyStatement],
     environment: Mapping[str, str],
     memory_size: int,
     timeout: cdk.Duration,
     reserved_concurrency: int | None,
-    no_network: str,
+    no_network: str | None,
+    nothing_reserved: str | None = None,
+    module: str = "handler",
+    linked_log_group: logs.ILogGroup | None = None,
+    vpc: ec2.IVpc | None = None,
 ) -> lambda_.Function:
     """A function of ours with a role of its own: ``Policy``, ``Role`` and ``Function`` in a scope.
 
     Args:
         scope: the construct that the function is the heart of.
-        room: the package in ``runtime`` that has its ``handler`` module.
+        room: the package in ``runtime`` that has its module.
         description: of the function.
-        linked_log_group: the one that its statements name.
         log_group: its own, which it may write to.
         statements: what else it may do.
         environment: as its settings read it.
         memory_size: megabytes.
         timeout: of one invocation.
         reserved_concurrency: None reserves nothing.
-        no_network: why it needs no VPC.
+        no_network: why it needs no VPC; None in one.
+        nothing_reserved: why it needs no reserved concurrency; default: that it was asked for.
+        module: the module in the room whose ``handler`` is called.
+        linked_log_group: the one that its statements name, if they do.
+        vpc: where it runs; default: in none.
     """
+    whole_name = f"{PACKAGE.name}.runtime.{room}.{module}"
     own_lines = iam.PolicyStatement(
         sid="WriteOwnLines",
         actions=["logs:CreateLogStream", "logs:PutLogEvents"],
         resources=[arn_for_policies(log_group)],
     )
-    policy = iam.ManagedPolicy(scope, "Policy", statements=[*statements, own_lines])
-    acknowledge_streams_of(policy, linked_log_group)
+    network = [_own_network_interfaces()] if vpc else []
+    policy = iam.ManagedPolicy(scope, "Policy", statements=[*statements, own_lines, *network])
+    if vpc:
+        acknowledge(policy, {"AwsSolutions-IAM5[Resource::*]": _NETWORK_INTERFACES})
+    if linked_log_group is not None:
+        acknowledge_streams_of(policy, linked_log_group)
     role = iam.Role(
         scope,
         "Role",
@@ -126,8 +127,8 @@ def lambda_function(
         description=description,
         runtime=RUNTIME,
         architecture=lambda_.Architecture.ARM_64,
-        handler=f"{_PACKAGE.name}.runtime.{room}.handler.handler",
-        code=function_code(room),
+        handler=f"{whole_name}.handler",
+        code=function_code(whole_name),
         memory_size=memory_size,
         timeout=timeout,
         reserved_concurrent_executions=reserved_concurrency,
@@ -135,11 +136,37 @@ def lambda_function(
         role=role.without_policy_updates(),
         log_group=log_group,
         environment=environment,
+        vpc=vpc,
     )
     acknowledge_function(function, no_network=no_network)
     if reserved_concurrency is None:
-        acknowledge_nothing_reserved(function)
+        acknowledge_nothing_reserved(function, nothing_reserved)
     return function
+
+
+def acknowledge_no_queue(function: lambda_.Function) -> None:
+    """Acknowledge that a function of ours has no dead-letter queue: its work comes again."""
+    comes_again = (
+        "Whoever invokes it is told of a failure and repeats it, and it looks by itself each hour: "
+        "an event that was kept would only be done twice"
+    )
+    acknowledge(function, in_packs("LambdaDLQ", comes_again, ["Serverless", "HIPAA", "NIST"]))
+
+
+def _own_network_interfaces() -> iam.PolicyStatement:
+    """AWS documentation, "Giving Lambda functions access to resources in an Amazon VPC"."""
+    return iam.PolicyStatement(
+        sid="JoinTheVpc",
+        actions=[
+            "ec2:CreateNetworkInterface",
+            "ec2:DescribeNetworkInterfaces",
+            "ec2:DescribeSubnets",
+            "ec2:DeleteNetworkInterface",
+            "ec2:AssignPrivateIpAddresses",
+            "ec2:UnassignPrivateIpAddresses",
+        ],
+        resources=["*"],
+    )
 
 
 def check_function_numbers(reserved_concurrency: int | None, memory_size: int) -> None:

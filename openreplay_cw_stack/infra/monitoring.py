@@ -12,6 +12,8 @@ from constructs import Construct
 
 from openreplay_cw_stack.infra.acknowledgements import acknowledge, in_packs
 from openreplay_cw_stack.infra.encryption import let_alarms_use
+from openreplay_cw_stack.infra.key_rotation import KeyRotation
+from openreplay_cw_stack.infra.project_registrations import ProjectRegistrations
 from openreplay_cw_stack.infra.session_search_bridge import SessionSearchBridge
 from openreplay_cw_stack.infra.token_validator import TokenValidator
 from openreplay_cw_stack.tagging import Verdict
@@ -38,6 +40,8 @@ class Monitoring(Construct):
         validator: TokenValidator,
         checks_signatures: bool,
         bridge: SessionSearchBridge | None = None,
+        rotation: KeyRotation | None = None,
+        registrations: ProjectRegistrations | None = None,
         topic: sns.ITopic | None = None,
         dashboard: bool = True,
         encryption_key: kms.IKey | None = None,
@@ -49,7 +53,9 @@ class Monitoring(Construct):
             construct_id: the id under it.
             validator: what is watched.
             checks_signatures: whether it has a token secret to read.
-            bridge: what is watched as well.
+            bridge: what is watched as well, as are the next two.
+            rotation: see there.
+            registrations: see there.
             topic: where the alarms go; default: a topic of our own, for you to subscribe to.
             dashboard: whether to make one.
             encryption_key: encrypts our own topic.
@@ -62,6 +68,15 @@ class Monitoring(Construct):
         self._add_alarms(checks_signatures)
         if bridge is not None:
             self._add_bridge_alarms(bridge)
+        if rotation is not None:
+            self._add_rotation_alarms(rotation)
+        if registrations is not None:
+            self._alarm(
+                "FailedRegistrations",
+                registrations.metric_failed(),
+                "An OpenReplay project could not be told the key; it is tried again each hour. The "
+                "log group of its function says why",
+            )
         self.dashboard = self._dashboard() if dashboard else None
 
     def _own_topic(self, encryption_key: kms.IKey | None) -> sns.Topic:
@@ -131,6 +146,26 @@ class Monitoring(Construct):
             "Many requests without the right key, or from other addresses: somebody tries, or "
             "OpenReplay has an old key. The dimension Reason says which",
             threshold=REFUSALS_TOLERATED,
+        )
+
+    def _add_rotation_alarms(self, rotation: KeyRotation) -> None:
+        self._alarm(
+            "KeysNotTakenUp",
+            rotation.metric(names.KEYS_NOT_TAKEN_UP),
+            "A key was replaced and nobody has used the new one yet: tell OpenReplay, before the "
+            "old one is refused. The dimension Key says which",
+        )
+        self._alarm(
+            "RefusedRotations",
+            rotation.metric(names.REFUSED_ROTATIONS),
+            "A key was not replaced, since OpenReplay still has the one before: tell it the "
+            "current one",
+        )
+        self._alarm(
+            "FailedRotations",
+            rotation.metric(names.FAILED_ROTATIONS),
+            "A step of a rotation did not work; Secrets Manager repeats it. The rotation's log "
+            "group says why",
         )
 
     def _alarm(

@@ -17,9 +17,12 @@ from constructs import Construct
 
 from openreplay_cw_stack.infra.acknowledgements import acknowledge_default_encryption
 from openreplay_cw_stack.infra.encryption import let_log_groups_use
+from openreplay_cw_stack.infra.key_rotation import DEFAULT_GRACE, KeyRotation, check_rotation
 from openreplay_cw_stack.infra.log_groups import check_log_group_name
 from openreplay_cw_stack.infra.metrics import deployment_name
 from openreplay_cw_stack.infra.monitoring import Monitoring
+from openreplay_cw_stack.infra.open_replay_project import OpenReplayProject
+from openreplay_cw_stack.infra.project_registrations import ProjectRegistrations
 from openreplay_cw_stack.infra.service_account import ServiceAccount, ServiceAccountAccess
 from openreplay_cw_stack.infra.session_search_bridge import BridgeEndpoint, SessionSearchBridge
 from openreplay_cw_stack.infra.tagging_layer import TaggingLayer
@@ -39,6 +42,8 @@ class OpenReplayCloudWatch(Construct):
         validator: judges the tracked lines.
         bridge: answers OpenReplay's Elasticsearch integration; None where it was switched off.
         service_account: None where it was switched off.
+        rotation: replaces the keys; None where it was not asked for.
+        registrations: tells OpenReplay projects; None without ``openreplay_projects``.
         monitoring: alarms, their topic, and the dashboard.
     """
 
@@ -60,6 +65,9 @@ class OpenReplayCloudWatch(Construct):
         service_account_access: ServiceAccountAccess = ServiceAccountAccess.SCOPED,
         user_name: str | None = None,
         key_serial: int = 1,
+        rotation: cdk.Duration | None = None,
+        rotation_grace: cdk.Duration | None = None,
+        openreplay_projects: Sequence[OpenReplayProject] = (),
         bridge: bool = True,
         bridge_endpoint: BridgeEndpoint = BridgeEndpoint.FUNCTION_URL,
         bridge_domain_name: apigatewayv2.IDomainName | None = None,
@@ -96,7 +104,13 @@ class OpenReplayCloudWatch(Construct):
                 Nothing in OpenReplay v1.21 and later uses it.
             service_account_access: what its key may do.
             user_name: its name; default: generated.
-            key_serial: a higher number replaces its key.
+            key_serial: a higher number replaces its key; not with ``rotation``.
+            rotation: how often the bridge's API key and the service account's access key are
+                replaced, 4 hours to 1000 days; default: never. See :class:`KeyRotation`.
+            rotation_grace: with it, how long the bridge accepts a key that was replaced, at most,
+                and how long a disabled access key can be enabled again; default: seven days.
+            openreplay_projects: which OpenReplay projects are told of the bridge, and of every new
+                key, without a person.
             bridge: whether to make the endpoint that OpenReplay v1.21 and later ask.
             bridge_endpoint: how it is reached; see :class:`SessionSearchBridge`, as for the next.
             bridge_domain_name: with ``HTTP_API``, a domain of your own.
@@ -120,10 +134,12 @@ class OpenReplayCloudWatch(Construct):
 
         Raises:
             ValueError: a log group is named twice or is the linked one, a name or an address
-                range is none, both a linked log group and a name for one are given, or a number or
-                a time is out of its range.
+                range is none, both a linked log group and a name for one are given, a number or a
+                time is out of its range, or a project cannot be registered.
         """
         _check(new_log_groups, linked_log_group, linked_log_group_name)
+        if rotation is not None:
+            check_rotation(rotation, rotation_grace or DEFAULT_GRACE)
         super().__init__(scope, construct_id)
         self._retention = log_retention
         self._removal_policy = removal_policy
@@ -155,6 +171,7 @@ class OpenReplayCloudWatch(Construct):
                 access=service_account_access,
                 user_name=user_name,
                 key_serial=key_serial,
+                rotated=rotation is not None,
                 encryption_key=encryption_key,
             )
         self.bridge: SessionSearchBridge | None = None
@@ -173,16 +190,43 @@ class OpenReplayCloudWatch(Construct):
                 show_log_group=show_log_group,
                 reserved_concurrency=bridge_reserved_concurrency,
                 deployment=self.validator.deployment,
+                previous_key_accepted=rotation_grace,
+                rotated=rotation is not None,
                 encryption_key=encryption_key,
             )
-            self.validator.refuse(
-                self.bridge.log_group, "it is the bridge's own, and holds no lines of yours"
+        self.registrations: ProjectRegistrations | None = None
+        if openreplay_projects:
+            self.registrations = ProjectRegistrations(
+                self,
+                "Registrations",
+                projects=openreplay_projects,
+                deployment=self.validator.deployment,
+                bridge=self.bridge,
+                service_account=self.service_account,
+                encryption_key=encryption_key,
             )
+        self.rotation: KeyRotation | None = None
+        if rotation is not None:
+            self.rotation = KeyRotation(
+                self,
+                "Rotation",
+                every=rotation,
+                grace=rotation_grace,
+                linked_log_group=self.linked_log_group,
+                deployment=self.validator.deployment,
+                bridge=self.bridge,
+                service_account=self.service_account,
+                registrations=self.registrations,
+                encryption_key=encryption_key,
+            )
+        self._refuse_own_log_groups()
         self.monitoring = Monitoring(
             self,
             "Monitoring",
             validator=self.validator,
             bridge=self.bridge,
+            rotation=self.rotation,
+            registrations=self.registrations,
             checks_signatures=token_secret is not None,
             topic=alarm_topic,
             dashboard=dashboard,
@@ -263,6 +307,17 @@ class OpenReplayCloudWatch(Construct):
         if verdict is Verdict.LINKABLE:
             raise ValueError("linkable is no rejection: use metric_linkable()")
         return self.validator.metric_lines(verdict, period=period)
+
+    def _refuse_own_log_groups(self) -> None:
+        own: list[tuple[str, logs.ILogGroup]] = []
+        if self.bridge is not None:
+            own.append(("the bridge's", self.bridge.log_group))
+        if self.rotation is not None:
+            own.append(("the rotation's", self.rotation.log_group))
+        if self.registrations is not None:
+            own += [("a registration's", one) for one in self.registrations.log_groups]
+        for whose, log_group in own:
+            self.validator.refuse(log_group, f"it is {whose} own, and holds no lines of yours")
 
     def _new_tracked_log_group(self, name: str) -> logs.LogGroup:
         return self._new_log_group(f"LogGroup{name}", name)

@@ -7,6 +7,7 @@ client since tag v1.21.0); up to v1.20 its poller signs ``FilterLogEvents`` with
 
 from __future__ import annotations
 
+import json
 from enum import Enum
 
 import aws_cdk as cdk
@@ -45,7 +46,7 @@ class ServiceAccount(Construct):
 
     Attributes:
         user: the IAM user.
-        access_key: its access key.
+        access_key: its access key; None where the key is rotated.
         secret: the secret that holds the key.
     """
 
@@ -58,6 +59,7 @@ class ServiceAccount(Construct):
         access: ServiceAccountAccess = ServiceAccountAccess.SCOPED,
         user_name: str | None = None,
         key_serial: int = 1,
+        rotated: bool = False,
         encryption_key: kms.IKey | None = None,
     ) -> None:
         """Create the service account.
@@ -71,31 +73,27 @@ class ServiceAccount(Construct):
                 global: a given name allows one such deployment in an account.
             key_serial: a higher number makes CloudFormation create a new key and then delete the
                 old one. At least 1. The user must have no second key at that moment.
+            rotated: leave the key to a :class:`KeyRotation`, which makes the first one as well.
+                CloudFormation has none then, since it would take the rotated one back.
             encryption_key: encrypts the secret; default: the account's key for Secrets Manager.
 
         Raises:
-            ValueError: ``key_serial`` is below 1, or ``user_name`` is no IAM user name.
+            ValueError: ``key_serial`` is below 1, or set though the key is rotated; or
+                ``user_name`` is no IAM user name.
         """
-        _check(key_serial, user_name)
+        _check(key_serial, user_name, rotated)
         super().__init__(scope, construct_id)
         group = iam.Group(self, "Group")
         self.user = iam.User(self, "User", user_name=user_name, groups=[group])
         self._allow(group, access, log_group)
-        self.access_key = iam.AccessKey(self, "AccessKey", user=self.user, serial=key_serial)
-        self.secret = secretsmanager.Secret(
-            self,
-            "Secret",
-            description="The access key of OpenReplay's CloudWatch integration",
-            encryption_key=encryption_key,
-            removal_policy=cdk.RemovalPolicy.DESTROY,
-            secret_object_value={
-                "access_key_id": cdk.SecretValue.unsafe_plain_text(self.access_key.access_key_id),
-                "secret_access_key": self.access_key.secret_access_key,
-                "region": cdk.SecretValue.unsafe_plain_text(cdk.Stack.of(self).region),
-                "log_group_name": cdk.SecretValue.unsafe_plain_text(log_group.log_group_name),
-            },
-        )
-        self._acknowledge(encryption_key)
+        self.access_key: iam.AccessKey | None = None
+        if rotated:
+            self.secret = self._secret_for_rotation(encryption_key)
+        else:
+            self.access_key = iam.AccessKey(self, "AccessKey", user=self.user, serial=key_serial)
+            self.secret = self._secret_with_key(self.access_key, log_group, encryption_key)
+        if encryption_key is None:
+            acknowledge_default_secret_encryption(self.secret)
 
     def grant_read_key(self, grantee: iam.IGrantable) -> iam.Grant:
         """Let somebody read the access key from its secret."""
@@ -137,20 +135,49 @@ class ServiceAccount(Construct):
                 },
             )
 
-    def _acknowledge(self, encryption_key: kms.IKey | None) -> None:
+    def _secret_with_key(
+        self, access_key: iam.AccessKey, log_group: logs.ILogGroup, encryption_key: kms.IKey | None
+    ) -> secretsmanager.Secret:
+        secret = secretsmanager.Secret(
+            self,
+            "Secret",
+            description=_DESCRIPTION,
+            encryption_key=encryption_key,
+            removal_policy=cdk.RemovalPolicy.DESTROY,
+            secret_object_value={
+                "access_key_id": cdk.SecretValue.unsafe_plain_text(access_key.access_key_id),
+                "secret_access_key": access_key.secret_access_key,
+                "region": cdk.SecretValue.unsafe_plain_text(cdk.Stack.of(self).region),
+                "log_group_name": cdk.SecretValue.unsafe_plain_text(log_group.log_group_name),
+            },
+        )
         not_rotated = (
             "CloudFormation owns this key: rotation by Secrets Manager would be overwritten by the "
-            "next template change. key_serial replaces the key"
+            "next template change. key_serial replaces the key, and rotation= rotates it"
         )
         acknowledge(
-            self.secret,
+            secret,
             {
                 **in_packs("SMG4", not_rotated, ["AwsSolutions"]),
                 **in_packs("SecretsManagerRotationEnabled", not_rotated, ["HIPAA", "NIST"]),
             },
         )
-        if encryption_key is None:
-            acknowledge_default_secret_encryption(self.secret)
+        return secret
+
+    def _secret_for_rotation(self, encryption_key: kms.IKey | None) -> secretsmanager.Secret:
+        """A secret of its own: a template change of the other's value would undo a rotation."""
+        return secretsmanager.Secret(
+            self,
+            "RotatedSecret",
+            description=_DESCRIPTION,
+            encryption_key=encryption_key,
+            removal_policy=cdk.RemovalPolicy.DESTROY,
+            generate_secret_string=secretsmanager.SecretStringGenerator(
+                secret_string_template=json.dumps({}),
+                generate_string_key="until_the_first_rotation",
+                exclude_punctuation=True,
+            ),
+        )
 
 
 def _acknowledge_read_only(group: iam.Group, policy_name: str) -> None:
@@ -164,12 +191,17 @@ def _acknowledge_read_only(group: iam.Group, policy_name: str) -> None:
     )
 
 
+_DESCRIPTION = "The access key of OpenReplay's CloudWatch integration"
 _USER_NAME_CHARACTERS = frozenset(
     "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+=,.@-_"
 )
 
 
-def _check(key_serial: int, user_name: str | None) -> None:
+def _check(key_serial: int, user_name: str | None, rotated: bool) -> None:
+    if rotated and key_serial != 1:
+        raise ValueError(
+            f"key_serial={key_serial} replaces a key that is not rotated: leave it out, or rotation"
+        )
     if key_serial < 1:
         raise ValueError(
             f"key_serial must be 1 or more, not {key_serial}; raise it to get a new key"

@@ -48,6 +48,8 @@ _PROTECTED = (
 )
 
 
+KEY_REFRESH = cdk.Duration.seconds(60)
+"""How long a wrong key keeps the bridge from reading its keys again."""
 _WITHOUT_FUNCTION_URLS = ("us-gov-", "us-iso", "eu-isoe")
 
 
@@ -93,6 +95,8 @@ class SessionSearchBridge(Construct):
         memory_size: int = 512,
         own_log_retention: logs.RetentionDays = logs.RetentionDays.TWO_WEEKS,
         deployment: str | None = None,
+        previous_key_accepted: cdk.Duration | None = None,
+        rotated: bool = False,
         encryption_key: kms.IKey | None = None,
     ) -> None:
         """Create the function, its key and its endpoint.
@@ -123,6 +127,9 @@ class SessionSearchBridge(Construct):
             memory_size: megabytes, 128 to 10240.
             own_log_retention: of the function's own log group.
             deployment: the value of the metric dimension of that name; default: generated.
+            previous_key_accepted: how long a key is accepted after it was replaced, at most;
+                default: seven days.
+            rotated: whether a :class:`KeyRotation` rotates the key.
             encryption_key: encrypts the key's secret and the function's own log group.
 
         Raises:
@@ -133,6 +140,7 @@ class SessionSearchBridge(Construct):
         session_lifetime = session_lifetime or cdk.Duration.hours(2)
         session_window = session_window or cdk.Duration.hours(48)
         deadline = deadline or cdk.Duration.seconds(10)
+        previous_key_accepted = previous_key_accepted or cdk.Duration.days(7)
         _check_times(settle, session_lifetime, session_window, deadline)
         check_function_numbers(reserved_concurrency, memory_size)
         ranges = check_source_ranges(allowed_source_ranges)
@@ -169,6 +177,8 @@ class SessionSearchBridge(Construct):
                 "DEADLINE_SECONDS": _seconds(deadline),
                 "HOLD_UNTIL_OVER": str(hold_until_over).lower(),
                 "SHOW_LOG_GROUP": str(show_log_group).lower(),
+                "PREVIOUS_KEY_SECONDS": _seconds(previous_key_accepted),
+                "KEY_REFRESH_SECONDS": _seconds(KEY_REFRESH),
             },
         )
         self.api: apigatewayv2.HttpApi | None = None
@@ -181,7 +191,7 @@ class SessionSearchBridge(Construct):
                 auth_type=lambda_.FunctionUrlAuthType.NONE
             ).url
             self._acknowledge_public()
-        self._acknowledge(encryption_key is not None)
+        self._acknowledge(encryption_key is not None, rotated)
 
     def metric(
         self,
@@ -280,12 +290,22 @@ class SessionSearchBridge(Construct):
         )
         return stage.domain_url if domain_name else stage.url
 
-    def _acknowledge(self, has_own_key: bool) -> None:
+    def _acknowledge(self, has_own_key: bool, rotated: bool) -> None:
         if not has_own_key:
             acknowledge_default_secret_encryption(self.secret)
+        if not rotated:
+            self._acknowledge_not_rotated()
+        is_asked = (
+            "It is invoked by HTTP requests, whose caller is told of a failure at once; nothing is "
+            "queued that a dead-letter queue could keep"
+        )
+        packs = ["Serverless", "HIPAA", "NIST"]
+        acknowledge(self.function, in_packs("LambdaDLQ", is_asked, packs))
+
+    def _acknowledge_not_rotated(self) -> None:
         not_rotated = (
-            "OpenReplay keeps this key in its own database and has no way to be told a new one "
-            "by Secrets Manager: rotating it here alone would end its answers"
+            "OpenReplay keeps this key in its own database and has to be told a new one: rotating "
+            "it unasked would end its answers. rotation= rotates it, with time to tell OpenReplay"
         )
         acknowledge(
             self.secret,
@@ -294,12 +314,6 @@ class SessionSearchBridge(Construct):
                 **in_packs("SecretsManagerRotationEnabled", not_rotated, ["HIPAA", "NIST"]),
             },
         )
-        is_asked = (
-            "It is invoked by HTTP requests, whose caller is told of a failure at once; nothing is "
-            "queued that a dead-letter queue could keep"
-        )
-        packs = ["Serverless", "HIPAA", "NIST"]
-        acknowledge(self.function, in_packs("LambdaDLQ", is_asked, packs))
 
     def _acknowledge_public(self) -> None:
         for child in ("invoke-function-url", "invoke-function"):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import aws_cdk as cdk
 from aws_cdk import aws_apigatewayv2 as apigatewayv2
@@ -13,6 +13,7 @@ from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 from openreplay_cw_stack.infra.open_replay_cloud_watch import OpenReplayCloudWatch
+from openreplay_cw_stack.infra.open_replay_project import OpenReplayProject
 from openreplay_cw_stack.infra.service_account import ServiceAccountAccess
 from openreplay_cw_stack.infra.session_search_bridge import BridgeEndpoint, SessionSearchBridge
 from openreplay_cw_stack.tagging import Reader
@@ -44,6 +45,9 @@ class OpenReplayCloudWatchStack(cdk.Stack):
         service_account_access: ServiceAccountAccess = ServiceAccountAccess.SCOPED,
         user_name: str | None = "openreplay_cw",
         key_serial: int = 1,
+        rotation: cdk.Duration | None = None,
+        rotation_grace: cdk.Duration | None = None,
+        openreplay_projects: Sequence[OpenReplayProject | Mapping[str, object]] = (),
         bridge: bool = True,
         bridge_endpoint: BridgeEndpoint = BridgeEndpoint.FUNCTION_URL,
         bridge_domain_name: apigatewayv2.IDomainName | None = None,
@@ -80,6 +84,10 @@ class OpenReplayCloudWatchStack(cdk.Stack):
             user_name: default: ``openreplay_cw``, as OpenReplay's page has it. An IAM user is
                 global: a second deployment in the account needs another name, or None.
             key_serial: see there.
+            rotation: see there.
+            rotation_grace: see there.
+            openreplay_projects: see there; or mappings with the fields of
+                :class:`OpenReplayProject`, where ``login_secret`` is the ARN of a secret.
             bridge: see there, as for all that follow it but these.
             bridge_endpoint: see there.
             bridge_domain_name: see there; not from the context, which has no certificates.
@@ -132,6 +140,11 @@ class OpenReplayCloudWatchStack(cdk.Stack):
             service_account_access=service_account_access,
             user_name=user_name,
             key_serial=key_serial,
+            rotation=rotation,
+            rotation_grace=rotation_grace,
+            openreplay_projects=[
+                self._project(position, one) for position, one in enumerate(openreplay_projects)
+            ],
             bridge=bridge,
             bridge_endpoint=bridge_endpoint,
             bridge_domain_name=bridge_domain_name,
@@ -160,6 +173,16 @@ class OpenReplayCloudWatchStack(cdk.Stack):
                 self, f"{construct_id}{name_or_arn}", name_or_arn
             )
         return logs.LogGroup.from_log_group_name(self, f"{construct_id}{name_or_arn}", name_or_arn)
+
+    def _project(
+        self, position: int, project: OpenReplayProject | Mapping[str, object]
+    ) -> OpenReplayProject:
+        if isinstance(project, OpenReplayProject):
+            return project
+        login_secret = secretsmanager.Secret.from_secret_complete_arn(
+            self, f"LoginSecret{position}", str(project["login_secret"])
+        )
+        return OpenReplayProject(**{**project, "login_secret": login_secret})  # type: ignore[arg-type]
 
     def _add_outputs(self) -> None:
         integration = self.integration

@@ -20,6 +20,7 @@ from openreplay_cw_stack.infra.log_groups import check_log_group_name
 from openreplay_cw_stack.infra.service_account import ServiceAccountAccess
 from openreplay_cw_stack.infra.session_search_bridge import BridgeEndpoint, check_source_ranges
 from openreplay_cw_stack.tagging import Reader
+from openreplay_cw_stack.tagging.openreplay_project import checked_url
 
 # CloudWatch Logs API reference, "PutRetentionPolicy".
 _RETENTIONS = {
@@ -277,6 +278,39 @@ def _arn(service: str, example: str) -> Callable[[object], str]:
     return parse
 
 
+def _projects(value: object) -> tuple[dict[str, object], ...]:
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except ValueError:
+            raise _Wrong(f"give {_PROJECT_EXAMPLE}") from None
+    if not isinstance(value, list) or not all(isinstance(one, dict) for one in value):
+        raise _Wrong(f"give {_PROJECT_EXAMPLE}")
+    return tuple(map(_project, value))
+
+
+def _project(given: dict[str, object]) -> dict[str, object]:
+    missing = {"url", "project_id", "login_secret"} - set(given)
+    unknown = set(given) - set(_PROJECT_FIELDS)
+    if missing or unknown:
+        what = (
+            f"{', '.join(sorted(missing or unknown))} {'is missing' if missing else 'is unknown'}"
+        )
+        raise _Wrong(f"{what} in a project; give {_PROJECT_EXAMPLE}")
+    try:
+        project = {name: _PROJECT_FIELDS[name](value) for name, value in given.items()}
+        checked_url(str(project["url"]), insecure=bool(project.get("insecure")))
+    except ValueError as error:
+        raise _Wrong(str(error)) from None
+    return project
+
+
+_PROJECT_EXAMPLE = (
+    'a list like [{"url": "https://openreplay.example", "project_id": 1, "login_secret": '
+    '"arn:aws:secretsmanager:…"}]; it may also have insecure, cloud_watch and force'
+)
+
+
 def _stack_id(value: object) -> str:
     name = _text(value)
     if not re.fullmatch(r"[A-Za-z][A-Za-z0-9-]{0,127}", name):
@@ -290,6 +324,17 @@ def _user_name(value: object) -> str:
         raise _Wrong("give 1 to 64 letters, digits and the characters '+=,.@-_'")
     return name
 
+
+_PROJECT_FIELDS: dict[str, Callable[[object], object]] = {
+    "url": _text,
+    "project_id": _number(1),
+    "login_secret": _arn(
+        "secretsmanager", "arn:aws:secretsmanager:eu-west-1:123456789012:secret:openreplay-AbCdEf"
+    ),
+    "insecure": _flag,
+    "cloud_watch": _flag,
+    "force": _flag,
+}
 
 _REMOVAL_POLICIES = {"retain": RemovalPolicy.RETAIN, "destroy": RemovalPolicy.DESTROY}
 
@@ -355,6 +400,23 @@ SETTINGS: dict[str, Setting] = {
         "The IAM user's name; unique in an account, none for a generated one",
     ),
     "key_serial": Setting(_number(1), "1", "A higher number replaces the access key"),
+    "rotation": Setting(
+        _or_none(_duration(4 * 3600, 1000 * 86400)),
+        "none",
+        "How often the keys are replaced, such as 30d; key_serial has no use then",
+    ),
+    "rotation_grace": Setting(
+        _duration(3600, 1000 * 86400),
+        "7d",
+        "How long a replaced key is accepted by the bridge at most, or can be enabled again; at "
+        "most rotation",
+    ),
+    "openreplay_projects": Setting(
+        _projects,
+        "none",
+        'OpenReplay projects that are told without a person: a list of {"url": …, "project_id": …, '
+        '"login_secret": ARN}',
+    ),
     "bridge": Setting(
         _flag, "true", "Whether to make the endpoint that OpenReplay v1.21 and later ask"
     ),

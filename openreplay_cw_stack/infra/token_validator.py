@@ -23,6 +23,7 @@ from openreplay_cw_stack.infra.lambda_function import (
 )
 from openreplay_cw_stack.infra.log_groups import arn_for_policies
 from openreplay_cw_stack.infra.metrics import deployment_name, metric_of
+from openreplay_cw_stack.infra.secrets import arn_to_read
 from openreplay_cw_stack.infra.subscriptions import Subscriptions
 from openreplay_cw_stack.tagging import Reader, Verdict
 from openreplay_cw_stack.tagging import metrics as names
@@ -200,7 +201,7 @@ class TokenValidator(Construct):
                 iam.PolicyStatement(
                     sid="ReadTheTokenSecret",
                     actions=["secretsmanager:GetSecretValue"],
-                    resources=[_arn_to_read(token_secret)],
+                    resources=[arn_to_read(token_secret)],
                 )
             )
             keys.append(token_secret.encryption_key)
@@ -233,11 +234,6 @@ class TokenValidator(Construct):
         )
         packs = ["Serverless", "HIPAA", "NIST"]
         acknowledge(self.function, in_packs("LambdaDLQ", has_destination, packs))
-
-
-def _arn_to_read(secret: secretsmanager.ISecret) -> str:
-    """The ARN for a policy; a secret imported by name lacks the six random characters."""
-    return secret.secret_full_arn or f"{secret.secret_arn}-??????"
 
 
 def _check(

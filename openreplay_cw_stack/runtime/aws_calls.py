@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Callable
 from typing import Any
+
+
+class CallFailed(Exception):
+    """AWS refused a call, or did not answer. The message is the error's code alone."""
 
 
 def error_code(error: Exception) -> str:
@@ -10,6 +16,8 @@ def error_code(error: Exception) -> str:
 
     Nothing else of an error leaves our functions: its message may quote the request.
     """
+    if isinstance(error, CallFailed):
+        return str(error)
     response = getattr(error, "response", None)
     code = response.get("Error", {}).get("Code") if isinstance(response, dict) else None
     return str(code) if code else type(error).__name__
@@ -35,3 +43,26 @@ def aws_client(
         read_timeout=read_timeout,
     )
     return boto3.client(service, config=config)
+
+
+def asked(call: Callable[..., dict[str, Any]], **arguments: Any) -> dict[str, Any]:
+    """Make a call of a boto3 client.
+
+    Raises:
+        CallFailed: it failed.
+    """
+    try:
+        return call(**arguments)
+    except Exception as error:
+        raise CallFailed(error_code(error)) from None
+
+
+def texts_of(secret_string: str | None) -> dict[str, str]:
+    """The texts in the JSON object that a secret holds; none where it holds another thing."""
+    try:
+        document = json.loads(secret_string or "")
+    except ValueError:
+        return {}
+    if not isinstance(document, dict):
+        return {}
+    return {name: value for name, value in document.items() if isinstance(value, str)}

@@ -1,7 +1,7 @@
 """The names of the metrics: the same in Lambda functions, alarms, dashboard and README.
 
 Every metric has the dimension :data:`DEPLOYMENT`; the others are named with the metric. A session
-or a token is never a dimension. All are counts.
+or a token is never a dimension. All are counts, but for the time of an answer and the age of a key.
 """
 
 from __future__ import annotations
@@ -18,6 +18,12 @@ REASON = "Reason"
 """Dimension: why a line was dropped (``too_new``, ``too_old``, ``expired`` as PutLogEvents has
 them, or ``unreadable``), or why the bridge refused a request (``address``, ``key``, ``path``,
 ``question``, ``request``)."""
+KEY = "Key"
+"""Dimension: ``api_key`` (the bridge's) or ``access_key`` (the service account's)."""
+KEY_VERSION = "KeyVersion"
+"""Dimension: the id of the secret's version that a key stands in."""
+PROJECT = "Project"
+"""Dimension: host and number of an OpenReplay project."""
 
 LINES = "Lines"
 """Lines by verdict, with VERDICT; on request also with LOG_GROUP and VERDICT."""
@@ -55,3 +61,16 @@ INVALID_PAYLOADS = "InvalidPayloads"
 """Subscription payloads that were none; nothing in them could be read."""
 REFUSED_PAYLOADS = "RefusedPayloads"
 """Payloads that came from the linked log group or from our own, and would have made a loop."""
+KEY_USES = "KeyUses"
+"""Sessions asked for with one of several accepted keys, with KEY_VERSION; only while there are
+several."""
+KEY_AGE = "KeyAge"
+"""How many days ago the current key was made, with KEY; only with rotation."""
+REFUSED_ROTATIONS = "RefusedRotations"
+"""Rotations that were refused since a reader still has the previous key; with KEY and without."""
+FAILED_ROTATIONS = "FailedRotations"
+"""Steps of a rotation that did not work; with KEY and without."""
+KEYS_NOT_TAKEN_UP = "KeysNotTakenUp"
+"""Found each hour: a new key that nobody uses yet; with KEY and without."""
+FAILED_REGISTRATIONS = "FailedRegistrations"
+"""Times that an OpenReplay project could not be told a key; with PROJECT and without."""

@@ -155,8 +155,21 @@ def test_a_bridge_that_does_not_answer_is_not_registered(
     bridge.status = 401
     status, _, err = register(openreplay, capsys, "--email", EMAIL)
     assert status == 2
-    assert "allowed_source_ranges" in err
+    assert "refuses its own key" in err
     assert openreplay.asked == []
+
+
+def test_a_bridge_that_answers_openreplay_alone_is_registered_all_the_same(
+    openreplay: OpenReplayServer,
+    bridge: Bridge,
+    with_password: None,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    bridge.status = 403
+    status, out, _ = register(openreplay, capsys, "--email", EMAIL)
+    assert status == 0
+    assert "answers other addresses than this one" in out
+    assert len(openreplay.rows) == 1
 
 
 def test_the_cloudwatch_integration(

@@ -18,6 +18,16 @@ CONTEXT = json.loads((ROOT / "cdk.json").read_text())["context"]
 FEATURE_FLAGS = {key: value for key, value in CONTEXT.items() if key.startswith("@")}
 TOKEN_SECRET_ARN = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:openreplay-AbCdEf"
 ENCRYPTION_KEY_ARN = "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+LOGIN_SECRET_ARN = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:login-AbCdEf"
+PROJECT = {
+    "url": "https://openreplay.example",
+    "project_id": 1,
+    "login_secret": LOGIN_SECRET_ARN,
+}
+EVERY_FUNCTION: dict[str, Any] = {
+    "rotation": cdk.Duration.days(30),
+    "openreplay_projects": [PROJECT],
+}
 
 
 def an_app() -> cdk.App:

@@ -10,7 +10,12 @@ import pytest
 from constructs import IConstruct
 
 from openreplay_cw_stack import BridgeEndpoint, OpenReplayCloudWatchStack, ServiceAccountAccess
-from tests.infra.conftest import ENCRYPTION_KEY_ARN, TOKEN_SECRET_ARN, a_stack
+from tests.infra.conftest import (
+    ENCRYPTION_KEY_ARN,
+    EVERY_FUNCTION,
+    TOKEN_SECRET_ARN,
+    a_stack,
+)
 
 PACKS = (
     cdk_nag.AwsSolutionsChecks,
@@ -48,6 +53,13 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "linked_log_group": "/linked",
         "env": cdk.Environment(account="123456789012", region="eu-west-1"),
     },
+    "every function": EVERY_FUNCTION,
+    "every function and a key": {
+        **EVERY_FUNCTION,
+        "encryption_key": ENCRYPTION_KEY_ARN,
+        "service_account": False,
+    },
+    "rotation without a bridge": {"rotation": EVERY_FUNCTION["rotation"], "bridge": False},
     "fixed place": {"env": cdk.Environment(account="123456789012", region="eu-west-1")},
 }
 

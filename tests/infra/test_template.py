@@ -18,7 +18,13 @@ from aws_cdk import assertions
 from cfnlint.config import ManualArgs
 
 from openreplay_cw_stack import BridgeEndpoint
-from tests.infra.conftest import ENCRYPTION_KEY_ARN, TOKEN_SECRET_ARN, a_stack, template_of
+from tests.infra.conftest import (
+    ENCRYPTION_KEY_ARN,
+    EVERY_FUNCTION,
+    TOKEN_SECRET_ARN,
+    a_stack,
+    template_of,
+)
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
 FULL = {
@@ -28,6 +34,7 @@ FULL = {
     "token_secret": TOKEN_SECRET_ARN,
     "encryption_key": ENCRYPTION_KEY_ARN,
     "detailed_metrics": True,
+    **EVERY_FUNCTION,
 }
 
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from openreplay_cw_stack.runtime.aws_calls import aws_client, error_code
-from openreplay_cw_stack.runtime.bridge.credentials import ApiKey, KeysUnavailable
+from openreplay_cw_stack.runtime.bridge.credentials import (
+    ApiKey,
+    KeysUnavailable,
+    KeyVersion,
+)
 from openreplay_cw_stack.runtime.bridge.session_lines import Page, ReadFailed
-
-_VERSIONS = ("AWSCURRENT", "AWSPREVIOUS")
 
 
 class CloudWatchLogsReader:
@@ -48,24 +51,54 @@ class CloudWatchLogsReader:
 
 
 class SecretsManagerKeys:
-    """Reads the API key from its secret: the current version, and the previous if there is one."""
+    """Reads the API key from its secret.
 
-    def __init__(self, arn: str, client: Any = None) -> None:
+    The current version counts, a pending one, which a rotation is about to make current, and for a
+    time the previous one.
+    """
+
+    def __init__(
+        self,
+        arn: str,
+        *,
+        previous_seconds: float,
+        clock: Callable[[], float],
+        client: Any = None,
+    ) -> None:
+        """Read the keys of a secret.
+
+        Args:
+            arn: the secret's.
+            previous_seconds: how long the previous key is accepted after the current one was made.
+            clock: seconds since 1970.
+            client: of Secrets Manager; for tests.
+        """
         self._arn = arn
+        self._previous_seconds = previous_seconds
+        self._clock = clock
         self._given_client = client
 
-    def __call__(self) -> Sequence[ApiKey]:
+    def __call__(self) -> Sequence[KeyVersion]:
         """The accepted keys; raises KeysUnavailable."""
         client = self._given_client or _client("secretsmanager")
-        keys = []
-        for version in _VERSIONS:
-            try:
-                answer = client.get_secret_value(SecretId=self._arn, VersionStage=version)
-                keys.append(_key_of(answer))
-            except Exception as error:
-                if version == "AWSCURRENT":
-                    raise KeysUnavailable(error_code(error)) from None
-        return keys
+        current, made_at = self._version(client, "AWSCURRENT")
+        keys = [current]
+        stages = ["AWSPENDING"]
+        if self._clock() - made_at < self._previous_seconds:
+            stages.append("AWSPREVIOUS")
+        for stage in stages:
+            # There may be none, and that is all that is to be known of it.
+            with contextlib.suppress(KeysUnavailable):
+                keys.append(self._version(client, stage)[0])
+        return list({one.version_id: one for one in reversed(keys)}.values())[::-1]
+
+    def _version(self, client: Any, stage: str) -> tuple[KeyVersion, float]:
+        try:
+            answer = client.get_secret_value(SecretId=self._arn, VersionStage=stage)
+            key = KeyVersion(answer["VersionId"], _key_of(answer))
+            return key, answer["CreatedDate"].timestamp()
+        except Exception as error:
+            raise KeysUnavailable(error_code(error)) from None
 
 
 def _key_of(answer: dict[str, Any]) -> ApiKey:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from openreplay_cw_stack.runtime.bridge.credentials import (
@@ -55,11 +55,15 @@ class Answer:
         response: for the caller.
         counts: metrics by name.
         refused: why the request was refused, as a value of the dimension ``Reason``.
+        session: whether a session was asked for.
+        key_version: the version of the key that was used, where several are accepted.
     """
 
     response: Response
     counts: Mapping[str, int] = field(default_factory=dict)
     refused: str | None = None
+    session: bool = False
+    key_version: str | None = None
 
 
 @dataclass(frozen=True)
@@ -110,7 +114,12 @@ class Bridge:
         except KeysUnavailable as unavailable:
             self._say(f"the API key cannot be read: {unavailable}")
             return Answer(_not_now(), {names.FAILED_QUESTIONS: 1})
-        return self._route(request, started) if accepted else _unauthorized()
+        if accepted is None:
+            return _unauthorized()
+        answer = self._route(request, started)
+        if accepted.is_one_of_several:
+            return replace(answer, key_version=accepted.version_id)
+        return answer
 
     def _route(self, request: Request, started: float) -> Answer:
         if request.path[-2:] == ("logs", "_search"):
@@ -135,7 +144,8 @@ class Bridge:
             return self._answer_any(question, started)
         if question.session_id is None:
             return self._result([], 0, started, names.EMPTY_ANSWERS)
-        return self._answer_session(question, question.session_id, started)
+        answer = self._answer_session(question, question.session_id, started)
+        return replace(answer, session=True)
 
     def _answer_any(self, question: Question, started: float) -> Answer:
         """A test of the credentials: always a hit, a real one if there is one to be had."""
@@ -211,6 +221,10 @@ class Bridge:
         elif answer.counts:
             took_ms = max(1, self._took_ms(started))
             documents.append(MetricDocument({names.ANSWER_TIME: took_ms}, unit="Milliseconds"))
+        if answer.session and answer.key_version:
+            # A test of the credentials is no use: we make them ourselves.
+            uses = {names.KEY_VERSION: answer.key_version}
+            documents.append(MetricDocument({names.KEY_USES: 1}, uses))
         for document in documents:
             line = document.encode(self.settings.deployment, self.clock_ms())
             if line is not None:

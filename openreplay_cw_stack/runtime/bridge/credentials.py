@@ -19,9 +19,6 @@ from typing import Protocol
 KEPT_SECONDS = 300.0
 """How long keys that were read are kept before they are read again."""
 
-REFRESH_SECONDS = 60.0
-"""How long a wrong key, or a failure, keeps the next one from causing another read."""
-
 _AUTHORIZATION = re.compile(
     r"\s*(?:apikey|basic)\s+([0-9A-Za-z+/_-]{1,2048}={0,2})\s*", re.IGNORECASE | re.ASCII
 )
@@ -44,11 +41,35 @@ class ApiKey:
         return hashlib.sha256(joined).digest()
 
 
-class KeysReader(Protocol):
-    """Reads the keys that are accepted: the current one, and the previous while there is one."""
+@dataclass(frozen=True)
+class KeyVersion:
+    """A key that is accepted, and the version of the secret that it stands in."""
 
-    def __call__(self) -> Sequence[ApiKey]:
-        """The keys. Raises :class:`KeysUnavailable`."""
+    version_id: str
+    key: ApiKey
+
+
+@dataclass(frozen=True)
+class Acceptance:
+    """An accepted key.
+
+    Attributes:
+        version_id: the version of the secret that it stands in.
+        is_one_of_several: whether others are accepted as well, so that it matters which is used.
+    """
+
+    version_id: str
+    is_one_of_several: bool
+
+
+class KeysReader(Protocol):
+    """Reads the keys that are accepted.
+
+    The current one, one that is about to become current, and for a time the previous one.
+    """
+
+    def __call__(self) -> Sequence[KeyVersion]:
+        """The keys, the current one first. Raises :class:`KeysUnavailable`."""
 
 
 def parse_authorization(header: str) -> ApiKey | None:
@@ -68,48 +89,72 @@ def parse_authorization(header: str) -> ApiKey | None:
 
 
 class ApiKeys:
-    """The accepted keys, as last read."""
+    """The accepted keys, as last read.
 
-    def __init__(self, read: KeysReader, clock: Callable[[], float]) -> None:
+    A key that becomes current is read while it is pending. Rotation waits with it for as long as a
+    wrong key keeps us from reading again, so that it is known wherever the bridge runs.
+    """
+
+    def __init__(
+        self, read: KeysReader, clock: Callable[[], float], *, refresh_seconds: float = 60.0
+    ) -> None:
+        """Read keys with ``read``.
+
+        Args:
+            read: reads them.
+            clock: seconds of a clock that never goes back.
+            refresh_seconds: how long a wrong key, or a failure, keeps the next one from causing
+                another read.
+        """
         self._read = read
         self._clock = clock
-        self._digests: list[bytes] = []
+        self._refresh_seconds = refresh_seconds
+        self._digests: list[tuple[str, bytes]] = []
         self._read_at = float("-inf")
         self._tried_at = float("-inf")
+        self._last_try_failed = False
 
-    def accept(self, offered: ApiKey) -> bool:
-        """Whether a key is right; compared in constant time.
+    def accept(self, offered: ApiKey) -> Acceptance | None:
+        """Which version's key an offered one is; compared in constant time. None where none is.
 
-        A wrong key may be one that is newer than ours: the keys are read again then, at most once
-        a minute.
+        An unknown key may be one that is newer than ours: the keys are read again then, at most
+        once in ``refresh_seconds``.
 
         Raises:
-            KeysUnavailable: there are no keys to compare with.
+            KeysUnavailable: there are no keys to compare with, or newer ones could not be read.
         """
         if self._clock() - self._read_at >= KEPT_SECONDS:
             self._refresh()
-        if self._matches(offered):
-            return True
-        return self._refresh() and self._matches(offered)
+        found = self._matching(offered)
+        if found is None and self._refresh():
+            found = self._matching(offered)
+        if found is None and self._last_try_failed:
+            raise KeysUnavailable("they could not be read again")
+        return found
 
-    def _matches(self, offered: ApiKey) -> bool:
+    def _matching(self, offered: ApiKey) -> Acceptance | None:
         digest = offered.digest()
         # Every key is compared, so that the time does not say which one was right.
-        return sum(hmac.compare_digest(digest, one) for one in self._digests) > 0
+        matching = [
+            version_id for version_id, one in self._digests if hmac.compare_digest(digest, one)
+        ]
+        return Acceptance(matching[0], len(self._digests) > 1) if matching else None
 
     def _refresh(self) -> bool:
         now = self._clock()
-        if now - self._tried_at < REFRESH_SECONDS:
+        if now - self._tried_at < self._refresh_seconds:
             if not self._digests:
-                raise KeysUnavailable("tried less than a minute ago")
+                raise KeysUnavailable("tried a moment ago")
             return False
         self._tried_at = now
         try:
             keys = self._read()
         except KeysUnavailable:
+            self._last_try_failed = True
             if not self._digests:
                 raise
             return False
-        self._digests = [key.digest() for key in keys]
+        self._last_try_failed = False
+        self._digests = [(one.version_id, one.key.digest()) for one in keys]
         self._read_at = now
         return True

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import os
-import sys
 import time
 from typing import Any
 
@@ -12,6 +11,7 @@ from openreplay_cw_stack.runtime.bridge.aws import CloudWatchLogsReader, Secrets
 from openreplay_cw_stack.runtime.bridge.bridge import Bridge
 from openreplay_cw_stack.runtime.bridge.credentials import ApiKeys
 from openreplay_cw_stack.runtime.bridge.settings import Settings
+from openreplay_cw_stack.runtime.own_log import print_line
 
 
 def handler(event: object, _context: object) -> dict[str, Any]:
@@ -24,14 +24,17 @@ def _bridge() -> Bridge:
     settings = Settings.from_environment(os.environ)
     return Bridge(
         settings=settings,
-        keys=ApiKeys(SecretsManagerKeys(settings.api_key_secret_arn), time.monotonic),
+        keys=ApiKeys(
+            SecretsManagerKeys(
+                settings.api_key_secret_arn,
+                previous_seconds=settings.previous_key_seconds,
+                clock=time.time,
+            ),
+            time.monotonic,
+            refresh_seconds=settings.key_refresh_seconds,
+        ),
         group=CloudWatchLogsReader(settings.linked_log_group),
         clock_ms=lambda: int(time.time() * 1000),
         timer=time.monotonic,
-        emit=_print_line,
+        emit=print_line,
     )
-
-
-def _print_line(line: str) -> None:
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()

@@ -27,6 +27,8 @@ class Settings:
         hold_until_over: hold the answer back while the session may be running.
         show_log_group: whether a message begins with its log group.
         deadline_seconds: how long a question may take.
+        previous_key_seconds: how long a key is accepted after it was replaced.
+        key_refresh_seconds: how long a wrong key keeps the next from causing another read.
     """
 
     deployment: str
@@ -39,6 +41,8 @@ class Settings:
     hold_until_over: bool = False
     show_log_group: bool = True
     deadline_seconds: float = 10.0
+    previous_key_seconds: float = 604_800.0
+    key_refresh_seconds: float = 60.0
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
@@ -60,6 +64,8 @@ class Settings:
             hold_until_over=environment["HOLD_UNTIL_OVER"] == "true",
             show_log_group=environment["SHOW_LOG_GROUP"] == "true",
             deadline_seconds=float(environment["DEADLINE_SECONDS"]),
+            previous_key_seconds=float(environment["PREVIOUS_KEY_SECONDS"]),
+            key_refresh_seconds=float(environment["KEY_REFRESH_SECONDS"]),
         )
 
     def allows(self, source_address: str) -> bool:

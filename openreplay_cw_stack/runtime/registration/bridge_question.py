@@ -13,6 +13,10 @@ from urllib.parse import SplitResult
 from openreplay_cw_stack.runtime.registration.http_calls import RegistrationFailed, call
 
 
+class AddressRefused(RegistrationFailed):
+    """The bridge does not answer the address that we ask from; it may well answer OpenReplay's."""
+
+
 @dataclass(frozen=True)
 class BridgeForm:
     """The three values of OpenReplay's Elasticsearch form.
@@ -40,6 +44,7 @@ def ask_bridge(bridge: SplitResult, form: BridgeForm) -> None:
         form: what OpenReplay is told.
 
     Raises:
+        AddressRefused: the bridge has ``allowed_source_ranges``, and we are in none of them.
         RegistrationFailed: the bridge cannot be reached, or refuses the key.
     """
     key = base64.b64encode(f"{form.api_key_id}:{form.api_key}".encode()).decode()
@@ -50,11 +55,12 @@ def ask_bridge(bridge: SplitResult, form: BridgeForm) -> None:
         headers={"Authorization": f"APIKey {key}"},
         body={"size": 1},
     )
-    if answer.status in (401, 403):
-        raise RegistrationFailed(
-            f"the bridge refuses its own key from here ({answer.status}): is this address among "
-            "the allowed_source_ranges?"
+    if answer.status == 403:
+        raise AddressRefused(
+            "the bridge does not answer this address, which is not among the allowed_source_ranges"
         )
+    if answer.status == 401:
+        raise RegistrationFailed("the bridge refuses its own key: was it replaced a moment ago?")
     if answer.status != 200 or answer.headers.get("x-elastic-product") != "Elasticsearch":
         raise RegistrationFailed(
             f"the bridge's URL answered with {answer.status}: is it the bridge?"

@@ -12,7 +12,7 @@ import ssl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult
 
 TIMEOUT_SECONDS = 20.0
 """How long each step of a call may take."""
@@ -43,35 +43,6 @@ class Answer:
     headers: Mapping[str, str]
     body: Any
     text: str
-
-
-def checked_url(url: str, *, insecure: bool = False) -> SplitResult:
-    """A server's address, taken apart.
-
-    Args:
-        url: such as ``https://openreplay.example``, with or without a path.
-        insecure: allow ``http://``, where everybody on the way can read what is sent.
-
-    Raises:
-        ValueError: it is none, is not encrypted, or has credentials in it.
-    """
-    parts = urlsplit(url.strip())
-    if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError(f"{url.strip()!r} is no address: write https://, host, and nothing else")
-    if parts.username or parts.password or parts.query or parts.fragment:
-        raise ValueError(
-            "the address has a user, a password, a query or a fragment in it: leave them out"
-        )
-    if parts.scheme == "http" and not insecure:
-        raise ValueError(
-            f"http://{parts.hostname} is not encrypted: credentials are sent there; use https://, "
-            "or allow it with insecure"
-        )
-    try:
-        parts.port  # noqa: B018
-    except ValueError:
-        raise ValueError(f"the port in the address of {parts.hostname} is no number") from None
-    return parts
 
 
 def call(

@@ -86,6 +86,17 @@ def register_service_account(
     _check_stored(openreplay, path, form.as_options())
 
 
+def unregister_service_account(openreplay: LoggedIn, project: int) -> None:
+    """Have OpenReplay up to v1.20 poll no more. Nothing happens where it does not.
+
+    Raises:
+        RegistrationFailed: OpenReplay answers with an error.
+    """
+    removed = openreplay.ask("DELETE", CLOUDWATCH_PATH.format(project=project))
+    if removed.status not in (200, 404, 405):
+        raise _refused(openreplay, removed)
+
+
 def stored_options(openreplay: LoggedIn, path: str) -> dict[str, object]:
     """What OpenReplay has stored at a path; empty where there is nothing."""
     body = openreplay.ask("GET", path).body

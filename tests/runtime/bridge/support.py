@@ -10,7 +10,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from openreplay_cw_stack.runtime.bridge.bridge import Bridge
-from openreplay_cw_stack.runtime.bridge.credentials import ApiKey, ApiKeys, KeysUnavailable
+from openreplay_cw_stack.runtime.bridge.credentials import (
+    ApiKey,
+    ApiKeys,
+    KeysUnavailable,
+    KeyVersion,
+)
 from openreplay_cw_stack.runtime.bridge.session_lines import Page, ReadFailed
 from openreplay_cw_stack.runtime.bridge.settings import Settings
 from openreplay_cw_stack.runtime.linked_line import LinkedLine
@@ -84,7 +89,7 @@ class World:
 
     settings: Settings = SETTINGS
     group: Group = field(default_factory=Group)
-    keys: Sequence[ApiKey] = (KEY,)
+    keys: Sequence[KeyVersion] = (KeyVersion("version-1", KEY),)
     keys_failure: str | None = None
     key_reads: int = 0
     now_ms: int = NOW_MS
@@ -94,7 +99,7 @@ class World:
     def __post_init__(self) -> None:
         self.api_keys = ApiKeys(self._read_keys, lambda: self.seconds)
 
-    def _read_keys(self) -> Sequence[ApiKey]:
+    def _read_keys(self) -> Sequence[KeyVersion]:
         self.key_reads += 1
         if self.keys_failure:
             raise KeysUnavailable(self.keys_failure)

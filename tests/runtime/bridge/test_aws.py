@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime, timezone
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
 from openreplay_cw_stack.runtime.bridge.aws import CloudWatchLogsReader, SecretsManagerKeys
-from openreplay_cw_stack.runtime.bridge.credentials import ApiKey, KeysUnavailable
+from openreplay_cw_stack.runtime.bridge.credentials import ApiKey, KeysUnavailable, KeyVersion
 from openreplay_cw_stack.runtime.bridge.session_lines import Page, ReadFailed
 
 
@@ -67,23 +68,51 @@ class TestReader:
         assert failed.value.__suppress_context__
 
 
-def secret(api_key: str) -> dict[str, str]:
-    return {"SecretString": json.dumps({"api_key_id": "openreplay", "api_key": api_key})}
+MADE_AT = datetime(2026, 11, 24, tzinfo=timezone.utc)
+DAY = 86_400.0
+
+
+def secret(api_key: str) -> dict[str, Any]:
+    return {
+        "VersionId": f"version of {api_key}",
+        "CreatedDate": MADE_AT,
+        "SecretString": json.dumps({"api_key_id": "openreplay", "api_key": api_key}),
+    }
+
+
+def a_version(api_key: str) -> KeyVersion:
+    return KeyVersion(f"version of {api_key}", ApiKey("openreplay", api_key))
+
+
+NO_SUCH = failure("ResourceNotFoundException")
+
+
+def read(client: Client, *, days_later: float = 1.0) -> list[KeyVersion]:
+    now = MADE_AT.timestamp() + days_later * DAY
+    reader = SecretsManagerKeys("arn", previous_seconds=7 * DAY, clock=lambda: now, client=client)
+    return list(reader())
 
 
 class TestKeys:
-    def test_the_current_and_the_previous(self) -> None:
-        client = Client(secret("new"), secret("old"))
-        keys = SecretsManagerKeys("arn", client)()
-        assert keys == [ApiKey("openreplay", "new"), ApiKey("openreplay", "old")]
-        assert [call["VersionStage"] for call in client.calls] == ["AWSCURRENT", "AWSPREVIOUS"]
+    def test_the_current_the_pending_and_the_previous(self) -> None:
+        client = Client(secret("new"), secret("next"), secret("old"))
+        assert read(client) == [a_version("new"), a_version("next"), a_version("old")]
+        stages = [call["VersionStage"] for call in client.calls]
+        assert stages == ["AWSCURRENT", "AWSPENDING", "AWSPREVIOUS"]
 
-    @pytest.mark.parametrize(
-        "previous", [failure("ResourceNotFoundException"), {"SecretString": "{"}, {}]
-    )
+    def test_the_previous_one_is_refused_when_its_time_is_up(self) -> None:
+        client = Client(secret("new"), NO_SUCH, secret("old"))
+        assert read(client, days_later=7.0) == [a_version("new")]
+        client = Client(secret("new"), NO_SUCH, secret("old"))
+        assert read(client, days_later=6.9) == [a_version("new"), a_version("old")]
+
+    def test_one_version_with_two_labels_is_one_key(self) -> None:
+        client = Client(secret("new"), secret("new"), secret("old"))
+        assert read(client) == [a_version("new"), a_version("old")]
+
+    @pytest.mark.parametrize("previous", [NO_SUCH, {"SecretString": "{"}, {}])
     def test_the_current_alone(self, previous: Any) -> None:
-        keys = SecretsManagerKeys("arn", Client(secret("new"), previous))()
-        assert keys == [ApiKey("openreplay", "new")]
+        assert read(Client(secret("new"), previous, previous)) == [a_version("new")]
 
     @pytest.mark.parametrize(
         "current",
@@ -91,5 +120,5 @@ class TestKeys:
     )
     def test_no_current_one(self, current: Any) -> None:
         with pytest.raises(KeysUnavailable) as unavailable:
-            SecretsManagerKeys("arn", Client(current))()
+            read(Client(current))
         assert "secret text" not in str(unavailable.value)

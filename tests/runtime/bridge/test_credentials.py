@@ -9,9 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openreplay_cw_stack.runtime.bridge.credentials import (
+    Acceptance,
     ApiKey,
     ApiKeys,
     KeysUnavailable,
+    KeyVersion,
     parse_authorization,
 )
 
@@ -73,11 +75,11 @@ class Source:
     now: float = 0.0
     reads: int = field(default=0)
 
-    def __call__(self) -> Sequence[ApiKey]:
+    def __call__(self) -> Sequence[KeyVersion]:
         self.reads += 1
         if self.keys is None:
             raise KeysUnavailable("ThrottlingException")
-        return self.keys
+        return [KeyVersion(f"version of {key.api_key}", key) for key in self.keys]
 
 
 class TestApiKeys:
@@ -131,7 +133,30 @@ class TestApiKeys:
         assert self.keys.accept(OLD)
         self.source.keys, self.source.now = None, 301.0
         assert self.keys.accept(OLD)
+
+    def test_a_key_that_may_be_newer_is_not_refused_while_keys_cannot_be_read(self) -> None:
+        assert self.keys.accept(OLD)
+        self.source.keys, self.source.now = None, 301.0
+        for _ in range(3):
+            with pytest.raises(KeysUnavailable):
+                self.keys.accept(NEW)
+        assert self.source.reads == 2
+        self.source.keys, self.source.now = (OLD,), 362.0
         assert not self.keys.accept(NEW)
+
+    def test_which_version_it_was_and_whether_there_are_others(self) -> None:
+        self.source.keys = (NEW, OLD)
+        assert self.keys.accept(OLD) == Acceptance("version of old", is_one_of_several=True)
+        self.source.keys, self.source.now = (NEW,), 301.0
+        assert self.keys.accept(NEW) == Acceptance("version of new", is_one_of_several=False)
+
+    def test_how_often_keys_are_read_again_can_be_set(self) -> None:
+        keys = ApiKeys(self.source, lambda: self.source.now, refresh_seconds=2.0)
+        assert keys.accept(OLD)
+        self.source.keys, self.source.now = (NEW,), 1.9
+        assert not keys.accept(NEW)
+        self.source.now = 2.0
+        assert keys.accept(NEW)
 
     def test_keys_that_never_could_be_read(self) -> None:
         self.source.keys = None

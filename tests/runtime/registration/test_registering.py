@@ -9,7 +9,6 @@ from openreplay_cw_stack.runtime.registration.bridge_question import BridgeForm
 from openreplay_cw_stack.runtime.registration.http_calls import (
     RegistrationFailed,
     Unreachable,
-    checked_url,
 )
 from openreplay_cw_stack.runtime.registration.openreplay_api import (
     LoggedIn,
@@ -22,6 +21,7 @@ from openreplay_cw_stack.runtime.registration.registering import (
     register_service_account,
     unregister_bridge,
 )
+from openreplay_cw_stack.tagging.openreplay_project import checked_url
 from tests.runtime.registration.openreplay_server import (
     EMAIL,
     PASSWORD,

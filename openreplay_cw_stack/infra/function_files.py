@@ -1,0 +1,58 @@
+"""Which files a Lambda function of ours is deployed with: its module, and what that imports."""
+
+from __future__ import annotations
+
+import ast
+import functools
+from collections.abc import Iterator
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parents[1]
+
+
+def files_of(module: str) -> list[str]:
+    """The files that a module of this package needs, as paths from the package's parent.
+
+    Args:
+        module: its whole name, such as ``openreplay_cw_stack.runtime.bridge.handler``.
+    """
+    found: dict[str, None] = {}
+    waiting = [module]
+    while waiting:
+        for name in _with_parents(waiting.pop()):
+            path = _path(name)
+            if path is not None and path not in found:
+                found[path] = None
+                # What the package itself imports are the constructs, when they are asked for.
+                waiting += [] if name == PACKAGE.name else _imports(path)
+    return sorted(found)
+
+
+def _with_parents(name: str) -> list[str]:
+    parts = name.split(".")
+    return [".".join(parts[: count + 1]) for count in range(len(parts))]
+
+
+def _path(name: str) -> str | None:
+    """The file of a module or package; None for a name in a module."""
+    place = name.replace(".", "/")
+    for path in (f"{place}.py", f"{place}/__init__.py"):
+        if (PACKAGE.parent / path).exists():
+            return path
+    return None
+
+
+@functools.cache
+def _imports(path: str) -> tuple[str, ...]:
+    return tuple(_names_imported(ast.parse((PACKAGE.parent / path).read_bytes())))
+
+
+def _names_imported(tree: ast.Module) -> Iterator[str]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        yield from (name for name in names if name.split(".")[0] == PACKAGE.name)

@@ -1,0 +1,325 @@
+"""Rotation of the bridge's API key and of the service account's access key.
+
+AWS documentation, "Rotate AWS Secrets Manager secrets": Secrets Manager invokes the function for
+each step, when the schedule says so. Where a person has told OpenReplay the key, nothing is taken
+out of use before that key is seen in use; see ``openreplay_cw_stack.runtime.rotation``.
+"""
+
+from __future__ import annotations
+
+import aws_cdk as cdk
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_secretsmanager as secretsmanager
+from constructs import Construct
+
+from openreplay_cw_stack.infra.acknowledgements import acknowledge
+from openreplay_cw_stack.infra.lambda_function import (
+    acknowledge_no_queue,
+    lambda_function,
+    own_log_group,
+)
+from openreplay_cw_stack.infra.metrics import metric_of
+from openreplay_cw_stack.infra.project_registrations import ProjectRegistrations
+from openreplay_cw_stack.infra.schedules import invoke_each_hour
+from openreplay_cw_stack.infra.secrets import let_tag
+from openreplay_cw_stack.infra.service_account import ServiceAccount
+from openreplay_cw_stack.infra.session_search_bridge import KEY_REFRESH, SessionSearchBridge
+
+DEFAULT_GRACE = cdk.Duration.days(7)
+_SHORTEST, _LONGEST = cdk.Duration.hours(4), cdk.Duration.days(1000)
+# As long as one run of a step can take to store the key that it has made.
+_ORPHAN_AFTER = cdk.Duration.seconds(60)
+_SPARE = cdk.Duration.seconds(10)
+_NOBODY_FLOODS = (
+    "Secrets Manager, a schedule and CloudFormation invoke it and nobody else: nothing outside the "
+    "account can use up concurrency with it"
+)
+
+
+class KeyRotation(Construct):
+    """Rotates the keys of one deployment.
+
+    Attributes:
+        function: the rotation function.
+        log_group: the function's own log group. It never holds a key.
+        deployment: the value of the metric dimension ``Deployment``.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        every: cdk.Duration,
+        grace: cdk.Duration | None = None,
+        linked_log_group: logs.ILogGroup,
+        deployment: str,
+        bridge: SessionSearchBridge | None = None,
+        service_account: ServiceAccount | None = None,
+        registrations: ProjectRegistrations | None = None,
+        encryption_key: kms.IKey | None = None,
+    ) -> None:
+        """Rotate keys.
+
+        Args:
+            scope: the parent construct.
+            construct_id: the id under it.
+            every: how often, 4 hours to 1000 days, in whole hours.
+            grace: how long the bridge accepts a key that was replaced, at most, and how long a
+                disabled access key can be enabled again; default: seven days. At most ``every``.
+            linked_log_group: what the access key reads.
+            deployment: the value of the metric dimension of that name.
+            bridge: whose API key is rotated.
+            service_account: whose access key is rotated; made with ``rotated=True``.
+            registrations: whom the new keys are told.
+            encryption_key: encrypts the secrets, and the function's own log group.
+
+        Raises:
+            ValueError: a time is out of its range, or there is nothing to rotate.
+        """
+        grace = grace or DEFAULT_GRACE
+        check_rotation(every, grace)
+        if bridge is None and service_account is None:
+            raise ValueError(
+                "rotation is set, but there is no key to rotate: bridge and service_account are "
+                "both False"
+            )
+        super().__init__(scope, construct_id)
+        self.deployment = deployment
+        self._encryption_key = encryption_key
+        self.log_group = own_log_group(self, logs.RetentionDays.TWO_WEEKS, encryption_key)
+        environment = {
+            "DEPLOYMENT": deployment,
+            "LINKED_LOG_GROUP": linked_log_group.log_group_name,
+            "GRACE_SECONDS": _seconds(grace),
+            "NOTICE_SECONDS": _seconds(_notice(grace)),
+            "ORPHAN_AFTER_SECONDS": _seconds(_ORPHAN_AFTER),
+            "KNOWN_AFTER_SECONDS": _seconds(KEY_REFRESH.plus(_SPARE)),
+        }
+        secrets: list[secretsmanager.Secret] = []
+        if bridge is not None:
+            environment["API_KEY_SECRET_ARN"] = bridge.secret.secret_arn
+            secrets.append(bridge.secret)
+        if service_account is not None:
+            environment["ACCESS_KEY_SECRET_ARN"] = service_account.secret.secret_arn
+            environment["USER_NAME"] = service_account.user.user_name
+            secrets.append(service_account.secret)
+        if registrations is not None:
+            environment["API_KEY_PROJECTS"] = ",".join(registrations.names(cloud_watch=False))
+            environment["ACCESS_KEY_PROJECTS"] = ",".join(registrations.names(cloud_watch=True))
+            environment["REGISTRATION_FUNCTIONS"] = ",".join(
+                one.function_name for one in registrations.functions.values()
+            )
+        self.function = lambda_function(
+            self,
+            room="rotation",
+            description="Rotates the keys that OpenReplay uses",
+            log_group=self.log_group,
+            statements=self._statements(secrets, bridge, service_account, registrations),
+            environment=environment,
+            memory_size=256,
+            timeout=cdk.Duration.minutes(5),
+            reserved_concurrency=None,
+            nothing_reserved=_NOBODY_FLOODS,
+            no_network="It calls the public endpoints of IAM, Secrets Manager, CloudWatch and "
+            "AWS Lambda over TLS, accepts no connection, and reaches nothing in a VPC",
+        )
+        self._acknowledge(bridge is not None)
+        permission = self._let_secrets_manager_invoke()
+        for secret in secrets:
+            # The bridge has a key from the beginning; the service account's first one is made now.
+            first = service_account is not None and secret is service_account.secret
+            schedule = secretsmanager.CfnRotationSchedule(
+                secret,
+                "Rotation",
+                secret_id=secret.secret_arn,
+                rotation_lambda_arn=self.function.function_arn,
+                rotate_immediately_on_update=first,
+                rotation_rules=secretsmanager.CfnRotationSchedule.RotationRulesProperty(
+                    schedule_expression=_rate(every)
+                ),
+            )
+            schedule.node.add_dependency(permission, self.function)
+            if first and service_account is not None:
+                self._follow_deployments(service_account, linked_log_group, schedule, registrations)
+        invoke_each_hour(self, self.function, "Looks after the keys that were replaced")
+
+    def metric(
+        self,
+        metric_name: str,
+        dimensions: dict[str, str] | None = None,
+        *,
+        statistic: str = "Sum",
+        period: cdk.Duration | None = None,
+        label: str | None = None,
+    ) -> cloudwatch.Metric:
+        """A metric of the rotation's; over five minutes by default."""
+        return metric_of(
+            self.deployment,
+            metric_name,
+            dimensions,
+            statistic=statistic,
+            period=period,
+            label=label,
+        )
+
+    def _let_secrets_manager_invoke(self) -> lambda_.CfnPermission:
+        return lambda_.CfnPermission(
+            self,
+            "Permission",
+            action="lambda:InvokeFunction",
+            function_name=self.function.function_arn,
+            principal="secretsmanager.amazonaws.com",
+            source_account=cdk.Stack.of(self).account,
+        )
+
+    def _follow_deployments(
+        self,
+        service_account: ServiceAccount,
+        linked_log_group: logs.ILogGroup,
+        schedule: secretsmanager.CfnRotationSchedule,
+        registrations: ProjectRegistrations | None,
+    ) -> None:
+        """Wait for the first key, and delete the keys before the user."""
+        keys = cdk.CustomResource(
+            self,
+            "Keys",
+            resource_type="Custom::OpenReplayAccessKeys",
+            service_token=self.function.function_arn,
+            service_timeout=cdk.Duration.minutes(6),
+            properties={
+                "UserName": service_account.user.user_name,
+                "LogGroupName": linked_log_group.log_group_name,
+            },
+        )
+        keys.node.add_dependency(schedule, service_account)
+        if registrations is not None:
+            registrations.register_after(keys)
+
+    def _statements(
+        self,
+        secrets: list[secretsmanager.Secret],
+        bridge: SessionSearchBridge | None,
+        service_account: ServiceAccount | None,
+        registrations: ProjectRegistrations | None,
+    ) -> list[iam.PolicyStatement]:
+        arns = [secret.secret_arn for secret in secrets]
+        statements = [
+            iam.PolicyStatement(
+                sid="RotateTheSecrets",
+                actions=[
+                    "secretsmanager:DescribeSecret",
+                    "secretsmanager:GetSecretValue",
+                    "secretsmanager:PutSecretValue",
+                    "secretsmanager:UpdateSecretVersionStage",
+                ],
+                resources=arns,
+            ),
+            let_tag(arns),
+        ]
+        if bridge is not None:
+            statements.append(
+                iam.PolicyStatement(
+                    sid="SeeWhichKeyIsUsed",
+                    actions=["cloudwatch:GetMetricStatistics"],
+                    resources=["*"],
+                )
+            )
+        if service_account is not None:
+            statements += _statements_of_service_account(self, service_account)
+        if registrations is not None:
+            statements.append(
+                iam.PolicyStatement(
+                    sid="HaveTheProjectsTold",
+                    actions=["lambda:InvokeFunction"],
+                    resources=[one.function_arn for one in registrations.functions.values()],
+                )
+            )
+        if self._encryption_key is not None:
+            statements.append(
+                iam.PolicyStatement(
+                    sid="UseTheKey",
+                    actions=["kms:Decrypt", "kms:GenerateDataKey"],
+                    resources=[self._encryption_key.key_arn],
+                )
+            )
+        return statements
+
+    def _acknowledge(self, reads_metrics: bool) -> None:
+        acknowledge_no_queue(self.function)
+        if reads_metrics:
+            policy = self.node.find_child("Policy")
+            acknowledge(
+                policy,
+                {
+                    "AwsSolutions-IAM5[Resource::*]": "cloudwatch:GetMetricStatistics takes no "
+                    "resource; it reads how often each key was used, so that none is refused "
+                    "while OpenReplay still has it"
+                },
+            )
+
+
+def _statements_of_service_account(
+    scope: Construct, service_account: ServiceAccount
+) -> list[iam.PolicyStatement]:
+    return [
+        iam.PolicyStatement(
+            sid="ReplaceTheAccessKey",
+            actions=[
+                "iam:ListAccessKeys",
+                "iam:CreateAccessKey",
+                "iam:UpdateAccessKey",
+                "iam:DeleteAccessKey",
+                "iam:GetAccessKeyLastUsed",
+            ],
+            resources=[service_account.user.user_arn],
+        ),
+        iam.PolicyStatement(
+            sid="GoOnWithARotation",
+            actions=["secretsmanager:RotateSecret"],
+            resources=[service_account.secret.secret_arn],
+        ),
+        iam.PolicyStatement(
+            sid="SeeWhetherTheStackGoes",
+            actions=["cloudformation:DescribeStacks"],
+            resources=[cdk.Stack.of(scope).stack_id],
+        ),
+    ]
+
+
+def check_rotation(every: cdk.Duration, grace: cdk.Duration) -> None:
+    """Refuse what Secrets Manager refuses, and a grace that the next rotation would cut short.
+
+    Raises:
+        ValueError: a time is out of its range.
+    """
+    hours = every.to_hours(integral=False)
+    if not _SHORTEST.to_hours() <= hours <= _LONGEST.to_hours() or hours != int(hours):
+        raise ValueError(
+            f"rotation must be 4 hours to 1000 days, in whole hours, not {hours:g} hours"
+        )
+    if not 1 <= grace.to_hours(integral=False) <= hours:
+        raise ValueError(
+            f"rotation_grace must be an hour or more and at most rotation ({hours:g} hours), not "
+            f"{grace.to_hours(integral=False):g} hours"
+        )
+
+
+def _rate(every: cdk.Duration) -> str:
+    """Secrets Manager User Guide, "Schedule expressions": rate() in hours or days."""
+    hours = int(every.to_hours())
+    number, unit = (hours // 24, "day") if hours % 24 == 0 else (hours, "hour")
+    return f"rate({number} {unit}{'' if number == 1 else 's'})"
+
+
+def _notice(grace: cdk.Duration) -> cdk.Duration:
+    """When a person is told that the reader has not taken up the key: while there is time left."""
+    return cdk.Duration.seconds(min(cdk.Duration.days(1).to_seconds(), grace.to_seconds() / 2))
+
+
+def _seconds(duration: cdk.Duration) -> str:
+    return f"{duration.to_seconds():.0f}"

@@ -1,0 +1,25 @@
+"""Secrets of Secrets Manager in policies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_secretsmanager as secretsmanager
+
+_OUR_TAGS = "openreplay-cw-stack:*"
+
+
+def arn_to_read(secret: secretsmanager.ISecret) -> str:
+    """The ARN for a policy; a secret imported by name lacks the six random characters."""
+    return secret.secret_full_arn or f"{secret.secret_arn}-??????"
+
+
+def let_tag(secret_arns: Sequence[str]) -> iam.PolicyStatement:
+    """Let a function note on secrets what OpenReplay was told, and no other tag."""
+    return iam.PolicyStatement(
+        sid="NoteOnTheSecret",
+        actions=["secretsmanager:TagResource"],
+        resources=list(secret_arns),
+        conditions={"ForAllValues:StringLike": {"aws:TagKeys": [_OUR_TAGS]}},
+    )

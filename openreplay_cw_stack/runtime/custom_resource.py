@@ -1,0 +1,95 @@
+"""Custom resources of CloudFormation: what it tells a function, and the answer it waits for.
+
+AWS documentation, "Custom resource reference": the event has ``RequestType``, ``ResponseURL``,
+``StackId``, ``RequestId``, ``LogicalResourceId``, ``ResourceProperties`` (texts), on updates
+``OldResourceProperties`` and, but on creation, ``PhysicalResourceId``. The answer is put to the
+response URL, an address of S3 that holds its own signature. Without one, the stack waits an hour.
+"""
+
+from __future__ import annotations
+
+import json
+import urllib.request
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from openreplay_cw_stack.runtime.aws_calls import error_code
+
+_TIMEOUT_SECONDS = 15
+
+
+class DeploymentFailed(Exception):
+    """The deployment is to be rolled back. The message says why and is shown; it has no secret."""
+
+
+@dataclass(frozen=True)
+class DeploymentEvent:
+    """What CloudFormation tells.
+
+    Attributes:
+        is_delete: whether the resource goes.
+        stack_id: the stack's ARN.
+        properties: the resource's properties.
+        old_properties: as they were before an update; empty else.
+        physical_id: the resource's id; empty on creation.
+    """
+
+    is_delete: bool
+    stack_id: str
+    properties: Mapping[str, Any]
+    old_properties: Mapping[str, Any] = field(default_factory=dict)
+    physical_id: str = ""
+
+
+def is_deployment_event(event: Mapping[str, object]) -> bool:
+    """Whether an event comes from CloudFormation."""
+    return "RequestType" in event and "ResponseURL" in event
+
+
+def answer_deployment(
+    event: Mapping[str, Any],
+    context: object,
+    follow: Callable[[DeploymentEvent], str],
+    put: Callable[[str, bytes], None] | None = None,
+) -> None:
+    """Follow a deployment and tell CloudFormation how it went, whatever happens.
+
+    Args:
+        event: CloudFormation's.
+        context: AWS Lambda's; it names the log stream where more is to be read.
+        follow: does the work; returns the resource's physical id.
+        put: sends the answer; for tests.
+    """
+    deployment = DeploymentEvent(
+        is_delete=event["RequestType"] == "Delete",
+        stack_id=event["StackId"],
+        properties=event.get("ResourceProperties", {}),
+        old_properties=event.get("OldResourceProperties", {}),
+        physical_id=event.get("PhysicalResourceId", ""),
+    )
+    status, reason = "SUCCESS", ""
+    physical_id = deployment.physical_id or f"{event['LogicalResourceId']}-not-made"
+    try:
+        physical_id = follow(deployment)
+    except DeploymentFailed as failed:
+        status, reason = "FAILED", str(failed)
+    except Exception as error:
+        status, reason = "FAILED", error_code(error)
+    stream = getattr(context, "log_stream_name", "")
+    answer = {
+        "Status": status,
+        "Reason": f"{reason} (log stream {stream})".strip(),
+        "PhysicalResourceId": physical_id,
+        **{name: event[name] for name in ("StackId", "RequestId", "LogicalResourceId")},
+    }
+    (put or _put)(event["ResponseURL"], json.dumps(answer).encode())
+
+
+def _put(url: str, body: bytes) -> None:
+    # The signature of the URL covers an empty content type.
+    request = urllib.request.Request(  # noqa: S310
+        url, data=body, method="PUT", headers={"Content-Type": ""}
+    )
+    with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS):  # noqa: S310
+        pass

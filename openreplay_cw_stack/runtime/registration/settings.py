@@ -1,0 +1,53 @@
+"""The unattended registration's settings, from the function's environment.
+
+The construct writes these variables and nothing else does; a test holds the two together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the registration of one project has to know.
+
+    Attributes:
+        deployment: the value of the metric dimension of that name.
+        url: OpenReplay's address.
+        project_id: the project's number.
+        insecure: whether ``http://`` is allowed.
+        login_secret_arn: the secret with ``email`` and ``password`` of a member.
+        key_secret_arn: the secret with the key to tell.
+        bridge_url: the bridge's URL; empty where the project polls with the access key.
+        force: register the access key with a version that loses other errors for it.
+    """
+
+    deployment: str
+    url: str
+    project_id: int
+    insecure: bool
+    login_secret_arn: str
+    key_secret_arn: str
+    bridge_url: str
+    force: bool
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Settings:
+        """Read the variables that the construct sets.
+
+        Raises:
+            KeyError: one is missing.
+            ValueError: the project's number is none.
+        """
+        return cls(
+            deployment=environment["DEPLOYMENT"],
+            url=environment["OPENREPLAY_URL"],
+            project_id=int(environment["PROJECT_ID"]),
+            insecure=environment["INSECURE"] == "true",
+            login_secret_arn=environment["LOGIN_SECRET_ARN"],
+            key_secret_arn=environment["KEY_SECRET_ARN"],
+            bridge_url=environment["BRIDGE_URL"],
+            force=environment["FORCE"] == "true",
+        )

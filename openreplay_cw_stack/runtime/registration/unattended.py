@@ -1,0 +1,171 @@
+"""Registration without a person: on a deployment, after a rotation, and each hour until it worked.
+
+What cannot be reached is said, counted and tried again; it never stops a deployment. Which version
+of a key the project was told is noted on the key's secret, so that an hour in which nothing has
+changed costs one call of AWS and no login.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import Enum
+from typing import Protocol
+
+from openreplay_cw_stack.runtime.aws_calls import CallFailed
+from openreplay_cw_stack.runtime.registration.bridge_question import (
+    AddressRefused,
+    BridgeForm,
+    ask_bridge,
+)
+from openreplay_cw_stack.runtime.registration.http_calls import RegistrationFailed
+from openreplay_cw_stack.runtime.registration.openreplay_api import LoggedIn, log_in
+from openreplay_cw_stack.runtime.registration.registering import (
+    CloudWatchForm,
+    register_bridge,
+    register_service_account,
+    unregister_bridge,
+    unregister_service_account,
+)
+from openreplay_cw_stack.runtime.registration.settings import Settings
+from openreplay_cw_stack.tagging.openreplay_project import checked_url, project_name, told_tag
+
+
+class Task(Enum):
+    """What is asked of the registration."""
+
+    LOOK = "look"
+    """Tell the project the current key, where it was told another or none."""
+    REGISTER = "register"
+    """Tell it in any case."""
+    REMOVE = "remove"
+    """Have the project ask no more."""
+
+
+class Outcome(Enum):
+    """How it went."""
+
+    TOLD = "told"
+    UNCHANGED = "unchanged"
+    REMOVED = "removed"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True)
+class CurrentKey:
+    """A secret's current version.
+
+    Attributes:
+        version_id: its id.
+        document: its value; empty where there is no key yet.
+        told: the version that the project was told, or None.
+    """
+
+    version_id: str
+    document: Mapping[str, str]
+    told: str | None
+
+
+class Secrets(Protocol):
+    """Secrets Manager. Every call may raise :class:`CallFailed`."""
+
+    def current(self, arn: str, tag: str) -> CurrentKey:
+        """The current version of a secret, and what a tag of it says."""
+
+    def document(self, arn: str) -> Mapping[str, str]:
+        """The JSON object that a secret holds now."""
+
+    def tag(self, arn: str, key: str, value: str) -> None:
+        """Note something on a secret."""
+
+
+@dataclass(frozen=True)
+class Registration:
+    """The registration of one deployment with one project.
+
+    Attributes:
+        settings: see :class:`Settings`.
+        secrets: where the key and the login are.
+        say: takes a level and a message for the function's own log.
+    """
+
+    settings: Settings
+    secrets: Secrets
+    say: Callable[[str, str], None]
+
+    @property
+    def project(self) -> str:
+        """The project's name, as in metrics and tags."""
+        return project_name(self.settings.url, self.settings.project_id)
+
+    def run(self, task: Task) -> Outcome:
+        """Do what is asked. Never raises."""
+        try:
+            outcome = self._remove() if task is Task.REMOVE else self._tell(task)
+        except (RegistrationFailed, ValueError) as failed:
+            # Their messages name hosts and what to do; neither a key nor a login is in them.
+            return self._failed(str(failed))
+        except CallFailed as failed:
+            return self._failed(f"AWS refused a call: {failed}")
+        except Exception as fault:
+            return self._failed(type(fault).__name__)
+        self.say("INFO", f"{self.project}: {outcome.value}")
+        return outcome
+
+    def _failed(self, reason: str) -> Outcome:
+        self.say("ERROR", f"{self.project}: {reason}")
+        return Outcome.FAILED
+
+    def _tell(self, task: Task) -> Outcome:
+        key = self.secrets.current(self.settings.key_secret_arn, told_tag(self.project))
+        if task is Task.LOOK and key.told == key.version_id:
+            return Outcome.UNCHANGED
+        if self.settings.bridge_url:
+            self._tell_bridge(key.document)
+        else:
+            self._tell_access_key(key.document)
+        self.secrets.tag(self.settings.key_secret_arn, told_tag(self.project), key.version_id)
+        return Outcome.TOLD
+
+    def _tell_bridge(self, document: Mapping[str, str]) -> None:
+        form = BridgeForm(
+            self.settings.bridge_url, _part(document, "api_key_id"), _part(document, "api_key")
+        )
+        try:
+            ask_bridge(checked_url(form.url), form)
+        except AddressRefused:
+            self.say("INFO", "the bridge answers other addresses than this one, as it is set to")
+        register_bridge(self._logged_in(), self.settings.project_id, form)
+
+    def _tell_access_key(self, document: Mapping[str, str]) -> None:
+        form = CloudWatchForm(
+            _part(document, "access_key_id"),
+            _part(document, "secret_access_key"),
+            _part(document, "region"),
+            _part(document, "log_group_name"),
+        )
+        register_service_account(
+            self._logged_in(), self.settings.project_id, form, force=self.settings.force
+        )
+
+    def _remove(self) -> Outcome:
+        remove = unregister_bridge if self.settings.bridge_url else unregister_service_account
+        remove(self._logged_in(), self.settings.project_id)
+        return Outcome.REMOVED
+
+    def _logged_in(self) -> LoggedIn:
+        server = checked_url(self.settings.url, insecure=self.settings.insecure)
+        login = self.secrets.document(self.settings.login_secret_arn)
+        email, password = login.get("email"), login.get("password")
+        if not email or not password:
+            raise RegistrationFailed(
+                "the login secret holds no login: it is to be a JSON object with email and password"
+            )
+        return log_in(server, email, password)
+
+
+def _part(document: Mapping[str, str], name: str) -> str:
+    value = document.get(name)
+    if not value:
+        raise RegistrationFailed("there is no key to tell yet: it is told within the hour")
+    return value

@@ -1,0 +1,236 @@
+"""The service account's access key.
+
+IAM User Guide, "Manage access keys for IAM users" and "IAM and AWS STS quotas": a user has two
+keys at most, inactive ones included; a new one takes some seconds to work; IAM tells when, and for
+which service, a key was last used. OpenReplay's poller is locked out for good by 40 refused calls
+(``backend/pkg/integrations/model/request.go`` at tag v1.20.0), so that no key is disabled before
+the reader is known to have the next one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from openreplay_cw_stack.runtime.aws_calls import CallFailed
+from openreplay_cw_stack.runtime.rotation.kinds import Keys, Retirement, RotationFailed, Store
+from openreplay_cw_stack.runtime.rotation.secret import AlreadyStored
+
+MAXIMUM_KEYS = 2
+WORKS_WITHIN_SECONDS = 120.0
+"""How long a new key is tried before it is given up. It works after 10 to 15 seconds mostly."""
+_CLOCK_SECONDS = 2.0
+_WAIT_SECONDS = (1.0, 2.0, 3.0, 5.0)
+_NOBODYS_AFTER_SECONDS = 86_400.0
+
+
+@dataclass(frozen=True)
+class UserKey:
+    """An access key of the user, without its secret.
+
+    Attributes:
+        key_id: its id.
+        active: whether it is.
+        created: when it was made, in seconds since 1970.
+    """
+
+    key_id: str
+    active: bool
+    created: float
+
+
+class User(Protocol):
+    """The IAM user. Every call may raise :class:`CallFailed`."""
+
+    def list_keys(self) -> list[UserKey]:
+        """Its access keys."""
+
+    def create_key(self) -> tuple[str, str]:
+        """A new access key: its id, and its secret."""
+
+    def disable_key(self, key_id: str) -> None:
+        """Make a key inactive."""
+
+    def delete_key(self, key_id: str) -> None:
+        """Delete a key; one that is not there is fine."""
+
+    def last_used(self, key_id: str) -> float | None:
+        """When a key was last used, in seconds since 1970; None where it never was."""
+
+    def reads(self, document: Mapping[str, str]) -> str | None:
+        """Try a key on the linked log group: None where it works, else the error's code."""
+
+
+@dataclass(frozen=True)
+class AccessKey:
+    """The access key of an IAM user.
+
+    Attributes:
+        user: whose.
+        details: what the secret says besides the key: region and log group.
+        grace: seconds for which a disabled key is kept.
+        notice: seconds after which a person is told that the reader does not use the new key.
+        orphan_after: seconds after which a key that stands in no version is nobody's.
+        clock: seconds since 1970.
+        sleep: waits for so many seconds.
+    """
+
+    user: User
+    details: Mapping[str, str]
+    grace: float
+    notice: float
+    orphan_after: float
+    clock: Callable[[], float] = field(repr=False)
+    sleep: Callable[[float], None] = field(repr=False)
+    name: str = "access_key"
+
+    def is_key(self, document: Mapping[str, str]) -> bool:
+        """Whether a secret's value has a key in it."""
+        return bool(document.get("access_key_id") and document.get("secret_access_key"))
+
+    def refusal(self, keys: Keys, now: float) -> str | None:
+        """Why no new key may be made now.
+
+        The previous key makes room for the next one. It has to stay while a reader uses it.
+        """
+        previous = self._previous(keys)
+        if previous is None or not previous.active or self._is_taken_up(keys, previous, now):
+            return None
+        return (
+            "the reader still has the previous key: the current one was neither told to OpenReplay "
+            "nor used by anybody, and a third one cannot be made; tell OpenReplay the current key"
+        )
+
+    def make(self, keys: Keys, store: Store, stored: Callable[[], bool]) -> None:
+        """Create a key and store it; one that could not be stored is deleted at once.
+
+        Raises:
+            RotationFailed: the user has two keys that have to stay.
+        """
+        if not self._make_room(keys, stored):
+            return
+        key_id, secret_access_key = self.user.create_key()
+        document = {
+            "access_key_id": key_id,
+            "secret_access_key": secret_access_key,
+            **self.details,
+        }
+        try:
+            store(document)
+        except AlreadyStored:
+            self.user.delete_key(key_id)
+        except CallFailed:
+            # The call may have come through all the same. If even that cannot be told, the key
+            # stays: it is found later, in a version or in none.
+            if not stored():
+                self.user.delete_key(key_id)
+            raise
+
+    def check_pending(self, document: Mapping[str, str]) -> None:
+        """Raise where the pending key was deleted.
+
+        Raises:
+            RotationFailed: it was.
+        """
+        if document.get("access_key_id") not in [key.key_id for key in self.user.list_keys()]:
+            raise RotationFailed("the key of the pending version has been deleted by somebody")
+
+    def try_out(self, document: Mapping[str, str], made_at: float) -> None:  # noqa: ARG002
+        """Read the linked log group with a key until that works.
+
+        Raises:
+            RotationFailed: it does not.
+        """
+        if not self.is_key(document):
+            return
+        waits = iter(_WAIT_SECONDS)
+        wait = 0.0
+        give_up = self.clock() + WORKS_WITHIN_SECONDS
+        while (code := self.user.reads(document)) is not None:
+            wait = next(waits, wait)
+            if self.clock() + wait > give_up:
+                raise RotationFailed(f"the new key does not work: {code}")
+            self.sleep(wait)
+
+    def retire(self, keys: Keys, now: float) -> Retirement:
+        """Disable the previous key once the current one is taken up, and delete it after that."""
+        previous = self._previous(keys)
+        if previous is None:
+            return Retirement.NOTHING
+        if not previous.active:
+            disabled_at = keys.disabled_at if keys.disabled_at is not None else keys.made_at
+            if now - disabled_at < self.grace:
+                return Retirement.NOTHING
+            self.user.delete_key(previous.key_id)
+            return Retirement.ENDED
+        if self._is_taken_up(keys, previous, now):
+            self.user.disable_key(previous.key_id)
+            return Retirement.DISABLED
+        return Retirement.WAITING if now - keys.made_at > self.notice else Retirement.NOTHING
+
+    def tidy(self, keys: Keys, now: float) -> None:
+        """Delete keys that have been in no version for a day: CloudFormation has none so long."""
+        kept = _ids(keys.current, keys.previous, keys.pending)
+        if not kept:
+            return
+        for key in self.user.list_keys():
+            if key.key_id not in kept and now - key.created > _NOBODYS_AFTER_SECONDS:
+                self.user.delete_key(key.key_id)
+
+    def delete_all(self, only: Iterable[str] | None = None) -> int:
+        """Delete the user's keys, or those named; how many there were."""
+        named = None if only is None else set(only)
+        deleted = 0
+        for key in self.user.list_keys():
+            if named is None or key.key_id in named:
+                self.user.delete_key(key.key_id)
+                deleted += 1
+        return deleted
+
+    def _previous(self, keys: Keys) -> UserKey | None:
+        key_id = keys.previous.get("access_key_id")
+        if not key_id or key_id == keys.current.get("access_key_id"):
+            return None
+        return next((key for key in self.user.list_keys() if key.key_id == key_id), None)
+
+    def _is_taken_up(self, keys: Keys, previous: UserKey, now: float) -> bool:
+        """Whether the reader has the current key, or there is no reader at all."""
+        if keys.told:
+            return True
+        current_used = self.user.last_used(keys.current.get("access_key_id", ""))
+        if current_used is not None and current_used > keys.tested_at + _CLOCK_SECONDS:
+            return True
+        previous_used = self.user.last_used(previous.key_id) or previous.created
+        return now - previous_used >= self.grace
+
+    def _make_room(self, keys: Keys, stored: Callable[[], bool]) -> bool:
+        """Have a place for a key; False where the pending version got its value meanwhile.
+
+        First goes a key that stands in no version: a run of ours ended before it was stored. While
+        rotation is being switched on, CloudFormation's own key is such a stranger too; it is the
+        older one. Then the previous key, which :meth:`refusal` has found disabled or idle.
+        """
+        kept = _ids(keys.current, keys.previous)
+        while len(there := self.user.list_keys()) >= MAXIMUM_KEYS:
+            strangers = [key for key in there if key.key_id not in kept]
+            going = max(strangers, key=_created) if strangers else self._previous(keys)
+            if going is None:
+                raise RotationFailed("the user has two keys, and neither may go")
+            if strangers and self.clock() - going.created < self.orphan_after:
+                # Another run of this step may be about to store it.
+                self.sleep(1.0)
+                if stored():
+                    return False
+            else:
+                self.user.delete_key(going.key_id)
+        return True
+
+
+def _created(key: UserKey) -> float:
+    return key.created
+
+
+def _ids(*documents: Mapping[str, str]) -> set[str]:
+    ids = (document.get("access_key_id") for document in documents)
+    return {one for one in ids if one}

@@ -1,0 +1,123 @@
+"""The rotation's Lambda entry point: Secrets Manager, a schedule, or CloudFormation calls it."""
+
+from __future__ import annotations
+
+import functools
+import os
+import time
+from collections.abc import Mapping
+
+from openreplay_cw_stack.runtime.aws_calls import CallFailed
+from openreplay_cw_stack.runtime.custom_resource import answer_deployment, is_deployment_event
+from openreplay_cw_stack.runtime.embedded_metrics import MetricDocument
+from openreplay_cw_stack.runtime.own_log import print_line, say
+from openreplay_cw_stack.runtime.rotation.access_key import AccessKey
+from openreplay_cw_stack.runtime.rotation.api_key import ApiKey
+from openreplay_cw_stack.runtime.rotation.aws import (
+    BridgeUsage,
+    IamUser,
+    SecretsManagerSecret,
+    invoke_later,
+    stack_is_going,
+)
+from openreplay_cw_stack.runtime.rotation.deployment import KeyDeployment
+from openreplay_cw_stack.runtime.rotation.keeper import Keeper
+from openreplay_cw_stack.runtime.rotation.rotating import Rotation
+from openreplay_cw_stack.runtime.rotation.settings import Settings
+
+
+def handler(event: dict[str, object], context: object) -> None:
+    """Take a step of a rotation, look after the keys, or follow a deployment.
+
+    Raises:
+        RotationRefused: see :class:`Rotation`; Secrets Manager repeats what was raised.
+        RotationFailed: likewise.
+        CallFailed: likewise.
+    """
+    if is_deployment_event(event):
+        answer_deployment(event, context, _deployment().follow)
+    elif "Step" in event:
+        _keeper().step(str(event["SecretId"]), str(event["Step"]), str(event["ClientRequestToken"]))
+    else:
+        _keeper().look()
+
+
+@functools.cache
+def _keeper() -> Keeper:
+    settings = _settings()
+    rotations: dict[str, Rotation] = {}
+    if settings.api_key_secret_arn:
+        rotations[settings.api_key_secret_arn] = Rotation(
+            secret=SecretsManagerSecret(settings.api_key_secret_arn),
+            kind=ApiKey(
+                usage=BridgeUsage(settings.deployment),
+                grace=settings.grace,
+                notice=settings.notice,
+                known_after=settings.known_after,
+                clock=time.time,
+                sleep=time.sleep,
+            ),
+            projects=settings.api_key_projects,
+            clock=time.time,
+            hand_over=_hand_over,
+        )
+    if settings.access_key_secret_arn:
+        rotations[settings.access_key_secret_arn] = Rotation(
+            secret=SecretsManagerSecret(settings.access_key_secret_arn),
+            kind=_access_key(),
+            projects=settings.access_key_projects,
+            clock=time.time,
+            hand_over=_hand_over,
+        )
+    return Keeper(rotations, clock=time.time, say=say, count=_count)
+
+
+@functools.cache
+def _settings() -> Settings:
+    return Settings.from_environment(os.environ)
+
+
+@functools.cache
+def _access_key() -> AccessKey:
+    settings = _settings()
+    return AccessKey(
+        user=IamUser(
+            settings.user_name,
+            region=settings.region,
+            linked_log_group=settings.linked_log_group,
+        ),
+        details={"region": settings.region, "log_group_name": settings.linked_log_group},
+        grace=settings.grace,
+        notice=settings.notice,
+        orphan_after=settings.orphan_after,
+        clock=time.time,
+        sleep=time.sleep,
+    )
+
+
+def _deployment() -> KeyDeployment:
+    arn = _settings().access_key_secret_arn
+    if arn is None:
+        raise KeyError("ACCESS_KEY_SECRET_ARN")
+    return KeyDeployment(
+        secret=SecretsManagerSecret(arn),
+        access_key=_access_key(),
+        stack_is_going=stack_is_going,
+        clock=time.time,
+        sleep=time.sleep,
+    )
+
+
+def _hand_over() -> None:
+    try:
+        invoke_later(_settings().registration_functions)
+    except CallFailed as failed:
+        # They look by themselves as well, within the hour.
+        say("WARN", f"the projects will be told within the hour: {failed}")
+
+
+def _count(values: Mapping[str, float], dimensions: Mapping[str, str], also_without: bool) -> None:
+    document = MetricDocument(values, dimensions, further_sets=[[]] if also_without else ())
+    line = document.encode(_settings().deployment, int(time.time() * 1000))
+    if line is not None:
+        print_line(line)

@@ -1,0 +1,158 @@
+"""The four steps of a rotation, and what is looked after between rotations.
+
+AWS documentation, "Lambda rotation function": Secrets Manager calls createSecret, setSecret,
+testSecret and finishSecret one after the other, repeats a rotation that failed with the same
+token, and with ``RotateImmediately`` false calls testSecret alone, with a version without a value.
+So every step may come again, and may find what an earlier run has left.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from openreplay_cw_stack.runtime.rotation.kinds import (
+    KeyKind,
+    Keys,
+    Retirement,
+    RotationFailed,
+    RotationRefused,
+)
+from openreplay_cw_stack.runtime.rotation.secret import (
+    CURRENT,
+    DISABLED_TAG,
+    PENDING,
+    PREVIOUS,
+    TESTED_AT_TAG,
+    Secret,
+    SecretState,
+    StoredValue,
+)
+from openreplay_cw_stack.tagging.openreplay_project import told_tag
+
+
+@dataclass(frozen=True)
+class Rotation:
+    """The rotation of one secret.
+
+    Attributes:
+        secret: the secret.
+        kind: how its keys are made and retired.
+        projects: the names of the OpenReplay projects that we tell its key.
+        clock: seconds since 1970.
+        hand_over: has these projects told the new key, without waiting for it.
+    """
+
+    secret: Secret
+    kind: KeyKind
+    projects: Sequence[str]
+    clock: Callable[[], float] = field(repr=False)
+    hand_over: Callable[[], None] = field(repr=False)
+
+    def step(self, name: str, token: str) -> None:
+        """Take one step of a rotation.
+
+        Raises:
+            RotationRefused: a new key would take one away from its reader.
+            RotationFailed: it did not work.
+            CallFailed: AWS refused a call.
+        """
+        steps = {
+            "createSecret": self._create,
+            "setSecret": lambda _token, _state: None,
+            "testSecret": self._test,
+            "finishSecret": self._finish,
+        }
+        if name not in steps:
+            raise RotationFailed(f"there is no step {name!r}")
+        state = self.secret.state()
+        stages = state.stages.get(token)
+        if stages is None:
+            raise RotationFailed("the secret has no version for this rotation")
+        if CURRENT in stages:
+            return
+        if PENDING not in stages:
+            raise RotationFailed("the version of this rotation is not the pending one")
+        steps[name](token, state)
+
+    def keys(self) -> Keys:
+        """The keys that the secret holds now."""
+        return self._keys(self.secret.state())
+
+    def retire(self) -> Retirement:
+        """Look after the previous key: disable, refuse or delete it when it is time."""
+        keys = self.keys()
+        self.kind.tidy(keys, self.clock())
+        retirement = self.kind.retire(keys, self.clock())
+        if keys.previous_version is None:
+            return retirement
+        if retirement is Retirement.DISABLED:
+            self.secret.tag(DISABLED_TAG, f"{keys.previous_version} {self.clock():.0f}")
+        elif retirement in (Retirement.ENDED, Retirement.EXPIRED):
+            self.secret.remove(PREVIOUS, out_of=keys.previous_version)
+        return retirement
+
+    def _create(self, token: str, state: SecretState) -> None:
+        pending = self.secret.value(token)
+        if pending is not None:
+            self.kind.check_pending(pending.document)
+            return
+        keys = self._keys(state)
+        refusal = self.kind.refusal(keys, self.clock())
+        if refusal is not None:
+            raise RotationRefused(refusal)
+        self.kind.make(
+            keys,
+            store=lambda document: self.secret.put(token, document),
+            stored=lambda: self.secret.value(token) is not None,
+        )
+
+    def _test(self, token: str, state: SecretState) -> None:
+        value = self.secret.value(token)
+        if value is None:
+            # Nothing is being made: the key that there is shows whether rotation could work.
+            value = replace(self._value(state.version(CURRENT)), created=0.0)
+        if self.kind.is_key(value.document):
+            self.kind.try_out(value.document, value.created)
+            self.secret.tag(TESTED_AT_TAG, f"{self.clock():.3f}")
+
+    def _finish(self, token: str, state: SecretState) -> None:
+        if self.secret.value(token) is None:
+            raise RotationFailed("the version of this rotation has no key")
+        self.secret.move(CURRENT, to=token, out_of=state.version(CURRENT))
+        self.hand_over()
+
+    def _keys(self, state: SecretState) -> Keys:
+        current, previous, pending = (
+            self._value(state.version(stage)) for stage in (CURRENT, PREVIOUS, PENDING)
+        )
+        current_version = state.version(CURRENT)
+        previous_version = state.version(PREVIOUS)
+        return Keys(
+            current=current.document,
+            previous=previous.document,
+            pending=pending.document,
+            current_version=current_version,
+            previous_version=previous_version,
+            made_at=current.created,
+            tested_at=_number(state.tags.get(TESTED_AT_TAG)) or 0.0,
+            disabled_at=_disabled_at(state.tags.get(DISABLED_TAG, ""), previous_version),
+            told=bool(self.projects)
+            and all(state.tags.get(told_tag(one)) == current_version for one in self.projects),
+        )
+
+    def _value(self, version_id: str | None) -> StoredValue:
+        value = self.secret.value(version_id) if version_id else None
+        return value or StoredValue({}, 0.0)
+
+
+def _disabled_at(note: str, previous_version: str | None) -> float | None:
+    version, _, moment = note.partition(" ")
+    return _number(moment) if version == previous_version else None
+
+
+def _number(text: str | None) -> float | None:
+    try:
+        return float(text) if text else None
+    except ValueError:
+        return None

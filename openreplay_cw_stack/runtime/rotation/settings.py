@@ -1,0 +1,72 @@
+"""The rotation's settings, from the function's environment.
+
+The construct writes these variables and nothing else does; a test holds the two together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the rotation has to know.
+
+    Attributes:
+        deployment: the value of the metric dimension of that name.
+        grace: seconds for which a key that was replaced can still be used, or enabled again.
+        notice: seconds after which it is told that the reader has not taken up a new key.
+        orphan_after: seconds after which a key that stands in no version is nobody's.
+        known_after: seconds after which the bridge knows a new key wherever it runs.
+        api_key_secret_arn: the bridge's secret; None without a bridge.
+        access_key_secret_arn: the service account's secret; None without a service account.
+        user_name: the service account's user.
+        linked_log_group: what its key reads.
+        region: where that is.
+        api_key_projects: the names of the projects that we tell the API key.
+        access_key_projects: likewise the access key.
+        registration_functions: what tells these projects.
+    """
+
+    deployment: str
+    grace: float
+    notice: float
+    orphan_after: float
+    known_after: float
+    api_key_secret_arn: str | None
+    access_key_secret_arn: str | None
+    user_name: str
+    linked_log_group: str
+    region: str
+    api_key_projects: tuple[str, ...] = ()
+    access_key_projects: tuple[str, ...] = ()
+    registration_functions: tuple[str, ...] = ()
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str]) -> Settings:
+        """Read the variables that the construct and AWS Lambda set.
+
+        Raises:
+            KeyError: one that is always set is missing.
+            ValueError: one is no number.
+        """
+        return cls(
+            deployment=environment["DEPLOYMENT"],
+            grace=float(environment["GRACE_SECONDS"]),
+            notice=float(environment["NOTICE_SECONDS"]),
+            orphan_after=float(environment["ORPHAN_AFTER_SECONDS"]),
+            known_after=float(environment["KNOWN_AFTER_SECONDS"]),
+            api_key_secret_arn=environment.get("API_KEY_SECRET_ARN"),
+            access_key_secret_arn=environment.get("ACCESS_KEY_SECRET_ARN"),
+            user_name=environment.get("USER_NAME", ""),
+            linked_log_group=environment["LINKED_LOG_GROUP"],
+            region=environment["AWS_REGION"],
+            api_key_projects=_names(environment, "API_KEY_PROJECTS"),
+            access_key_projects=_names(environment, "ACCESS_KEY_PROJECTS"),
+            registration_functions=_names(environment, "REGISTRATION_FUNCTIONS"),
+        )
+
+
+def _names(environment: Mapping[str, str], variable: str) -> tuple[str, ...]:
+    return tuple(filter(None, environment.get(variable, "").split(",")))

@@ -1,0 +1,56 @@
+"""OpenReplay's projects: their addresses, their names, and the note of what they were told.
+
+A tag of a key's secret has, by project, the id of the version whose key the project was told. The
+registration writes it, and the rotation reads it: no key is taken out of use before.
+"""
+
+from __future__ import annotations
+
+import re
+from urllib.parse import SplitResult, urlsplit
+
+_PREFIX = "openreplay-cw-stack:told:"
+_ALLOWED = re.compile(r"[^A-Za-z0-9.:/_+=@-]")
+
+
+def checked_url(url: str, *, insecure: bool = False) -> SplitResult:
+    """A server's address, taken apart.
+
+    Args:
+        url: such as ``https://openreplay.example``, with or without a path.
+        insecure: allow ``http://``, where everybody on the way can read what is sent.
+
+    Raises:
+        ValueError: it is none, is not encrypted, or has credentials in it.
+    """
+    parts = urlsplit(url.strip())
+    if parts.scheme not in ("http", "https") or not parts.hostname:
+        raise ValueError(f"{url.strip()!r} is no address: write https://, host, and nothing else")
+    if parts.username or parts.password or parts.query or parts.fragment:
+        raise ValueError(
+            "the address has a user, a password, a query or a fragment in it: leave them out"
+        )
+    if parts.scheme == "http" and not insecure:
+        raise ValueError(
+            f"http://{parts.hostname} is not encrypted: credentials are sent there; use https://, "
+            "or allow it with insecure"
+        )
+    try:
+        parts.port  # noqa: B018
+    except ValueError:
+        raise ValueError(f"the port in the address of {parts.hostname} is no number") from None
+    return parts
+
+
+def project_name(url: str, project_id: int) -> str:
+    """A short name for a project of an OpenReplay, such as ``openreplay.example/1``.
+
+    It has at most 100 characters of those that a tag may have.
+    """
+    host = urlsplit(url).netloc or url
+    return f"{_ALLOWED.sub('_', host)[-80:]}/{project_id}"
+
+
+def told_tag(project: str) -> str:
+    """The key of a project's tag."""
+    return f"{_PREFIX}{project}"
