@@ -74,3 +74,12 @@ def only(template: assertions.Template, kind: str, within: str = "") -> dict[str
     (resource,) = [one for name, one in resources(template, kind).items() if within in name]
     properties: dict[str, Any] = resource.get("Properties", {})
     return properties
+
+
+def environment_of(template: assertions.Template, within: str) -> dict[str, str]:
+    """The environment of the only function of a part of the stack, references as texts."""
+    variables = only(template, "AWS::Lambda::Function", within)["Environment"]["Variables"]
+    return {
+        name: value if isinstance(value, str) else json.dumps(value)
+        for name, value in variables.items()
+    }

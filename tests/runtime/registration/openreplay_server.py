@@ -102,6 +102,9 @@ class OpenReplayServer:
     def _cloudwatch(self, method: str, path: str, body: str) -> Reply:
         if method == "GET":
             return 200, {"data": self.rows.get(path)}
+        if method == "DELETE":
+            self.rows.pop(path, None)
+            return 200, {"data": {"state": "success"}}
         options = json.loads(body)
         if "awsAccessKeyId" not in options:
             return 422, {"detail": []}

@@ -1,0 +1,193 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import aws_cdk as cdk
+import pytest
+
+from tests.infra.conftest import (
+    ENCRYPTION_KEY_ARN,
+    EVERY_FUNCTION,
+    a_stack,
+    environment_of,
+    only,
+    resources,
+    template_of,
+)
+
+ROTATION = {"rotation": cdk.Duration.days(30)}
+
+
+def statements(template: Any, within: str) -> dict[str, dict[str, Any]]:
+    """The statements of a function's policy, by their name."""
+    (policy,) = [
+        one["Properties"]
+        for name, one in resources(template, "AWS::IAM::ManagedPolicy").items()
+        if within in name and "MayRun" not in name
+    ]
+    return {one["Sid"]: one for one in policy["PolicyDocument"]["Statement"]}
+
+
+def test_without_it_nothing_of_it_is_there() -> None:
+    template = template_of(a_stack())
+    assert resources(template, "AWS::SecretsManager::RotationSchedule") == {}
+    assert resources(template, "AWS::Events::Rule") == {}
+    assert [one for one in resources(template, "AWS::Lambda::Function") if "Rotation" in one] == []
+
+
+def test_both_secrets_are_rotated_by_the_schedule() -> None:
+    template = template_of(a_stack(**ROTATION))
+    schedules = resources(template, "AWS::SecretsManager::RotationSchedule")
+    rules = {
+        "ServiceAccount" if "ServiceAccount" in name else "Bridge": one["Properties"]
+        for name, one in schedules.items()
+    }
+    assert {one["RotationRules"]["ScheduleExpression"] for one in rules.values()} == {
+        "rate(30 days)"
+    }
+    # The bridge has a key; the service account's first one is made by the first rotation.
+    assert rules["Bridge"]["RotateImmediatelyOnUpdate"] is False
+    assert rules["ServiceAccount"]["RotateImmediatelyOnUpdate"] is True
+
+
+def test_cloudformation_has_no_key_to_take_back() -> None:
+    template = template_of(a_stack(**ROTATION))
+    assert resources(template, "AWS::IAM::AccessKey") == {}
+    secret = only(template, "AWS::SecretsManager::Secret", "ServiceAccount")
+    # Nothing in it depends on anything that could change.
+    assert "SecretString" not in secret
+    assert secret["GenerateSecretString"] == {
+        "ExcludePunctuation": True,
+        "GenerateStringKey": "until_the_first_rotation",
+        "SecretStringTemplate": "{}",
+    }
+
+
+def test_only_secrets_manager_of_this_account_may_invoke_it() -> None:
+    template = template_of(a_stack(**ROTATION))
+    (permission,) = [
+        one["Properties"]
+        for one in resources(template, "AWS::Lambda::Permission").values()
+        if one["Properties"]["Principal"] == "secretsmanager.amazonaws.com"
+    ]
+    assert permission["SourceAccount"] == {"Ref": "AWS::AccountId"}
+
+
+def test_it_may_touch_its_secrets_and_its_user_and_nothing_else() -> None:
+    template = template_of(a_stack(**ROTATION))
+    found = statements(template, "Rotation")
+    assert set(found) == {
+        "RotateTheSecrets",
+        "NoteOnTheSecret",
+        "SeeWhichKeyIsUsed",
+        "ReplaceTheAccessKey",
+        "GoOnWithARotation",
+        "SeeWhetherTheStackGoes",
+        "WriteOwnLines",
+    }
+    wide = [name for name, one in found.items() if one["Resource"] == "*"]
+    assert wide == ["SeeWhichKeyIsUsed"]
+    assert found["SeeWhichKeyIsUsed"]["Action"] == "cloudwatch:GetMetricStatistics"
+    assert found["SeeWhetherTheStackGoes"]["Resource"] == {"Ref": "AWS::StackId"}
+    assert found["NoteOnTheSecret"]["Condition"] == {
+        "ForAllValues:StringLike": {"aws:TagKeys": ["openreplay-cw-stack:*"]}
+    }
+
+
+def test_keys_are_waited_for_and_deleted_before_the_user() -> None:
+    template = template_of(a_stack(**ROTATION))
+    (keys,) = resources(template, "Custom::OpenReplayAccessKeys").values()
+    needed = " ".join(keys["DependsOn"])
+    for part in ("ServiceAccountUser", "RotatedSecretRotation", "ServiceAccountPolicy"):
+        assert part in needed
+
+
+def test_it_looks_after_the_keys_each_hour() -> None:
+    template = template_of(a_stack(**ROTATION))
+    rule = only(template, "AWS::Events::Rule")
+    assert rule["ScheduleExpression"] == "rate(1 hour)"
+    assert json.loads(rule["Targets"][0]["Input"]) == {"task": "look"}
+
+
+def test_the_bridge_refuses_the_previous_key_after_the_same_time() -> None:
+    template = template_of(a_stack(**ROTATION, rotation_grace=cdk.Duration.hours(6)))
+    assert environment_of(template, "Bridge")["PREVIOUS_KEY_SECONDS"] == "21600"
+    rotation = environment_of(template, "RotationFunction")
+    assert rotation["GRACE_SECONDS"] == "21600"
+    assert rotation["NOTICE_SECONDS"] == "10800"
+
+
+def test_rotation_waits_longer_than_the_bridge_keeps_from_reading() -> None:
+    template = template_of(a_stack(**ROTATION))
+    bridge = environment_of(template, "Bridge")
+    rotation = environment_of(template, "RotationFunction")
+    assert float(rotation["KNOWN_AFTER_SECONDS"]) > float(bridge["KEY_REFRESH_SECONDS"])
+
+
+@pytest.mark.parametrize(
+    ("hours", "expression"),
+    [
+        (4, "rate(4 hours)"),
+        (24, "rate(1 day)"),
+        (36, "rate(36 hours)"),
+        (24_000, "rate(1000 days)"),
+    ],
+)
+def test_schedules(hours: int, expression: str) -> None:
+    template = template_of(
+        a_stack(
+            rotation=cdk.Duration.hours(hours),
+            rotation_grace=cdk.Duration.hours(4),
+            service_account=False,
+        )
+    )
+    schedule = only(template, "AWS::SecretsManager::RotationSchedule")
+    assert schedule["RotationRules"]["ScheduleExpression"] == expression
+
+
+@pytest.mark.parametrize(
+    ("keywords", "words"),
+    [
+        ({"rotation": cdk.Duration.hours(3)}, "4 hours to 1000 days"),
+        ({"rotation": cdk.Duration.days(1001)}, "4 hours to 1000 days"),
+        ({"rotation": cdk.Duration.minutes(250)}, "in whole hours"),
+        ({"rotation": cdk.Duration.days(6)}, r"at most rotation \(144 hours\), not 168 hours"),
+        ({**ROTATION, "rotation_grace": cdk.Duration.minutes(5)}, "an hour or more"),
+        ({**ROTATION, "key_serial": 2}, "key_serial=2 replaces a key that is not rotated"),
+        ({**ROTATION, "service_account": False, "bridge": False}, "there is no key to rotate"),
+    ],
+)
+def test_wrong_values_are_named(keywords: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        a_stack(**keywords)
+
+
+def test_encryption_key() -> None:
+    template = template_of(a_stack(**ROTATION, encryption_key=ENCRYPTION_KEY_ARN))
+    assert statements(template, "Rotation")["UseTheKey"]["Resource"] == ENCRYPTION_KEY_ARN
+
+
+def test_alarms() -> None:
+    template = template_of(a_stack(**EVERY_FUNCTION))
+    watched = {
+        one["Properties"]["MetricName"]
+        for one in resources(template, "AWS::CloudWatch::Alarm").values()
+        if "MetricName" in one["Properties"]
+    }
+    assert watched >= {
+        "KeysNotTakenUp",
+        "RefusedRotations",
+        "FailedRotations",
+        "FailedRegistrations",
+    }
+
+
+def test_our_own_log_groups_cannot_be_tracked() -> None:
+    stack = a_stack(**EVERY_FUNCTION)
+    integration = stack.integration
+    assert integration.rotation is not None
+    assert integration.registrations is not None
+    for group in (integration.rotation.log_group, *integration.registrations.log_groups):
+        with pytest.raises(ValueError, match="holds no lines of yours"):
+            integration.track(group)

@@ -1,0 +1,158 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import aws_cdk as cdk
+import pytest
+from aws_cdk import aws_ec2 as ec2
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_secretsmanager as secretsmanager
+
+from openreplay_cw_stack import OpenReplayCloudWatch, OpenReplayProject
+from tests.infra.conftest import (
+    EVERY_FUNCTION,
+    LOGIN_SECRET_ARN,
+    PROJECT,
+    a_stack,
+    environment_of,
+    resources,
+    template_of,
+)
+from tests.infra.test_key_rotation import statements
+
+ONE = {"openreplay_projects": [PROJECT]}
+POLLING = {**PROJECT, "project_id": 2, "cloud_watch": True, "force": True}
+
+
+def test_without_projects_nothing_is_registered() -> None:
+    assert resources(template_of(a_stack()), "Custom::OpenReplayProject") == {}
+
+
+def test_a_deployment_registers_each_project() -> None:
+    template = template_of(a_stack(openreplay_projects=[PROJECT, {**PROJECT, "project_id": 2}]))
+    registrations = resources(template, "Custom::OpenReplayProject")
+    projects = {one["Properties"]["Project"] for one in registrations.values()}
+    assert projects == {"openreplay.example/1", "openreplay.example/2"}
+    for one in registrations.values():
+        assert "MayRun" in " ".join(one["DependsOn"])
+        assert one["Properties"]["ServiceTimeout"] == "300"
+
+
+def test_it_reads_its_login_and_its_key_and_nothing_else() -> None:
+    template = template_of(a_stack(**ONE))
+    found = statements(template, "Registrationsopenreplayexample1")
+    assert set(found) == {"ReadTheLogin", "ReadTheKey", "NoteOnTheSecret", "WriteOwnLines"}
+    assert found["ReadTheLogin"]["Resource"] == LOGIN_SECRET_ARN
+    assert "ApiKey" in json.dumps(found["ReadTheKey"]["Resource"])
+
+
+def test_who_follows_deployments_may_run_the_registrations_and_nothing_else() -> None:
+    template = template_of(a_stack(**ONE))
+    assert set(statements(template, "RegistrationsDeployments")) == {"WriteOwnLines"}
+    (may_run,) = [
+        one["Properties"]
+        for name, one in resources(template, "AWS::IAM::ManagedPolicy").items()
+        if "MayRun" in name
+    ]
+    (statement,) = may_run["PolicyDocument"]["Statement"]
+    assert statement["Action"] == "lambda:InvokeFunction"
+    assert "Registrationsopenreplayexample1Function" in json.dumps(statement["Resource"])
+    (role,) = may_run["Roles"]
+    assert "RegistrationsDeploymentsRole" in role["Ref"]
+
+
+def test_the_key_of_each_integration() -> None:
+    template = template_of(a_stack(openreplay_projects=[PROJECT, POLLING]))
+    bridge = environment_of(template, "Registrationsopenreplayexample1")
+    assert "ApiKey" in bridge["KEY_SECRET_ARN"]
+    assert "FunctionUrl" in bridge["BRIDGE_URL"]
+    polling = environment_of(template, "Registrationsopenreplayexample2")
+    assert "ServiceAccount" in polling["KEY_SECRET_ARN"]
+    assert polling["BRIDGE_URL"] == ""
+    assert polling["FORCE"] == "true"
+
+
+def test_new_keys_are_told_after_they_are_made() -> None:
+    template = template_of(
+        a_stack(rotation=cdk.Duration.days(30), openreplay_projects=[PROJECT, POLLING])
+    )
+    for one in resources(template, "Custom::OpenReplayProject").values():
+        assert "RotationKeys" in " ".join(one["DependsOn"])
+    rotation = environment_of(template, "RotationFunction")
+    assert rotation["API_KEY_PROJECTS"] == "openreplay.example/1"
+    assert rotation["ACCESS_KEY_PROJECTS"] == "openreplay.example/2"
+    assert statements(template, "RotationPolicy")["HaveTheProjectsTold"]["Resource"]
+
+
+def test_in_a_vpc(stack: cdk.Stack) -> None:
+    vpc = ec2.Vpc(stack, "Vpc", max_azs=2)
+    OpenReplayCloudWatch(
+        stack,
+        "OpenReplay",
+        log_groups=[logs.LogGroup(stack, "Logs")],
+        openreplay_projects=[
+            OpenReplayProject(
+                url="https://openreplay.internal",
+                project_id=1,
+                login_secret=secretsmanager.Secret(stack, "Login"),
+                vpc=vpc,
+            )
+        ],
+    )
+    template = template_of(stack)
+    functions = resources(template, "AWS::Lambda::Function")
+    inside = [name for name, one in functions.items() if "VpcConfig" in one["Properties"]]
+    # Who answers CloudFormation is outside, so that no deployment waits for it.
+    assert [("Registrationsopenreplayinternal1" in name) for name in inside] == [True]
+    found = statements(template, "Registrationsopenreplayinternal1")
+    assert "ec2:CreateNetworkInterface" in found["JoinTheVpc"]["Action"]
+
+
+def a_project(stack: cdk.Stack, **changes: Any) -> OpenReplayProject:
+    login = secretsmanager.Secret.from_secret_complete_arn(stack, "Login", LOGIN_SECRET_ARN)
+    values: dict[str, Any] = {"url": "https://openreplay.example", "project_id": 1}
+    return OpenReplayProject(**{**values, "login_secret": login, **changes})
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"url": "openreplay.example"}, "'openreplay.example' is no address"),
+        ({"url": "http://openreplay.example"}, "is not encrypted"),
+        ({"url": "https://a:b@openreplay.example"}, "has a user, a password"),
+        ({"url": cdk.Aws.URL_SUFFIX}, "must be known when the app is built"),
+        ({"project_id": 0}, "project_id must be 1 or more, not 0"),
+        ({"cloud_watch": True}, "lose unrelated JavaScript errors"),
+    ],
+)
+def test_what_can_never_be_registered(
+    stack: cdk.Stack, changes: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(ValueError, match=words):
+        a_project(stack, **changes).check()
+
+
+def test_insecure_on_request(stack: cdk.Stack) -> None:
+    a_project(stack, url="http://openreplay.example", insecure=True).check()
+
+
+@pytest.mark.parametrize(
+    ("keywords", "words"),
+    [
+        ({"openreplay_projects": [PROJECT, PROJECT]}, "stands in openreplay_projects twice"),
+        ({**ONE, "bridge": False}, "is to be told of the bridge, and bridge is False"),
+        (
+            {"openreplay_projects": [POLLING], "service_account": False},
+            "and service_account is False",
+        ),
+    ],
+)
+def test_there_is_something_to_tell(keywords: dict[str, Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        a_stack(**keywords)
+
+
+def test_no_login_is_in_the_template() -> None:
+    text = json.dumps(template_of(a_stack(**EVERY_FUNCTION)).to_json())
+    assert "resolve:secretsmanager" not in text

@@ -1,0 +1,358 @@
+"""The service account's key, rotated with whatever going wrong."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from openreplay_cw_stack.runtime.aws_calls import CallFailed
+from openreplay_cw_stack.runtime.rotation.access_key import WORKS_WITHIN_SECONDS, AccessKey
+from openreplay_cw_stack.runtime.rotation.kinds import (
+    Retirement,
+    RotationFailed,
+    RotationRefused,
+)
+from openreplay_cw_stack.runtime.rotation.rotating import Rotation
+from openreplay_cw_stack.runtime.rotation.secret import PENDING
+from openreplay_cw_stack.tagging.openreplay_project import told_tag
+from tests.runtime.rotation.simulation import Died, FakeSecret, FakeUser, Reader, World
+
+DAY = 86_400.0
+PROJECT = "openreplay.example/1"
+STEPS = ("createSecret", "setSecret", "testSecret", "finishSecret")
+
+
+@dataclass
+class Account:
+    """A service account whose key is rotated, and its reader."""
+
+    told: bool = True
+    world: World = field(default_factory=World)
+    projects: tuple[str, ...] = (PROJECT,)
+
+    def __post_init__(self) -> None:
+        self.user = FakeUser(self.world)
+        self.secret = FakeSecret(self.world)
+        self.reader = Reader(self.user)
+        self.secret.stages["first"] = set()
+        self.secret.put("first", {"until_the_first_rotation": "x"}, "AWSCURRENT")
+        self.world.each_sleep.append(self.reader.poll)
+        self.kind = AccessKey(
+            user=self.user,
+            details={"region": "eu-west-1", "log_group_name": "/linked"},
+            grace=7 * DAY,
+            notice=DAY,
+            orphan_after=60.0,
+            clock=lambda: self.world.now,
+            sleep=self.world.sleep,
+        )
+        self.rotation = Rotation(
+            secret=self.secret,
+            kind=self.kind,
+            projects=self.projects,
+            clock=lambda: self.world.now,
+            hand_over=self.hand_over,
+        )
+
+    def hand_over(self) -> None:
+        if self.told:
+            self.tell()
+
+    def tell(self) -> None:
+        """Tell the reader the current key, as a registration does."""
+        self.reader.key = self.secret.current()
+        version = self.secret.state().version("AWSCURRENT")
+        assert version is not None
+        self.secret.tags[told_tag(PROJECT)] = version
+
+    def rotate(self, token: str) -> None:
+        """All steps, as Secrets Manager takes them; an error ends them."""
+        self.secret.begin(token)
+        for step in STEPS:
+            self.rotation.step(step, token)
+
+    def rotate_until_done(self, token: str, attempts: int = 12) -> None:
+        """As Secrets Manager repeats a rotation that failed."""
+        for _ in range(attempts):
+            try:
+                self.rotate(token)
+            except (Died, CallFailed, RotationFailed):
+                self.world.faults.clear()
+                self.reader.poll()
+                self.world.sleep(5.0)
+            else:
+                return
+        raise AssertionError("the rotation was not done")
+
+    def key_ids(self) -> set[str]:
+        return set(self.user.active)
+
+    def look(self, days: float = 0.0) -> Retirement:
+        self.world.now += days * DAY
+        return self.rotation.retire()
+
+
+def test_the_first_rotation_makes_the_key() -> None:
+    account = Account()
+    account.rotate("one")
+    assert account.secret.current() == {
+        "access_key_id": "AKIA0000000000000001",
+        "secret_access_key": "secret of AKIA0000000000000001",
+        "region": "eu-west-1",
+        "log_group_name": "/linked",
+    }
+
+
+def test_twenty_rotations_with_a_reader_that_is_told() -> None:
+    account = Account()
+    for number in range(20):
+        account.rotate(f"rotation {number}")
+        account.look(days=1.0)
+        account.reader.poll()
+    assert account.reader.refused == 0
+    assert account.reader.polls > 20
+    assert account.user.most_keys == 2
+    assert account.key_ids() >= {account.secret.current()["access_key_id"]}
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(1, 30),
+            st.sampled_from(["before", "after"]),
+            st.sampled_from(["died", "failed"]),
+        ),
+        min_size=1,
+        max_size=8,
+    ),
+    st.booleans(),
+)
+def test_whatever_goes_wrong_the_reader_is_never_refused(
+    faults: list[tuple[int, str, str]], looked_after: bool
+) -> None:
+    """One fault in each rotation, at any call, before or after it was made."""
+    account = Account()
+    account.rotate_until_done("rotation 0")
+    for number, (call, when, what) in enumerate(faults, start=1):
+        fault = Died() if what == "died" else CallFailed("InternalFailure")
+        account.world.faults = {account.world.calls + call: (when, fault)}
+        account.rotate_until_done(f"rotation {number}")
+        account.world.faults.clear()
+        account.reader.poll()
+        if looked_after:
+            account.look(days=0.5)
+            account.reader.poll()
+    account.rotate_until_done("the last")
+    assert account.reader.refused == 0
+    assert account.user.most_keys <= 2
+    # Nothing is there but the current key and the one before it.
+    versions = account.secret.state()
+    kept = {
+        account.secret.values[version].document.get("access_key_id")
+        for version in versions.stages
+        if version in account.secret.values
+    }
+    assert account.key_ids() <= kept
+    assert account.secret.current()["access_key_id"] in account.key_ids()
+
+
+@pytest.mark.parametrize("call", range(1, 40))
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("what", [Died(), CallFailed("InternalFailure")], ids=["died", "failed"])
+def test_a_fault_at_every_call_of_a_rotation(call: int, when: str, what: BaseException) -> None:
+    account = Account()
+    account.rotate("one")
+    account.world.faults = {account.world.calls + call: (when, what)}
+    account.rotate_until_done("two")
+    account.world.faults.clear()
+    account.rotate_until_done("three")
+    assert account.reader.refused == 0
+    assert len(account.key_ids()) == 2
+    assert account.reader.key == account.secret.current()
+
+
+class TestRaces:
+    def test_another_run_of_the_same_step_has_stored_its_key_meanwhile(self) -> None:
+        account = Account()
+        account.rotate("one")
+        account.secret.begin("two")
+        # The other run has made its key, and has not stored it when this one looks.
+        key_id, secret = account.user.add()
+
+        def store() -> None:
+            if "two" not in account.secret.values:
+                document = {"access_key_id": key_id, "secret_access_key": secret}
+                account.secret.put("two", document)
+
+        account.world.each_sleep.append(store)
+        account.rotation.step("createSecret", "two")
+        assert account.secret.values["two"].document["access_key_id"] == key_id
+        assert key_id in account.key_ids()
+        assert account.user.most_keys == 2
+
+    def test_a_key_that_came_too_late_is_deleted_by_who_made_it(self) -> None:
+        account = Account()
+        account.secret.begin("one")
+        put = account.secret.put
+
+        def put_second(version: str, document: Any, stage: str = PENDING) -> None:
+            account.secret.put = put  # type: ignore[method-assign]
+            key_id, secret = account.user.add()
+            put(version, {"access_key_id": key_id, "secret_access_key": secret})
+            put(version, document, stage)
+
+        account.secret.put = put_second  # type: ignore[method-assign]
+        account.rotation.step("createSecret", "one")
+        assert account.key_ids() == {account.secret.values["one"].document["access_key_id"]}
+
+
+class TestRefusals:
+    def test_a_reader_that_nobody_told_keeps_its_key(self) -> None:
+        account = Account(told=False)
+        account.rotate("one")
+        account.tell()
+        account.world.now += 30 * DAY
+        account.reader.poll()
+        account.rotate("two")
+        account.reader.poll()
+        with pytest.raises(RotationRefused, match="the reader still has the previous key"):
+            account.rotate("three")
+        assert account.look(days=0.1) is Retirement.NOTHING
+        assert account.look(days=2.0) is Retirement.WAITING
+        account.reader.poll()
+        assert account.look(days=5.0) is Retirement.WAITING
+        account.reader.poll()
+        assert account.reader.refused == 0
+
+    def test_once_the_reader_uses_the_new_key_the_old_one_goes(self) -> None:
+        account = Account(told=False)
+        account.rotate("one")
+        account.tell()
+        account.world.now += 30 * DAY
+        account.reader.poll()
+        account.rotate("two")
+        old = account.reader.key["access_key_id"]
+        account.world.now += 600
+        # Told by hand, which leaves no note: that it is used shows it.
+        account.reader.key = account.secret.current()
+        account.reader.poll()
+        assert account.look() is Retirement.DISABLED
+        assert account.user.active[old] is False
+        assert account.look(days=6.9) is Retirement.NOTHING
+        assert old in account.key_ids()
+        assert account.look(days=0.2) is Retirement.ENDED
+        assert account.key_ids() == {account.secret.current()["access_key_id"]}
+        assert account.look() is Retirement.NOTHING
+        assert account.reader.refused == 0
+
+    def test_our_own_test_of_the_new_key_is_no_use_of_it(self) -> None:
+        account = Account(told=False)
+        account.rotate("one")
+        account.tell()
+        account.world.now += 30 * DAY
+        account.reader.poll()
+        account.rotate("two")
+        assert account.user.used[account.secret.current()["access_key_id"]]
+        assert account.look() is Retirement.NOTHING
+
+    def test_a_key_without_any_reader_is_replaced(self) -> None:
+        account = Account(told=False, projects=())
+        for number in range(5):
+            account.rotate(f"rotation {number}")
+            account.world.now += 30 * DAY
+        assert account.user.most_keys == 2
+
+    def test_a_key_that_somebody_deleted(self) -> None:
+        account = Account()
+        account.rotate("one")
+        account.secret.begin("two")
+        account.rotation.step("createSecret", "two")
+        del account.user.active[account.secret.values["two"].document["access_key_id"]]
+        with pytest.raises(RotationFailed, match="deleted by somebody"):
+            account.rotation.step("createSecret", "two")
+
+
+class TestSwitchingOn:
+    def test_cloudformations_own_key_stays_until_cloudformation_deletes_it(self) -> None:
+        account = Account()
+        theirs, _ = account.user.add()
+        account.world.now += 3600
+        account.rotate("one")
+        assert theirs in account.key_ids()
+
+    def test_even_where_the_first_rotation_died_and_left_a_key(self) -> None:
+        account = Account()
+        theirs, _ = account.user.add()
+        account.world.now += 3600
+        orphan, _ = account.user.add()
+        account.rotate("one")
+        assert theirs in account.key_ids()
+        assert orphan not in account.key_ids()
+
+
+def test_a_key_in_no_version_goes_after_a_day() -> None:
+    account = Account()
+    account.rotate("one")
+    orphan, _ = account.user.add()
+    account.look(days=0.9)
+    assert orphan in account.key_ids()
+    account.look(days=0.2)
+    assert orphan not in account.key_ids()
+
+
+class TestTryingOut:
+    def test_it_waits_until_the_key_works(self) -> None:
+        account = Account()
+        account.user.works_after = 90.0
+        account.rotate("one")
+        assert account.user.reads(account.secret.current()) is None
+
+    def test_and_gives_up_with_the_code(self) -> None:
+        account = Account()
+        account.user.works_after = 10 * WORKS_WITHIN_SECONDS
+        with pytest.raises(RotationFailed, match="does not work: UnrecognizedClientException"):
+            account.rotate("one")
+
+    def test_alone_with_a_version_without_a_value(self) -> None:
+        account = Account()
+        account.secret.begin("throw-away")
+        account.rotation.step("testSecret", "throw-away")
+        account.rotate("one")
+        account.secret.begin("throw-away")
+        account.rotation.step("testSecret", "throw-away")
+
+
+class TestSteps:
+    def test_a_step_that_comes_again_does_nothing_again(self) -> None:
+        account = Account()
+        account.secret.begin("one")
+        for step in STEPS:
+            account.rotation.step(step, "one")
+            account.rotation.step(step, "one")
+        assert len(account.key_ids()) == 1
+
+    @pytest.mark.parametrize(
+        ("step", "token", "words"),
+        [
+            ("createSecret", "unknown", "no version"),
+            ("finishSecret", "empty", "has no key"),
+            ("dropSecret", "empty", "no step"),
+        ],
+    )
+    def test_what_cannot_be(self, step: str, token: str, words: str) -> None:
+        account = Account()
+        account.secret.begin("empty")
+        with pytest.raises(RotationFailed, match=words):
+            account.rotation.step(step, token)
+
+    def test_a_version_that_is_not_pending(self) -> None:
+        account = Account()
+        account.rotate("one")
+        account.rotate("two")
+        with pytest.raises(RotationFailed, match="not the pending one"):
+            account.rotation.step("createSecret", "one")

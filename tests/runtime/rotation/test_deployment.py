@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from openreplay_cw_stack.runtime.custom_resource import DeploymentEvent, DeploymentFailed
+from openreplay_cw_stack.runtime.rotation.deployment import KeyDeployment
+from tests.runtime.rotation.test_access_key import Account
+
+
+def an_event(*, is_delete: bool = False, **old: str) -> DeploymentEvent:
+    return DeploymentEvent(is_delete, "arn:stack", {"UserName": "openreplay_cw"}, old)
+
+
+def follow(account: Account, event: DeploymentEvent, *, going: bool = False) -> str:
+    deployment = KeyDeployment(
+        secret=account.secret,
+        access_key=account.kind,
+        stack_is_going=lambda stack_id: going,
+        clock=lambda: account.world.now,
+        sleep=account.world.sleep,
+    )
+    return deployment.follow(event)
+
+
+def test_it_waits_for_the_first_key() -> None:
+    account = Account()
+
+    def rotate() -> None:
+        account.world.each_sleep.remove(rotate)
+        account.rotate("one")
+
+    account.world.each_sleep.append(rotate)
+    assert follow(account, an_event()) == "openreplay_cw"
+    assert account.secret.current()["access_key_id"] in account.key_ids()
+
+
+def test_it_asks_again_for_a_rotation_that_failed() -> None:
+    account = Account()
+    account.secret.on_rotate = lambda: account.rotate("two")
+    follow(account, an_event())
+    assert account.secret.rotations == 1
+
+
+def test_and_fails_in_the_end_so_that_an_older_key_is_kept() -> None:
+    account = Account()
+    before = account.world.now
+    with pytest.raises(DeploymentFailed, match="has made no key"):
+        follow(account, an_event())
+    assert account.world.now - before < 300
+
+
+def test_a_changed_log_group_is_noted_with_the_same_key() -> None:
+    account = Account()
+    account.rotate("one")
+    key = account.secret.current()
+    account.kind = account.kind.__class__(
+        **{**vars(account.kind), "details": {"region": "eu-west-1", "log_group_name": "/other"}}
+    )
+    follow(account, an_event(UserName="openreplay_cw"))
+    assert account.secret.current() == {**key, "log_group_name": "/other"}
+    version = account.secret.state().version("AWSCURRENT")
+    follow(account, an_event(UserName="openreplay_cw"))
+    assert account.secret.state().version("AWSCURRENT") == version
+    # The version before has the same key: nothing of it is to be taken out of use.
+    account.look(days=30.0)
+    assert account.key_ids() == {key["access_key_id"]}
+
+
+def test_another_user_is_refused() -> None:
+    account = Account()
+    account.rotate("one")
+    with pytest.raises(DeploymentFailed, match="deploy without rotation first"):
+        follow(account, an_event(UserName="another"))
+
+
+def a_user_with(account: Account) -> tuple[str, str]:
+    """The user's key of a rotation, and one of another origin."""
+    account.rotate("one")
+    other, _ = account.user.add()
+    return account.secret.current()["access_key_id"], other
+
+
+def test_every_key_is_deleted_with_the_stack() -> None:
+    account = Account()
+    a_user_with(account)
+    follow(account, an_event(is_delete=True), going=True)
+    assert account.key_ids() == set()
+
+
+def test_only_our_keys_are_deleted_where_rotation_is_switched_off() -> None:
+    account = Account()
+    _, cloudformations = a_user_with(account)
+    follow(account, an_event(is_delete=True))
+    assert account.key_ids() == {cloudformations}
+
+
+def test_a_user_that_never_had_a_key(monkeypatch: Any) -> None:
+    account = Account()
+    follow(account, an_event(is_delete=True), going=True)
+    follow(account, an_event(is_delete=True))

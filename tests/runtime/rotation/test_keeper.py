@@ -1,0 +1,104 @@
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pytest
+
+from openreplay_cw_stack.runtime.aws_calls import CallFailed
+from openreplay_cw_stack.runtime.rotation.keeper import Keeper
+from openreplay_cw_stack.runtime.rotation.kinds import RotationFailed, RotationRefused
+from tests.runtime.rotation.test_access_key import DAY, Account
+from tests.runtime.rotation.test_api_key import Deployment
+
+ACCESS_KEY, API_KEY = "arn:access-key", "arn:api-key"
+
+
+class Kept:
+    """Both kinds of keys, and what is said and counted of them."""
+
+    def __init__(self) -> None:
+        self.account = Account(told=False)
+        self.deployment = Deployment(world=self.account.world)
+        self.said: list[tuple[str, str]] = []
+        self.counted: list[tuple[dict[str, float], dict[str, str], bool]] = []
+        self.keeper = Keeper(
+            {ACCESS_KEY: self.account.rotation, API_KEY: self.deployment.rotation},
+            clock=lambda: self.account.world.now,
+            say=lambda level, message: self.said.append((level, message)),
+            count=self._count,
+        )
+
+    def _count(
+        self, values: Mapping[str, float], dimensions: Mapping[str, str], also_without: bool
+    ) -> None:
+        self.counted.append((dict(values), dict(dimensions), also_without))
+
+    def of(self, metric: str) -> list[tuple[float, str, bool]]:
+        return [
+            (values[metric], dimensions["Key"], also_without)
+            for values, dimensions, also_without in self.counted
+            if metric in values
+        ]
+
+
+def test_each_secret_has_its_own_rotation() -> None:
+    kept = Kept()
+    kept.account.secret.begin("one")
+    kept.keeper.step(ACCESS_KEY, "createSecret", "one")
+    assert kept.said == [("INFO", "createSecret of access_key is done")]
+    with pytest.raises(RotationFailed, match="does not rotate that secret"):
+        kept.keeper.step("arn:of-somebody", "createSecret", "one")
+
+
+def test_a_refusal_is_said_and_counted() -> None:
+    kept = Kept()
+    kept.account.rotate("one")
+    kept.account.tell()
+    kept.account.world.now += 30 * DAY
+    kept.account.reader.poll()
+    kept.account.rotate("two")
+    kept.account.secret.begin("three")
+    with pytest.raises(RotationRefused):
+        kept.keeper.step(ACCESS_KEY, "createSecret", "three")
+    assert kept.of("RefusedRotations") == [(1, "access_key", True)]
+    ((level, message),) = kept.said
+    assert level == "WARN"
+    assert "the reader still has the previous key" in message
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"),
+    [(CallFailed("AccessDenied"), "AccessDenied"), (ValueError("a secret text"), "ValueError")],
+)
+def test_a_failure_is_said_and_counted_without_its_text(fault: Exception, reason: str) -> None:
+    kept = Kept()
+    kept.account.secret.begin("one")
+    kept.account.world.faults = {kept.account.world.calls + 2: ("before", fault)}
+    with pytest.raises(RotationFailed, match=rf"^{reason}$"):
+        kept.keeper.step(ACCESS_KEY, "createSecret", "one")
+    assert kept.of("FailedRotations") == [(1, "access_key", True)]
+    assert "a secret text" not in str(kept.said)
+
+
+def test_a_look_says_how_old_the_keys_are_and_what_waits_for_a_person() -> None:
+    kept = Kept()
+    kept.account.rotate("one")
+    kept.deployment.rotate("one")
+    kept.account.world.now += 2 * DAY
+    kept.keeper.look()
+    ages = {key: age for age, key, _ in kept.of("KeyAge")}
+    assert ages == {"access_key": pytest.approx(2, abs=0.1), "api_key": pytest.approx(2, abs=0.1)}
+    assert kept.of("KeysNotTakenUp") == [(1, "api_key", True)]
+
+
+def test_one_that_cannot_be_looked_after_does_not_stop_the_other() -> None:
+    kept = Kept()
+    kept.deployment.rotate("one")
+    kept.account.world.now += 8 * DAY
+    kept.account.secret.values.clear()
+    kept.account.secret.stages.clear()
+    kept.account.world.faults = {kept.account.world.calls + 1: ("before", CallFailed("Throttling"))}
+    with pytest.raises(RotationFailed, match=r"could not look after access_key$"):
+        kept.keeper.look()
+    assert ("ERROR", "could not look after access_key: Throttling") in kept.said
+    assert kept.of("KeysNotTakenUp") == [(1, "api_key", True)]
