@@ -2,12 +2,12 @@
 
 In MiniStack 1.5.33 the Ref of an AWS::SecretsManager::Secret is the secret's name, so that a policy
 whose resource is that Ref allows nothing; and of GenerateSecretString it honours the length and
-the excluded characters alone.
+the excluded characters alone. There is no AWS::SecretsManager::ResourcePolicy.
 
 AWS: CloudFormation Template Reference, "AWS::SecretsManager::Secret": Ref returns the ARN of the
 secret, which ends in a hyphen and six random characters. "AWS::SecretsManager::Secret
 GenerateSecretString": ExcludePunctuation, ExcludeNumbers, ExcludeLowercase, ExcludeUppercase,
-IncludeSpace.
+IncludeSpace. "AWS::SecretsManager::ResourcePolicy": Ref is the ARN of the secret.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ from ministack.services.cloudformation import provisioners
 from emulator import patching
 
 _TYPE = "AWS::SecretsManager::Secret"
+_POLICY_TYPE = "AWS::SecretsManager::ResourcePolicy"
 _CHARACTERS = {
     "ExcludeLowercase": string.ascii_lowercase,
     "ExcludeUppercase": string.ascii_uppercase,
@@ -35,13 +36,21 @@ Created = tuple[str, dict[str, str]]
 
 def install() -> None:
     """Replace MiniStack's handlers."""
-    patching.require(secretsmanager, ["_secrets"])
-    patching.require(provisioners, ["_RESOURCE_HANDLERS"])
+    patching.require(
+        secretsmanager, ["_delete_resource_policy", "_put_resource_policy", "_resolve", "_secrets"]
+    )
+    patching.require(provisioners, ["_RESOURCE_HANDLERS", "_REPLACING_PROPERTIES"])
     handlers = provisioners._RESOURCE_HANDLERS.get(_TYPE, {})
     owner = f"ministack.services.cloudformation.provisioners {_TYPE}"
     for action, wrapper in (("create", _create), ("update", _update), ("delete", _delete)):
         patching.wrap_entry(handlers, owner, action, wrapper)
     patching.wrap(provisioners, "_sm_secret_string", _secret_string)
+    provisioners._RESOURCE_HANDLERS[_POLICY_TYPE] = {
+        "create": _create_policy,
+        "update": _update_policy,
+        "delete": _delete_policy,
+    }
+    provisioners._REPLACING_PROPERTIES[_POLICY_TYPE] = ("SecretId",)
 
 
 def generate(settings: dict[str, Any]) -> str:
@@ -93,3 +102,34 @@ def _name_of(arn: str) -> str:
 
 def _is_true(value: object) -> bool:
     return value is True or str(value).lower() == "true"
+
+
+# --- Resource policies -------------------------------------------------------------------------
+
+
+def _create_policy(logical_id: str, properties: dict[str, Any], stack_name: str) -> Created:
+    arn = _put_policy(properties)
+    return arn, {"Id": arn}
+
+
+def _update_policy(
+    physical_id: str, old: dict[str, Any], new: dict[str, Any], stack_name: str
+) -> Created:
+    arn = _put_policy(new)
+    return arn, {"Id": arn}
+
+
+def _delete_policy(physical_id: str, properties: dict[str, Any]) -> None:
+    if secretsmanager._resolve(physical_id)[1] is not None:
+        secretsmanager._delete_resource_policy({"SecretId": physical_id})
+
+
+def _put_policy(properties: dict[str, Any]) -> str:
+    document = properties.get("ResourcePolicy")
+    policy = document if isinstance(document, str) else json.dumps(document)
+    request = {"SecretId": properties.get("SecretId"), "ResourcePolicy": policy}
+    status, _, body = secretsmanager._put_resource_policy(request)
+    answer = json.loads(body)
+    if status >= 400:
+        raise ValueError(f"{answer['message']} ({_POLICY_TYPE})")
+    return str(answer["ARN"])
