@@ -1,0 +1,21 @@
+"""The paths that steer the emulator itself, next to AWS's API."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from emulator import faults, iam_evaluation
+
+PATHS: dict[str, Callable[[str, bytes], tuple[int, Any]]] = {
+    "/_emulator/faults": faults.control,
+    "/_emulator/iam-evaluation": iam_evaluation.control,
+}
+
+
+def answer(method: str, path: str, content: bytes) -> tuple[int, Any]:
+    """Return the status and the content, for JSON, of an answer."""
+    handler = PATHS.get(path)
+    if handler is None:
+        return 404, {"error": f"There is no {path}."}
+    return handler(method, content)
