@@ -195,6 +195,28 @@ class Emulator:
         if answer != {"enabled": enabled}:
             raise EmulatorError(f"Unexpected answer: {answer}")
 
+    def delay_new_access_keys(self, seconds: float) -> None:
+        """Refuse access keys that are younger than so many seconds; 0 ends it.
+
+        They are refused like unknown ones, with UnrecognizedClientException or, by IAM, STS and
+        other query services, InvalidClientTokenId, while the evaluation of IAM policies is on.
+        """
+        self._control("POST", "new-access-keys", {"seconds": seconds})
+
+    def fire_rule(self, name: str) -> None:
+        """Invoke the targets of an EventBridge rule now, as its schedule would.
+
+        Functions are invoked asynchronously. Scheduled rules also fire by themselves, when they
+        are due.
+
+        Args:
+            name: The rule's name, or a part of it that no other rule has, such as its logical id.
+
+        Raises:
+            EmulatorError: No such rule, more than one, or one that is disabled.
+        """
+        self._control("POST", "event-rules", {"fire": name})
+
     def inject_fault(
         self,
         service: str,
