@@ -36,6 +36,7 @@ EXTENSIONS = (
     "secrets",
     "secret_versions",
     "secret_rotation",
+    "custom_resources",
     "event_rules",
     "http_apis",
     "function_errors",
