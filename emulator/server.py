@@ -42,6 +42,7 @@ EXTENSIONS = (
     "function_errors",
     "faults",
     "iam_evaluation",
+    "iam_requests",
 )
 
 Message = MutableMapping[str, Any]
