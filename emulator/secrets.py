@@ -1,11 +1,13 @@
 """Secrets in CloudFormation.
 
 In MiniStack 1.5.33 the Ref of an AWS::SecretsManager::Secret is the secret's name, so that a policy
-whose resource is that Ref allows nothing; and of GenerateSecretString it honours the length and
-the excluded characters alone. There is no AWS::SecretsManager::ResourcePolicy.
+whose resource is that Ref allows nothing; of GenerateSecretString it honours the length and the
+excluded characters alone, and nothing at all if it is empty, as CDK writes it by default; a secret
+without a value gets an empty one. There is no AWS::SecretsManager::ResourcePolicy.
 
 AWS: CloudFormation Template Reference, "AWS::SecretsManager::Secret": Ref returns the ARN of the
-secret, which ends in a hyphen and six random characters. "AWS::SecretsManager::Secret
+secret, which ends in a hyphen and six random characters; without SecretString and
+GenerateSecretString it is empty, which is to say has no version. "AWS::SecretsManager::Secret
 GenerateSecretString": ExcludePunctuation, ExcludeNumbers, ExcludeLowercase, ExcludeUppercase,
 IncludeSpace. "AWS::SecretsManager::ResourcePolicy": Ref is the ARN of the secret.
 """
@@ -68,7 +70,7 @@ def generate(settings: dict[str, Any]) -> str:
 
 def _secret_string(original: Any, properties: dict[str, Any]) -> str:
     settings = properties.get("GenerateSecretString")
-    if not settings or properties.get("SecretString"):
+    if settings is None or properties.get("SecretString"):
         text: str = original(properties)
         return text
     template = settings.get("SecretStringTemplate")
@@ -79,8 +81,11 @@ def _secret_string(original: Any, properties: dict[str, Any]) -> str:
     return json.dumps(document)
 
 
-def _create(original: Any, *arguments: Any, **keywords: Any) -> Created:
-    return _with_arn(original(*arguments, **keywords))
+def _create(original: Any, logical_id: str, properties: dict[str, Any], stack_name: str) -> Created:
+    name, attributes = original(logical_id, properties, stack_name)
+    if "GenerateSecretString" not in properties and "SecretString" not in properties:
+        secretsmanager._secrets[name]["Versions"].clear()
+    return _with_arn((name, attributes))
 
 
 def _update(original: Any, physical_id: str, *arguments: Any, **keywords: Any) -> Created:

@@ -243,6 +243,20 @@ def test_a_step_that_times_out_fails(aws: Emulator, secret: str, function: str) 
     rotated(aws, secret)
 
 
+@pytest.mark.parametrize("after", [False, True])
+def test_a_function_that_dies_in_a_step_is_asked_again(
+    aws: Emulator, secret: str, function: str, after: bool
+) -> None:
+    aws.inject_fault("secretsmanager", "PutSecretValue", kill=True, after=after, match=secret)
+    token = rotate(aws, secret, function)["VersionId"]
+    rotated(aws, secret)
+    assert aws.faults_met() == [1]
+    aws.clear_faults()
+    found = [one[2] for one in steps(aws, function) if one[0] == "createSecret"]
+    assert found == [None, "new" if after else None]
+    assert describe(aws, secret)["VersionIdsToStages"][token] == ["AWSCURRENT"]
+
+
 def test_without_rotating_immediately_only_the_test_runs(
     aws: Emulator, secret: str, function: str
 ) -> None:

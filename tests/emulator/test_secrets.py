@@ -68,6 +68,25 @@ def test_generated_text_has_the_characters_that_were_asked_for(
     delete_stack(aws, stack)
 
 
+def test_an_empty_description_of_what_to_generate_generates(aws: Emulator) -> None:
+    stack = unique("stack")
+    arn = outputs(deploy(aws, stack, secret(GenerateSecretString={})))["SecretRef"]
+    assert len(value_of(aws, arn)) == 32
+    delete_stack(aws, stack)
+
+
+def test_a_secret_without_a_value_has_no_version(aws: Emulator) -> None:
+    stack = unique("stack")
+    arn = outputs(deploy(aws, stack, secret(Description="empty")))["SecretRef"]
+    with pytest.raises(ClientError, match="ResourceNotFoundException"):
+        value_of(aws, arn)
+    secrets = aws.client("secretsmanager")
+    assert secrets.list_secret_version_ids(SecretId=arn)["Versions"] == []
+    secrets.put_secret_value(SecretId=arn, SecretString="first")
+    assert value_of(aws, arn) == "first"
+    delete_stack(aws, stack)
+
+
 def test_a_resource_policy_comes_and_goes_with_its_resource(aws: Emulator) -> None:
     def resources(effect: str) -> dict[str, Any]:
         statement = {"Effect": effect, "Principal": "*", "Action": "*", "Resource": "*"}
