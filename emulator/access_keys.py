@@ -15,16 +15,22 @@ AWS:
 - API Reference, "DeleteUser": DeleteConflict while the user has access keys. "DeleteAccessKey":
   the key must be the user's. "GetAccessKeyLastUsed": when, for which service and in which region a
   key last signed a request. AWS reports that some time later, the emulator at once.
+- IAM User Guide, "Troubleshoot IAM", "Changes that I make are not always immediately visible":
+  IAM is eventually consistent, so a new key is refused like an unknown one for some seconds. Here
+  it works at once, unless a delay is set and the evaluation of IAM policies is on.
 """
 
 from __future__ import annotations
 
+import json
 import re
+import time
 from collections.abc import Iterable
 from datetime import datetime, timezone
 from typing import Any
 from xml.etree import ElementTree
 
+from ministack.core import iam_evaluator
 from ministack.services import iam
 from ministack.services.cloudformation import provisioners
 
@@ -38,6 +44,8 @@ _TYPE = "AWS::IAM::AccessKey"
 _CREDENTIAL = re.compile(r"Credential=(AKIA[^/]+)/[^/]+/([^/]+)/([^/]+)/aws4_request")
 _NAMESPACE = "{https://iam.amazonaws.com/doc/2010-05-08/}"
 
+_created: dict[str, float] = {}
+_delay = 0.0
 _last_used: dict[str, tuple[datetime, str, str]] = {}
 
 
@@ -45,6 +53,8 @@ def install() -> None:
     """Replace MiniStack's handlers."""
     patching.require(iam, ["_IAM_HANDLERS", "_access_keys", "_error", "_p", "_users", "_xml"])
     patching.require(provisioners, ["_RESOURCE_HANDLERS", "_REPLACING_PROPERTIES"])
+    patching.require(iam_evaluator, ["AuthError", "_unknown_access_key"])
+    patching.wrap(iam_evaluator, "authenticate", _authenticate)
     for action, wrapper in (
         ("CreateAccessKey", _create_access_key),
         ("DeleteAccessKey", _delete_access_key),
@@ -57,6 +67,17 @@ def install() -> None:
         "delete": _delete,
     }
     provisioners._REPLACING_PROPERTIES[_TYPE] = ("Serial", "UserName")
+
+
+def control(method: str, content: bytes) -> tuple[int, Any]:
+    """Answer POST {"seconds": number} by delaying new keys by so much, and GET with the delay."""
+    global _delay
+    if method == "POST":
+        try:
+            _delay = max(0.0, float(json.loads(content)["seconds"]))
+        except (ValueError, KeyError, TypeError):
+            return 400, {"seconds": _delay}
+    return 200, {"seconds": _delay}
 
 
 def record_use(headers: Iterable[tuple[bytes, bytes]]) -> None:
@@ -79,7 +100,18 @@ def _create_access_key(original: Any, parameters: dict[str, Any]) -> Response:
             409, "LimitExceeded", f"Cannot exceed quota for AccessKeysPerUser: {MAXIMUM_KEYS}"
         )
     response: Response = original(parameters)
+    if response[0] < 400:
+        _created[_text(ElementTree.fromstring(response[2]), "AccessKeyId")] = time.monotonic()
     return response
+
+
+def _authenticate(original: Any, access_key_id: str, account_id: str) -> Any:
+    """Refuse a key that is too new to be known."""
+    created = _created.get(access_key_id)
+    if created is not None and time.monotonic() - created < _delay:
+        unknown = iam_evaluator._unknown_access_key()
+        return iam_evaluator.AuthError(unknown.code, unknown.message)
+    return original(access_key_id, account_id)
 
 
 def _delete_access_key(original: Any, parameters: dict[str, Any]) -> Response:

@@ -68,13 +68,16 @@ def install() -> None:
     patching.wrap(lambda_svc, "_emit_lambda_metrics", _emit_metrics)
 
 
-def invoke(function: dict[str, Any], event: Any, *, once: bool = False) -> None:
+def invoke(function: dict[str, Any], event: Any, *, once: bool = False) -> threading.Thread:
     """Invoke a function with an event, in the background.
 
     Args:
         function: MiniStack's record of the function, or of its version.
         event: The payload.
         once: Try once, and forget a failure.
+
+    Returns:
+        What runs until the event is done or given up.
     """
     request = _Request(
         function=function,
@@ -89,7 +92,9 @@ def invoke(function: dict[str, Any], event: Any, *, once: bool = False) -> None:
         lambda_svc._run_with_function_config_scope(function, request.run)
 
     name = f"asynchronous-invocation-{function['config']['FunctionName']}"
-    threading.Thread(target=context.run, args=(run,), name=name, daemon=True).start()
+    thread = threading.Thread(target=context.run, args=(run,), name=name, daemon=True)
+    thread.start()
+    return thread
 
 
 @dataclass(frozen=True)

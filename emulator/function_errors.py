@@ -8,6 +8,11 @@ exception outside of the handler, has ``traceback.format_list`` format its frame
 report that becomes one log event, ``[ERROR] ValueError: text`` and the traceback. The process goes
 on and takes the next event: Lambda Developer Guide, "Understanding the Lambda execution environment
 lifecycle".
+
+A process that ends by itself or is killed is reported by MiniStack as "Worker process died" of the
+type Runtime.HandlerError. AWS: errorType Runtime.ExitError and "RequestId: … Error: Runtime exited
+with error: signal: killed" or "exit status 1", in the answer and in the log (Lambda Developer
+Guide, "Troubleshoot execution issues in Lambda").
 """
 
 from __future__ import annotations
@@ -15,13 +20,16 @@ from __future__ import annotations
 from typing import Any
 
 from ministack.core import lambda_runtime
-from ministack.services import cloudwatch_logs
+from ministack.services import cloudwatch_logs, lambda_svc
 
 from emulator import patching
 
 # Not among the characters at which a text is split into lines.
 _LINE_END = "\x1fline end\x1f"
 _BEGIN = "\ndef run():\n"
+_DIED = "Worker process died"
+_KILLED = "Worker process killed"
+_EXITS = {_DIED: "exit status 1", _KILLED: "signal: killed"}
 _RAISED = '{"status": "error", "error": str(e), "trace": traceback.format_exc()}'
 # MiniStack ends a process that says "error".
 _REPORTED = '{"status": "ok", "raised": True, "error": str(e), "trace": _ms_report(e)}'
@@ -51,12 +59,35 @@ def install() -> None:
     original = lambda_runtime.Worker.invoke
 
     def invoke(worker: Any, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        worker.killed = False
         response: dict[str, Any] = original(worker, *args, **kwargs)
+        if response.get("error") == _DIED and worker.killed:
+            response["error"] = _KILLED
         return {**response, "status": "error"} if response.pop("raised", False) else response
 
     patching.replace(lambda_runtime.Worker, "invoke", invoke)
+    patching.wrap(lambda_svc, "_execute_function_warm", _execute)
     patching.wrap(cloudwatch_logs, "_append_log_events", _append)
     patching.wrap(cloudwatch_logs, "_fanout_to_subscription_filters", _fan_out)
+
+
+def mark_as_killed(worker: Any) -> None:
+    """Have the end of a worker's process, which follows, reported as a kill."""
+    worker.killed = True
+
+
+def _execute(
+    original: Any, function: dict[str, Any], event: Any, request_id: str
+) -> dict[str, Any]:
+    result: dict[str, Any] = original(function, event, request_id)
+    body = result.get("body")
+    reported = body.get("errorMessage") if isinstance(body, dict) and result.get("error") else None
+    if reported not in _EXITS:
+        return result
+    message = f"RequestId: {request_id} Error: Runtime exited with error: {_EXITS[reported]}"
+    log = result.get("log", "").replace(reported, f"{message}\nRuntime.ExitError")
+    body = {"errorType": "Runtime.ExitError", "errorMessage": message}
+    return {**result, "body": body, "log": log}
 
 
 def _append(original: Any, stream: Any, events: list[dict[str, Any]]) -> Any:

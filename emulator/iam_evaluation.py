@@ -72,6 +72,21 @@ def switch(enabled: bool) -> None:
     lambda_runtime.kill_workers([worker for worker in workers if not worker.in_use])
 
 
+def control(method: str, content: bytes) -> tuple[int, Any]:
+    """Answer GET with the state of the switch, and POST {"enabled": true} by setting it."""
+    status = 200
+    if method == "POST":
+        try:
+            wanted = json.loads(content)["enabled"]
+        except (ValueError, KeyError, TypeError):
+            wanted = None
+        if isinstance(wanted, bool):
+            switch(wanted)
+        else:
+            status = 400
+    return status, {"enabled": is_on()}
+
+
 def _release_worker(original: Any, worker: Any) -> None:
     original(worker)
     if getattr(worker, "retired", False):

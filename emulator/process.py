@@ -12,6 +12,7 @@ import sys
 import tempfile
 import threading
 import time
+import urllib.error
 import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
@@ -190,17 +191,105 @@ class Emulator:
         Lambda functions run as their execution roles while it is on. The root credentials `test`
         stay root.
         """
-        request = urllib.request.Request(
-            f"{self.endpoint_url}/_emulator/iam-evaluation",
-            data=json.dumps({"enabled": enabled}).encode(),
-            headers={"Content-Type": "application/json"},
-            method="POST",
-        )
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        with opener.open(request, timeout=30) as response:
-            answer = json.load(response)
+        answer = self._control("POST", "iam-evaluation", {"enabled": enabled})
         if answer != {"enabled": enabled}:
             raise EmulatorError(f"Unexpected answer: {answer}")
+
+    def delay_new_access_keys(self, seconds: float) -> None:
+        """Refuse access keys that are younger than so many seconds; 0 ends it.
+
+        They are refused like unknown ones, with UnrecognizedClientException or, by IAM, STS and
+        other query services, InvalidClientTokenId, while the evaluation of IAM policies is on.
+        """
+        self._control("POST", "new-access-keys", {"seconds": seconds})
+
+    def fire_rule(self, name: str) -> None:
+        """Invoke the targets of an EventBridge rule now, as its schedule would.
+
+        Functions are invoked asynchronously. Scheduled rules also fire by themselves, when they
+        are due.
+
+        Args:
+            name: The rule's name, or a part of it that no other rule has, such as its logical id.
+
+        Raises:
+            EmulatorError: No such rule, more than one, or one that is disabled.
+        """
+        self._control("POST", "event-rules", {"fire": name})
+
+    def inject_fault(
+        self,
+        service: str,
+        action: str,
+        *,
+        times: int | None = 1,
+        error: str = "InternalServiceError",
+        status: int = 500,
+        after: bool = False,
+        delay: float = 0.0,
+        kill: bool = False,
+        match: str = "",
+        share: float = 1.0,
+        seed: int = 0,
+    ) -> int:
+        """Have the next calls of an action fail, and return the fault's place in `faults_met`.
+
+        A call meets the first fault that is meant for it. Each attempt of an SDK is a call: boto3
+        repeats those that fail with a status of 500 or more.
+
+        Args:
+            service: The service, as boto3 or its signature names it: "secretsmanager".
+            action: The API's action, or IAM's in REST APIs: "PutSecretValue", "InvokeFunction".
+            times: How many calls; `None` is all until `clear_faults`.
+            error: The code of the error. With an empty one, the calls are made and answered after
+                the delay.
+            status: The HTTP status of the answer.
+            after: Make the call, and withhold its answer: the caller sees the error.
+            delay: Seconds to wait before the answer.
+            kill: Kill the processes of all functions at work before the answer, so that a function
+                that calls dies with its call under way. Together with `after`, once it is made.
+            match: Text that the request's path, query or body must have, such as a name.
+            share: The probability with which a call meets the fault.
+            seed: The start of the generator that decides by `share`.
+        """
+        description = {
+            "service": service,
+            "action": action,
+            "times": times,
+            "error": error,
+            "status": status,
+            "after": after,
+            "delay": delay,
+            "kill": kill,
+            "match": match,
+            "share": share,
+            "seed": seed,
+        }
+        return int(self._control("POST", "faults", description)["number"])
+
+    def faults_met(self) -> list[int]:
+        """Return how many calls have met each fault, in the order of their injection."""
+        return list(self._control("GET", "faults")["met"])
+
+    def clear_faults(self) -> None:
+        """Forget every fault, and what was counted."""
+        self._control("DELETE", "faults")
+
+    def _control(self, method: str, path: str, content: Any = None) -> Any:
+        """Ask one of the emulator's own paths and return the answer."""
+        request = urllib.request.Request(
+            f"{self.endpoint_url}/_emulator/{path}",
+            data=None if content is None else json.dumps(content).encode(),
+            headers={"Content-Type": "application/json"},
+            method=method,
+        )
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        try:
+            with opener.open(request, timeout=30) as response:
+                return json.load(response)
+        except urllib.error.HTTPError as error:
+            with error:
+                raise EmulatorError(error.read().decode()) from None
 
     def _spawn(self, directory: Path) -> subprocess.Popen[bytes]:
         temporary = directory / "tmp"

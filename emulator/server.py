@@ -21,20 +21,28 @@ from collections.abc import Awaitable, Callable, Iterator, MutableMapping
 from pathlib import Path
 from typing import Any
 
-CONTROL_PATH = "/_emulator/iam-evaluation"
+CONTROL_PREFIX = "/_emulator/"
+CONTROL_PATH = f"{CONTROL_PREFIX}iam-evaluation"
 EXTENSIONS = (
     "function_output",
     "logs",
     "asynchronous_invocation",
     "reserved_concurrency",
+    "function_policies",
     "subscription_filters",
     "embedded_metrics",
     "access_keys",
     "iam_groups",
     "secrets",
+    "secret_versions",
+    "secret_rotation",
+    "custom_resources",
+    "event_rules",
     "http_apis",
     "function_errors",
+    "faults",
     "iam_evaluation",
+    "iam_requests",
 )
 
 Message = MutableMapping[str, Any]
@@ -107,17 +115,19 @@ def install_extensions() -> None:
 
 
 def application(inner: Application, on_ready: Callable[[], None]) -> Application:
-    """Return MiniStack's application with the control path before it."""
-    from emulator import access_keys
+    """Return MiniStack's application with the control paths and the faults before it."""
+    from emulator import access_keys, faults
+
+    guarded = faults.before(inner)
 
     async def serve(scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await inner(scope, receive, _announcing(send, on_ready))
-        elif scope["type"] == "http" and scope["path"] == CONTROL_PATH:
+        elif scope["type"] == "http" and scope["path"].startswith(CONTROL_PREFIX):
             await _control(scope, receive, send)
         else:
             access_keys.record_use(scope.get("headers", []))
-            await inner(scope, receive, send)
+            await guarded(scope, receive, send)
 
     return serve
 
@@ -132,32 +142,16 @@ def _announcing(send: Send, on_ready: Callable[[], None]) -> Send:
 
 
 async def _control(scope: Message, receive: Receive, send: Send) -> None:
-    """Answer GET with the state of the switch, and POST {"enabled": true} by setting it."""
-    from emulator import iam_evaluation
+    """Answer a request to steer the emulator in JSON."""
+    from emulator import control, faults
 
-    status = 200
-    if scope["method"] == "POST":
-        try:
-            wanted = json.loads(await _body(receive))["enabled"]
-        except (ValueError, KeyError, TypeError):
-            wanted = None
-        if isinstance(wanted, bool):
-            await asyncio.to_thread(iam_evaluation.switch, wanted)
-        else:
-            status = 400
-    content = json.dumps({"enabled": iam_evaluation.is_on()}).encode()
+    content = await faults.read(receive)
+    status, answer = await asyncio.to_thread(
+        control.answer, scope["method"], scope["path"], content
+    )
     headers = [(b"content-type", b"application/json")]
     await send({"type": "http.response.start", "status": status, "headers": headers})
-    await send({"type": "http.response.body", "body": content})
-
-
-async def _body(receive: Receive) -> bytes:
-    body: bytes = b""
-    while True:
-        message = await receive()
-        body += message.get("body", b"")
-        if not message.get("more_body"):
-            return body
+    await send({"type": "http.response.body", "body": json.dumps(answer).encode()})
 
 
 def serve(listener: socket.socket, *, on_ready: Callable[[], None]) -> None:

@@ -42,12 +42,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ministack.core import arn as arns
-from ministack.core import iam_evaluator
 from ministack.services import cloudwatch, lambda_svc
 from ministack.services import cloudwatch_logs as service
 from ministack.services.cloudformation import provisioners
 
-from emulator import asynchronous_invocation, log_events, logs, patching
+from emulator import asynchronous_invocation, function_policies, log_events, logs, patching
 from emulator.filter_pattern import (
     InvalidFilterPattern,
     cached_filter_pattern,
@@ -79,7 +78,6 @@ def install() -> None:
     patching.require(
         lambda_svc, ["_functions", "_get_func_record_for_ref", "_inbound_invoke_depth"]
     )
-    patching.require(iam_evaluator, ["EvalContext", "evaluate_resource_policy"])
     patching.require(service, ["_metric_filters", "get_account_id", "get_region"])
     patching.require(cloudwatch, ["record_metric"])
     patching.wrap(service, "handle_request", _handle_request)
@@ -214,26 +212,11 @@ def _may_invoke(destination: str, group_name: str) -> bool:
     Both names of the service count: the guide's older examples have the region in it.
     """
     account, region = service.get_account_id(), service.get_region()
-    name = destination.partition(":function:")[2].split(":")[0]
-    policy = (lambda_svc._functions.get(name) or {}).get("policy")
-    context = iam_evaluator.EvalContext(
-        principal_arn="logs.amazonaws.com",
-        principal_type="Service",
-        principal_account="",
-        action="lambda:InvokeFunction",
-        resource_arn=destination,
-        region=region,
-        service_context={
-            "aws:sourcearn": f"arn:aws:logs:{region}:{account}:log-group:{group_name}:*",
-            "aws:sourceaccount": account,
-        },
+    return function_policies.allows(
+        destination,
+        principals=("logs.amazonaws.com", f"logs.{region}.amazonaws.com"),
+        source_arn=f"arn:aws:logs:{region}:{account}:log-group:{group_name}:*",
     )
-    principals = ("logs.amazonaws.com", f"logs.{region}.amazonaws.com")
-    decisions = {
-        iam_evaluator.evaluate_resource_policy(policy, context, service=principal).decision
-        for principal in principals
-    }
-    return "Allow" in decisions and "Deny" not in decisions
 
 
 def _check_health(destination: str) -> None:

@@ -6,13 +6,17 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from emulator import Emulator
+from emulator import Emulator, EmulatorError
 from tests.emulator.support import (
+    allow,
     delete_stack,
     deploy,
     failure_reasons,
+    iam_evaluated,
     outputs,
+    policy,
     unique,
+    wait_for,
 )
 
 pytestmark = pytest.mark.emulator
@@ -173,3 +177,73 @@ def test_when_a_key_was_last_used(aws: Emulator) -> None:
     used = last_used()
     assert (used["ServiceName"], used["Region"]) == ("logs", "us-east-1")
     assert datetime.now(timezone.utc) - used["LastUsedDate"] < timedelta(minutes=1)
+
+
+@pytest.fixture
+def user(aws: Emulator) -> str:
+    """A user who may call everything."""
+    iam, name = aws.client("iam"), unique("user")
+    iam.create_user(UserName=name)
+    document = policy(allow("*", "*"))
+    iam.put_user_policy(UserName=name, PolicyName="own", PolicyDocument=document)
+    return name
+
+
+def new_key(aws: Emulator, user: str) -> tuple[str, str]:
+    key = aws.client("iam").create_access_key(UserName=user)["AccessKey"]
+    return key["AccessKeyId"], key["SecretAccessKey"]
+
+
+def refusals(aws: Emulator, key: tuple[str, str]) -> tuple[str, ...]:
+    """What a JSON service, IAM and STS say of a key: "" if nothing."""
+    found = []
+    for service, call in (
+        ("logs", "describe_log_groups"),
+        ("iam", "list_users"),
+        ("sts", "get_caller_identity"),
+    ):
+        client = aws.client(service, access_key_id=key[0], secret_access_key=key[1])
+        try:
+            getattr(client, call)()
+            found.append("")
+        except ClientError as error:
+            found.append(str(error.response["Error"]["Code"]))
+    return tuple(found)
+
+
+ACCEPTED = ("", "", "")
+UNKNOWN = ("UnrecognizedClientException", "InvalidClientTokenId", "InvalidClientTokenId")
+
+
+def test_inactive_and_deleted_keys_are_refused(aws: Emulator, user: str) -> None:
+    iam, key = aws.client("iam"), new_key(aws, user)
+    with iam_evaluated(aws):
+        assert refusals(aws, key) == ACCEPTED
+        iam.update_access_key(UserName=user, AccessKeyId=key[0], Status="Inactive")
+        assert refusals(aws, key) == UNKNOWN
+        iam.update_access_key(UserName=user, AccessKeyId=key[0], Status="Active")
+        assert refusals(aws, key) == ACCEPTED
+        iam.delete_access_key(UserName=user, AccessKeyId=key[0])
+        assert refusals(aws, key) == UNKNOWN
+
+
+def test_a_new_key_can_take_its_time(aws: Emulator, user: str) -> None:
+    aws.delay_new_access_keys(3600)
+    try:
+        key = new_key(aws, user)
+        assert refusals(aws, key) == ACCEPTED, "nothing is verified while the evaluation is off"
+        with iam_evaluated(aws):
+            assert refusals(aws, key) == UNKNOWN
+            aws.delay_new_access_keys(0)
+            assert refusals(aws, key) == ACCEPTED
+            aws.delay_new_access_keys(3600)
+            assert refusals(aws, key) == UNKNOWN
+            aws.delay_new_access_keys(0.5)
+            wait_for(lambda: refusals(aws, key) == ACCEPTED)
+    finally:
+        aws.delay_new_access_keys(0)
+
+
+def test_what_is_no_delay_is_refused(aws: Emulator) -> None:
+    with pytest.raises(EmulatorError, match="seconds"):
+        aws._control("POST", "new-access-keys", {"seconds": "many"})

@@ -66,3 +66,49 @@ def test_generated_text_has_the_characters_that_were_asked_for(
     )
     assert set(document["key"]) <= allowed
     delete_stack(aws, stack)
+
+
+def test_an_empty_description_of_what_to_generate_generates(aws: Emulator) -> None:
+    stack = unique("stack")
+    arn = outputs(deploy(aws, stack, secret(GenerateSecretString={})))["SecretRef"]
+    assert len(value_of(aws, arn)) == 32
+    delete_stack(aws, stack)
+
+
+def test_a_secret_without_a_value_has_no_version(aws: Emulator) -> None:
+    stack = unique("stack")
+    arn = outputs(deploy(aws, stack, secret(Description="empty")))["SecretRef"]
+    with pytest.raises(ClientError, match="ResourceNotFoundException"):
+        value_of(aws, arn)
+    secrets = aws.client("secretsmanager")
+    assert secrets.list_secret_version_ids(SecretId=arn)["Versions"] == []
+    secrets.put_secret_value(SecretId=arn, SecretString="first")
+    assert value_of(aws, arn) == "first"
+    delete_stack(aws, stack)
+
+
+def test_a_resource_policy_comes_and_goes_with_its_resource(aws: Emulator) -> None:
+    def resources(effect: str) -> dict[str, Any]:
+        statement = {"Effect": effect, "Principal": "*", "Action": "*", "Resource": "*"}
+        policy = {"Version": "2012-10-17", "Statement": [statement]}
+        properties = {"SecretId": {"Ref": "Secret"}, "ResourcePolicy": policy}
+        policy_type = "AWS::SecretsManager::ResourcePolicy"
+        return {
+            **secret(SecretString="value"),
+            "Policy": {"Type": policy_type, "Properties": properties},
+        }
+
+    def effect() -> str:
+        found = aws.client("secretsmanager").get_resource_policy(SecretId=arn)
+        return str(json.loads(found["ResourcePolicy"])["Statement"][0]["Effect"])
+
+    stack = unique("stack")
+    found = outputs(deploy(aws, stack, resources("Deny")))
+    arn = found["SecretRef"]
+    assert found["PolicyRef"] == arn
+    assert effect() == "Deny"
+    deploy(aws, stack, resources("Allow"))
+    assert effect() == "Allow"
+    deploy(aws, stack, secret(SecretString="value"))
+    assert "ResourcePolicy" not in aws.client("secretsmanager").get_resource_policy(SecretId=arn)
+    delete_stack(aws, stack)

@@ -1,0 +1,23 @@
+"""The paths that steer the emulator itself, next to AWS's API."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from emulator import access_keys, event_rules, faults, iam_evaluation
+
+PATHS: dict[str, Callable[[str, bytes], tuple[int, Any]]] = {
+    "/_emulator/event-rules": event_rules.control,
+    "/_emulator/faults": faults.control,
+    "/_emulator/iam-evaluation": iam_evaluation.control,
+    "/_emulator/new-access-keys": access_keys.control,
+}
+
+
+def answer(method: str, path: str, content: bytes) -> tuple[int, Any]:
+    """Return the status and the content, for JSON, of an answer."""
+    handler = PATHS.get(path)
+    if handler is None:
+        return 404, {"error": f"There is no {path}."}
+    return handler(method, content)

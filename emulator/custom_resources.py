@@ -1,0 +1,235 @@
+"""Custom resources in CloudFormation, and the clean-up phase of an update.
+
+MiniStack 1.5.33 executes the function of a custom resource once and waits for its end before it
+looks at the response. A resource whose creation failed is forgotten. While an update deletes what
+it replaced or no longer has, the stack says UPDATE_IN_PROGRESS, and there are no events of that.
+
+AWS, CloudFormation User Guide:
+
+- "Custom resource request types", "How custom resources work": the function is invoked
+  asynchronously, so Lambda retries one that raises, with the same RequestId; only the response ends
+  the wait, and it ends by then whatever the function still does. (Here the stack goes on a moment
+  later, once the function has ended, so that its last log lines do not outlive its log group.)
+- "Custom resource response objects", "Delete requests": a resource whose creation failed is
+  deleted in the rollback, under the PhysicalResourceId of its response, or one that CloudFormation
+  made up if there was none.
+- ServiceTimeout: 3600 seconds by default. The texts of failures are those that AWS answers with.
+- "Monitor stack progress", "Stack status codes": UPDATE_COMPLETE_CLEANUP_IN_PROGRESS while the
+  update removes old resources. That is what a function that is asked to delete one sees in
+  DescribeStacks; in a stack's deletion it is DELETE_IN_PROGRESS.
+
+NoEcho changes nothing: it masks neither outputs nor what other resources are given. The account
+that deploys is not asked for lambda:InvokeFunction.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import Any
+
+from ministack.core.responses import new_uuid
+from ministack.services import cloudformation, lambda_svc
+from ministack.services.cloudformation import custom_resource, handlers, provisioners, stacks
+
+from emulator import asynchronous_invocation, patching
+
+_LOG = logging.getLogger("emulator.custom_resources")
+_DEFAULT_TIMEOUT = 3600
+_SECONDS_FOR_THE_FUNCTION_TO_END = 2.0
+_UPDATING = "UPDATE_IN_PROGRESS"
+_CLEANING = "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"
+_STACK_TYPE = "AWS::CloudFormation::Stack"
+
+_failed_creations: dict[tuple[str, str], dict[str, Any]] = {}
+_lock = threading.Lock()
+
+
+class ProviderFailed(RuntimeError):
+    """The function of a custom resource answered FAILED, or nothing in time."""
+
+    def __init__(self, message: str, physical_id: str) -> None:
+        super().__init__(message)
+        self.physical_id = physical_id
+
+
+def install() -> None:
+    """Replace how MiniStack asks functions, and what it does around that."""
+    patching.require(
+        custom_resource,
+        ["_lock", "_normalise_resource_properties", "_pending", "_response_url", "register_token"],
+    )
+    patching.require(
+        lambda_svc, ["_execution_record_for_config", "_get_func_record_for_ref", "_functions"]
+    )
+    patching.require(provisioners, ["_cr_stack_id", "_physical_name"])
+    patching.require(cloudformation, ["_stacks"])
+    patching.require(stacks, ["_add_event"])
+    patching.replace(custom_resource, "invoke_custom_resource", invoke)
+    patching.wrap(provisioners, "_custom_resource_create", _create)
+    patching.wrap(stacks, "_delete_resource", _delete_resource)
+    for module in (stacks, handlers):
+        patching.wrap(module, "_roll_back_operation", _roll_back)
+
+
+def invoke(
+    request_type: str,
+    logical_id: str,
+    props: dict[str, Any],
+    stack_name: str,
+    stack_id: str,
+    resource_type: str,
+    physical_id: str | None = None,
+    old_props: dict[str, Any] | None = None,
+) -> tuple[str, dict[str, Any]]:
+    """Ask the function of a custom resource and wait for its response.
+
+    Must not run on the event loop, which takes the response.
+
+    Returns:
+        The physical id and the data of the response.
+
+    Raises:
+        ValueError: There is no such function.
+        ProviderFailed: It answered FAILED, or nothing within ServiceTimeout seconds.
+    """
+    function = _function(props.get("ServiceToken"))
+    token, request_id = new_uuid(), new_uuid()
+    event: dict[str, Any] = {
+        "RequestType": request_type,
+        "RequestId": request_id,
+        "ResponseURL": custom_resource._response_url(token),
+        "StackId": stack_id,
+        "ResourceType": resource_type,
+        "LogicalResourceId": logical_id,
+        "ResourceProperties": custom_resource._normalise_resource_properties(props),
+    }
+    if physical_id is not None:
+        event["PhysicalResourceId"] = physical_id
+    if old_props is not None:
+        event["OldResourceProperties"] = custom_resource._normalise_resource_properties(old_props)
+    fallback = physical_id or provisioners._physical_name(stack_name, logical_id)
+    response = _ask(function, event, token, _timeout(props))
+    if response is None:
+        raise ProviderFailed(
+            "CloudFormation did not receive a response from your Custom Resource. Please check "
+            f"your logs for requestId [{request_id}].",
+            fallback,
+        )
+    answered = str(response.get("PhysicalResourceId") or fallback)
+    if response.get("Status") != "SUCCESS":
+        raise ProviderFailed(
+            f"Received response status [{response.get('Status')}] from custom resource. Message "
+            f"returned: {response.get('Reason')} (RequestId: {request_id})",
+            answered,
+        )
+    return answered, response.get("Data") or {}
+
+
+def _function(service_token: Any) -> dict[str, Any]:
+    record, config, _ = lambda_svc._get_func_record_for_ref(service_token)
+    if not record or not config:
+        raise ValueError(f"Custom resource ServiceToken {service_token!r} not found.")
+    function: dict[str, Any] = lambda_svc._execution_record_for_config(record, config)
+    return function
+
+
+def _timeout(properties: dict[str, Any]) -> float:
+    try:
+        return float(properties.get("ServiceTimeout", _DEFAULT_TIMEOUT))
+    except (TypeError, ValueError):
+        return _DEFAULT_TIMEOUT
+
+
+def _ask(
+    function: dict[str, Any], event: dict[str, Any], token: str, timeout: float
+) -> dict[str, Any] | None:
+    answered = custom_resource.register_token(token)
+    try:
+        invocation = asynchronous_invocation.invoke(function, event)
+        answered.wait(timeout)
+    finally:
+        with custom_resource._lock:
+            entry = custom_resource._pending.pop(token, None) or {}
+    response: dict[str, Any] | None = entry.get("result")
+    if response is not None:
+        invocation.join(_SECONDS_FOR_THE_FUNCTION_TO_END)
+    return response
+
+
+# --- Failed creations --------------------------------------------------------------------------
+
+
+def _create(
+    original: Any,
+    logical_id: str,
+    properties: dict[str, Any],
+    stack_name: str,
+    resource_type: str = "AWS::CloudFormation::CustomResource",
+) -> Any:
+    """Remember a creation that failed, for the rollback."""
+    try:
+        return original(logical_id, properties, stack_name, resource_type)
+    except ProviderFailed as error:
+        with _lock:
+            _failed_creations[provisioners._cr_stack_id(stack_name), logical_id] = {
+                "PhysicalResourceId": error.physical_id,
+                "ResourceType": resource_type,
+                "ResourceStatus": "CREATE_FAILED",
+                "LogicalResourceId": logical_id,
+                "Properties": properties,
+                "Attributes": {},
+            }
+        raise
+
+
+async def _roll_back(
+    original: Any,
+    stack_name: str,
+    stack_id: str,
+    stack: dict[str, Any],
+    operation: dict[str, Any],
+    *arguments: Any,
+    **keywords: Any,
+) -> Any:
+    """Have the resource whose creation failed deleted with those that were created."""
+    logical_id = str(operation.get("failed_logical_id"))
+    with _lock:
+        failed = _failed_creations.pop((stack_id, logical_id), None)
+    if failed is not None:
+        stack.setdefault("_resources", {})[logical_id] = failed
+        operation.setdefault("created", []).append(logical_id)
+    return await original(stack_name, stack_id, stack, operation, *arguments, **keywords)
+
+
+# --- The clean-up phase ------------------------------------------------------------------------
+
+
+def _delete_resource(
+    original: Any,
+    resource_type: str,
+    physical_id: str,
+    properties: dict[str, Any],
+    stack_name: str | None = None,
+    logical_id: str | None = None,
+) -> Any:
+    """Delete a resource; in an update, this is only done in the clean-up phase."""
+    stack = cloudformation._stacks.get(stack_name) or {}
+    stack_id = stack.get("StackId", "")
+    if stack.get("StackStatus") == _UPDATING:
+        stack["StackStatus"] = _CLEANING
+        stacks._add_event(
+            stack_id, stack_name, stack_name, _STACK_TYPE, _CLEANING, physical_id=stack_id
+        )
+    cleaning = stack.get("StackStatus") == _CLEANING
+
+    def tell(status: str) -> None:
+        if cleaning:
+            stacks._add_event(
+                stack_id, stack_name, logical_id, resource_type, status, physical_id=physical_id
+            )
+
+    tell("DELETE_IN_PROGRESS")
+    result = original(resource_type, physical_id, properties, stack_name, logical_id)
+    tell("DELETE_COMPLETE")
+    return result

@@ -1,0 +1,138 @@
+"""Rules of EventBridge: how they invoke functions, and firing one now.
+
+MiniStack 1.5.33 creates rules in its API and from CloudFormation, and fires those with a schedule
+by itself: it looks every ten seconds which are due, and counts a rate from then on that it first
+saw the rule. A function is executed once, without retries, whoever its resource policy lets in.
+
+AWS:
+
+- EventBridge User Guide, "Amazon EventBridge targets" and "Using resource-based policies for Amazon
+  EventBridge": a function's policy must let events.amazonaws.com invoke it, for which the ARN of
+  the rule is aws:SourceArn. Otherwise the invocation fails, which the metric FailedInvocations of
+  AWS/Events counts.
+- Lambda Developer Guide, "Invoke a Lambda function on a schedule": asynchronously, with the
+  target's Input if it has one.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import json
+import logging
+import time
+from typing import Any
+
+from ministack.core.responses import set_request_account_id, set_request_region
+from ministack.services import cloudwatch, eventbridge, lambda_svc
+
+from emulator import asynchronous_invocation, function_policies, patching
+
+_LOG = logging.getLogger("emulator.event_rules")
+_PRINCIPAL = "events.amazonaws.com"
+
+_rule: contextvars.ContextVar[dict[str, Any] | None] = contextvars.ContextVar("rule", default=None)
+
+
+class NoSuchRule(LookupError):
+    """No rule has this name, more than one has it, or the rule is disabled."""
+
+
+def install() -> None:
+    """Replace how MiniStack invokes functions."""
+    patching.require(eventbridge, ["_pattern_event_view", "_rules", "_targets", "new_uuid"])
+    patching.require(lambda_svc, ["_execution_record_for_config", "_get_func_record_for_ref"])
+    patching.require(cloudwatch, ["record_metric"])
+    patching.wrap(eventbridge, "_invoke_target", _invoke_target)
+    patching.replace(eventbridge, "_dispatch_to_lambda", _dispatch_to_lambda)
+
+
+def control(method: str, content: bytes) -> tuple[int, Any]:
+    """Answer POST {"fire": name} by firing a rule."""
+    try:
+        name = json.loads(content)["fire"]
+    except (ValueError, KeyError, TypeError):
+        return 400, {"error": "Expected the name of a rule as fire."}
+    try:
+        fire(str(name))
+    except NoSuchRule as error:
+        return 404, {"error": str(error)}
+    return 200, {"fired": name}
+
+
+def fire(name: str) -> None:
+    """Invoke the targets of a rule.
+
+    Args:
+        name: Its name, or a part of it that no other rule has.
+
+    Raises:
+        NoSuchRule: There is no such rule, more than one, or it is disabled.
+    """
+    scope, rule = _find(name)
+    if rule.get("State") != "ENABLED":
+        raise NoSuchRule(f"The rule {rule['Name']} is disabled.")
+    contextvars.copy_context().run(_fire, scope, rule)
+
+
+def _find(name: str) -> tuple[tuple[str, str, str], dict[str, Any]]:
+    rules = list(eventbridge._rules._data.items())
+    exact = [found for found in rules if found[1]["Name"] == name]
+    partial = [found for found in rules if name in found[1]["Name"]]
+    candidates = exact or partial
+    if len(candidates) != 1:
+        names = sorted(rule["Name"] for _, rule in candidates or rules)
+        raise NoSuchRule(f"{len(candidates)} rules are named {name}: there are {names}.")
+    scope, rule = candidates[0]
+    return scope, rule
+
+
+def _fire(scope: tuple[str, str, str], rule: dict[str, Any]) -> None:
+    account, region, _ = scope
+    set_request_account_id(account)
+    set_request_region(region)
+    event = {
+        "EventId": eventbridge.new_uuid(),
+        "Source": "aws.events",
+        "DetailType": "Scheduled Event",
+        "Detail": "{}",
+        "EventBusName": rule.get("EventBusName", "default"),
+        "Time": time.time(),
+        "Resources": [rule["Arn"]],
+        "Account": account,
+        "Region": region,
+    }
+    view = eventbridge._pattern_event_view(event)
+    for target in list(eventbridge._targets._data.get(scope, [])):
+        eventbridge._invoke_target(target, event, rule, view)
+
+
+def _invoke_target(
+    original: Any, target: dict[str, Any], event: Any, rule: dict[str, Any], view: Any = None
+) -> Any:
+    """Remember the rule for the evaluation of the function's policy."""
+    token = _rule.set(rule)
+    try:
+        return original(target, event, rule, view)
+    finally:
+        _rule.reset(token)
+
+
+def _dispatch_to_lambda(arn: str, payload: str) -> None:
+    record, config, name = lambda_svc._get_func_record_for_ref(arn)
+    rule = _rule.get() or {}
+    source = rule.get("Arn", "")
+    if (
+        not record
+        or not config
+        or (source and not _may_invoke(config.get("FunctionArn", arn), source))
+    ):
+        _LOG.error("rule %s may not invoke %s, or there is no such function", source, name)
+        dimensions = {"RuleName": str(rule.get("Name", ""))}
+        cloudwatch.record_metric("AWS/Events", "FailedInvocations", 1, "Count", dimensions)
+        return
+    function = lambda_svc._execution_record_for_config(record, config)
+    asynchronous_invocation.invoke(function, json.loads(payload))
+
+
+def _may_invoke(function: str, rule: str) -> bool:
+    return function_policies.allows(function, principals=(_PRINCIPAL,), source_arn=rule)
