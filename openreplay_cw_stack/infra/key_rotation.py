@@ -196,9 +196,29 @@ class KeyRotation(Construct):
                 "LogGroupName": linked_log_group.log_group_name,
             },
         )
-        keys.node.add_dependency(schedule, service_account)
+        keys.node.add_dependency(schedule, service_account, self._let_it_ask_for_a_rotation())
         if registrations is not None:
             registrations.register_after(keys)
+
+    def _let_it_ask_for_a_rotation(self) -> iam.ManagedPolicy:
+        """AWS API reference, "RotateSecret": the caller must be allowed to invoke the function.
+
+        A policy of its own: the function depends on the other one.
+        """
+        role = self.function.role
+        assert role is not None  # noqa: S101
+        return iam.ManagedPolicy(
+            self,
+            "MayInvokeItself",
+            roles=[role],
+            statements=[
+                iam.PolicyStatement(
+                    sid="GoOnWithARotation",
+                    actions=["lambda:InvokeFunction"],
+                    resources=[self.function.function_arn],
+                )
+            ],
+        )
 
     def _statements(
         self,

@@ -24,7 +24,7 @@ def statements(template: Any, within: str) -> dict[str, dict[str, Any]]:
     (policy,) = [
         one["Properties"]
         for name, one in resources(template, "AWS::IAM::ManagedPolicy").items()
-        if within in name and "MayRun" not in name
+        if within in name and "May" not in name
     ]
     return {one["Sid"]: one for one in policy["PolicyDocument"]["Statement"]}
 

@@ -1,0 +1,338 @@
+"""Twenty rotations with something going wrong in each, while OpenReplay's poller goes on polling.
+
+The tests of this module are one story and run in their order. OpenReplay is a stand-in of v1.20,
+told by the deployed registration; its poller has the key that it was last told. IAM is evaluated,
+and a new key takes a while to work. Times that only serve caution are shortened, in the functions'
+environment.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from emulator import Emulator
+from tests.end_to_end.conftest import Deployment, eventually
+from tests.runtime.registration.openreplay_server import EMAIL, PASSWORD, OpenReplayServer, serving
+
+pytestmark = pytest.mark.end_to_end
+
+USER = "openreplay_cw"
+PROJECT = 7
+ROTATIONS = 20
+
+
+@pytest.fixture(scope="module")
+def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    log = tmp_path_factory.mktemp("emulator") / "emulator.log"
+    quick = {"LAMBDA_ASYNC_RETRY_BASE_SECONDS": "0.1", "SECRET_ROTATION_RETRY_SECONDS": "0.5"}
+    with Emulator(extra_environment=quick, log_path=log) as emulator:
+        yield emulator
+
+
+@pytest.fixture(scope="module")
+def openreplay() -> Iterator[OpenReplayServer]:
+    with serving(OpenReplayServer(version=20)) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def settings(aws: Emulator, openreplay: OpenReplayServer) -> dict[str, str]:
+    login = aws.client("secretsmanager").create_secret(
+        Name="login", SecretString=json.dumps({"email": EMAIL, "password": PASSWORD})
+    )
+    project = {
+        "url": openreplay.url,
+        "project_id": PROJECT,
+        "login_secret": login["ARN"],
+        "insecure": True,
+        "cloud_watch": True,
+        "force": True,
+    }
+    return {"rotation": "30d", "openreplay_projects": json.dumps([project])}
+
+
+@dataclass
+class Poller:
+    """OpenReplay's poller: reads the linked log group with the key that it was last told."""
+
+    deployment: Deployment
+    openreplay: OpenReplayServer
+    polls: int = 0
+    refusals: list[str] = field(default_factory=list)
+    most_keys: int = 0
+    _stop: threading.Event = field(default_factory=threading.Event)
+
+    def run(self) -> None:
+        iam = self.deployment.aws.client("iam")
+        while not self._stop.wait(0.15):
+            keys = iam.list_access_keys(UserName=USER)["AccessKeyMetadata"]
+            self.most_keys = max(self.most_keys, len(keys))
+            for row in list(self.openreplay.rows.values()):
+                self._poll(dict(row))
+
+    def _poll(self, row: dict[str, str]) -> None:
+        logs = self.deployment.aws.client(
+            "logs",
+            access_key_id=row["awsAccessKeyId"],
+            secret_access_key=row["awsSecretAccessKey"],
+        )
+        try:
+            logs.filter_log_events(
+                logGroupName=row["logGroupName"], filterPattern="openReplaySessionToken"
+            )
+        except ClientError as refused:
+            self.refusals.append(f"{row['awsAccessKeyId']}: {refused}")
+        self.polls += 1
+
+    def stop(self) -> None:
+        self._stop.set()
+
+
+@pytest.fixture(scope="module")
+def poller(deployment: Deployment, openreplay: OpenReplayServer) -> Iterator[Poller]:
+    poller = Poller(deployment, openreplay)
+    thread = threading.Thread(target=poller.run)
+    thread.start()
+    yield poller
+    poller.stop()
+    thread.join()
+
+
+class Keys:
+    """The service account's secret, and what goes on around it."""
+
+    def __init__(self, deployment: Deployment, openreplay: OpenReplayServer) -> None:
+        self.deployment = deployment
+        self.aws = deployment.aws
+        self.openreplay = openreplay
+        self.secrets = self.aws.client("secretsmanager")
+        self.arn = deployment.outputs["SecretArn"]
+
+    def value(self) -> dict[str, str]:
+        found: dict[str, str] = json.loads(
+            self.secrets.get_secret_value(SecretId=self.arn)["SecretString"]
+        )
+        return found
+
+    def version(self) -> str:
+        return str(self.secrets.get_secret_value(SecretId=self.arn)["VersionId"])
+
+    def told(self) -> str | None:
+        return next((row["awsAccessKeyId"] for row in self.openreplay.rows.values()), None)
+
+    def statuses(self) -> dict[str, str]:
+        keys = self.aws.client("iam").list_access_keys(UserName=USER)["AccessKeyMetadata"]
+        return {one["AccessKeyId"]: one["Status"] for one in keys}
+
+    def pending(self) -> str | None:
+        versions = self.secrets.describe_secret(SecretId=self.arn)["VersionIdsToStages"]
+        return next((one for one, stages in versions.items() if "AWSPENDING" in stages), None)
+
+    def function(self, part: str) -> str:
+        functions = self.aws.client("lambda").list_functions()["Functions"]
+        (name,) = [
+            one["FunctionName"]
+            for one in functions
+            if part in one["FunctionName"] or part in one["Handler"]
+        ]
+        return str(name)
+
+    def rotate(self) -> None:
+        """Rotate until it is done, as somebody would who reads the alarm."""
+        before = self.version()
+        self.ask_for_rotation()
+
+        def done() -> bool:
+            if self.version() != before:
+                return True
+            self.ask_for_rotation()
+            return False
+
+        assert eventually(done, bool), "the rotation was not done"
+
+    def ask_for_rotation(self) -> None:
+        try:
+            self.secrets.rotate_secret(SecretId=self.arn)
+        except ClientError as error:
+            # "A previous rotation isn't complete. That rotation will be reattempted."
+            assert error.response["Error"]["Code"] == "InvalidRequestException"  # noqa: PT017
+
+
+@pytest.fixture(scope="module")
+def keys(deployment: Deployment, openreplay: OpenReplayServer) -> Keys:
+    keys = Keys(deployment, openreplay)
+    functions = deployment.aws.client("lambda")
+    name = keys.function("rotation.handler")
+    variables = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+    shortened = {**variables, "ORPHAN_AFTER_SECONDS": "3", "KNOWN_AFTER_SECONDS": "1"}
+    functions.update_function_configuration(FunctionName=name, Environment={"Variables": shortened})
+    return keys
+
+
+def test_the_deployment_made_a_key_and_told_openreplay(
+    deployment: Deployment, keys: Keys, openreplay: OpenReplayServer
+) -> None:
+    (row,) = openreplay.rows.values()
+    value = keys.value()
+    assert row == {
+        "awsAccessKeyId": value["access_key_id"],
+        "awsSecretAccessKey": value["secret_access_key"],
+        "region": deployment.aws.region,
+        "logGroupName": deployment.linked_log_group,
+    }
+    assert keys.statuses() == {value["access_key_id"]: "Active"}
+
+
+def nothing(keys: Keys) -> None:
+    pass
+
+
+def a_fault(service: str, action: str, **options: Any) -> Callable[[Keys], None]:
+    def inject(keys: Keys) -> None:
+        keys.aws.inject_fault(service, action, **options)
+
+    inject.__name__ = f"{action} {options}"
+    return inject
+
+
+def a_slow_key(keys: Keys) -> None:
+    # The emulator refuses every key that is too young, the current one too.
+    time.sleep(15)
+    keys.aws.delay_new_access_keys(15)
+
+
+def two_runs_at_once(keys: Keys) -> None:
+    """Every step of a rotation runs twice at the same time, as it may after a time-out."""
+    functions, name = keys.aws.client("lambda"), keys.function("rotation.handler")
+    keys.ask_for_rotation()
+    token = eventually(keys.pending, bool)
+    step = {"Step": "createSecret", "SecretId": keys.arn, "ClientRequestToken": token}
+    with ThreadPoolExecutor(4) as pool:
+        list(
+            pool.map(
+                lambda _: functions.invoke(FunctionName=name, Payload=json.dumps(step)), range(4)
+            )
+        )
+
+
+def openreplay_is_down(keys: Keys) -> None:
+    keys.openreplay.login = "nonsense"
+
+
+FAULTS: list[Callable[[Keys], None]] = [
+    nothing,
+    a_fault("secretsmanager", "PutSecretValue", times=5),
+    a_fault("secretsmanager", "PutSecretValue", after=True, times=1),
+    a_fault("secretsmanager", "PutSecretValue", kill=True),
+    a_fault("secretsmanager", "PutSecretValue", kill=True, after=True),
+    a_slow_key,
+    two_runs_at_once,
+    a_fault("iam", "CreateAccessKey"),
+    a_fault("iam", "CreateAccessKey", after=True),
+    a_fault("iam", "CreateAccessKey", kill=True, after=True),
+    a_fault("iam", "ListAccessKeys", times=5),
+    a_fault("iam", "DeleteAccessKey", kill=True),
+    a_fault("iam", "DeleteAccessKey", kill=True, after=True),
+    openreplay_is_down,
+    a_fault("secretsmanager", "UpdateSecretVersionStage", times=5),
+    a_fault("secretsmanager", "UpdateSecretVersionStage", kill=True),
+    a_fault("secretsmanager", "UpdateSecretVersionStage", kill=True, after=True),
+    a_fault("secretsmanager", "TagResource", kill=True),
+    two_runs_at_once,
+    a_fault("logs", "FilterLogEvents", kill=True, match='"limit": 1'),
+]
+
+
+@pytest.mark.parametrize("number", range(ROTATIONS))
+def test_a_rotation(keys: Keys, poller: Poller, number: int) -> None:
+    old = keys.value()["access_key_id"]
+    keys.aws.delay_new_access_keys(1.5)
+    FAULTS[number](keys)
+    keys.rotate()
+    new = keys.value()["access_key_id"]
+    assert new != old
+    met = keys.aws.faults_met()
+    assert all(met), "the fault was met"
+    keys.aws.clear_faults()
+    keys.openreplay.login = ""
+    if FAULTS[number] is openreplay_is_down:
+        assert keys.told() == old
+        keys.aws.fire_rule(registration_rule(keys))
+    assert eventually(keys.told, lambda told: told == new) == new
+    assert not poller.refusals
+    keys.aws.fire_rule("RotationEachHour")
+    wanted = {new: "Active", old: "Inactive"}
+    assert eventually(keys.statuses, lambda seen: seen == wanted) == wanted
+    assert not poller.refusals
+
+
+def registration_rule(keys: Keys) -> str:
+    rules = keys.aws.client("events").list_rules()["Rules"]
+    (name,) = [one["Name"] for one in rules if "Registrations" in one["Name"]]
+    return str(name)
+
+
+def test_the_poller_was_never_refused(poller: Poller) -> None:
+    assert poller.polls > 10 * ROTATIONS
+    assert poller.refusals == []
+    assert poller.most_keys == 2
+
+
+def test_no_orphan_remains(keys: Keys) -> None:
+    versions = keys.secrets.list_secret_version_ids(SecretId=keys.arn)["Versions"]
+    labelled = {
+        json.loads(
+            keys.secrets.get_secret_value(SecretId=keys.arn, VersionId=one["VersionId"])[
+                "SecretString"
+            ]
+        )["access_key_id"]
+        for one in versions
+        if one.get("VersionStages")
+    }
+    assert set(keys.statuses()) == labelled
+
+
+def test_no_secret_was_shown_anywhere(
+    deployment: Deployment, keys: Keys, openreplay: OpenReplayServer, aws: Emulator
+) -> None:
+    """In no log, output, template or error of the whole story."""
+    everything = "\n".join([*deployment.printed, json.dumps(deployment.outputs)])
+    for path in [aws.log_path, *Path(deployment.folder).rglob("*")]:
+        if path.is_file():
+            everything += path.read_text(errors="replace")
+    logs = aws.client("logs")
+    for group in logs.describe_log_groups()["logGroups"]:
+        pages = logs.get_paginator("filter_log_events").paginate(logGroupName=group["logGroupName"])
+        everything += "\n".join(event["message"] for page in pages for event in page["events"])
+    assert "createSecret of access_key is done" in everything
+    told = {
+        json.loads(body)["awsSecretAccessKey"]
+        for body in openreplay.bodies
+        if "awsSecretAccessKey" in body
+    }
+    assert len(told) > ROTATIONS
+    for secret in (*told, PASSWORD, EMAIL, deployment.api_key()[1]):
+        assert secret not in everything
+
+
+def test_nothing_is_left_behind(
+    deployment: Deployment, aws: Emulator, openreplay: OpenReplayServer, poller: Poller
+) -> None:
+    poller.stop()
+    time.sleep(0.5)
+    aws.evaluate_iam(False)
+    deployment.destroy()
+    assert openreplay.rows == {}
+    assert aws.client("iam").list_users()["Users"] == []
+    secrets = aws.client("secretsmanager").list_secrets()["SecretList"]
+    assert {one["Name"] for one in secrets} == {"login", "openreplay"}
