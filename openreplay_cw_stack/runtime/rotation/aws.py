@@ -215,7 +215,7 @@ class BridgeUsage:
             MetricName=names.KEY_USES,
             Dimensions=[{"Name": name, "Value": value} for name, value in dimensions.items()],
             StartTime=_moment(since),
-            EndTime=_moment(now),
+            EndTime=_moment(now + _HOUR),
             # There are at most 1440 points in an answer.
             Period=_HOUR if now - since < 1000 * _HOUR else 24 * _HOUR,
             Statistics=["Sum"],

@@ -200,11 +200,11 @@ class TestRaces:
         account.secret.begin("one")
         put = account.secret.put
 
-        def put_second(version: str, document: Any, stage: str = PENDING) -> None:
+        def put_second(version_id: str, document: Any, stage: str = PENDING) -> None:
             account.secret.put = put  # type: ignore[method-assign]
             key_id, secret = account.user.add()
-            put(version, {"access_key_id": key_id, "secret_access_key": secret})
-            put(version, document, stage)
+            put(version_id, {"access_key_id": key_id, "secret_access_key": secret})
+            put(version_id, document, stage)
 
         account.secret.put = put_second  # type: ignore[method-assign]
         account.rotation.step("createSecret", "one")
