@@ -27,6 +27,8 @@ EXTENSIONS = (
     "logs",
     "asynchronous_invocation",
     "reserved_concurrency",
+    "log_destinations",
+    "account_policies",
     "subscription_filters",
     "embedded_metrics",
     "access_keys",
