@@ -43,7 +43,8 @@ _DEFAULT_RETRIES = 2
 _DEFAULT_MAXIMUM_AGE = 6 * 60 * 60
 _SHORTEST_WAIT = 0.02
 
-_request_id: contextvars.ContextVar[str] = contextvars.ContextVar("request_id", default="")
+# The id under which the next function of this context runs.
+current_request_id: contextvars.ContextVar[str] = contextvars.ContextVar("request_id", default="")
 
 
 def install() -> None:
@@ -85,7 +86,7 @@ def invoke(function: dict[str, Any], event: Any, *, once: bool = False) -> None:
     context = contextvars.copy_context()
 
     def run() -> None:
-        _request_id.set(request.identifier)
+        current_request_id.set(request.identifier)
         lambda_svc._run_with_function_config_scope(function, request.run)
 
     name = f"asynchronous-invocation-{function['config']['FunctionName']}"
@@ -207,16 +208,16 @@ class _Request:
     def _succeed(self, result: dict[str, Any]) -> None:
         if self.settings.on_success:
             record = self._record("Success", result)
-            _send(self.settings.on_success, json.dumps(record), record)
+            send(self.settings.on_success, json.dumps(record), record)
 
     def _give_up(self, condition: str, result: dict[str, Any]) -> None:
         self._count("AsyncEventsDropped")
         if self.settings.on_failure:
             record = self._record(condition, result)
-            _send(self.settings.on_failure, json.dumps(record), record)
+            send(self.settings.on_failure, json.dumps(record), record)
         if self.settings.dead_letter:
             body = json.dumps(self.event)
-            _send(self.settings.dead_letter, body, self.event, self._error_attributes(result))
+            send(self.settings.dead_letter, body, self.event, self._error_attributes(result))
 
     def _record(self, condition: str, result: dict[str, Any]) -> dict[str, Any]:
         config = self.function["config"]
@@ -263,7 +264,7 @@ def _now() -> str:
     return text.replace("+00:00", "Z")
 
 
-def _send(target: str, body: str, payload: Any, attributes: dict[str, Any] | None = None) -> None:
+def send(target: str, body: str, payload: Any, attributes: dict[str, Any] | None = None) -> None:
     """Deliver to a queue, topic or function. A failure is logged, as nobody waits for it."""
     kind = target.split(":")[2] if target.count(":") >= 5 else ""
     senders: dict[str, Callable[[], None]] = {
@@ -310,7 +311,7 @@ def _dispatch(
     started: float,
 ) -> Any:
     """Run an attempt under the request id of its event."""
-    return original(function, config, event, _request_id.get() or request_id, started)
+    return original(function, config, event, current_request_id.get() or request_id, started)
 
 
 def _emit_metrics(

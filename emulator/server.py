@@ -30,6 +30,8 @@ EXTENSIONS = (
     "log_destinations",
     "account_policies",
     "subscription_filters",
+    "stream_event_sources",
+    "event_source_mappings",
     "embedded_metrics",
     "access_keys",
     "iam_groups",
