@@ -32,6 +32,7 @@ EXTENSIONS = (
     "subscription_filters",
     "stream_event_sources",
     "event_source_mappings",
+    "alarms",
     "embedded_metrics",
     "access_keys",
     "iam_groups",
