@@ -26,9 +26,8 @@ AWS:
   DescribeStreamSummary, GetRecords, GetShardIterator, ListShards. ListStreams, which the managed
   policy has too, is not asked for here.
 
-The permissions are evaluated when the mapping is created and the role exists; functions in tests
-may name a role that does not. A role of a template must therefore have its policy before the
-mapping, as on AWS.
+The permissions are evaluated when the mapping is created (`execution_roles`): a role of a template
+must have its policy before the mapping, as on AWS.
 """
 
 from __future__ import annotations
@@ -39,11 +38,10 @@ import time
 from typing import Any
 
 from ministack.core import arn as arns
-from ministack.core import iam_evaluator
-from ministack.services import iam, kinesis, lambda_svc, sqs
+from ministack.services import kinesis, lambda_svc, sqs
 from ministack.services.cloudformation import provisioners
 
-from emulator import patching, stream_batches
+from emulator import execution_roles, patching, stream_batches
 
 MAXIMUM_PAYLOAD = 6 * 1024 * 1024
 MAXIMUM_BATCH = 10_000
@@ -90,7 +88,6 @@ def install() -> None:
     """Replace MiniStack's handlers."""
     patching.require(lambda_svc, ["_esms", "_get_func_record_for_ref", "error_response_json"])
     patching.require(sqs, ["_collect_msgs", "_get_q", "_queue_by_arn", "_queues_lock"])
-    patching.require(iam_evaluator, ["EvalContext", "_gather_role_policies", "evaluate"])
     patching.wrap(lambda_svc, "_create_esm", _create)
     patching.wrap(lambda_svc, "_update_esm", _update)
     patching.wrap(lambda_svc, "_run_sqs_batch", _run_queue_batch)
@@ -222,21 +219,8 @@ def _check_queue(source: str, function_timeout: int) -> None:
 
 
 def _check_role(role: str, source: str, kind: str) -> None:
-    account, name = lambda_svc.get_account_id(), role.rsplit("/", 1)[-1]
-    if iam._roles.get_scoped(account, None, name) is None:
-        return
-    policies = iam_evaluator._gather_role_policies(name, account)
     for action in _ACTIONS[kind]:
-        context = iam_evaluator.EvalContext(
-            principal_arn=f"arn:aws:sts::{account}:assumed-role/{name}/lambda",
-            principal_type="AssumedRole",
-            principal_account=account,
-            action=action,
-            resource_arn=source,
-            region=lambda_svc.get_region(),
-            secure_transport=True,
-        )
-        if iam_evaluator.evaluate(context, policies).decision != "Allow":
+        if not execution_roles.may(role, action, source):
             raise Refused(_missing_permission(action, source, kind))
 
 

@@ -25,6 +25,8 @@ CONTROL_PATH = "/_emulator/iam-evaluation"
 EXTENSIONS = (
     "function_output",
     "logs",
+    "queues",
+    "execution_roles",
     "asynchronous_invocation",
     "reserved_concurrency",
     "log_destinations",
@@ -39,6 +41,7 @@ EXTENSIONS = (
     "secrets",
     "http_apis",
     "function_errors",
+    "function_timeouts",
     "iam_evaluation",
 )
 

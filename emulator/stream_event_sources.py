@@ -367,7 +367,13 @@ def _discard(
         if result.get("error"):
             context["functionError"] = result.get("function_error") or "Unhandled"
         record["responseContext"] = context
-    asynchronous_invocation.send(destination, json.dumps(record), record)
+    role = config.get("Role") or ""
+    if not asynchronous_invocation.send(destination, json.dumps(record), record, role=role):
+        cloudwatch.record_metric(
+            "AWS/Lambda",
+            "DestinationDeliveryFailures",
+            *(1, "Count", {"FunctionName": mapping["FunctionName"]}),
+        )
 
 
 def _iso(seconds: float) -> str:

@@ -123,7 +123,12 @@ def allow(actions: str | list[str], resources: str | list[str]) -> dict[str, Any
 
 
 def create_function(
-    aws: Emulator, source: str, *, role: str | None = None, open_to_logs: bool = True
+    aws: Emulator,
+    source: str,
+    *,
+    role: str | None = None,
+    open_to_logs: bool = True,
+    timeout: int = 3,
 ) -> str:
     """Create a Python function and return its ARN."""
     archive = io.BytesIO()
@@ -137,6 +142,7 @@ def create_function(
         Handler="index.handler",
         Role=role or f"arn:aws:iam::{ACCOUNT}:role/none",
         Code={"ZipFile": archive.getvalue()},
+        Timeout=timeout,
     )
     if open_to_logs:
         permit_logs(aws, name)
