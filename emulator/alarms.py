@@ -4,7 +4,8 @@ MiniStack 1.5.33 looks at an alarm when PutMetricData is called, and only at dat
 alarm on a metric of AWS itself, or one whose data has aged, keeps its state. It mixes the points of
 all dimension sets of a metric, takes all evaluation periods as one, and ignores DatapointsToAlarm,
 TreatMissingData and Unit. It has neither metric math nor AWS::CloudWatch::CompositeAlarm in
-CloudFormation. GetMetricData computes no expressions.
+CloudFormation. GetMetricData computes no expressions, and a request for a metric without dimensions
+gets the points of all dimension sets, as does one of GetMetricStatistics.
 
 AWS: CloudWatch User Guide, "Using Amazon CloudWatch alarms", and the pages named in `alarm_state`
 and `metric_math`; API Reference, "PutMetricAlarm": an alarm has a metric or Metrics, of which one
@@ -53,6 +54,13 @@ _evaluating = threading.RLock()
 _started = threading.Event()
 
 
+class _Dimensions(dict[str, str]):
+    """Dimensions of a request. MiniStack takes what is false for "any"; none is a set as well."""
+
+    def __bool__(self) -> bool:
+        return True
+
+
 class InvalidAlarm(ValueError):
     """CloudWatch, or this emulator, refuses an alarm."""
 
@@ -82,6 +90,7 @@ def install() -> None:
     patching.wrap(cloudwatch, "_put_metric_alarm", _put)
     patching.wrap(cloudwatch, "_describe_alarms", _describe)
     patching.wrap(cloudwatch, "_get_metric_data", _get_metric_data)
+    patching.wrap(cloudwatch, "_dims_from_list", _dimensions_of)
     patching.wrap(provisioners, "_cw_metric_alarm_record", _record_of_resource)
     patching.require(provisioners, ["_RESOURCE_HANDLERS", "_physical_name"])
     provisioners._RESOURCE_HANDLERS[_COMPOSITE_TYPE] = {
@@ -333,6 +342,10 @@ def _check(queries: list[dict[str, Any]]) -> None:
         _compute(queries, [0], 60)
     except metric_math.UnsupportedExpression as error:
         raise InvalidAlarm(str(error)) from None
+
+
+def _dimensions_of(original: Any, dimensions: list[dict[str, str]]) -> _Dimensions:
+    return _Dimensions(original(dimensions))
 
 
 def _get_metric_data(

@@ -95,6 +95,8 @@ def _start(original: Any, mapping_id: str, source: str, starting: str) -> None:
     """Fix where a new mapping starts. MiniStack calls this before or after it stores it."""
     original(mapping_id, source, starting)
     stream = _stream(source)
+    if starting == "AT_TIMESTAMP":
+        return
     for shard_id, shard in ((stream or {}).get("shards") or {}).items():
         records = shard["records"]
         after = records[-1]["SequenceNumber"] if starting == "LATEST" and records else ""
@@ -142,13 +144,11 @@ def _poll_shard(
     mapping: dict[str, Any], stream: dict[str, Any], shard_id: str, shard: dict[str, Any]
 ) -> bool:
     kinesis._expire_records(stream)
-    factor = int(mapping.get("ParallelizationFactor") or 1)
     started = False
-    for number in range(factor):
-        lane = _lane(mapping, shard_id, factor, number)
+    for number, lane in enumerate(lanes := _lanes_of(mapping, shard_id)):
         if lane.busy:
             continue
-        records = _waiting_records(mapping, shard["records"], lane, factor, number)
+        records = _waiting_records(mapping, shard["records"], lane, len(lanes), number)
         if not _is_ready(mapping, lane, records):
             continue
         lane.busy, lane.waiting_since, started = True, None, True
@@ -159,17 +159,22 @@ def _poll_shard(
     return started
 
 
-def _lane(mapping: dict[str, Any], shard_id: str, factor: int, number: int) -> _Lane:
-    """Return a lane; where the number of lanes changed, it starts where the slowest one was."""
-    key = (mapping["UUID"], shard_id, factor, number)
-    if key not in _lanes:
-        mine = [lane for other, lane in _lanes.items() if other[:2] == key[:2]]
-        start = _after_timestamp(mapping) if not mine else min(lane.after for lane in mine)
-        _lanes[key] = _Lane(start)
-    lane = _lanes[key]
-    if not lane.after and mapping.get("StartingPosition") == "AT_TIMESTAMP":
-        lane.after = _after_timestamp(mapping)
-    return lane
+def _lanes_of(mapping: dict[str, Any], shard_id: str) -> list[_Lane]:
+    """Return the lanes of a shard, none while those of another number of lanes are busy.
+
+    Where the number changed, all start where the slowest was.
+    """
+    factor = int(mapping.get("ParallelizationFactor") or 1)
+    keys = [(mapping["UUID"], shard_id, factor, number) for number in range(factor)]
+    others = [key for key in _lanes if key[:2] == keys[0][:2] and key[2] != factor]
+    if any(_lanes[key].busy for key in others):
+        return []
+    start = min([_lanes[key].after for key in others], default=_after_timestamp(mapping))
+    for key in others:
+        del _lanes[key]
+    for key in keys:
+        _lanes.setdefault(key, _Lane(start))
+    return [_lanes[key] for key in keys]
 
 
 def _after_timestamp(mapping: dict[str, Any]) -> str:

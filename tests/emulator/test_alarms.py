@@ -111,6 +111,21 @@ def test_dimensions_and_units_tell_metrics_apart(aws: Emulator, namespace: str) 
     assert state(aws, other) == "INSUFFICIENT_DATA"
 
 
+def test_a_metric_without_dimensions_is_one_of_its_own(aws: Emulator, namespace: str) -> None:
+    publish(aws, namespace, "m", 1)
+    publish(aws, namespace, "m", 10, Dimensions=[{"Name": "Verdict", "Value": "linkable"}])
+    span = {"StartTime": time.time() - 600, "EndTime": time.time() + 60}
+    client = aws.client("cloudwatch")
+    points = client.get_metric_statistics(
+        Namespace=namespace, MetricName="m", Period=86400, Statistics=["Sum"], **span
+    )["Datapoints"]
+    assert [point["Sum"] for point in points] == [1]
+    query = metric(namespace, "m", identifier="m1", returned=True)
+    query["MetricStat"]["Period"] = 86400
+    results = client.get_metric_data(MetricDataQueries=[query], **span)["MetricDataResults"]
+    assert results[0]["Values"] == [1]
+
+
 def test_as_many_periods_as_configured_have_to_breach(aws: Emulator, namespace: str) -> None:
     publish(aws, namespace, "m", 11)
     publish(aws, namespace, "m", 1, ago=60)

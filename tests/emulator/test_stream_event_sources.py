@@ -3,6 +3,7 @@ from __future__ import annotations
 import itertools
 import json
 import time
+from functools import partial
 from typing import Any
 
 import pytest
@@ -75,6 +76,10 @@ def batches(aws: Emulator, function: str) -> list[list[str]]:
 
 def texts(aws: Emulator, function: str) -> list[str]:
     return list(itertools.chain.from_iterable(batches(aws, function)))
+
+
+def has_read(aws: Emulator, function: str, text: str) -> bool:
+    return text in texts(aws, function)
 
 
 def test_records_are_read_in_order_from_the_start_or_the_end(aws: Emulator) -> None:
@@ -178,6 +183,20 @@ def test_lanes_of_a_shard_run_at_once_and_lose_nothing(aws: Emulator) -> None:
     expected = sorted(map(str, range(20)))
     wait_for(lambda: sorted(texts(aws, function)) == expected)
     assert len(batches(aws, function)) > 1
+
+
+def test_the_number_of_lanes_changes_without_loss_or_start_again(aws: Emulator) -> None:
+    stream, function = create_stream(aws), create_function(aws, READING)
+    mapping = map_to(aws, stream, function)
+    for factor in (3, 2):
+        write(aws, stream, f"before {factor}", key=f"key-{factor}")
+        wait_for(partial(has_read, aws, function, f"before {factor}"))
+        aws.client("lambda").update_event_source_mapping(UUID=mapping, ParallelizationFactor=factor)
+        for number in range(6):
+            write(aws, stream, f"{factor} {number}", key=f"key-{number}")
+    expected = [f"{factor} {number}" for factor in (3, 2) for number in range(6)]
+    wait_for(lambda: set(expected) <= set(texts(aws, function)))
+    assert texts(aws, function).count("before 3") == 1
 
 
 def test_a_throttled_batch_uses_up_no_retry(aws: Emulator) -> None:
