@@ -5,18 +5,22 @@ alarm on a metric of AWS itself, or one whose data has aged, keeps its state. It
 all dimension sets of a metric, takes all evaluation periods as one, and ignores DatapointsToAlarm,
 TreatMissingData and Unit. It has neither metric math nor AWS::CloudWatch::CompositeAlarm in
 CloudFormation. GetMetricData computes no expressions, and a request for a metric without dimensions
-gets the points of all dimension sets, as does one of GetMetricStatistics.
+gets the points of all dimension sets, as does one of GetMetricStatistics. An alarm may publish to
+any topic.
 
 AWS: CloudWatch User Guide, "Using Amazon CloudWatch alarms", and the pages named in `alarm_state`
 and `metric_math`; API Reference, "PutMetricAlarm": an alarm has a metric or Metrics, of which one
 returns data; a metric is identified by all of its dimensions; a metric published with another unit
-is not seen by an alarm that names one. CloudWatch evaluates by itself.
+is not seen by an alarm that names one. CloudWatch evaluates by itself. SNS Developer Guide,
+"Example cases for Amazon SNS access control": CloudWatch publishes as `cloudwatch.amazonaws.com`; a
+topic's own policy replaces the default one, which lets the account's services publish.
 
 Here every alarm is evaluated once a second, and before DescribeAlarms answers. Periods end now, so
 that a point counts at once; AWS waits for periods to be over, and points of its own metrics arrive
 minutes late. A state set by SetAlarmState lasts until the next evaluation, as on AWS. Actions go to
-SNS topics only. Not implemented: anomaly detection, Metrics Insights queries, metrics of other
-accounts, EvaluateLowSampleCountPercentile.
+SNS topics only, whose policies are evaluated while `iam_evaluation` is on. Not implemented: anomaly
+detection, Metrics Insights queries, metrics of other accounts, EvaluateLowSampleCountPercentile; a
+notification of an alarm with metric math does not list its Metrics.
 """
 
 from __future__ import annotations
@@ -29,7 +33,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from ministack.core import responses
-from ministack.services import cloudwatch
+from ministack.services import cloudwatch, sns
 from ministack.services.cloudformation import provisioners
 
 from emulator import alarm_state, metric_math, patching
@@ -87,6 +91,8 @@ def install() -> None:
     patching.require(responses, ["request_scope"])
     patching.replace(cloudwatch, "_evaluate_alarm", evaluate)
     patching.replace(cloudwatch, "_evaluate_all_alarms", evaluate_all)
+    patching.require(sns, ["topic_policy_allows"])
+    patching.wrap(cloudwatch, "_dispatch_alarm_actions", _act)
     patching.wrap(cloudwatch, "_put_metric_alarm", _put)
     patching.wrap(cloudwatch, "_describe_alarms", _describe)
     patching.wrap(cloudwatch, "_get_metric_data", _get_metric_data)
@@ -254,6 +260,27 @@ def _reason(alarm: dict[str, Any], state: str, points: list[float]) -> str:
         f"Threshold Crossed: {len(points)} datapoints [{values}] {verb} the threshold "
         f"({float(alarm.get('Threshold') or 0)}, {alarm.get('ComparisonOperator')})."
     )
+
+
+def _act(original: Any, alarm: dict[str, Any], old: str, new: str, reason: str) -> None:
+    """Leave out the topics that do not let CloudWatch publish."""
+    permitted = {
+        kind: [action for action in alarm.get(kind) or [] if _may_act(alarm, action)]
+        for kind in ("AlarmActions", "OKActions", "InsufficientDataActions")
+    }
+    original({**alarm, **permitted}, old, new, reason)
+
+
+def _may_act(alarm: dict[str, Any], action: str) -> bool:
+    if ":sns:" not in action:
+        return True
+    account = str(alarm["AlarmArn"]).split(":")[4]
+    allowed = bool(
+        sns.topic_policy_allows(action, "cloudwatch.amazonaws.com", alarm["AlarmArn"], account)
+    )
+    if not allowed:
+        _LOG.error("%s may not publish to %s", alarm["AlarmArn"], action)
+    return allowed
 
 
 def _start_evaluating() -> None:

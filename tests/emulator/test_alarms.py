@@ -9,11 +9,14 @@ from botocore.exceptions import ClientError
 
 from emulator import Emulator
 from tests.emulator.support import (
+    allow,
     create_queue,
     delete_stack,
     deploy,
     failure_reasons,
+    iam_evaluated,
     outputs,
+    policy,
     receive,
     unique,
     wait_for,
@@ -185,6 +188,43 @@ def test_nobody_has_to_ask_for_the_state(aws: Emulator, namespace: str) -> None:
     for expected in ("ALARM", "INSUFFICIENT_DATA"):
         message = json.loads(json.loads(receive(aws, url)["Body"])["Message"])
         assert message["NewStateValue"] == expected
+
+
+def test_a_topic_with_a_policy_of_its_own_has_to_let_cloudwatch_publish(
+    aws: Emulator, namespace: str
+) -> None:
+    (by_default, default_url), (closed, closed_url), (opened, open_url) = (
+        subscribed_topic(aws) for _ in range(3)
+    )
+    queues, topics = aws.client("sqs"), aws.client("sns")
+    everybody = {**allow("sqs:SendMessage", "*"), "Principal": "*"}
+    for url in (default_url, closed_url, open_url):
+        queues.set_queue_attributes(QueueUrl=url, Attributes={"Policy": policy(everybody)})
+    enforcing_tls = {
+        "Effect": "Deny",
+        "Principal": "*",
+        "Action": "sns:Publish",
+        "Resource": "*",
+        "Condition": {"Bool": {"aws:SecureTransport": "false"}},
+    }
+    cloudwatch = {"Principal": {"Service": "cloudwatch.amazonaws.com"}}
+    for topic, statements in (
+        (closed, [enforcing_tls]),
+        (opened, [enforcing_tls, {**allow("sns:Publish", opened), **cloudwatch}]),
+    ):
+        topics.set_topic_attributes(
+            TopicArn=topic, AttributeName="Policy", AttributeValue=policy(*statements)
+        )
+    with iam_evaluated(aws):
+        name = plain(
+            aws,
+            namespace,
+            TreatMissingData="breaching",
+            AlarmActions=[closed, by_default, opened],
+        )
+        assert name in receive(aws, default_url)["Body"]
+        assert name in receive(aws, open_url)["Body"]
+        assert "Messages" not in queues.receive_message(QueueUrl=closed_url)
 
 
 def refusal(aws: Emulator, metrics: list[dict[str, Any]], **settings: Any) -> str:
