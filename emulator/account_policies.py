@@ -15,8 +15,9 @@ AWS:
   policy in `subscriptionFilters`, and `policyLevel`. The permission of a function has
   `log-group:*` of the account as its SourceArn, so a permission for one group alone is refused.
 - "Log classes": subscription filters are a feature of the Standard class only.
-- "Monitoring with CloudWatch metrics": the metrics of these deliveries have the dimensions
-  DestinationType, FilterName and PolicyLevel (`AccountPolicy`).
+- "Monitoring with CloudWatch metrics" names LogGroupName, DestinationType, FilterName and
+  PolicyLevel as dimensions. Which of them go together for an account policy was not verified; here
+  they are DestinationType, FilterName and PolicyLevel (`AccountPolicy`).
 - CloudFormation Template Reference, "AWS::Logs::AccountPolicy": name and type cannot change without
   replacement. Ref returns `account|type|name`, the identifier in the resource's schema.
 
