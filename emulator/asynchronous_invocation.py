@@ -18,6 +18,12 @@ AWS: Lambda Developer Guide, "How Lambda handles errors and retries with asynchr
   content of the event" with the attributes RequestID, ErrorCode and ErrorMessage.
 - The request id stays the same over the attempts of an event.
 
+- "Types of metrics for Lambda functions": AsyncEventsReceived; AsyncEventAge at every attempt, in
+  milliseconds since the event was queued; AsyncEventsDropped; DestinationDeliveryFailures and
+  DeadLetterErrors where a destination or dead-letter queue does not exist, takes no message of that
+  size, or the execution role may not send to it.
+- The same role has to be able to send when a destination is configured.
+
 One minute of AWS is LAMBDA_ASYNC_RETRY_BASE_SECONDS here (1 by default). EventBridge and S3
 destinations are not delivered to.
 """
@@ -36,14 +42,15 @@ from typing import Any
 
 from ministack.services import cloudwatch, lambda_svc, sns, sqs
 
-from emulator import patching
+from emulator import execution_roles, patching
 
 _LOG = logging.getLogger("emulator.asynchronous_invocation")
 _DEFAULT_RETRIES = 2
 _DEFAULT_MAXIMUM_AGE = 6 * 60 * 60
 _SHORTEST_WAIT = 0.02
 
-_request_id: contextvars.ContextVar[str] = contextvars.ContextVar("request_id", default="")
+# The id under which the next function of this context runs.
+current_request_id: contextvars.ContextVar[str] = contextvars.ContextVar("request_id", default="")
 
 
 def install() -> None:
@@ -65,6 +72,7 @@ def install() -> None:
     patching.require(cloudwatch, ["record_metric"])
     patching.replace(lambda_svc, "invoke_async_with_retry", invoke)
     patching.wrap(lambda_svc, "_execute_function_dispatch", _dispatch)
+    patching.wrap(lambda_svc, "_put_event_invoke_config", _put_event_invoke_config)
     patching.wrap(lambda_svc, "_emit_lambda_metrics", _emit_metrics)
 
 
@@ -88,7 +96,7 @@ def invoke(function: dict[str, Any], event: Any, *, once: bool = False) -> threa
     context = contextvars.copy_context()
 
     def run() -> None:
-        _request_id.set(request.identifier)
+        current_request_id.set(request.identifier)
         lambda_svc._run_with_function_config_scope(function, request.run)
 
     name = f"asynchronous-invocation-{function['config']['FunctionName']}"
@@ -145,11 +153,12 @@ class _Request:
     settings: _Settings
     attempts: int = 0
     throttles: int = 0
+    queued: float = 0.0
 
     def run(self) -> None:
         """Attempt, wait and attempt again, until the event is done or given up."""
         self._count("AsyncEventsReceived")
-        started = time.monotonic()
+        self.queued = started = time.monotonic()
         while True:
             current = self._current_function()
             if current is None:
@@ -192,6 +201,7 @@ class _Request:
         if result.get("throttle"):
             self.throttles += 1
             return result
+        self._count("AsyncEventAge", (started - self.queued) * 1000, "Milliseconds")
         self.attempts += 1
         self._count("Invocations")
         self._count("Errors", 1 if result.get("error") else 0)
@@ -211,17 +221,28 @@ class _Request:
 
     def _succeed(self, result: dict[str, Any]) -> None:
         if self.settings.on_success:
-            record = self._record("Success", result)
-            _send(self.settings.on_success, json.dumps(record), record)
+            self._send_record(self.settings.on_success, self._record("Success", result))
 
     def _give_up(self, condition: str, result: dict[str, Any]) -> None:
         self._count("AsyncEventsDropped")
         if self.settings.on_failure:
-            record = self._record(condition, result)
-            _send(self.settings.on_failure, json.dumps(record), record)
-        if self.settings.dead_letter:
-            body = json.dumps(self.event)
-            _send(self.settings.dead_letter, body, self.event, self._error_attributes(result))
+            self._send_record(self.settings.on_failure, self._record(condition, result))
+        if self.settings.dead_letter and not send(
+            self.settings.dead_letter,
+            json.dumps(self.event),
+            self.event,
+            role=self._role,
+            attributes=self._error_attributes(result),
+        ):
+            self._count("DeadLetterErrors")
+
+    def _send_record(self, target: str, record: dict[str, Any]) -> None:
+        if not send(target, json.dumps(record), record, role=self._role):
+            self._count("DestinationDeliveryFailures")
+
+    @property
+    def _role(self) -> str:
+        return str(self.function["config"].get("Role") or "")
 
     def _record(self, condition: str, result: dict[str, Any]) -> dict[str, Any]:
         config = self.function["config"]
@@ -268,8 +289,14 @@ def _now() -> str:
     return text.replace("+00:00", "Z")
 
 
-def _send(target: str, body: str, payload: Any, attributes: dict[str, Any] | None = None) -> None:
-    """Deliver to a queue, topic or function. A failure is logged, as nobody waits for it."""
+def send(
+    target: str, body: str, payload: Any, *, role: str, attributes: dict[str, Any] | None = None
+) -> bool:
+    """Deliver to a queue, topic or function as the role of a function.
+
+    Returns:
+        Whether it could be delivered. A failure is logged, as nobody waits for it.
+    """
     kind = target.split(":")[2] if target.count(":") >= 5 else ""
     senders: dict[str, Callable[[], None]] = {
         "sqs": lambda: _send_to_queue(target, body, attributes or {}),
@@ -279,9 +306,13 @@ def _send(target: str, body: str, payload: Any, attributes: dict[str, Any] | Non
     try:
         if kind not in senders:
             raise LookupError("this emulator delivers to queues, topics and functions only")
+        if not execution_roles.may(role, execution_roles.SENDING[kind], target):
+            raise PermissionError(f"{role} may not call {execution_roles.SENDING[kind]}")
         senders[kind]()
     except Exception:
         _LOG.exception("an invocation record could not be delivered to %s", target)
+        return False
+    return True
 
 
 def _send_to_queue(target: str, body: str, attributes: dict[str, Any]) -> None:
@@ -306,6 +337,24 @@ def _send_to_function(target: str, payload: Any) -> None:
     invoke({**record, "config": config}, payload)
 
 
+def _put_event_invoke_config(
+    original: Any, function_name: str, qualifier: str | None, data: dict[str, Any]
+) -> Any:
+    """Refuse destinations that the function's role may not send to."""
+    config = (lambda_svc._functions.get(function_name) or {}).get("config") or {}
+    for destination in (data.get("DestinationConfig") or {}).values():
+        target = (destination or {}).get("Destination") or ""
+        action = execution_roles.SENDING.get(target.split(":")[2] if target.count(":") >= 5 else "")
+        if action and not execution_roles.may(config.get("Role") or "", action, target):
+            return lambda_svc.error_response_json(
+                "InvalidParameterValueException",
+                "The function's execution role does not have permissions to call "
+                f"{action.partition(':')[2]} on {target}",
+                400,
+            )
+    return original(function_name, qualifier, data)
+
+
 def _dispatch(
     original: Any,
     function: dict[str, Any],
@@ -315,7 +364,7 @@ def _dispatch(
     started: float,
 ) -> Any:
     """Run an attempt under the request id of its event."""
-    return original(function, config, event, _request_id.get() or request_id, started)
+    return original(function, config, event, current_request_id.get() or request_id, started)
 
 
 def _emit_metrics(

@@ -25,7 +25,7 @@ import json
 import secrets
 import string
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from ministack.services import cloudwatch_logs as service
@@ -87,6 +87,19 @@ def not_found(kind: str) -> Response:
         "ResourceNotFoundException", f"The specified {kind} does not exist.", 400
     )
     return response
+
+
+def call(action: Callable[[dict[str, Any]], Response], **request: Any) -> dict[str, Any]:
+    """Call an action of CloudWatch Logs from CloudFormation and return its answer.
+
+    Raises:
+        ValueError: It was refused; the message is AWS's, with the name of the exception.
+    """
+    status, _, body = action({name: value for name, value in request.items() if value is not None})
+    answer: dict[str, Any] = json.loads(body or b"{}")
+    if status >= 400:
+        raise ValueError(f"{answer.get('message')} ({str(answer.get('__type')).split('#')[-1]})")
+    return answer
 
 
 def _append_log_events(original: Any, stream: dict[str, Any], events: list[Any]) -> Any:

@@ -74,6 +74,44 @@ def create_role(aws: Emulator, statements: list[dict[str, Any]] | None = None) -
     return str(role["Arn"])
 
 
+def create_logs_role(aws: Emulator, statements: list[dict[str, Any]]) -> str:
+    """Create a role that CloudWatch Logs may assume, and return its ARN."""
+    iam = aws.client("iam")
+    name = unique("role")
+    trust = {
+        "Effect": "Allow",
+        "Principal": {"Service": "logs.amazonaws.com"},
+        "Action": "sts:AssumeRole",
+    }
+    role = iam.create_role(RoleName=name, AssumeRolePolicyDocument=policy(trust))["Role"]
+    if statements:
+        iam.put_role_policy(RoleName=name, PolicyName="own", PolicyDocument=policy(*statements))
+    return str(role["Arn"])
+
+
+def create_stream(aws: Emulator, *, shards: int = 1) -> str:
+    """Create a Kinesis stream and return its ARN."""
+    kinesis = aws.client("kinesis")
+    name = unique("stream")
+    kinesis.create_stream(StreamName=name, ShardCount=shards)
+    kinesis.get_waiter("stream_exists").wait(StreamName=name, WaiterConfig={"Delay": 1})
+    summary = kinesis.describe_stream_summary(StreamName=name)["StreamDescriptionSummary"]
+    return str(summary["StreamARN"])
+
+
+def records_of(aws: Emulator, stream: str) -> list[dict[str, Any]]:
+    """Return every record of a Kinesis stream, with the shard it is in."""
+    kinesis = aws.client("kinesis")
+    found: list[dict[str, Any]] = []
+    for shard in kinesis.list_shards(StreamARN=stream)["Shards"]:
+        iterator = kinesis.get_shard_iterator(
+            StreamARN=stream, ShardId=shard["ShardId"], ShardIteratorType="TRIM_HORIZON"
+        )["ShardIterator"]
+        records = kinesis.get_records(ShardIterator=iterator)["Records"]
+        found += [{**record, "ShardId": shard["ShardId"]} for record in records]
+    return found
+
+
 def policy(*statements: dict[str, Any]) -> str:
     """Return a policy document."""
     return json.dumps({"Version": "2012-10-17", "Statement": list(statements)})
@@ -85,7 +123,12 @@ def allow(actions: str | list[str], resources: str | list[str]) -> dict[str, Any
 
 
 def create_function(
-    aws: Emulator, source: str, *, role: str | None = None, open_to_logs: bool = True
+    aws: Emulator,
+    source: str,
+    *,
+    role: str | None = None,
+    open_to_logs: bool = True,
+    timeout: int = 3,
 ) -> str:
     """Create a Python function and return its ARN."""
     archive = io.BytesIO()
@@ -99,6 +142,7 @@ def create_function(
         Handler="index.handler",
         Role=role or f"arn:aws:iam::{ACCOUNT}:role/none",
         Code={"ZipFile": archive.getvalue()},
+        Timeout=timeout,
     )
     if open_to_logs:
         permit_logs(aws, name)

@@ -6,14 +6,17 @@ import urllib.request
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from emulator import Emulator
 from tests.emulator.conftest import MINUTE
 from tests.emulator.support import (
     FAILING,
+    allow,
     create_function,
     create_group,
     create_queue,
+    create_role,
     decoded,
     lines_of,
     name_of,
@@ -247,3 +250,40 @@ def test_a_synchronous_throttle_is_no_invocation(aws: Emulator) -> None:
         functions.invoke(FunctionName=function)
     assert count(aws, function, "Throttles") == 1
     assert count(aws, function, "Invocations") == 0
+
+
+def test_the_age_of_an_event_is_a_metric_of_every_attempt(aws: Emulator) -> None:
+    function = create_function(aws, FAILING)
+    configure(aws, function, MaximumRetryAttempts=1)
+    invoke(aws, function, {})
+    wait_for(lambda: len(attempts(aws, function)) == 2)
+    # The second attempt came a minute after the event.
+    wait_for(lambda: count(aws, function, "AsyncEventAge") >= float(MINUTE) * 1000)
+    assert count(aws, function, "AsyncEventsReceived") == 1
+
+
+def test_what_cannot_be_delivered_is_counted(aws: Emulator) -> None:
+    function = create_function(aws, FAILING)
+    url, queue = create_queue(aws)
+    configure(aws, function, MaximumRetryAttempts=0, DestinationConfig=to("OnFailure", queue))
+    aws.client("lambda").update_function_configuration(
+        FunctionName=function, DeadLetterConfig={"TargetArn": queue}
+    )
+    aws.client("sqs").delete_queue(QueueUrl=url)
+    invoke(aws, function, {})
+    wait_for(lambda: count(aws, function, "DeadLetterErrors") == 1)
+    assert count(aws, function, "DestinationDeliveryFailures") == 1
+    assert count(aws, function, "AsyncEventsDropped") == 1
+
+
+def test_the_role_has_to_be_able_to_send(aws: Emulator) -> None:
+    url, queue = create_queue(aws)
+    role = create_role(aws, [allow("sqs:SendMessage", queue)])
+    function = create_function(aws, FAILING, role=role)
+    configure(aws, function, MaximumRetryAttempts=0, DestinationConfig=to("OnFailure", queue))
+    aws.client("iam").delete_role_policy(RoleName=role.rpartition("/")[2], PolicyName="own")
+    invoke(aws, function, {})
+    wait_for(lambda: count(aws, function, "DestinationDeliveryFailures") == 1)
+    assert "Messages" not in aws.client("sqs").receive_message(QueueUrl=url)
+    with pytest.raises(ClientError, match="permissions to call SendMessage"):
+        configure(aws, function, DestinationConfig=to("OnFailure", queue))
