@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from openreplay_cw_stack.commands.check.account import error_code, guarded
 from openreplay_cw_stack.commands.check.context import Context
@@ -20,6 +21,9 @@ REFUSAL_REASONS = ("address", "key", "path", "question", "request")
 MANY_REFUSALS = 20
 """More than so many are a reason to look; a few strangers find every public address."""
 
+NEW_KEY_SECONDS = 120
+"""A key that is younger may not be known to the bridge yet, if it was asked with a wrong one."""
+
 _SUFFIXES = {
     "aws-cn": "amazonaws.com.cn",
     "aws-iso": "c2s.ic.gov",
@@ -27,20 +31,33 @@ _SUFFIXES = {
 }
 
 
-def check_bridge(context: Context, forms: list[BridgeForm]) -> Iterator[Finding]:
-    """Every step of the bridge; fills ``forms`` with what OpenReplay's form is to have."""
+@dataclass(frozen=True)
+class Endpoint:
+    """Where the bridge is, and its key.
+
+    Attributes:
+        form: what OpenReplay's form is to have.
+        key_seconds: the age of the key.
+    """
+
+    form: BridgeForm
+    key_seconds: float
+
+
+def check_bridge(context: Context, endpoints: list[Endpoint]) -> Iterator[Finding]:
+    """Every step of the bridge; fills ``endpoints``, with one or none."""
     bridge = context.bridge
     if bridge is None:
         yield skip("bridge", "there is none: OpenReplay v1.21 and later show nothing without it")
         return
     # Before it is asked: the question with a wrong key counts as refused.
     yield from guarded("bridge questions", _questions(context))
-    yield from guarded("bridge key", _key(context, bridge, forms))
-    for form in forms:
-        yield from guarded("bridge", _ask(context, form))
+    yield from guarded("bridge key", _key(context, bridge, endpoints))
+    for endpoint in endpoints:
+        yield from guarded("bridge", _ask(context, endpoint))
 
 
-def _key(context: Context, bridge: Function, forms: list[BridgeForm]) -> Iterator[Finding]:
+def _key(context: Context, bridge: Function, endpoints: list[Endpoint]) -> Iterator[Finding]:
     name = "bridge key"
     arn = bridge.environment["API_KEY_SECRET_ARN"]
     answer = context.client("secretsmanager").get_secret_value(SecretId=arn)
@@ -62,7 +79,8 @@ def _key(context: Context, bridge: Function, forms: list[BridgeForm]) -> Iterato
             "Somebody removed it by hand: deploy with the other bridge_endpoint, and back.",
         )
         return
-    forms.append(BridgeForm(url, values["api_key_id"], values["api_key"]))
+    form = BridgeForm(url, values["api_key_id"], values["api_key"])
+    endpoints.append(Endpoint(form, context.account.now - answer["CreatedDate"].timestamp()))
 
 
 def bridge_url(context: Context, bridge: Function) -> str | None:
@@ -104,8 +122,8 @@ def _http_api_url(deployment: Deployment, bridge: Function) -> str | None:
     return f"https://{api.physical_id}.execute-api.{stack.region}.{suffix}/"
 
 
-def _ask(context: Context, form: BridgeForm) -> Iterator[Finding]:
-    name = "bridge"
+def _ask(context: Context, endpoint: Endpoint) -> Iterator[Finding]:
+    name, form = "bridge", endpoint.form
     server = checked_url(form.url, insecure=context.insecure)
     try:
         answer = question(server, form)
@@ -125,9 +143,10 @@ def _ask(context: Context, form: BridgeForm) -> Iterator[Finding]:
             f"It answers at {form.url}; ask it from where OpenReplay runs.",
         )
         return
-    if answer.status == 401:
-        said, remedy = "it refuses the key that its secret holds", _REFUSES
-        yield fail(name, said, remedy)
+    if answer.status == 401 and endpoint.key_seconds < NEW_KEY_SECONDS:
+        yield warn(name, f"does not know its new key yet: {form.url}", _NEW)
+    elif answer.status == 401:
+        yield fail(name, f"refuses the key that its secret holds: {form.url}", _REFUSES)
     elif accepts(answer):
         yield ok(name, f"answers, and accepts its key: {form.url}")
         yield from _wrong_key(context, form)
@@ -135,7 +154,10 @@ def _ask(context: Context, form: BridgeForm) -> Iterator[Finding]:
         yield fail(name, f"{form.url} answered with {answer.status}", _OTHER)
 
 
-_REFUSES = "A new key is read within a minute; then look into the function's log group."
+_NEW = "It reads the secret at most once a minute: look again then."
+_REFUSES = (
+    "Look into the function's log group; where it names no error, is the URL that of this bridge?"
+)
 _OTHER = (
     "403: the function URL lacks the stack's permission for everybody, or an organisation's policy "
     "forbids public functions (bridge_endpoint=http_api then). 429: reserved concurrency is used "
@@ -167,9 +189,10 @@ def _questions(context: Context) -> Iterator[Finding]:
     asked, answered, failed, timed_out, *refusals = sums(context.account, metrics)
     refused = {one: number for one, number in zip(REFUSAL_REASONS, refusals, strict=True) if number}
     reasons = ", ".join(f"{number} {one}" for one, number in refused.items())
+    # An earlier check asked once with the right key and once with a wrong one.
     seen = (
-        f"{asked} in {context.account.span}, {answered} answered with lines, "
-        f"{sum(refusals)} refused{f' ({reasons})' if reasons else ''}"
+        f"{asked} in {context.account.span}, other checks included; {answered} answered with "
+        f"lines, {sum(refusals)} refused{f' ({reasons})' if reasons else ''}"
     )
     remedies = []
     if failed:

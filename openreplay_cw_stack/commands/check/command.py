@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from urllib.parse import SplitResult
 
 from openreplay_cw_stack.commands.check.account import Account, guarded
-from openreplay_cw_stack.commands.check.bridge import check_bridge
+from openreplay_cw_stack.commands.check.bridge import Endpoint, check_bridge
 from openreplay_cw_stack.commands.check.context import Context, TrackedLogGroup
 from openreplay_cw_stack.commands.check.deployment import (
     Deployment,
@@ -35,7 +35,6 @@ from openreplay_cw_stack.commands.openreplay_login import (
     add_openreplay_arguments,
     logged_in,
 )
-from openreplay_cw_stack.runtime.registration.bridge_question import BridgeForm
 from openreplay_cw_stack.runtime.registration.http_calls import RegistrationFailed, checked_url
 from openreplay_cw_stack.runtime.registration.openreplay_api import LoggedIn
 
@@ -118,7 +117,7 @@ def _findings(
     """Every step, in the order of the path that a line takes."""
     tracked: list[TrackedLogGroup] = []
     samples: list[Sample] = []
-    forms: list[BridgeForm] = []
+    endpoints: list[Endpoint] = []
     health = Health()
     context = Context(account, deployment, tracked, insecure=arguments.insecure)
     yield from guarded("deployment", check_deployment(account, deployment))
@@ -127,9 +126,9 @@ def _findings(
     yield from guarded("lines", check_lines(context, samples))
     yield from guarded("validator", check_validator(context, health))
     yield from guarded("linked lines", check_linked_lines(context, samples, health))
-    yield from guarded("bridge", check_bridge(context, forms))
+    yield from guarded("bridge", check_bridge(context, endpoints))
     if openreplay is not None:
-        check = check_registration(context, forms, openreplay, arguments.project)
+        check = check_registration(context, endpoints, openreplay, arguments.project)
         yield from guarded("registration", check)
     yield from guarded("service account", check_service_account(context))
 

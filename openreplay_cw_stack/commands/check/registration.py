@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from openreplay_cw_stack.commands.check.account import error_code
+from openreplay_cw_stack.commands.check.bridge import Endpoint
 from openreplay_cw_stack.commands.check.context import Context
 from openreplay_cw_stack.commands.check.findings import Finding, fail, ok, skip, warn
 from openreplay_cw_stack.commands.check.service_account import read_json_secret
-from openreplay_cw_stack.runtime.registration.bridge_question import BridgeForm
 from openreplay_cw_stack.runtime.registration.openreplay_api import LoggedIn
 from openreplay_cw_stack.runtime.registration.registering import stored_bridge
 
@@ -17,13 +17,13 @@ _NAME = "registration"
 
 
 def check_registration(
-    context: Context, forms: list[BridgeForm], openreplay: LoggedIn, project: int
+    context: Context, endpoints: list[Endpoint], openreplay: LoggedIn, project: int
 ) -> Iterator[Finding]:
     """Compare a project's Elasticsearch form with what it should have. No key is ever shown."""
-    if not forms:
+    if not endpoints:
         yield skip(_NAME, "there is no bridge to compare with")
         return
-    form = forms[0]
+    form = endpoints[0].form
     where = f"project {project} of {openreplay.server.hostname}"
     again = (
         f"python -m openreplay_cw_stack register --stack {context.deployment.stack.name} "

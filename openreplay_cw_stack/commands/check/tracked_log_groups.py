@@ -149,8 +149,9 @@ def _subscription(
         remedy = "Somebody changed it, or the stack is of another release: deploy this one. "
         return fail(_NAME, said, remedy + _put(group, validator))
     kept = f"lines kept {count(retention, 'day')}" if retention else "lines kept for ever"
-    quotas = f"of {FILTERS_ALLOWED}, in some accounts of {FILTERS_COMMON}"
-    seen = f"{group.name}: filter {len(filters)} {quotas}; {kept}{beside}"
+    quotas = f"{FILTERS_ALLOWED} allowed, in some accounts {FILTERS_COMMON}"
+    number = count(len(filters), "subscription filter")
+    seen = f"{group.name}: {number} ({quotas}); {kept}{beside}"
     if len(filters) >= FILTERS_ALLOWED:
         return warn(_NAME, seen, "A change of our filter needs a free place: remove one.")
     return ok(_NAME, seen)
