@@ -8,6 +8,7 @@ import shlex
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, urlsplit
 
@@ -26,6 +27,13 @@ TOKEN = a_token(token_secret=TOKEN_SECRET.encode(), expires_ms=2**50)
 GOOD = f"{token_tag(TOKEN)} ERROR card declined"
 MISSPELLED = f"[openReplaySessionToken: {TOKEN}] timeout"
 GROUPS = ("/app/checkout", "/app/search", "/aws/lambda/pay")
+
+
+class Shop(Deployment):
+    """Somebody's own stack."""
+
+    stack = "Shop"
+    app = str(Path(__file__).with_name("host_app.py"))
 
 
 @dataclass
@@ -95,7 +103,6 @@ def test_all_is_well(deployment: Deployment, capsys: pytest.CaptureFixture[str])
         deployment.put(group, GOOD, "of no visitor")
     linked(deployment, 3)
     report = check(deployment, capsys)
-    print(report.text)
     assert report.status == 0
     assert {step["status"] for step in report.steps} == {"ok"}
     assert [step["detail"].split(":")[0] for step in report.named("lines")] == sorted(
@@ -236,7 +243,6 @@ def test_with_a_validator_that_lost_its_policy(
         lambda steps: steps[0]["status"] == "fail",
     )
     report = check(deployment, capsys)
-    print(report.text)
     assert report.status == 1
     first, *others = report.failed()
     assert first["name"] == "validator role"
@@ -244,6 +250,44 @@ def test_with_a_validator_that_lost_its_policy(
     follow(deployment, first["remedy"])
     (step,) = check(deployment, capsys).named("validator role")
     assert step["status"] == "ok"
+
+
+def test_a_host_stack_with_two_constructs_and_no_outputs(
+    deployment: Deployment, capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    deployment.aws.evaluate_iam(False)
+    host = Shop(deployment.aws, tmp_path, {})
+    host.printed.append(host.cdk.deploy(host.context, tmp_path / "outputs.json"))
+    deployment.aws.evaluate_iam(True)
+    deployment.put("/staff", MISSPELLED)
+    eventually(
+        lambda: deployment.aws.client("cloudwatch").list_metrics(MetricName="RejectedLines"),
+        lambda listed: "/staff" in str(listed),
+    )
+    capsys.readouterr()
+    assert main(["check", "--stack", host.stack, "--json"]) == 1
+    document = json.loads(capsys.readouterr().out)
+    assert main(["check", "--stack", host.stack]) == 1
+    text = capsys.readouterr().out.splitlines()
+    assert [line for line in text if line.startswith("Shop-")] == [
+        one["deployment"] for one in document["deployments"]
+    ]
+    one, two = document["deployments"]
+    assert one["deployment"].startswith("Shop-Replay-")
+    assert two["deployment"].startswith("Shop-ReplayOfTheStaff-")
+    assert {step["status"] for step in one["steps"]} == {"ok", "warn", "skip"}
+    (bridge,) = [step for step in one["steps"] if step["name"] == "bridge"]
+    assert ".execute-api.us-east-1.amazonaws.com/" in bridge["detail"]
+    (account,) = [step for step in one["steps"] if step["name"] == "service account"]
+    assert account["status"] == "skip"
+    bad = [step for step in two["steps"] if step["status"] in ("warn", "fail")]
+    assert [step["name"] for step in bad] == [
+        "lines",
+        "service account policies",
+        "service account key",
+    ]
+    assert "CloudWatchReadOnlyAccess" in bad[1]["detail"]
+    assert main(["check", "--stack", host.stack, "--deployment", one["deployment"]]) == 0
 
 
 def test_a_stack_of_another_name(

@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from openreplay_cw_stack.commands.aws import asked
-from openreplay_cw_stack.commands.check.account import Account, error_code
+from openreplay_cw_stack.commands.check.account import Account, error_code, guarded
 from openreplay_cw_stack.commands.check.findings import Finding, count, fail, ok, warn
 from openreplay_cw_stack.commands.check.stack import Resource, Stack
 from openreplay_cw_stack.commands.errors import CommandFailed
@@ -184,7 +184,7 @@ def check_deployment(account: Account, deployment: Deployment) -> Iterator[Findi
     for room in ("validator", "bridge"):
         function = deployment.functions.get(room)
         if function is not None:
-            yield from _role(account, deployment, function)
+            yield from guarded(f"{room} role", _role(account, deployment, function))
 
 
 def _parts(deployment: Deployment) -> Iterator[Finding]:
