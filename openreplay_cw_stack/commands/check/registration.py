@@ -41,7 +41,7 @@ def check_registration(
     key = (stored.get("api_key_id"), stored.get("api_key"))
     if key == (form.api_key_id, form.api_key):
         yield ok(_NAME, f"{where} has the bridge's URL and its key")
-    elif key == _previous(context):
+    elif all(key) and key == _previous(context):
         yield warn(
             _NAME,
             f"{where} has the bridge's URL and its former key",

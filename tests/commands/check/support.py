@@ -71,7 +71,11 @@ def metric_data(values: dict[str, float]) -> Callable[..., Any]:
     return answer
 
 
-def account(minutes: int = 60, **services: dict[str, Any]) -> Account:
+def account(
+    minutes: int = 60, *, lambda_: dict[str, Any] | None = None, **services: dict[str, Any]
+) -> Account:
+    """An account with these answers, by service; without CloudWatch's, no metric has a value."""
+    services["lambda"] = lambda_ or {}
     clients = {name: Client(answers) for name, answers in services.items()}
     clients.setdefault("cloudwatch", Client({"get_metric_data": metric_data({})}))
     return Account(NOW, minutes, make_client=lambda service, **settings: clients[service])

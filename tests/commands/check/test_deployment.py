@@ -63,14 +63,14 @@ def test_functions_of_ours_are_known_by_their_handler() -> None:
         ),
         Resource("FailedFunction0A1B2C3D", "", FUNCTION),
     )
-    one, two = find_deployments(account(**{"lambda": functions}), shop)
+    one, two = find_deployments(account(lambda_=functions), shop)
     assert (one.name, sorted(one.functions)) == ("Shop", ["bridge", "rotation", "validator"])
     assert one.functions["bridge"].role == "bridge-role"
     assert (two.name, sorted(two.functions), two.alone) == ("Staff", ["validator"], False)
-    (only,) = find_deployments(account(**{"lambda": functions}), shop, "Staff")
+    (only,) = find_deployments(account(lambda_=functions), shop, "Staff")
     assert only == two
     with pytest.raises(CommandFailed, match="has no deployment X: it has Shop, Staff"):
-        find_deployments(account(**{"lambda": functions}), shop, "X")
+        find_deployments(account(lambda_=functions), shop, "X")
 
 
 def test_a_stack_without_any_names_its_nested_stacks() -> None:
@@ -80,16 +80,16 @@ def test_a_stack_without_any_names_its_nested_stacks() -> None:
         "AWS::CloudFormation::Stack",
     )
     with pytest.raises(CommandFailed, match="name that: Shop-Inner-X"):
-        find_deployments(account(**{"lambda": {}}), stack(nested))
+        find_deployments(account(lambda_={}), stack(nested))
     with pytest.raises(CommandFailed, match="is it another stack"):
-        find_deployments(account(**{"lambda": {}}), stack())
+        find_deployments(account(lambda_={}), stack())
 
 
 def test_functions_that_may_not_be_read() -> None:
     functions = lambda_of(validator=refusal("GetFunctionConfiguration"))
     shop = stack(resource("ValidatorFunction", "validator", FUNCTION))
     with pytest.raises(CommandFailed, match="cannot read the function validator"):
-        find_deployments(account(**{"lambda": functions}), shop)
+        find_deployments(account(lambda_=functions), shop)
 
 
 POLICY = "AWS::IAM::ManagedPolicy"
