@@ -23,7 +23,8 @@ def main() -> None:
     OpenReplayCloudWatch(
         stack,
         "Replay",
-        log_groups=[logs.LogGroup(stack, "CheckoutLogs")],
+        new_log_groups=["/ecs/shop"],
+        linked_log_group_name="/openreplay/shop",
         bridge_endpoint=BridgeEndpoint.HTTP_API,
         service_account=False,
         removal_policy=cdk.RemovalPolicy.DESTROY,
@@ -32,7 +33,7 @@ def main() -> None:
     OpenReplayCloudWatch(
         stack,
         "ReplayOfTheStaff",
-        new_log_groups=["/staff"],
+        log_groups=[logs.LogGroup(stack, "StaffLogs", removal_policy=cdk.RemovalPolicy.DESTROY)],
         service_account_access=ServiceAccountAccess.CLOUD_WATCH_READ_ONLY,
         removal_policy=cdk.RemovalPolicy.DESTROY,
         dashboard=False,
