@@ -9,10 +9,15 @@ from openreplay_cw_stack.commands.check.account import error_code, guarded
 from openreplay_cw_stack.commands.check.context import Context
 from openreplay_cw_stack.commands.check.deployment import Deployment, Function
 from openreplay_cw_stack.commands.check.findings import Finding, count, fail, ok, skip, warn
-from openreplay_cw_stack.commands.check.metric_sums import our_metric, sums
+from openreplay_cw_stack.commands.check.metric_sums import Metric, our_metric, sums
 from openreplay_cw_stack.commands.check.service_account import read_json_secret
 from openreplay_cw_stack.commands.check.stack import read_template
-from openreplay_cw_stack.runtime.registration.bridge_question import BridgeForm, accepts, question
+from openreplay_cw_stack.runtime.registration.bridge_question import (
+    PRODUCT_HEADER,
+    BridgeForm,
+    accepts,
+    question,
+)
 from openreplay_cw_stack.runtime.registration.http_calls import Unreachable, checked_url
 from openreplay_cw_stack.tagging import metrics as names
 
@@ -51,7 +56,7 @@ def check_bridge(context: Context, endpoints: list[Endpoint]) -> Iterator[Findin
         yield skip("bridge", "there is none: OpenReplay v1.21 and later show nothing without it")
         return
     # Before it is asked: the question with a wrong key counts as refused.
-    yield from guarded("bridge questions", _questions(context))
+    yield from guarded("bridge questions", _questions(context, bridge))
     yield from guarded("bridge key", _key(context, bridge, endpoints))
     for endpoint in endpoints:
         yield from guarded("bridge", _ask(context, endpoint))
@@ -135,11 +140,11 @@ def _ask(context: Context, endpoint: Endpoint) -> Iterator[Finding]:
             "A function URL needs both of the stack's permissions for everybody.",
         )
         return
-    ranges = context.bridge.environment.get("ALLOWED_SOURCE_RANGES") if context.bridge else ""
-    if answer.status == 403 and ranges:
+    if answer.status == 403 and PRODUCT_HEADER in answer.headers:
+        # The bridge itself says so; where AWS refuses, nobody has asked the bridge.
         yield skip(
             name,
-            f"cannot be told from here: this address is not in {ranges}",
+            "cannot be told from here: this address is not in allowed_source_ranges",
             f"It answers at {form.url}; ask it from where OpenReplay runs.",
         )
         return
@@ -179,14 +184,18 @@ def _wrong_key(context: Context, form: BridgeForm) -> Iterator[Finding]:
         )
 
 
-def _questions(context: Context) -> Iterator[Finding]:
+def _questions(context: Context, bridge: Function) -> Iterator[Finding]:
     name, deployment = "bridge questions", context.deployment.name
     single = (names.QUESTIONS, names.ANSWERS, names.FAILED_QUESTIONS, names.TIMED_OUT_ANSWERS)
     metrics = [our_metric(deployment, one) for one in single]
+    own = (("FunctionName", bridge.name),)
+    metrics += [Metric("AWS/Lambda", one, own) for one in ("Errors", "Throttles")]
     metrics += [
         our_metric(deployment, names.REFUSED_QUESTIONS, Reason=one) for one in REFUSAL_REASONS
     ]
-    asked, answered, failed, timed_out, *refusals = sums(context.account, metrics)
+    asked, answered, failed, timed_out, errors, throttles, *refusals = sums(
+        context.account, metrics
+    )
     refused = {one: number for one, number in zip(REFUSAL_REASONS, refusals, strict=True) if number}
     reasons = ", ".join(f"{number} {one}" for one, number in refused.items())
     # An earlier check asked once with the right key and once with a wrong one.
@@ -195,8 +204,8 @@ def _questions(context: Context) -> Iterator[Finding]:
         f"lines, {sum(refusals)} refused{f' ({reasons})' if reasons else ''}"
     )
     remedies = []
-    if failed:
-        seen += f", {failed} failed"
+    if failed or errors:
+        seen += f", {failed + errors} failed"
         remedies.append("Failed: the function's log group names the fault.")
     if timed_out:
         seen += f", {timed_out} timed out"
@@ -204,6 +213,9 @@ def _questions(context: Context) -> Iterator[Finding]:
             "Timed out: CloudWatch Logs was too slow or throttled; a shorter "
             "session_window reads less."
         )
+    if throttles:
+        seen += f", {throttles} throttled"
+        remedies.append("Throttled: raise bridge_reserved_concurrency.")
     if sum(refusals) > MANY_REFUSALS:
         remedies.append(
             "Refused: key: OpenReplay has another one, or a stranger tries; address: "

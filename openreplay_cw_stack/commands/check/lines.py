@@ -5,14 +5,13 @@ from __future__ import annotations
 import collections
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import Any
 
 from openreplay_cw_stack.commands.check.account import error_code, guarded
 from openreplay_cw_stack.commands.check.context import Context
 from openreplay_cw_stack.commands.check.findings import Finding, count, fail, ok, skip, warn
 from openreplay_cw_stack.commands.check.metric_sums import our_metric, sums
-from openreplay_cw_stack.commands.log_events import tagged_events
+from openreplay_cw_stack.commands.log_events import sample_events
 from openreplay_cw_stack.tagging import Verdict, judge
 from openreplay_cw_stack.tagging import metrics as names
 from openreplay_cw_stack.tagging.advice import ADVICE
@@ -105,10 +104,11 @@ def _judging(context: Context) -> Judging:
 def _lines(
     context: Context, log_group: str, judging: Judging, samples: list[Sample]
 ) -> Iterator[Finding]:
-    events = tagged_events(context.client("logs"), log_group, context.account.start_ms)
-    taken = list(islice(events, MOST_LINES + 1))
-    sample = _sample(context, log_group, taken[:MOST_LINES], judging)
-    sample.cut = len(taken) > MOST_LINES
+    events, cut = sample_events(
+        context.client("logs"), log_group, context.account.start_ms, MOST_LINES, tagged=True
+    )
+    sample = _sample(context, log_group, events, judging)
+    sample.cut = cut
     samples.append(sample)
     yield _verdicts(sample, judging)
 
@@ -134,7 +134,8 @@ def _sample(
 def _verdicts(sample: Sample, judging: Judging) -> Finding:
     total = sum(sample.verdicts.values())
     if not total:
-        return ok("lines", f"{sample.log_group}: no line with a tag")
+        so_far = " in what could be read of it" if sample.cut else ""
+        return ok("lines", f"{sample.log_group}: no line with a tag{so_far}")
     parts = ", ".join(
         f"{sample.verdicts[one]} {one}" for one in reversed(Verdict) if one in sample.verdicts
     )

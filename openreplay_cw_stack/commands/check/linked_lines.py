@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import collections
 from collections.abc import Iterator, Sequence
-from itertools import islice
 
 from openreplay_cw_stack.commands.check.account import error_code
 from openreplay_cw_stack.commands.check.context import Context
@@ -12,7 +11,7 @@ from openreplay_cw_stack.commands.check.findings import Finding, count, fail, ok
 from openreplay_cw_stack.commands.check.lines import MOST_LINES, Sample
 from openreplay_cw_stack.commands.check.metric_sums import our_metric, sums
 from openreplay_cw_stack.commands.check.validator import Health
-from openreplay_cw_stack.commands.log_events import events_since
+from openreplay_cw_stack.commands.log_events import sample_events
 from openreplay_cw_stack.runtime.linked_line import LinkedLine, NotALinkedLine
 from openreplay_cw_stack.tagging import Verdict
 from openreplay_cw_stack.tagging import metrics as names
@@ -46,17 +45,19 @@ def _read(context: Context, linked: str) -> tuple[collections.Counter[str], list
     seen: collections.Counter[str] = collections.Counter()
     foreign = 0
     try:
-        events = events_since(context.client("logs"), linked, context.account.start_ms)
-        for event in islice(events, MOST_LINES):
-            try:
-                seen[LinkedLine.decode(event["message"]).group] += 1
-            except NotALinkedLine:
-                foreign += 1
+        events, _ = sample_events(
+            context.client("logs"), linked, context.account.start_ms, MOST_LINES, tagged=False
+        )
     except Exception as error:
         if error_code(error) != "ResourceNotFoundException":
             raise
         remedy = "Somebody removed it: create it again, or deploy with another."
         return seen, [fail(_NAME, f"the linked log group {linked} does not exist", remedy)]
+    for event in events:
+        try:
+            seen[LinkedLine.decode(event["message"]).group] += 1
+        except NotALinkedLine:
+            foreign += 1
     if not foreign:
         return seen, []
     remedy = "Something else writes to the linked log group: the bridge passes over what it wrote."

@@ -12,6 +12,9 @@ from urllib.parse import SplitResult
 
 from openreplay_cw_stack.runtime.registration.http_calls import Answer, RegistrationFailed, call
 
+PRODUCT_HEADER = "x-elastic-product"
+"""Every answer of the bridge's own has it, and OpenReplay's client takes none without it."""
+
 
 @dataclass(frozen=True)
 class BridgeForm:
@@ -54,7 +57,7 @@ def question(bridge: SplitResult, form: BridgeForm) -> Answer:
 
 def accepts(answer: Answer) -> bool:
     """Whether OpenReplay's client takes the answer for Elasticsearch's, with a right key."""
-    return answer.status == 200 and answer.headers.get("x-elastic-product") == "Elasticsearch"
+    return answer.status == 200 and answer.headers.get(PRODUCT_HEADER) == "Elasticsearch"
 
 
 def ask_bridge(bridge: SplitResult, form: BridgeForm) -> None:
