@@ -121,6 +121,32 @@ def test_all_is_well(deployment: Deployment, capsys: pytest.CaptureFixture[str])
         assert len(line) <= 100 or len(line.split()) == 1
 
 
+def test_it_needs_the_permissions_that_the_readme_lists(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = (ROOT / "README.md").read_text()
+    listed = text.split("## Is it all right?")[1].split("what is in it: ")[1].split(". With")[0]
+    actions = [
+        f"{service}:{action}"
+        for service, names in re.findall(r"`(\w+)` ([\w,\s]+)", listed)
+        for action in re.findall(r"\w+", names)
+    ]
+    assert len(actions) == 20
+    iam = deployment.aws.client("iam")
+    iam.create_user(UserName="looks")
+    statement = {"Effect": "Allow", "Action": actions, "Resource": "*"}
+    document = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
+    iam.put_user_policy(UserName="looks", PolicyName="look", PolicyDocument=document)
+    key = iam.create_access_key(UserName="looks")["AccessKey"]
+    monkeypatch.setattr("boto3.DEFAULT_SESSION", None)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", key["AccessKeyId"])
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", key["SecretAccessKey"])
+    assert check(deployment, capsys).status == 0
+    iam.delete_user_policy(UserName="looks", PolicyName="look")
+    assert main(["check", "--stack", deployment.stack]) == 2
+    assert "cloudformation:DescribeStacks" in capsys.readouterr().err
+
+
 def test_without_its_subscription_filter(
     deployment: Deployment, capsys: pytest.CaptureFixture[str]
 ) -> None:
