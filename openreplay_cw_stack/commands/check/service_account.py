@@ -89,7 +89,8 @@ def _keys(context: Context, user: str, current: str | None) -> Iterator[Finding]
             f"--user-name {user} --access-key-id {current} --status Active",
         )
         return
-    age = max((account.days_since(one["CreateDate"]) for one in keys), default=0)
+    ages = {one["AccessKeyId"]: account.days_since(one["CreateDate"]) for one in keys}
+    age = max(ages.values(), default=0)
     seen = f"{count(len(keys), 'key')}, the oldest of {count(age, 'day')}"
     if age >= OLD_KEY_DAYS:
         yield warn(name, seen, f"A key is to be replaced after {OLD_KEY_DAYS} days. {_NEW_KEY}")
@@ -103,7 +104,7 @@ def _keys(context: Context, user: str, current: str | None) -> Iterator[Finding]
     else:
         yield ok(name, seen)
     if current is not None:
-        yield from guarded("service account use", _use(context, current, age))
+        yield from guarded("service account use", _use(context, current, ages[current]))
 
 
 def _use(context: Context, key_id: str, age: int) -> Iterator[Finding]:

@@ -163,6 +163,11 @@ def test_when_the_key_was_used(age: float, used: float | None, status: str) -> N
     assert ("service_account=false" in finding.remedy) == (status == "warn")
 
 
+def test_a_new_key_beside_an_old_one_has_not_been_unused_for_long() -> None:
+    found = checked(keys=[a_key(100, "AKIAOTHER"), a_key(1)], used=None)
+    assert found["use"].status.value == "ok"
+
+
 @pytest.mark.parametrize(
     ("policies", "status", "said"),
     [
