@@ -32,12 +32,15 @@ class Context:
         deployment: what is checked.
         tracked: its tracked log groups.
         insecure: whether ``http://`` addresses are asked.
+        subscribed_ms: since when each tracked log group has our filter, by name, in milliseconds
+            since 1970: no earlier line is delivered. Filled by the step that looks at them.
     """
 
     account: Account
     deployment: Deployment
     tracked: Sequence[TrackedLogGroup] = field(default=())
     insecure: bool = False
+    subscribed_ms: dict[str, int] = field(default_factory=dict)
 
     @property
     def validator(self) -> Function | None:

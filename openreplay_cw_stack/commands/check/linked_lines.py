@@ -65,7 +65,7 @@ def _read(context: Context, linked: str) -> tuple[collections.Counter[str], list
 
 
 def _arrived(sample: Sample, arrived: int, health: Health) -> Finding:
-    linkable = sample.verdicts[Verdict.LINKABLE]
+    linkable = sample.expected[Verdict.LINKABLE]
     seen = f"{sample.log_group}: {arrived} arrived"
     if arrived or not linkable:
         return ok(_NAME, seen)

@@ -121,6 +121,9 @@ def _group(context: Context, group: TrackedLogGroup, validator: Function) -> Ite
         )
         return
     filters = _filters(logs, group.name)
+    for one in filters:
+        if one["filterName"] == group.filter_name:
+            context.subscribed_ms[group.name] = one.get("creationTime", 0)
     yield _subscription(group, validator, filters, found.get("retentionInDays"))
 
 

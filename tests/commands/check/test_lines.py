@@ -8,7 +8,15 @@ from openreplay_cw_stack.commands.check.findings import Finding
 from openreplay_cw_stack.commands.check.lines import MOST_LINES, Sample, check_lines
 from openreplay_cw_stack.tagging import Verdict, id_tag, token_tag
 from openreplay_cw_stack.tagging.advice import ADVICE
-from tests.commands.check.support import account, context, event, metric_data, refusal, statuses
+from tests.commands.check.support import (
+    NOW,
+    account,
+    context,
+    event,
+    metric_data,
+    refusal,
+    statuses,
+)
 from tests.tagging.tokens import SESSION_ID, TOKEN_SECRET, a_token
 
 GOOD = f"{token_tag(a_token())} ERROR"
@@ -23,6 +31,7 @@ def checked(
     seconds_ago: float = 1000,
     secret: Any = None,
     validator: dict[str, str] | None = None,
+    subscribed_ago: float = 1e6,
 ) -> tuple[list[Finding], list[Sample]]:
     events = [event(message, seconds_ago=seconds_ago) for message in messages]
     of = account(
@@ -31,7 +40,9 @@ def checked(
         cloudwatch={"get_metric_data": metric_data(counted or {})},
     )
     samples: list[Sample] = []
-    findings = list(check_lines(context(of, validator=validator), samples))
+    given = context(of, validator=validator)
+    given.subscribed_ms["/app/checkout"] = int(1000 * (NOW - subscribed_ago))
+    findings = list(check_lines(given, samples))
     assert not any(a_token() in one.detail + one.remedy for one in findings)
     return findings, samples
 
@@ -75,6 +86,7 @@ def test_more_lines_than_are_looked_at() -> None:
     [
         ({"SecretString": TOKEN_SECRET.decode() + "\n"}, "1 linkable (signatures checked)"),
         ({"SecretBinary": TOKEN_SECRET}, "1 linkable (signatures checked)"),
+        ({"SecretString": "\n"}, "(signatures not checked: the token secret is empty)"),
         ({"SecretString": "another"}, "1 bad_signature (signatures checked)"),
         (refusal("GetSecretValue"), "(signatures not checked: the token secret gave AccessDenied)"),
     ],
@@ -111,6 +123,14 @@ def test_what_was_counted_against_what_is_there(
         *[GOOD] * there, counted={"Lines/linkable": counted}, seconds_ago=seconds_ago
     )
     assert (findings[-1].name, findings[-1].status.value) == ("lines counted", status)
+
+
+def test_lines_from_before_the_filter_are_not_waited_for() -> None:
+    findings, (sample,) = checked(GOOD, MISSPELLED, GOOD, seconds_ago=1000, subscribed_ago=900)
+    assert "3 lines with a tag" in findings[0].detail
+    assert findings[0].detail.endswith("; 3 from before the filter, which stay where they are")
+    assert (sum(sample.expected.values()), sum(sample.settled.values())) == (0, 0)
+    assert (findings[-1].name, findings[-1].status.value) == ("lines counted", "ok")
 
 
 def test_no_line_at_all_is_a_reason_to_look() -> None:

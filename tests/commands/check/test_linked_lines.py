@@ -33,7 +33,7 @@ def checked(
     health: Health | None = None,
 ) -> list[Finding]:
     sample = Sample("/app/checkout")
-    sample.verdicts[Verdict.LINKABLE] = linkable
+    sample.expected[Verdict.LINKABLE] = linkable
     sample.settled[Verdict.LINKABLE] = settled
     events = (
         messages

@@ -153,6 +153,21 @@ def test_filters_of_a_log_group(filters: Any, status: str, said: str) -> None:
         assert f"--filter-pattern '{FILTER_PATTERN}'" in first.remedy
 
 
+def test_since_when_the_filter_is_there_is_remembered() -> None:
+    described = {"logGroups": [{"logGroupName": "/app/checkout"}]}
+    filters = {"subscriptionFilters": [{**OTHER, "creationTime": 1}, {**ours(), "creationTime": 7}]}
+    given = context(
+        account(
+            logs={
+                "describe_log_groups": described,
+                "describe_subscription_filters": filters,
+            }
+        )
+    )
+    list(check_tracked_log_groups(given))
+    assert given.subscribed_ms == {"/app/checkout": 7}
+
+
 @pytest.mark.parametrize(
     ("groups", "said"),
     [
