@@ -1,4 +1,4 @@
-"""The command line. One file a command; none needs more than it says when something is missing."""
+"""The command line. A file or a folder each; none needs more than it says where it is missing."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from openreplay_cw_stack.commands import judge, register
+from openreplay_cw_stack.commands import check, judge, register
 from openreplay_cw_stack.commands.errors import CommandFailed
 
-COMMANDS: dict[str, Any] = {"judge": judge, "register": register}
+COMMANDS: dict[str, Any] = {"check": check, "judge": judge, "register": register}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

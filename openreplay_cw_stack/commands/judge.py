@@ -15,9 +15,9 @@ from collections.abc import Iterable, Iterator
 from typing import Any, TextIO
 
 from openreplay_cw_stack.commands.errors import CommandFailed
+from openreplay_cw_stack.commands.log_events import tagged_events
 from openreplay_cw_stack.tagging import Judgement, Verdict, judge, remove_session_tokens
 from openreplay_cw_stack.tagging.advice import ADVICE
-from openreplay_cw_stack.tagging.filter_pattern import FILTER_PATTERN
 
 HELP = "print the verdict of each log line of standard input, or of a log group"
 TOKEN_SECRET_VARIABLE = "OPENREPLAY_TOKEN_SECRET"
@@ -86,12 +86,8 @@ def messages_of(log_group: str, minutes: int) -> Iterator[str]:
         raise CommandFailed("to read a log group, install boto3: pip install boto3") from None
     start_ms = int((time.time() - 60 * minutes) * 1000)
     try:
-        pages = boto3.client("logs").get_paginator("filter_log_events")
-        for page in pages.paginate(
-            logGroupName=log_group, startTime=start_ms, filterPattern=FILTER_PATTERN
-        ):
-            for event in page["events"]:
-                yield event["message"]
+        for event in tagged_events(boto3.client("logs"), log_group, start_ms):
+            yield event["message"]
     except (BotoCoreError, ClientError) as error:
         raise CommandFailed(f"cannot read {log_group}: {error}") from None
 

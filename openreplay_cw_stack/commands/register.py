@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import getpass
-import os
-import sys
 from collections.abc import Callable
 from urllib.parse import SplitResult
 
 from openreplay_cw_stack.commands.errors import CommandFailed
+from openreplay_cw_stack.commands.openreplay_login import (
+    JWT_VARIABLE,
+    add_openreplay_arguments,
+    logged_in,
+)
 from openreplay_cw_stack.commands.stack_values import StackValues, read_secret, read_stack
 from openreplay_cw_stack.runtime.registration.bridge_question import (
     AddressRefused,
@@ -17,7 +19,7 @@ from openreplay_cw_stack.runtime.registration.bridge_question import (
     ask_bridge,
 )
 from openreplay_cw_stack.runtime.registration.http_calls import RegistrationFailed
-from openreplay_cw_stack.runtime.registration.openreplay_api import LoggedIn, log_in
+from openreplay_cw_stack.runtime.registration.openreplay_api import LoggedIn
 from openreplay_cw_stack.runtime.registration.registering import (
     CloudWatchForm,
     register_bridge,
@@ -27,22 +29,13 @@ from openreplay_cw_stack.runtime.registration.registering import (
 from openreplay_cw_stack.tagging.openreplay_project import checked_url
 
 HELP = "tell OpenReplay of a deployed stack: fills in its integration form"
-JWT_VARIABLE = "OPENREPLAY_JWT"
-"""Environment variable: the credential of a member who has logged in already."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command's arguments."""
     parser.add_argument("--stack", required=True, help="the name of the deployed stack")
-    parser.add_argument(
-        "--openreplay", required=True, metavar="URL", help="such as https://openreplay.example"
-    )
-    parser.add_argument(
-        "--project", required=True, type=int, metavar="NUMBER", help="the project's number"
-    )
-    parser.add_argument("--email", help="the member's; asked for where it is needed")
+    add_openreplay_arguments(parser, required=True)
     parser.add_argument("--remove", action="store_true", help="have the project ask no more")
-    parser.add_argument("--insecure", action="store_true", help="allow http:// addresses")
     parser.add_argument(
         "--cloudwatch",
         action="store_true",
@@ -67,7 +60,7 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.cloudwatch:
             prepare = _service_account
         act = prepare(arguments, read_stack(arguments.stack))
-        act(_logged_in(server, arguments.email))
+        act(logged_in(server, arguments.email))
     except (RegistrationFailed, ValueError) as error:
         raise CommandFailed(str(error)) from None
     return 0
@@ -126,26 +119,6 @@ def _remove(arguments: argparse.Namespace, stack: StackValues) -> _Act:
         )
 
     return act
-
-
-def _logged_in(server: SplitResult, email: str | None) -> LoggedIn:
-    jwt = os.environ.get(JWT_VARIABLE)
-    if jwt:
-        return LoggedIn(server, jwt)
-    if email is None:
-        if not sys.stdin.isatty():
-            raise CommandFailed(
-                f"nobody is there to be asked: set {JWT_VARIABLE}, or name the member with --email "
-                "and write the password to standard input"
-            )
-        email = input(f"Email of a member of {server.hostname}: ")
-    return log_in(server, email, _password())
-
-
-def _password() -> str:
-    if sys.stdin.isatty():
-        return getpass.getpass("Password: ")
-    return sys.stdin.readline().rstrip("\r\n")
 
 
 def _say(text: str) -> None:

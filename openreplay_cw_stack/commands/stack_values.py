@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
-from typing import Any
 
+from openreplay_cw_stack.commands.aws import asked, aws_client
 from openreplay_cw_stack.commands.errors import CommandFailed
 
 
@@ -44,8 +44,8 @@ def read_stack(name: str) -> StackValues:
     Raises:
         CommandFailed: boto3 is not installed, or AWS refuses.
     """
-    client = _client("cloudformation")
-    found = _asked(f"read the stack {name}", client.describe_stacks, StackName=name)["Stacks"][0]
+    client = aws_client("cloudformation")
+    found = asked(f"read the stack {name}", client.describe_stacks, StackName=name)["Stacks"][0]
     outputs = {one["OutputKey"]: one["OutputValue"] for one in found.get("Outputs", [])}
     return StackValues(name, str(client.meta.region_name), outputs)
 
@@ -56,28 +56,7 @@ def read_secret(arn: str) -> dict[str, str]:
     Raises:
         CommandFailed: AWS refuses.
     """
-    client = _client("secretsmanager")
-    answer = _asked("read the secret", client.get_secret_value, SecretId=arn)
+    client = aws_client("secretsmanager")
+    answer = asked("read the secret", client.get_secret_value, SecretId=arn)
     value: dict[str, str] = json.loads(answer["SecretString"])
     return value
-
-
-def _client(service: str) -> Any:
-    try:
-        import boto3
-        from botocore.exceptions import BotoCoreError
-    except ModuleNotFoundError:
-        raise CommandFailed("to read the stack, install boto3: pip install boto3") from None
-    try:
-        return boto3.client(service)
-    except BotoCoreError as error:
-        raise CommandFailed(f"cannot ask AWS: {error}") from None
-
-
-def _asked(what: str, ask: Any, **arguments: str) -> Any:
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    try:
-        return ask(**arguments)
-    except (BotoCoreError, ClientError) as error:
-        raise CommandFailed(f"cannot {what}: {error}") from None

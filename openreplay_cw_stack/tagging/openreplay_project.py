@@ -7,6 +7,7 @@ registration writes it, and the rotation reads it: no key is taken out of use be
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from urllib.parse import SplitResult, urlsplit
 
 _PREFIX = "openreplay-cw-stack:told:"
@@ -54,3 +55,12 @@ def project_name(url: str, project_id: int) -> str:
 def told_tag(project: str) -> str:
     """The key of a project's tag."""
     return f"{_PREFIX}{project}"
+
+
+def told_projects(tags: Mapping[str, str]) -> dict[str, str]:
+    """The version that each project was told, by the project's name, of a secret's tags."""
+    return {
+        key.removeprefix(_PREFIX): version
+        for key, version in tags.items()
+        if key.startswith(_PREFIX)
+    }

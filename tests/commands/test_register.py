@@ -13,7 +13,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from openreplay_cw_stack.commands import main
-from openreplay_cw_stack.commands.register import JWT_VARIABLE
+from openreplay_cw_stack.commands.openreplay_login import JWT_VARIABLE
 from tests.runtime.registration.openreplay_server import (
     EMAIL,
     PASSWORD,

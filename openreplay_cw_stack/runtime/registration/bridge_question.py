@@ -10,7 +10,10 @@ import base64
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult
 
-from openreplay_cw_stack.runtime.registration.http_calls import RegistrationFailed, call
+from openreplay_cw_stack.runtime.registration.http_calls import Answer, RegistrationFailed, call
+
+PRODUCT_HEADER = "x-elastic-product"
+"""Every answer of the bridge's own has it, and OpenReplay's client takes none without it."""
 
 
 class AddressRefused(RegistrationFailed):
@@ -36,32 +39,46 @@ class BridgeForm:
         return {"url": self.url, "api_key_id": self.api_key_id, "api_key": self.api_key}
 
 
-def ask_bridge(bridge: SplitResult, form: BridgeForm) -> None:
-    """Ask the bridge as OpenReplay would.
+def question(bridge: SplitResult, form: BridgeForm) -> Answer:
+    """The bridge's answer to the test of credentials, whatever it is.
 
     Args:
         bridge: where the bridge is, as ``checked_url(form.url)`` has it.
         form: what OpenReplay is told.
 
     Raises:
-        AddressRefused: the bridge has ``allowed_source_ranges``, and we are in none of them.
-        RegistrationFailed: the bridge cannot be reached, or refuses the key.
+        RegistrationFailed: the bridge cannot be reached.
     """
     key = base64.b64encode(f"{form.api_key_id}:{form.api_key}".encode()).decode()
-    answer = call(
+    return call(
         bridge,
         "POST",
         "/logs/_search?track_total_hits=true",
         headers={"Authorization": f"APIKey {key}"},
         body={"size": 1},
     )
+
+
+def accepts(answer: Answer) -> bool:
+    """Whether OpenReplay's client takes the answer for Elasticsearch's, with a right key."""
+    return answer.status == 200 and answer.headers.get(PRODUCT_HEADER) == "Elasticsearch"
+
+
+def ask_bridge(bridge: SplitResult, form: BridgeForm) -> None:
+    """Ask the bridge as OpenReplay would; the arguments are those of :func:`question`.
+
+    Raises:
+        AddressRefused: the bridge has ``allowed_source_ranges``, and we are in none of them.
+        RegistrationFailed: the bridge cannot be reached, or refuses the key.
+    """
+    answer = question(bridge, form)
     if answer.status == 403:
         raise AddressRefused(
             "the bridge does not answer this address, which is not among the allowed_source_ranges"
         )
     if answer.status == 401:
         raise RegistrationFailed("the bridge refuses its own key: was it replaced a moment ago?")
-    if answer.status != 200 or answer.headers.get("x-elastic-product") != "Elasticsearch":
+    if not accepts(answer):
         raise RegistrationFailed(
             f"the bridge's URL answered with {answer.status}: is it the bridge?"
         )

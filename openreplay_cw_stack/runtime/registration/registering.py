@@ -105,6 +105,15 @@ def stored_options(openreplay: LoggedIn, path: str) -> dict[str, object]:
     return body if isinstance(body, dict) else {}
 
 
+def stored_bridge(openreplay: LoggedIn, project: int) -> dict[str, object]:
+    """What a project's Elasticsearch form has, at this version's path; empty: it has none."""
+    for path in _paths(project):
+        stored = stored_options(openreplay, path)
+        if "url" in stored or "api_key" in stored:
+            return stored
+    return {}
+
+
 def _elasticsearch_path(openreplay: LoggedIn, project: int, form: BridgeForm) -> str:
     """The path of this version, where there is a row from now on."""
     for path in _paths(project):

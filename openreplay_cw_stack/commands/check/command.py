@@ -1,0 +1,147 @@
+"""The command: reads the stack, runs every step, and prints the report."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import time
+from collections.abc import Iterator
+from urllib.parse import SplitResult
+
+from openreplay_cw_stack.commands.check.account import Account, guarded
+from openreplay_cw_stack.commands.check.bridge import Endpoint, check_bridge
+from openreplay_cw_stack.commands.check.context import Context, TrackedLogGroup
+from openreplay_cw_stack.commands.check.deployment import (
+    Deployment,
+    check_deployment,
+    find_deployments,
+)
+from openreplay_cw_stack.commands.check.findings import Finding, Status, worst
+from openreplay_cw_stack.commands.check.lines import Sample, check_lines
+from openreplay_cw_stack.commands.check.linked_lines import check_linked_lines
+from openreplay_cw_stack.commands.check.registration import check_registration
+from openreplay_cw_stack.commands.check.report import Checked, as_json, as_text
+from openreplay_cw_stack.commands.check.rotation import check_rotation
+from openreplay_cw_stack.commands.check.service_account import check_service_account
+from openreplay_cw_stack.commands.check.stack import read_stack
+from openreplay_cw_stack.commands.check.tracked_log_groups import (
+    check_tracked_log_groups,
+    find_tracked,
+)
+from openreplay_cw_stack.commands.check.validator import Health, check_validator
+from openreplay_cw_stack.commands.errors import CommandFailed
+from openreplay_cw_stack.commands.openreplay_login import (
+    JWT_VARIABLE,
+    add_openreplay_arguments,
+    logged_in,
+)
+from openreplay_cw_stack.runtime.registration.http_calls import RegistrationFailed
+from openreplay_cw_stack.runtime.registration.openreplay_api import LoggedIn
+from openreplay_cw_stack.tagging.openreplay_project import checked_url
+
+HELP = "say of a deployed stack what works, what does not, and what to do"
+
+_MOST_MINUTES = 1440
+_WIDTH = 100
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command's arguments."""
+    parser.add_argument("--stack", required=True, help="the name of the deployed stack")
+    parser.add_argument("--deployment", help="only this one, where the stack has several")
+    parser.add_argument(
+        "--minutes", type=_minutes, default=60, help="how far back to look (default: 60)"
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON document")
+    add_openreplay_arguments(parser, required=False)
+    parser.epilog = (
+        "With --openreplay and --project it looks at what OpenReplay has stored as well, with "
+        f"email and password, or the environment variable {JWT_VARIABLE}. It changes nothing; the "
+        "bridge is asked once with a wrong key, and the service account's key is tried. Ends with "
+        "0 where nothing fails, with 1 where something does, with 2 where it could not be run."
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Check, and print what was found; the exit status.
+
+    Raises:
+        CommandFailed: there is no such stack or deployment, or OpenReplay does not let us in.
+    """
+    server = _server(arguments)
+    account = Account(now=time.time(), minutes=arguments.minutes)
+    stack = read_stack(account, arguments.stack)
+    deployments = find_deployments(account, stack, arguments.deployment)
+    # A login ends that member's other ones: not before the rest is right.
+    openreplay = _log_in(server, arguments.email) if server is not None else None
+    checked = [
+        Checked(one.name, list(_findings(account, one, arguments, openreplay)))
+        for one in deployments
+    ]
+    if arguments.json:
+        _say(as_json(stack.name, checked))
+    else:
+        terminal = sys.stdout.isatty()
+        width = shutil.get_terminal_size((_WIDTH, 24)).columns if terminal else _WIDTH
+        where = f"{stack.region}, {account.span}"
+        for line in as_text(stack.name, where, checked, width=width, colour=terminal):
+            _say(line)
+    found = worst(finding for one in checked for finding in one.findings)
+    return 1 if found is Status.FAIL else 0
+
+
+def _server(arguments: argparse.Namespace) -> SplitResult | None:
+    """Where OpenReplay is, if it is to be looked at."""
+    if (arguments.openreplay is None) != (arguments.project is None):
+        raise CommandFailed("--openreplay and --project belong together: give both, or neither")
+    if arguments.openreplay is None:
+        return None
+    try:
+        return checked_url(arguments.openreplay, insecure=arguments.insecure)
+    except ValueError as error:
+        raise CommandFailed(str(error)) from None
+
+
+def _log_in(server: SplitResult, email: str | None) -> LoggedIn:
+    try:
+        return logged_in(server, email)
+    except RegistrationFailed as error:
+        raise CommandFailed(str(error)) from None
+
+
+def _findings(
+    account: Account,
+    deployment: Deployment,
+    arguments: argparse.Namespace,
+    openreplay: LoggedIn | None,
+) -> Iterator[Finding]:
+    """Every step, in the order of the path that a line takes."""
+    tracked: list[TrackedLogGroup] = []
+    samples: list[Sample] = []
+    endpoints: list[Endpoint] = []
+    health = Health()
+    context = Context(account, deployment, tracked, insecure=arguments.insecure)
+    yield from guarded("deployment", check_deployment(account, deployment))
+    yield from guarded("tracked log group", find_tracked(account, deployment, tracked))
+    yield from guarded("tracked log group", check_tracked_log_groups(context))
+    yield from guarded("lines", check_lines(context, samples))
+    yield from guarded("validator", check_validator(context, health))
+    yield from guarded("linked lines", check_linked_lines(context, samples, health))
+    yield from guarded("bridge", check_bridge(context, endpoints))
+    if openreplay is not None:
+        check = check_registration(context, endpoints, openreplay, arguments.project)
+        yield from guarded("registration", check)
+    yield from guarded("service account", check_service_account(context))
+    yield from guarded("rotation", check_rotation(context))
+
+
+def _minutes(text: str) -> int:
+    minutes = int(text)
+    if not 1 <= minutes <= _MOST_MINUTES:
+        raise argparse.ArgumentTypeError(f"must be 1 to {_MOST_MINUTES}, not {text}")
+    return minutes
+
+
+def _say(text: str) -> None:
+    print(text)  # noqa: T201

@@ -1,0 +1,71 @@
+"""What OpenReplay has stored: whether it is the bridge's URL and its key."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+from openreplay_cw_stack.commands.check.account import error_code
+from openreplay_cw_stack.commands.check.bridge import Endpoint
+from openreplay_cw_stack.commands.check.context import Context
+from openreplay_cw_stack.commands.check.findings import Finding, fail, ok, skip, warn
+from openreplay_cw_stack.commands.check.service_account import read_json_secret
+from openreplay_cw_stack.runtime.registration.openreplay_api import LoggedIn
+from openreplay_cw_stack.runtime.registration.registering import stored_bridge
+
+_NAME = "registration"
+
+
+def check_registration(
+    context: Context, endpoints: list[Endpoint], openreplay: LoggedIn, project: int
+) -> Iterator[Finding]:
+    """Compare a project's Elasticsearch form with what it should have. No key is ever shown."""
+    if not endpoints:
+        yield skip(_NAME, "there is no bridge to compare with")
+        return
+    form = endpoints[0].form
+    where = f"project {project} of {openreplay.server.hostname}"
+    again = (
+        f"python -m openreplay_cw_stack register --stack {context.deployment.stack.name} "
+        f"--openreplay {openreplay.server.geturl()} --project {project}"
+    )
+    stored = stored_bridge(openreplay, project)
+    if not stored:
+        yield fail(_NAME, f"{where} has no Elasticsearch integration", f"Register it:\n{again}")
+        return
+    remedy = f"Register the bridge again:\n{again}"
+    url = str(stored.get("url", "")).strip()
+    if url.rstrip("/") != form.url.rstrip("/"):
+        yield fail(_NAME, f"{where} asks another URL, at {_host(url)}", remedy)
+        return
+    key = (stored.get("api_key_id"), stored.get("api_key"))
+    if key == (form.api_key_id, form.api_key):
+        yield ok(_NAME, f"{where} has the bridge's URL and its key")
+    elif all(key) and key == _previous(context):
+        yield warn(
+            _NAME,
+            f"{where} has the bridge's URL and its former key",
+            f"The bridge accepts that until the key is changed once more. {remedy}",
+        )
+    else:
+        yield fail(_NAME, f"{where} has the bridge's URL and a key that is none of its", remedy)
+
+
+def _host(url: str) -> str:
+    """The host of an address that somebody else wrote, which may have a password in it."""
+    try:
+        return urlsplit(url).hostname or "no host"
+    except ValueError:
+        return "no host"
+
+
+def _previous(context: Context) -> tuple[str | None, str | None] | None:
+    """The key before the present one, where Secrets Manager still has it."""
+    arn = context.bridge.environment["API_KEY_SECRET_ARN"] if context.bridge else ""
+    try:
+        values = read_json_secret(context, arn, "AWSPREVIOUS")
+    except Exception as error:
+        if error_code(error) != "ResourceNotFoundException":
+            raise
+        return None
+    return values.get("api_key_id"), values.get("api_key")

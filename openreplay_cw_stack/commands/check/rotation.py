@@ -1,0 +1,74 @@
+"""Rotation, and what the projects that are told without a person were told."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from openreplay_cw_stack.commands.check.account import guarded
+from openreplay_cw_stack.commands.check.context import Context
+from openreplay_cw_stack.commands.check.findings import Finding, count, fail, ok, warn
+from openreplay_cw_stack.commands.check.service_account import service_account_secret
+from openreplay_cw_stack.tagging.openreplay_project import told_projects
+
+
+def check_rotation(context: Context) -> Iterator[Finding]:
+    """The state of each secret that is rotated, or told to projects; nothing without both."""
+    if context.rotation is None and "registration" not in context.deployment.functions:
+        return
+    for name, arn in _secrets(context):
+        yield from guarded(name, _secret(context, name, arn))
+
+
+def _secrets(context: Context) -> Iterator[tuple[str, str]]:
+    if context.bridge is not None:
+        yield "bridge key", context.bridge.environment["API_KEY_SECRET_ARN"]
+    secret = service_account_secret(context)
+    if secret is not None:
+        yield "service account key", secret.physical_id
+
+
+def _secret(context: Context, of: str, arn: str) -> Iterator[Finding]:
+    described = context.client("secretsmanager").describe_secret(SecretId=arn)
+    if context.rotation is not None:
+        yield _rotation(context, f"rotation, {of}", described)
+    current = _version(described, "AWSCURRENT")
+    tags = {one["Key"]: one["Value"] for one in described.get("Tags", [])}
+    for project, version in told_projects(tags).items():
+        if version == current:
+            yield ok(f"told, {of}", f"{project} was told the current key")
+        else:
+            yield fail(
+                f"told, {of}",
+                f"{project} has not been told the current key",
+                "It is tried each hour. The log group of the project's registration says why it "
+                "did not work.",
+            )
+
+
+def _rotation(context: Context, name: str, described: dict[str, Any]) -> Finding:
+    if not described.get("RotationEnabled"):
+        return fail(
+            name,
+            "is switched off in Secrets Manager, although the stack has it",
+            "Somebody cancelled it: switch it on there with the function of the stack.",
+        )
+    rotated = described.get("LastRotatedDate")
+    seen = (
+        f"last rotated {count(context.account.days_since(rotated), 'day')} ago"
+        if rotated
+        else "not rotated yet"
+    )
+    pending = _version(described, "AWSPENDING")
+    if pending is not None and pending != _version(described, "AWSCURRENT"):
+        return warn(
+            name,
+            f"{seen}; a rotation is not complete",
+            "Secrets Manager repeats it. The log group of the rotation function says why.",
+        )
+    return ok(name, seen)
+
+
+def _version(described: dict[str, Any], stage: str) -> str | None:
+    versions = described.get("VersionIdsToStages", {})
+    return next((one for one, stages in versions.items() if stage in stages), None)

@@ -1,0 +1,208 @@
+from __future__ import annotations
+
+import base64
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+
+from openreplay_cw_stack.commands.check.bridge import Endpoint, bridge_url, check_bridge
+from openreplay_cw_stack.commands.check.context import Context
+from openreplay_cw_stack.commands.check.deployment import Deployment
+from openreplay_cw_stack.commands.check.findings import Finding
+from openreplay_cw_stack.commands.check.stack import Resource
+from tests.commands.check.support import (
+    account,
+    context,
+    days_ago,
+    function,
+    metric_data,
+    refusal,
+    resource,
+    stack,
+    statuses,
+)
+
+API_KEY = "the-api-key-of-the-bridge"
+RIGHT = f"APIKey {base64.b64encode(f'openreplay:{API_KEY}'.encode()).decode()}"
+
+
+class Bridge:
+    """A bridge, as far as the credential question goes."""
+
+    url = ""
+    right, wrong = 200, 401
+    product = "Elasticsearch"
+
+
+@pytest.fixture
+def bridge() -> Iterator[Bridge]:
+    bridge = Bridge()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["Content-Length"]))
+            right = self.headers["Authorization"] == RIGHT
+            self.send_response(bridge.right if right else bridge.wrong)
+            if bridge.product:
+                self.send_header("X-Elastic-Product", bridge.product)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+
+        def log_message(self, *args: object) -> None:
+            pass
+
+    listening = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    bridge.url = f"http://127.0.0.1:{listening.server_port}/"
+    threading.Thread(target=listening.serve_forever, args=(0.02,), daemon=True).start()
+    yield bridge
+    listening.shutdown()
+    listening.server_close()
+
+
+def checked(
+    url: str,
+    *,
+    metrics: dict[str, float] | None = None,
+    secret: Any = None,
+    age: float = 3,
+) -> dict[str, Finding]:
+    values = {"api_key_id": "openreplay", "api_key": API_KEY} if secret is None else secret
+    of = account(
+        secretsmanager={
+            "get_secret_value": {"SecretString": json.dumps(values), "CreatedDate": days_ago(age)}
+        },
+        cloudwatch={"get_metric_data": metric_data(metrics or {})},
+        lambda_={"get_function_url_config": {"FunctionUrl": url}},
+    )
+    endpoints: list[Endpoint] = []
+    findings = list(check_bridge(context(of), endpoints))
+    assert API_KEY not in str([(one.detail, one.remedy) for one in findings])
+    assert API_KEY not in repr(endpoints)
+    return {one.name: one for one in findings}
+
+
+def test_all_is_well(bridge: Bridge) -> None:
+    found = checked(bridge.url, metrics={"Questions": 2.0, "RefusedQuestions/key": 1.0})
+    assert {one.status.value for one in found.values()} == {"ok"}
+    assert found["bridge key"].detail == "in its secret, 3 days old"
+    assert "2 in the last hour" in found["bridge questions"].detail
+    assert "1 refused (1 key)" in found["bridge questions"].detail
+    assert bridge.url in found["bridge"].detail
+
+
+@pytest.mark.parametrize(
+    ("right", "given", "status", "said"),
+    [
+        (401, {}, "fail", "refuses the key"),
+        (401, {"age": 0.0005}, "warn", "does not know its new key yet"),
+        (403, {}, "skip", "cannot be told from here"),
+        (429, {}, "fail", "answered with 429"),
+    ],
+)
+def test_answers_to_its_own_key(
+    bridge: Bridge, right: int, given: dict[str, Any], status: str, said: str
+) -> None:
+    bridge.right = right
+    found = checked(bridge.url, **given)
+    assert found["bridge"].status.value == status
+    assert said in found["bridge"].detail
+    assert "bridge, wrong key" not in found
+
+
+@pytest.mark.parametrize(("product", "status"), [("nginx", 200), ("", 200), ("", 403)])
+def test_something_else_at_its_address(bridge: Bridge, product: str, status: int) -> None:
+    """Such as AWS itself, which refuses everybody where a permission is missing."""
+    bridge.product, bridge.right = product, status
+    finding = checked(bridge.url)["bridge"]
+    assert finding.status.value == "fail"
+    assert f"answered with {status}" in finding.detail
+
+
+def test_a_bridge_that_accepts_any_key(bridge: Bridge) -> None:
+    bridge.wrong = 200
+    found = checked(bridge.url)
+    assert found["bridge"].status.value == "ok"
+    assert found["bridge, wrong key"].status.value == "fail"
+
+
+def test_nobody_answers() -> None:
+    found = checked("http://127.0.0.1:1/")
+    assert found["bridge"].status.value == "fail"
+    assert "127.0.0.1 did not answer" in found["bridge"].detail
+
+
+@pytest.mark.parametrize("secret", [{}, {"api_key_id": "openreplay"}, ["x"]])
+def test_a_secret_that_is_of_no_use(secret: Any) -> None:
+    found = checked("http://127.0.0.1:1/", secret=secret)
+    assert found["bridge key"].status.value == "fail"
+    assert "bridge" not in found
+
+
+@pytest.mark.parametrize(
+    ("metrics", "status", "said"),
+    [
+        ({"FailedQuestions": 1.0}, "warn", "1 failed"),
+        ({"Errors/bridge": 1.0}, "warn", "1 failed"),
+        ({"Throttles/bridge": 1.0}, "warn", "1 throttled"),
+        ({"TimedOutAnswers": 2.0}, "warn", "2 timed out"),
+        ({"RefusedQuestions/address": 20.0}, "ok", "20 refused (20 address)"),
+        ({"RefusedQuestions/address": 21.0}, "warn", "21 refused (21 address)"),
+    ],
+)
+def test_questions(bridge: Bridge, metrics: dict[str, float], status: str, said: str) -> None:
+    finding = checked(bridge.url, metrics=metrics)["bridge questions"]
+    assert finding.status.value == status
+    assert said in finding.detail
+
+
+NO_URL = refusal("GetFunctionUrlConfig", "ResourceNotFoundException")
+API = resource("BridgeHttpApi", "abc123", "AWS::ApiGatewayV2::Api")
+MAPPING = resource("BridgeMapping", "m", "AWS::ApiGatewayV2::ApiMapping")
+STAFFS = Resource("StaffMapping0A1B2C3D", "n", "AWS::ApiGatewayV2::ApiMapping")
+
+
+@pytest.mark.parametrize(
+    ("resources", "changes", "answer", "url"),
+    [
+        ((API,), {"outputs": {"BridgeUrl": "https://own.example/"}}, None, "https://own.example/"),
+        ((API,), {}, {"FunctionUrl": "https://x.lambda-url/"}, "https://x.lambda-url/"),
+        ((API,), {}, NO_URL, "https://abc123.execute-api.eu-west-1.amazonaws.com/"),
+        ((API, STAFFS, MAPPING), {}, NO_URL, "https://search.shop.example/"),
+        ((API, STAFFS), {}, NO_URL, "https://abc123.execute-api.eu-west-1.amazonaws.com/"),
+        ((), {}, NO_URL, None),
+    ],
+)
+def test_where_it_is(resources: Any, changes: Any, answer: Any, url: str | None) -> None:
+    mappings = {
+        MAPPING.logical_id: ("search.shop.example", {"Ref": API.logical_id}),
+        STAFFS.logical_id: ("search.staff.example", "another"),
+    }
+    body = {
+        "Resources": {
+            name: {"Properties": {"DomainName": domain, "ApiId": api}}
+            for name, (domain, api) in mappings.items()
+        }
+    }
+    of = account(
+        cloudformation={"get_template": {"TemplateBody": body}},
+        lambda_={"get_function_url_config": answer},
+    )
+    given = context(of, *resources, **changes)
+    assert given.bridge is not None
+    assert bridge_url(given, given.bridge) == url
+
+
+def test_the_output_of_a_stack_with_several_is_nobodys() -> None:
+    of = account(lambda_={"get_function_url_config": {"FunctionUrl": "https://mine/"}})
+    shop = stack(outputs={"BridgeUrl": "https://of-one-of-them/"})
+    deployment = Deployment("Shop", shop, {"bridge": function("bridge")}, alone=False)
+    assert bridge_url(Context(of, deployment), function("bridge")) == "https://mine/"
+
+
+def test_there_is_none() -> None:
+    deployment = Deployment("Shop", stack(), {}, alone=True)
+    assert statuses(check_bridge(Context(account(), deployment), [])) == [("bridge", "skip")]

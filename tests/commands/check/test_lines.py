@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from openreplay_cw_stack.commands.check.findings import Finding
+from openreplay_cw_stack.commands.check.lines import MOST_LINES, Sample, check_lines
+from openreplay_cw_stack.tagging import Verdict, id_tag, token_tag
+from openreplay_cw_stack.tagging.advice import ADVICE
+from tests.commands.check.support import (
+    NOW,
+    account,
+    context,
+    event,
+    metric_data,
+    refusal,
+    statuses,
+)
+from tests.tagging.tokens import SESSION_ID, TOKEN_SECRET, a_token
+
+GOOD = f"{token_tag(a_token())} ERROR"
+MISSPELLED = f"openReplaySessionToken: {a_token()}"
+EMPTY = "[openReplaySessionToken=] ERROR"
+UNSIGNED = f"{id_tag(SESSION_ID)} ERROR"
+
+
+def checked(
+    *messages: str,
+    counted: dict[str, float] | None = None,
+    seconds_ago: float = 1000,
+    secret: Any = None,
+    validator: dict[str, str] | None = None,
+    subscribed_ago: float = 1e6,
+) -> tuple[list[Finding], list[Sample]]:
+    events = [event(message, seconds_ago=seconds_ago) for message in messages]
+    of = account(
+        logs={"filter_log_events": {"events": events}},
+        secretsmanager={"get_secret_value": secret},
+        cloudwatch={"get_metric_data": metric_data(counted or {})},
+    )
+    samples: list[Sample] = []
+    given = context(of, validator=validator)
+    given.subscribed_ms["/app/checkout"] = int(1000 * (NOW - subscribed_ago))
+    findings = list(check_lines(given, samples))
+    assert not any(a_token() in one.detail + one.remedy for one in findings)
+    return findings, samples
+
+
+ALL = {"Lines/linkable": 9.0, "Lines/misspelled_tag": 9.0}
+
+
+@pytest.mark.parametrize(
+    ("messages", "status", "said"),
+    [
+        ([GOOD], "ok", "1 line with a tag: 1 linkable (signatures not checked)"),
+        ([], "ok", "/app/checkout: no line with a tag"),
+        ([GOOD, GOOD, MISSPELLED], "warn", "2 linkable, 1 misspelled_tag"),
+        ([GOOD, MISSPELLED], "fail", "1 linkable, 1 misspelled_tag"),
+        ([EMPTY, EMPTY, MISSPELLED], "fail", "2 empty_token, 1 misspelled_tag"),
+        # Speaks of the tag: no fault of anybody's.
+        (["openReplaySessionToken is a name"], "ok", "1 untagged"),
+    ],
+)
+def test_verdicts_of_a_log_group(messages: list[str], status: str, said: str) -> None:
+    findings, _ = checked(*messages, counted=ALL)
+    assert (findings[0].name, findings[0].status.value) == ("lines", status)
+    assert said in findings[0].detail
+
+
+def test_the_most_frequent_fault_is_explained() -> None:
+    findings, _ = checked(EMPTY, MISSPELLED, EMPTY, counted=ALL)
+    assert findings[0].remedy == f"empty_token (2): {ADVICE[Verdict.EMPTY_TOKEN]}"
+
+
+def test_more_lines_than_are_looked_at() -> None:
+    findings, (sample,) = checked(*[GOOD] * (MOST_LINES + 1), counted=ALL)
+    assert (sample.cut, sample.verdicts[Verdict.LINKABLE]) == (True, MOST_LINES)
+    assert f"the first {MOST_LINES} lines with a tag" in findings[0].detail
+    findings, (sample,) = checked(*[GOOD] * MOST_LINES, counted=ALL)
+    assert not sample.cut
+
+
+@pytest.mark.parametrize(
+    ("secret", "said"),
+    [
+        ({"SecretString": TOKEN_SECRET.decode() + "\n"}, "1 linkable (signatures checked)"),
+        ({"SecretBinary": TOKEN_SECRET}, "1 linkable (signatures checked)"),
+        ({"SecretString": "\n"}, "(signatures not checked: the token secret is empty)"),
+        ({"SecretString": "another"}, "1 bad_signature (signatures checked)"),
+        (refusal("GetSecretValue"), "(signatures not checked: the token secret gave AccessDenied)"),
+    ],
+)
+def test_signatures(secret: Any, said: str) -> None:
+    findings, _ = checked(GOOD, secret=secret, validator={"TOKEN_SECRET_ARN": "arn"})
+    assert said in findings[0].detail
+
+
+@pytest.mark.parametrize(("accept", "verdict"), [("true", "linkable"), ("false", "unsigned")])
+def test_ids_that_nobody_signed(accept: str, verdict: str) -> None:
+    settings = {"TOKEN_SECRET_ARN": "arn", "ACCEPT_UNSIGNED_IDS": accept}
+    findings, _ = checked(UNSIGNED, secret={"SecretString": "x"}, validator=settings)
+    assert f"1 {verdict}" in findings[0].detail
+
+
+@pytest.mark.parametrize(
+    ("there", "seconds_ago", "counted", "status"),
+    [
+        (3, 1000, 3, "ok"),
+        (3, 1000, 4, "ok"),
+        (3, 1000, 2, "warn"),
+        (3, 1000, 0, "fail"),
+        (3, 10, 0, "warn"),
+        (3, 10, 1, "ok"),
+        (0, 0, 0, "ok"),
+        (0, 0, 5, "ok"),
+    ],
+)
+def test_what_was_counted_against_what_is_there(
+    there: int, seconds_ago: float, counted: int, status: str
+) -> None:
+    findings, _ = checked(
+        *[GOOD] * there, counted={"Lines/linkable": counted}, seconds_ago=seconds_ago
+    )
+    assert (findings[-1].name, findings[-1].status.value) == ("lines counted", status)
+
+
+def test_lines_from_before_the_filter_are_not_waited_for() -> None:
+    findings, (sample,) = checked(GOOD, MISSPELLED, GOOD, seconds_ago=1000, subscribed_ago=900)
+    assert "3 lines with a tag" in findings[0].detail
+    assert findings[0].detail.endswith("; 3 from before the filter, which stay where they are")
+    assert (sum(sample.expected.values()), sum(sample.settled.values())) == (0, 0)
+    assert (findings[-1].name, findings[-1].status.value) == ("lines counted", "ok")
+
+
+def test_no_line_at_all_is_a_reason_to_look() -> None:
+    findings, _ = checked()
+    assert statuses(findings) == [("lines", "ok"), ("lines", "warn"), ("lines counted", "ok")]
+
+
+def test_a_log_group_that_may_not_be_read_does_not_stop_the_others() -> None:
+    def read(*, logGroupName: str, **more: Any) -> Any:  # noqa: N803
+        if logGroupName == "/app/a":
+            raise refusal("FilterLogEvents")
+        return {"events": [event(GOOD)]}
+
+    of = account(logs={"filter_log_events": read}, cloudwatch={"get_metric_data": metric_data(ALL)})
+    samples: list[Sample] = []
+    findings = list(check_lines(context(of, tracked=("/app/a", "/app/b")), samples))
+    assert statuses(findings) == [("lines", "fail"), ("lines", "ok"), ("lines counted", "ok")]
+    assert [sample.log_group for sample in samples] == ["/app/b"]
+
+
+def test_without_a_tracked_log_group() -> None:
+    assert statuses(check_lines(context(account(), tracked=()), [])) == [("lines", "skip")]
