@@ -14,7 +14,7 @@ import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -150,7 +150,23 @@ class Emulator:
         Where a proxy is configured, the loopback interface is exempted from it.
         """
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("AWS_")}
-        return {**_without_proxy(inherited), **self.environment()}
+        return {**without_proxy(inherited), **self.environment()}
+
+    def host_environment(self) -> dict[str, str]:
+        """Return `child_environment()` for a Python program that calls functions by their URLs.
+
+        It reaches the function URLs and HTTP APIs of this region at their real addresses, over
+        HTTPS, and can verify their certificate: SSL_CERT_FILE and PYTHONPATH are extended for it.
+        Where a proxy is configured, these hosts are exempted from it.
+        """
+        hosts = self._control("GET", "function-hosts")
+        child = self.child_environment()
+        directories = [hosts["hook_directory"], child.get("PYTHONPATH")]
+        return {
+            **without_proxy(child, [f".{domain}" for domain in hosts["domains"]]),
+            "SSL_CERT_FILE": hosts["trusted_file"],
+            "PYTHONPATH": os.pathsep.join(filter(None, directories)),
+        }
 
     def client(
         self,
@@ -318,7 +334,7 @@ class Emulator:
             if not key.startswith(_FOREIGN_PREFIXES) and key not in _FOREIGN_NAMES
         }
         own = {"TMPDIR": str(temporary), "PYTHONUNBUFFERED": "1"}
-        return {**_without_proxy(inherited), **own, **self._extra_environment}
+        return {**without_proxy(inherited), **own, **self._extra_environment}
 
     def _wait_for_port(self, port_file: Path) -> int:
         assert self._process is not None
@@ -358,12 +374,15 @@ def _host_free_session() -> Any:
     return boto3.session.Session(botocore_session=botocore.session.Session(session_vars=variables))
 
 
-def _without_proxy(environment: dict[str, str]) -> dict[str, str]:
+def without_proxy(
+    environment: dict[str, str], hosts: Sequence[str] = ("127.0.0.1", "localhost")
+) -> dict[str, str]:
+    """Return the environment with these hosts exempted from the proxy, if it has one."""
     names = {name.lower() for name in environment}
     if not names & {"http_proxy", "https_proxy", "all_proxy"}:
         return environment
     exempted = environment.get("no_proxy") or environment.get("NO_PROXY") or ""
-    value = ",".join(filter(None, [exempted, "127.0.0.1", "localhost"]))
+    value = ",".join(filter(None, [exempted, *hosts]))
     return {**environment, "no_proxy": value, "NO_PROXY": value}
 
 

@@ -46,6 +46,7 @@ EXTENSIONS = (
     "custom_resources",
     "event_rules",
     "http_apis",
+    "function_hosts",
     "function_errors",
     "faults",
     "function_timeouts",
@@ -168,8 +169,11 @@ def serve(listener: socket.socket, *, on_ready: Callable[[], None]) -> None:
     import hypercorn.config
     from ministack import app
 
+    from emulator import function_hosts
+
     config = hypercorn.config.Config()
-    config.bind = [f"fd://{listener.detach()}"]
+    config.insecure_bind = [f"fd://{listener.detach()}"]
+    function_hosts.serve_with(config)
     config.keep_alive_timeout = 75
     config.graceful_timeout = 0.5
     config.loglevel = "WARNING"

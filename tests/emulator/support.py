@@ -233,6 +233,22 @@ def name_of(function: str) -> str:
     return function.partition(":function:")[2]
 
 
+def create_http_api(aws: Emulator, function: str) -> str:
+    """Create an HTTP API that hands every request to a function, and return its id."""
+    apis = aws.client("apigatewayv2")
+    api: str = apis.create_api(Name=unique("api"), ProtocolType="HTTP")["ApiId"]
+    integration = apis.create_integration(
+        ApiId=api,
+        IntegrationType="AWS_PROXY",
+        IntegrationUri=function,
+        PayloadFormatVersion="2.0",
+    )["IntegrationId"]
+    for path in ("/", "/{proxy+}"):
+        apis.create_route(ApiId=api, RouteKey=f"ANY {path}", Target=f"integrations/{integration}")
+    apis.create_stage(ApiId=api, StageName="$default", AutoDeploy=True)
+    return api
+
+
 def create_queue(aws: Emulator) -> tuple[str, str]:
     """Create a queue and return its URL and ARN."""
     queues = aws.client("sqs")

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from emulator import Emulator
-from tests.emulator.support import create_function, unique
+from tests.emulator.support import create_function, create_http_api
 
 pytestmark = pytest.mark.emulator
 
@@ -26,18 +26,7 @@ def get(aws: Emulator, host: str, path: str) -> tuple[int, str]:
 
 
 def test_an_api_answers_at_the_host_name_that_aws_gives_it(aws: Emulator) -> None:
-    function = create_function(aws, ECHO)
-    apis = aws.client("apigatewayv2")
-    api = apis.create_api(Name=unique("api"), ProtocolType="HTTP")["ApiId"]
-    integration = apis.create_integration(
-        ApiId=api,
-        IntegrationType="AWS_PROXY",
-        IntegrationUri=function,
-        PayloadFormatVersion="2.0",
-    )["IntegrationId"]
-    for path in ("/", "/{proxy+}"):
-        apis.create_route(ApiId=api, RouteKey=f"ANY {path}", Target=f"integrations/{integration}")
-    apis.create_stage(ApiId=api, StageName="$default", AutoDeploy=True)
+    api = create_http_api(aws, create_function(aws, ECHO))
     host = f"{api}.execute-api.us-east-1.amazonaws.com"
     assert get(aws, host, "/logs/_search") == (200, "/logs/_search")
     assert get(aws, host, "/") == (200, "/")

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import http.client
 import json
-import socket
+import subprocess
+import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import urlsplit
 
 import elasticsearch8
 import elasticsearch9
@@ -17,10 +17,8 @@ import pytest
 
 from emulator import Emulator
 from emulator.openreplay import SEARCH_PATH, OpenReplay, check_hits
-from openreplay_cw_stack.commands import main
-from openreplay_cw_stack.runtime.registration import http_calls
 from openreplay_cw_stack.tagging import id_tag, token_tag
-from tests.end_to_end.conftest import TOKEN_SECRET, Deployment, eventually
+from tests.end_to_end.conftest import ROOT, TOKEN_SECRET, Deployment, eventually
 from tests.runtime.bridge.support import session_of
 from tests.runtime.payloads import encode
 from tests.runtime.registration import openreplay_server
@@ -253,29 +251,22 @@ def test_an_http_api_answers_the_same(deployment: Deployment) -> None:
     assert (reply.status, json.loads(reply.body)["tagline"]) == (200, "You Know, for Search")
 
 
-def test_the_command_registers_it(
-    deployment: Deployment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """With the deployed bridge and its key; OpenReplay is the stand-in."""
-    gateway = urlsplit(deployment.aws.endpoint_url)
-    connect = http_calls._connection
-
-    def to_the_emulator(server: SplitResult, timeout: float) -> http.client.HTTPConnection:
-        if server.scheme == "http":
-            return connect(server, timeout)
-        connection: Any = http.client.HTTPConnection(str(server.hostname), timeout=timeout)
-        connection._create_connection = lambda *_: socket.create_connection(
-            (str(gateway.hostname), gateway.port or 80)
-        )
-        return connection  # type: ignore[no-any-return]
-
-    monkeypatch.setattr(http_calls, "_connection", to_the_emulator)
-    for name, value in deployment.aws.child_environment().items():
-        monkeypatch.setenv(name, value)
+def test_the_command_registers_it(deployment: Deployment) -> None:
+    """With the deployed bridge at its address, and its key; OpenReplay is the stand-in."""
     with openreplay_server.serving(openreplay_server.OpenReplayServer()) as server:
-        monkeypatch.setenv("OPENREPLAY_JWT", server.jwt)
         where = ["--openreplay", server.url, "--project", "7", "--insecure"]
-        assert main(["register", "--stack", deployment.stack, *where]) == 0
+        ran = subprocess.run(
+            [
+                *(sys.executable, "-m", "openreplay_cw_stack"),
+                *("register", "--stack", deployment.stack, *where),
+            ],
+            cwd=ROOT,
+            env={**deployment.aws.host_environment(), "OPENREPLAY_JWT": server.jwt},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert ran.returncode == 0, ran.stderr
         (row,) = server.rows.values()
     api_key_id, api_key = deployment.api_key()
     assert row == {
@@ -283,5 +274,4 @@ def test_the_command_registers_it(
         "api_key_id": api_key_id,
         "api_key": api_key,
     }
-    printed = capsys.readouterr()
-    assert api_key not in printed.out + printed.err
+    assert api_key not in ran.stdout + ran.stderr

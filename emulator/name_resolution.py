@@ -1,0 +1,33 @@
+"""Leads a Python program's connections to certain host names to a port of this machine.
+
+The text of this file runs in processes that cannot import this package, so it needs nothing but the
+standard library.
+"""
+
+import functools
+import re
+import socket
+from typing import Any
+
+
+def redirect(hosts: str, to_port: int) -> None:
+    """Have `socket.getaddrinfo` answer HTTPS at these hosts with a port of the loopback interface.
+
+    Every other name, and every other port of these names, resolves as before.
+
+    Args:
+        hosts: a regular expression for the whole name, in small letters.
+        to_port: where the hosts are.
+    """
+    resolve = socket.getaddrinfo
+    pattern = re.compile(hosts)
+
+    @functools.wraps(resolve)
+    def getaddrinfo(host: Any, port: Any, *arguments: Any, **options: Any) -> Any:
+        name = host.decode("ascii", "replace") if isinstance(host, bytes) else str(host)
+        is_ours = pattern.fullmatch(name.lower().removesuffix("."))
+        if is_ours and str(port) in ("443", "https"):
+            host, port = "127.0.0.1", to_port
+        return resolve(host, port, *arguments, **options)
+
+    socket.getaddrinfo = getaddrinfo
