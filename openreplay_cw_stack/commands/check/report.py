@@ -83,7 +83,7 @@ def _lines(finding: Finding, names: int, *, width: int, colour: bool) -> Iterato
     for paragraph in filter(None, finding.remedy.split("\n")):
         text = _clean(paragraph)
         pieces = [text] if _is_command(text) else _wrapped(text, width - len(indent) - 2)
-        yield from (f"{indent}  {piece}" for piece in pieces)
+        yield from (f"{indent}  {piece}" for piece in pieces if piece.strip())
 
 
 def _is_command(text: str) -> bool:

@@ -18,8 +18,8 @@ UNUSED_DAYS = 30
 
 _VALUES = ("access_key_id", "secret_access_key", "region", "log_group_name")
 _NEW_KEY = (
-    "Deploy with a higher key_serial: it makes a new key and writes the secret anew (with rotation: "
-    "aws secretsmanager rotate-secret)."
+    "Deploy with a higher key_serial: it makes a new key and writes the secret anew. Where the key "
+    "is rotated, rotate it: aws secretsmanager rotate-secret."
 )
 _UNUSED = (
     "OpenReplay v1.21 and later never use this key: service_account=false removes the account."
