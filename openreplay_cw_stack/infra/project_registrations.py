@@ -26,8 +26,8 @@ from openreplay_cw_stack.infra.service_account import ServiceAccount
 from openreplay_cw_stack.infra.session_search_bridge import SessionSearchBridge
 from openreplay_cw_stack.tagging import metrics as names
 
-# A login, four requests and the bridge, 20 seconds each at most.
-_TIMEOUT = cdk.Duration.seconds(105)
+# Six requests of at most 20 seconds each, and 40 for an access key that does not work yet.
+_TIMEOUT = cdk.Duration.seconds(180)
 _NOBODY_FLOODS = (
     "It is invoked by a schedule, by deployments and after rotations only: nothing outside the "
     "account can use up concurrency with it"

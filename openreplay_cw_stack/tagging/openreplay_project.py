@@ -1,7 +1,8 @@
-"""OpenReplay's projects: their addresses, their names, and the note of what they were told.
+"""OpenReplay's projects: their addresses, their names, and the notes on what they were told.
 
-A tag of a key's secret has, by project, the id of the version whose key the project was told. The
-registration writes it, and the rotation reads it: no key is taken out of use before.
+A tag of a key's secret has, by project, the id of the version whose key the project was told.
+Another says when we last tried the key ourselves. The registration writes them, and the rotation
+reads them: no key is taken out of use before the next one is told, or used by somebody else.
 """
 
 from __future__ import annotations
@@ -9,6 +10,9 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from urllib.parse import SplitResult, urlsplit
+
+TESTED_AT_TAG = "openreplay-cw-stack:tested-at"
+"""A tag of a key's secret: when we last tried its newest key, in seconds since 1970."""
 
 _PREFIX = "openreplay-cw-stack:told:"
 _ALLOWED = re.compile(r"[^A-Za-z0-9.:/_+=@-]")

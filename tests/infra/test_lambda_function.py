@@ -43,11 +43,11 @@ BESIDES = {
     ],
     "validator": ["runtime/embedded_metrics", "runtime/linked_line", "tagging/metrics"],
     "rotation": [
-        *("runtime/custom_resource", "runtime/embedded_metrics", "runtime/own_log"),
-        *("tagging/metrics", "tagging/openreplay_project"),
+        *("runtime/access_key_trial", "runtime/custom_resource", "runtime/embedded_metrics"),
+        *("runtime/own_log", "tagging/metrics", "tagging/openreplay_project"),
     ],
     "registration": [
-        *("runtime/embedded_metrics", "runtime/own_log"),
+        *("runtime/access_key_trial", "runtime/embedded_metrics", "runtime/own_log"),
         *("tagging/metrics", "tagging/openreplay_project"),
     ],
     "registration.deployment": [

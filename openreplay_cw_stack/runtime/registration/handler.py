@@ -8,7 +8,9 @@ from __future__ import annotations
 import functools
 import os
 import time
+from collections.abc import Mapping
 
+from openreplay_cw_stack.runtime.access_key_trial import access_key_refusal
 from openreplay_cw_stack.runtime.embedded_metrics import MetricDocument
 from openreplay_cw_stack.runtime.own_log import print_line, say
 from openreplay_cw_stack.runtime.registration.aws import SecretsManager
@@ -32,4 +34,10 @@ def handler(event: dict[str, object], _context: object) -> dict[str, str]:
 
 @functools.cache
 def _registration() -> Registration:
-    return Registration(Settings.from_environment(os.environ), SecretsManager(), say)
+    return Registration(
+        Settings.from_environment(os.environ), SecretsManager(), say, _access_key_refusal
+    )
+
+
+def _access_key_refusal(document: Mapping[str, str]) -> str | None:
+    return access_key_refusal(document, document["region"], document["log_group_name"])

@@ -7,6 +7,7 @@ changed costs one call of AWS and no login.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -28,7 +29,15 @@ from openreplay_cw_stack.runtime.registration.registering import (
     unregister_service_account,
 )
 from openreplay_cw_stack.runtime.registration.settings import Settings
-from openreplay_cw_stack.tagging.openreplay_project import checked_url, project_name, told_tag
+from openreplay_cw_stack.tagging.openreplay_project import (
+    TESTED_AT_TAG,
+    checked_url,
+    project_name,
+    told_tag,
+)
+
+WORKS_WITHIN_SECONDS = 40.0
+"""How long a new access key is tried before it is told."""
 
 
 class Task(Enum):
@@ -87,11 +96,17 @@ class Registration:
         settings: see :class:`Settings`.
         secrets: where the key and the login are.
         say: takes a level and a message for the function's own log.
+        access_key_refusal: tries an access key: None where it works, else the error's code.
+        clock: seconds since 1970.
+        sleep: waits for so many seconds.
     """
 
     settings: Settings
     secrets: Secrets
     say: Callable[[str, str], None]
+    access_key_refusal: Callable[[Mapping[str, str]], str | None]
+    clock: Callable[[], float] = time.time
+    sleep: Callable[[float], None] = time.sleep
 
     @property
     def project(self) -> str:
@@ -144,9 +159,19 @@ class Registration:
             _part(document, "region"),
             _part(document, "log_group_name"),
         )
+        self._wait_for(document)
         register_service_account(
             self._logged_in(), self.settings.project_id, form, force=self.settings.force
         )
+
+    def _wait_for(self, document: Mapping[str, str]) -> None:
+        """A key that was just made takes some seconds to work: the poller is not to meet these."""
+        give_up = self.clock() + WORKS_WITHIN_SECONDS
+        while (code := self.access_key_refusal(document)) is not None:
+            if self.clock() >= give_up:
+                raise RegistrationFailed(f"the key does not work: {code}")
+            self.sleep(2.0)
+        self.secrets.tag(self.settings.key_secret_arn, TESTED_AT_TAG, f"{self.clock():.3f}")
 
     def _remove(self) -> Outcome:
         remove = unregister_bridge if self.settings.bridge_url else unregister_service_account

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 
+from openreplay_cw_stack.runtime.access_key_trial import access_key_refusal
 from openreplay_cw_stack.runtime.aws_calls import (
     CallFailed,
     asked,
@@ -175,23 +176,7 @@ class IamUser:
 
     def reads(self, document: Mapping[str, str]) -> str | None:
         """Try a key on the linked log group: None where it works, else the error's code."""
-        import boto3
-        from botocore.config import Config
-
-        client = boto3.client(
-            "logs",
-            region_name=self._region,
-            aws_access_key_id=document["access_key_id"],
-            aws_secret_access_key=document["secret_access_key"],
-            # Not the session token of this function's role.
-            aws_session_token=None,
-            config=Config(retries={"total_max_attempts": 1}, connect_timeout=3, read_timeout=10),
-        )
-        try:
-            asked(client.filter_log_events, logGroupName=self._linked_log_group, limit=1)
-        except CallFailed as failed:
-            return str(failed)
-        return None
+        return access_key_refusal(document, self._region, self._linked_log_group)
 
 
 class BridgeUsage:

@@ -23,12 +23,11 @@ from openreplay_cw_stack.runtime.rotation.secret import (
     DISABLED_TAG,
     PENDING,
     PREVIOUS,
-    TESTED_AT_TAG,
     Secret,
     SecretState,
     StoredValue,
 )
-from openreplay_cw_stack.tagging.openreplay_project import told_tag
+from openreplay_cw_stack.tagging.openreplay_project import TESTED_AT_TAG, told_tag
 
 
 @dataclass(frozen=True)

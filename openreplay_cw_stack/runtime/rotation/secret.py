@@ -15,10 +15,7 @@ CURRENT = "AWSCURRENT"
 PREVIOUS = "AWSPREVIOUS"
 PENDING = "AWSPENDING"
 
-TAG_PREFIX = "openreplay-cw-stack:"
-TESTED_AT_TAG = f"{TAG_PREFIX}tested-at"
-"""When the newest key was last tried by ourselves, in seconds since 1970."""
-DISABLED_TAG = f"{TAG_PREFIX}disabled"
+DISABLED_TAG = "openreplay-cw-stack:disabled"
 """The version whose key was disabled, a blank, and when."""
 
 

@@ -67,6 +67,15 @@ class Unattended:
     server: OpenReplayServer
     secrets: Secrets = field(default_factory=Secrets)
     said: list[str] = field(default_factory=list)
+    now: float = 1_795_000_000.0
+    refusals: list[str] = field(default_factory=list)
+
+    def key_refusal(self, document: Mapping[str, str]) -> str | None:
+        assert document["log_group_name"] == "/linked"
+        return self.refusals.pop() if self.refusals else None
+
+    def sleep(self, seconds: float) -> None:
+        self.now += seconds
 
     def run(self, task: Task, **changes: Any) -> Outcome:
         settings: dict[str, Any] = {
@@ -81,7 +90,15 @@ class Unattended:
             **changes,
         }
         say = lambda level, message: self.said.append(f"{level} {message}")  # noqa: E731
-        return Registration(Settings(**settings), self.secrets, say).run(task)
+        registration = Registration(
+            Settings(**settings),
+            self.secrets,
+            say,
+            access_key_refusal=self.key_refusal,
+            clock=lambda: self.now,
+            sleep=self.sleep,
+        )
+        return registration.run(task)
 
     @property
     def row(self) -> dict[str, str]:
@@ -221,6 +238,19 @@ def test_the_access_key_with_an_openreplay_of_its_time(asked_bridge: list[Any]) 
         assert run.run(Task.REMOVE, bridge_url="", force=True) is Outcome.REMOVED
         assert run.server.rows == {}
     assert asked_bridge == []
+
+
+def test_an_access_key_is_told_once_it_works(asked_bridge: list[Any]) -> None:
+    """And that it was tried is noted, so that nobody takes the trial for the poller's use."""
+    with serving(OpenReplayServer(version=20)) as server:
+        run = Unattended(server, Secrets(key=ACCESS_KEY), refusals=["InvalidClientTokenId"] * 5)
+        began = run.now
+        assert run.run(Task.REGISTER, bridge_url="", force=True) is Outcome.TOLD
+        assert run.now > began
+        assert run.secrets.tags["openreplay-cw-stack:tested-at"] == f"{run.now:.3f}"
+        run.refusals = ["AccessDeniedException"] * 1000
+        assert run.run(Task.REGISTER, bridge_url="", force=True) is Outcome.FAILED
+        assert "the key does not work: AccessDeniedException" in run.said[-1]
 
 
 def test_everything_that_the_construct_writes_is_read() -> None:

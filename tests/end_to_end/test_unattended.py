@@ -1,0 +1,265 @@
+"""Deployments that nobody follows by hand: registered, switched to rotation and back, removed.
+
+The tests of this module are one story and run in their order. Two OpenReplays are told: one of
+v1.27, which asks the bridge, and one of v1.20, whose poller has the access key. A watcher looks all
+the time whether each has a key that is good: the bridge is really asked, and of an access key IAM
+is asked whether it is there and active (the emulator verifies no signature while the CDK deploys).
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from emulator import Emulator
+from emulator.openreplay import OpenReplay
+from tests.end_to_end.conftest import Deployment, eventually
+from tests.runtime.registration.openreplay_server import EMAIL, PASSWORD, OpenReplayServer, serving
+
+pytestmark = pytest.mark.end_to_end
+
+USER = "openreplay_cw"
+
+
+@pytest.fixture(scope="module")
+def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    log = tmp_path_factory.mktemp("emulator") / "emulator.log"
+    quick = {"LAMBDA_ASYNC_RETRY_BASE_SECONDS": "0.1", "SECRET_ROTATION_RETRY_SECONDS": "0.5"}
+    with Emulator(extra_environment=quick, log_path=log) as emulator:
+        yield emulator
+
+
+@pytest.fixture(scope="module")
+def newer() -> Iterator[OpenReplayServer]:
+    with serving(OpenReplayServer(version=27)) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def older() -> Iterator[OpenReplayServer]:
+    with serving(OpenReplayServer(version=20)) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def projects(
+    aws: Emulator, newer: OpenReplayServer, older: OpenReplayServer
+) -> list[dict[str, Any]]:
+    login = aws.client("secretsmanager").create_secret(
+        Name="login", SecretString=json.dumps({"email": EMAIL, "password": PASSWORD})
+    )
+    common = {"login_secret": login["ARN"], "insecure": True}
+    return [
+        {**common, "url": newer.url, "project_id": 1},
+        {**common, "url": older.url, "project_id": 2, "cloud_watch": True, "force": True},
+    ]
+
+
+@pytest.fixture(scope="module")
+def settings(projects: list[dict[str, Any]]) -> dict[str, str]:
+    return {"openreplay_projects": json.dumps(projects)}
+
+
+@dataclass
+class Watcher:
+    """Looks whether each OpenReplay has a good key, all the time."""
+
+    deployment: Deployment
+    newer: OpenReplayServer
+    older: OpenReplayServer
+    looks: int = 0
+    bad: list[str] = field(default_factory=list)
+    _stop: threading.Event = field(default_factory=threading.Event)
+
+    def run(self) -> None:
+        while not self._stop.wait(0.15):
+            self._look_at_bridge()
+            self._look_at_user()
+            self.looks += 1
+
+    def _look_at_bridge(self) -> None:
+        for row in list(self.newer.rows.values()):
+            openreplay = OpenReplay(
+                row["url"], row["api_key_id"], row["api_key"], self.deployment.aws.endpoint_url
+            )
+            status = openreplay.send("GET", "/").status
+            if status == 401 and row in self.newer.rows.values():
+                self.bad.append(f"the bridge answered {status}")
+
+    def _look_at_user(self) -> None:
+        # The row first: what it holds must still be good when IAM is asked.
+        for row in list(self.older.rows.values()):
+            keys = self.deployment.aws.client("iam").list_access_keys(UserName=USER)
+            good = {
+                one["AccessKeyId"] for one in keys["AccessKeyMetadata"] if one["Status"] == "Active"
+            }
+            if row["awsAccessKeyId"] not in good and row in self.older.rows.values():
+                self.bad.append(f"{row['awsAccessKeyId']} is not among {good}")
+
+    def stop(self) -> None:
+        self._stop.set()
+
+
+@pytest.fixture(scope="module")
+def watcher(
+    deployment: Deployment, newer: OpenReplayServer, older: OpenReplayServer
+) -> Iterator[Watcher]:
+    watcher = Watcher(deployment, newer, older)
+    thread = threading.Thread(target=watcher.run)
+    thread.start()
+    yield watcher
+    watcher.stop()
+    thread.join()
+
+
+def deploy(deployment: Deployment, **changes: str | None) -> None:
+    """Deploy with other settings; None leaves one out."""
+    deployment.aws.evaluate_iam(False)
+    for name, value in changes.items():
+        deployment.context.pop(name, None)
+        if value is not None:
+            deployment.context[name] = value
+    deployment.deploy()
+    shorten_times(deployment)
+    deployment.aws.evaluate_iam(True)
+
+
+def shorten_times(deployment: Deployment) -> None:
+    """What only serves caution, in the functions' environment."""
+    functions = deployment.aws.client("lambda")
+    for one in functions.list_functions()["Functions"]:
+        variables = one.get("Environment", {}).get("Variables", {})
+        short = {"KEY_REFRESH_SECONDS": "1", "KNOWN_AFTER_SECONDS": "2"}
+        changes = {name: value for name, value in short.items() if name in variables}
+        if changes:
+            functions.update_function_configuration(
+                FunctionName=one["FunctionName"],
+                Environment={"Variables": {**variables, **changes}},
+            )
+
+
+def test_the_deployment_registered_both(
+    deployment: Deployment, newer: OpenReplayServer, older: OpenReplayServer, watcher: Watcher
+) -> None:
+    (row,) = newer.rows.values()
+    api_key_id, api_key = deployment.api_key()
+    assert row == {
+        "url": deployment.outputs["BridgeUrl"],
+        "api_key_id": api_key_id,
+        "api_key": api_key,
+    }
+    (row,) = older.rows.values()
+    assert row["awsAccessKeyId"] == deployment.key()["access_key_id"]
+    assert deployment.metric("FailedRegistrations") == 0
+
+
+def test_rotation_is_switched_on_without_a_bad_minute(
+    deployment: Deployment, older: OpenReplayServer, watcher: Watcher
+) -> None:
+    before = deployment.key()["access_key_id"]
+    deploy(deployment, rotation="30d")
+    key = deployment.key()
+    assert key["access_key_id"] != before
+    (row,) = older.rows.values()
+    assert row["awsSecretAccessKey"] == key["secret_access_key"]
+    # CloudFormation has deleted its own.
+    keys = deployment.aws.client("iam").list_access_keys(UserName=USER)["AccessKeyMetadata"]
+    assert [one["AccessKeyId"] for one in keys] == [key["access_key_id"]]
+    assert watcher.bad == []
+
+
+def test_the_bridges_key_is_rotated_without_a_bad_minute(
+    deployment: Deployment, newer: OpenReplayServer, watcher: Watcher
+) -> None:
+    secrets, arn = deployment.aws.client("secretsmanager"), deployment.outputs["BridgeSecretArn"]
+    for _ in range(3):
+        before = deployment.api_key()
+        secrets.rotate_secret(SecretId=arn)
+        assert eventually(deployment.api_key, lambda key, old=before: key != old) != before  # type: ignore[misc]
+        told = lambda: [row["api_key"] for row in newer.rows.values()]  # noqa: E731
+        wanted = [deployment.api_key()[1]]
+        assert eventually(told, lambda seen, want=wanted: seen == want) == wanted  # type: ignore[misc]
+        assert watcher.bad == []
+        deployment.aws.fire_rule("RotationEachHour")
+
+        def stages() -> list[str]:
+            versions = secrets.describe_secret(SecretId=arn)["VersionIdsToStages"].values()
+            return sorted(stage for one in versions for stage in one)
+
+        assert eventually(stages, lambda seen: "AWSPREVIOUS" not in seen) == ["AWSCURRENT"]
+    assert watcher.bad == []
+
+
+def test_the_age_of_each_key_is_published(deployment: Deployment) -> None:
+    metrics = deployment.aws.client("cloudwatch").list_metrics(MetricName="KeyAge")["Metrics"]
+    keys = {one["Value"] for each in metrics for one in each["Dimensions"] if one["Name"] == "Key"}
+    assert keys == {"api_key", "access_key"}
+
+
+def test_what_cannot_be_reached_stops_no_deployment_and_is_told_later(
+    deployment: Deployment,
+    projects: list[dict[str, Any]],
+    newer: OpenReplayServer,
+    watcher: Watcher,
+) -> None:
+    third = {**projects[0], "project_id": 3}
+    dead = {**projects[0], "url": "http://127.0.0.1:9", "project_id": 4}
+    newer.login = "nonsense"
+    deploy(deployment, openreplay_projects=json.dumps([*projects, third, dead]))
+    assert deployment.metric("FailedRegistrations") >= 2
+    assert len(newer.rows) == 1
+    newer.login = ""
+    rules = deployment.aws.client("events").list_rules()["Rules"]
+    for rule in rules:
+        if "Registrations" in rule["Name"]:
+            deployment.aws.fire_rule(rule["Name"])
+    assert eventually(lambda: len(newer.rows), lambda count: count == 2) == 2
+    assert watcher.bad == []
+
+
+def test_a_project_that_leaves_the_stack_is_removed(
+    deployment: Deployment,
+    projects: list[dict[str, Any]],
+    newer: OpenReplayServer,
+    watcher: Watcher,
+) -> None:
+    deploy(deployment, openreplay_projects=json.dumps(projects))
+    assert [path.split("/")[2] for path in newer.rows] == ["1"]
+    assert watcher.bad == []
+
+
+def test_rotation_is_switched_off_without_a_bad_minute(
+    deployment: Deployment, older: OpenReplayServer, watcher: Watcher
+) -> None:
+    before = deployment.key()["access_key_id"]
+    deploy(deployment, rotation=None)
+    key = deployment.key()
+    assert key["access_key_id"] != before
+    (row,) = older.rows.values()
+    assert row["awsSecretAccessKey"] == key["secret_access_key"]
+    keys = deployment.aws.client("iam").list_access_keys(UserName=USER)["AccessKeyMetadata"]
+    assert [one["AccessKeyId"] for one in keys] == [key["access_key_id"]]
+    assert watcher.bad == []
+    assert watcher.looks > 100
+
+
+def test_nothing_is_left_behind(
+    deployment: Deployment,
+    aws: Emulator,
+    newer: OpenReplayServer,
+    older: OpenReplayServer,
+    watcher: Watcher,
+) -> None:
+    watcher.stop()
+    aws.evaluate_iam(False)
+    deployment.destroy()
+    assert newer.rows == {}
+    assert older.rows == {}
+    assert aws.client("iam").list_users()["Users"] == []
+    secrets = aws.client("secretsmanager").list_secrets()["SecretList"]
+    assert {one["Name"] for one in secrets} == {"login", "openreplay"}
