@@ -131,4 +131,33 @@ class LinkedLine:
         return cls(session=session, time=time, **texts)  # type: ignore[arg-type]
 
 
+def encode_source(owner: str, group: str, stream: str) -> str:
+    """The fields that all lines of one log stream share, as :func:`splice_linked_line` takes them."""
+    document = {"owner": owner, "group": group, "stream": stream}
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":"))[1:-1]
+
+
+def splice_linked_line(
+    *,
+    session: int,
+    time: int,
+    id: str,
+    source: str,
+    level: str,
+    message: str,  # noqa: A002
+) -> str:
+    """What :meth:`LinkedLine.encode` has for the same values, out of text that is JSON already.
+
+    Args:
+        session, time, level: as in :class:`LinkedLine`.
+        id: as there, and without a character that JSON escapes.
+        source: from :func:`encode_source`.
+        message: the message as a JSON string in UTF-8, without the quotes around it.
+    """
+    return (
+        f'{{"v":{VERSION},"session":"{session}","time":{time},"id":"{id}",{source},'
+        f'"level":"{level}","message":"{message}"}}'
+    )
+
+
 _TEXTS = ("id", "owner", "group", "stream", "level", "message")

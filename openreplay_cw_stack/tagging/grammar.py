@@ -202,6 +202,9 @@ def find_tags(text: str) -> Iterator[SessionTag]:
 
     Linear in the length of the text; never raises.
     """
+    # What has no "replay" in any case has no tag, and most texts have none.
+    if "replay" not in text.lower():
+        return
     for name in _NAME.finditer(text):
         tag = _tag_at(text, name)
         if tag is not None:

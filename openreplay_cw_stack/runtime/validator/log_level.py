@@ -43,14 +43,21 @@ _WORD_OF_GLOG = {"I": "info", "W": "warning", "E": "error", "F": "fatal"}
 
 # A level stands near the beginning of a line; further on, "ERROR" is part of what it tells.
 _HEAD = 200
+# The first letter stands before the look-behind so that a search skips to it; every word is a level.
 _UPPER_CASE_WORD = re.compile(
-    r"(?<![A-Za-z_$.])(TRACE|DEBUG|FINE|FINER|FINEST|INFO|NOTICE|CONFIG|WARN|WARNING|ERROR|SEVERE"
-    r"|CRITICAL|FATAL|PANIC)(?![A-Za-z_$])"
+    r"[TDFINCWESP](?<![A-Za-z_$.][A-Z])(?:(?<=T)RACE|(?<=D)EBUG|(?<=F)INE|(?<=F)INER|(?<=F)INEST"
+    r"|(?<=I)NFO|(?<=N)OTICE|(?<=C)ONFIG|(?<=W)ARN|(?<=W)ARNING|(?<=E)RROR|(?<=S)EVERE"
+    r"|(?<=C)RITICAL|(?<=F)ATAL|(?<=P)ANIC)(?![A-Za-z_$])"
 )
 _LABELLED_WORD = re.compile(r"(?:\blevel=\"?|\blvl=\"?|\[)\s{0,2}([A-Za-z]{3,11})\b", re.ASCII)
 _FIRST_WORD = re.compile(r"\s{0,8}([A-Za-z]{3,11}):(?=\s|\Z)", re.ASCII)
+_BRACKETED_WORD = re.compile(r"\[\s{0,2}([A-Za-z]{3,11})\b", re.ASCII)
 _GLOG = re.compile(r"([IWEF])\d{4} \d\d:\d\d:\d\d")
-_SPEAKS_OF_AN_ERROR = re.compile(r"exception|error|traceback|panic:", re.IGNORECASE | re.ASCII)
+_WORDS_OF_ERRORS = ("error", "exception", "traceback", "panic:")
+_SPEAKS_OF_AN_ERROR = re.compile("|".join(_WORDS_OF_ERRORS), re.IGNORECASE | re.ASCII)
+# What json.loads does, without a copy of the text.
+_SCAN_JSON = json.JSONDecoder().scan_once
+_JSON_BLANKS = " \t\n\r"
 
 
 def level_of(message: str) -> str:
@@ -65,10 +72,12 @@ def _json_object(message: str) -> dict[str, object] | None:
     if start < 0 or not message.rstrip().endswith("}"):
         return None
     try:
-        document = json.loads(message[start:])
-    except (ValueError, RecursionError):
+        document, end = _SCAN_JSON(message, start)
+    except (ValueError, RecursionError, StopIteration):
         return None
-    return document if isinstance(document, dict) else None
+    if message[end:].strip(_JSON_BLANKS) or not isinstance(document, dict):
+        return None
+    return document
 
 
 def _level_in_document(document: dict[str, object]) -> str | None:
@@ -92,15 +101,46 @@ def _level_of_value(value: object) -> str | None:
 
 def _level_in_text(message: str) -> str | None:
     head = message[:_HEAD]
-    words = [match.group(1) for match in (_FIRST_WORD.match(head),) if match]
-    words += _LABELLED_WORD.findall(head)
-    glog = _GLOG.match(head.lstrip())
-    if glog:
-        words.append(_WORD_OF_GLOG[glog.group(1)])
-    words += _UPPER_CASE_WORD.findall(head)
+    first = head[:1]
+    # Most lines begin with a digit or a bracket, and then neither with a word nor as glog's do.
+    begins_with_a_word = first.isalpha() or first.isspace()
+    return (
+        (_level_of_first_word(head) if begins_with_a_word else None)
+        or _level_of_label(head)
+        or (_level_of_glog(head) if begins_with_a_word else None)
+        or _level_of_upper_case_word(head)
+    )
+
+
+def _level_of_first_word(head: str) -> str | None:
+    first = _FIRST_WORD.match(head)
+    return _LEVEL_OF_WORD.get(first.group(1).lower()) if first else None
+
+
+def _level_of_label(head: str) -> str | None:
+    if "level=" in head or "lvl=" in head:
+        words = _LABELLED_WORD.findall(head)
+    elif "[" in head:
+        words = _BRACKETED_WORD.findall(head)
+    else:
+        return None
     levels = (_LEVEL_OF_WORD.get(word.lower()) for word in words)
     return next(filter(None, levels), None)
 
 
+def _level_of_glog(head: str) -> str | None:
+    glog = _GLOG.match(head.lstrip())
+    return _LEVEL_OF_WORD[_WORD_OF_GLOG[glog.group(1)]] if glog else None
+
+
+def _level_of_upper_case_word(head: str) -> str | None:
+    word = _UPPER_CASE_WORD.search(head)
+    return _LEVEL_OF_WORD[word.group().lower()] if word else None
+
+
 def _level_by_content(message: str) -> str:
+    # Of text in ASCII, the lower case says what the expression would, in a fraction of its time.
+    if message.isascii():
+        lower = message.lower()
+        return "error" if any(word in lower for word in _WORDS_OF_ERRORS) else "info"
     return "error" if _SPEAKS_OF_AN_ERROR.search(message) else "info"

@@ -5,17 +5,15 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from openreplay_cw_stack.runtime.validator.counting import Counts, metric_documents
 from openreplay_cw_stack.runtime.validator.delivery import LogGroupWriter, deliver
-from openreplay_cw_stack.runtime.validator.linking import JudgedLine, judge_line
+from openreplay_cw_stack.runtime.validator.encoded_events import EncodedEvents, read_events
+from openreplay_cw_stack.runtime.validator.judging import JudgedLines, judge_lines
+from openreplay_cw_stack.runtime.validator.known_tags import KnownTags
 from openreplay_cw_stack.runtime.validator.settings import Settings
-from openreplay_cw_stack.runtime.validator.subscription import (
-    InvalidPayload,
-    Subscription,
-    decode_subscription,
-)
+from openreplay_cw_stack.runtime.validator.subscription import InvalidPayload, decompress
 from openreplay_cw_stack.runtime.validator.token_secret import TokenSecret
 from openreplay_cw_stack.tagging import Verdict
 from openreplay_cw_stack.tagging import metrics as names
@@ -31,6 +29,7 @@ class Validator:
         token_secret: None where signatures are not to be checked.
         clock_ms: the time in milliseconds since 1970.
         emit: takes one line for the function's own log.
+        known_tags: what earlier payloads had.
     """
 
     settings: Settings
@@ -38,6 +37,7 @@ class Validator:
     token_secret: TokenSecret | None
     clock_ms: Callable[[], int]
     emit: Callable[[str], None]
+    known_tags: KnownTags = field(default_factory=KnownTags)
 
     def validate(self, event: object) -> None:
         """Take one payload to its end. Returns for whatever a payload or a line contains.
@@ -47,37 +47,33 @@ class Validator:
                 Lambda repeats the payload and gives up into the on-failure destination.
         """
         try:
-            subscription = decode_subscription(event)
+            events = read_events(decompress(event))
         except InvalidPayload as invalid:
             self._report(names.INVALID_PAYLOADS, f"not a subscription payload: {invalid}")
             return
-        if subscription is None:
+        if events is None:
             return
-        if subscription.log_group in (self.settings.linked_log_group, self.settings.own_log_group):
+        if events.subscription.log_group in (
+            self.settings.linked_log_group,
+            self.settings.own_log_group,
+        ):
             self._report(names.REFUSED_PAYLOADS, "refused our own log group: it would make a loop")
             return
-        self._publish(self._validate(subscription))
+        self._publish(self._validate(events))
 
-    def _validate(self, subscription: Subscription) -> Counts:
+    def _validate(self, events: EncodedEvents) -> Counts:
         now_ms = self.clock_ms()
         secret = self.token_secret.get() if self.token_secret else None
-        judged = [
-            judge_line(
-                log_event, subscription, self.settings.policy, token_secret=secret, now_ms=now_ms
-            )
-            for log_event in subscription.log_events
-        ]
-        counts = _count(judged, subscription)
+        judged = judge_lines(
+            events, self.settings.policy, self.known_tags, token_secret=secret, now_ms=now_ms
+        )
+        log_group = events.subscription.log_group
+        counts = _count(judged, log_group)
         if self.token_secret and secret is None:
             unchecked = counts.verdicts[Verdict.LINKABLE]
             counts.totals[names.UNCHECKED_SIGNATURES] = unchecked
             self._say(f"token secret unreadable: {self.token_secret.failure}")
-        report = deliver(
-            self.writer,
-            subscription.log_group,
-            (line.linked for line in judged if line.linked),
-            arrival_ms=now_ms,
-        )
+        report = deliver(self.writer, log_group, judged.linked, arrival_ms=now_ms)
         counts.linked = report.linked
         counts.totals[names.CUT_LINES] = report.cut
         counts.dropped.update(report.dropped)
@@ -100,10 +96,9 @@ class Validator:
         self.emit(json.dumps({"level": "WARN", "message": message}))
 
 
-def _count(judged: list[JudgedLine], subscription: Subscription) -> Counts:
-    counts = Counts(log_group=subscription.log_group)
-    counts.verdicts.update(line.verdict for line in judged)
-    counts.totals[names.EXPIRED_LINES] = sum(line.expired for line in judged)
-    if subscription.unreadable_events:
-        counts.dropped["unreadable"] = subscription.unreadable_events
+def _count(judged: JudgedLines, log_group: str) -> Counts:
+    counts = Counts(log_group=log_group, verdicts=judged.verdicts)
+    counts.totals[names.EXPIRED_LINES] = judged.expired
+    if judged.unreadable:
+        counts.dropped["unreadable"] = judged.unreadable
     return counts
