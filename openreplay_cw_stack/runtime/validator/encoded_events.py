@@ -80,7 +80,7 @@ def _encoded_messages(text: bytes, entries: list[object]) -> list[str | None]:
         except UnicodeDecodeError:
             pieces = []
         if len(pieces) == len(entries):
-            for entry, piece in zip(entries, pieces):
+            for entry, piece in zip(entries, pieces, strict=True):
                 message = _encoded_message(entry, piece)
                 if message is None:
                     break
@@ -88,11 +88,14 @@ def _encoded_messages(text: bytes, entries: list[object]) -> list[str | None]:
     return messages + [None] * (len(entries) - len(messages))
 
 
+_OTHER_ESCAPE = re.compile(r'\\[^"nrtbf]')
+
+
 def _encoded_message(entry: object, piece: str) -> str | None:
     """The encoded message of an entry, if ``piece`` is ``id","timestamp":time,"message":"text``.
 
-    A backslash that is followed by neither "u", "/" nor another one stands for one character less.
-    So where there are no others, the lengths say whether the message is all of the rest.
+    An escape of two characters stands for one. So where there are no others, the lengths say whether
+    the message is all of the rest.
     """
     if type(entry) is not dict or len(entry) != 3:
         return None
@@ -104,10 +107,11 @@ def _encoded_message(entry: object, piece: str) -> str | None:
     if type(message) is not str or type(timestamp) is not int or not piece.startswith(head):
         return None
     encoded = piece[len(head) :]
-    escapes = encoded.count("\\")
-    if escapes and ("\\\\" in encoded or "\\u" in encoded or "\\/" in encoded):
+    if len(encoded) == len(message):
+        return encoded
+    if _OTHER_ESCAPE.search(encoded):
         return _encoded_again(message, encoded)
-    return encoded if len(encoded) == len(message) + escapes else None
+    return encoded if len(encoded) == len(message) + encoded.count("\\") else None
 
 
 def _encoded_again(message: str, encoded: str) -> str | None:

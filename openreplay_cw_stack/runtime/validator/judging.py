@@ -56,7 +56,7 @@ def judge_lines(
     judged = JudgedLines()
     splice = _splicer(events.subscription, policy, known_tags, token_secret, now_ms)
     spliced = 0
-    for entry, message in zip(events.entries, events.messages):
+    for entry, message in zip(events.entries, events.messages, strict=True):
         line = splice(entry, message, judged) if message is not None else None  # type: ignore[arg-type]
         if line is not None:
             judged.linked.append(line)

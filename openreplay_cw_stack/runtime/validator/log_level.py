@@ -43,7 +43,7 @@ _WORD_OF_GLOG = {"I": "info", "W": "warning", "E": "error", "F": "fatal"}
 
 # A level stands near the beginning of a line; further on, "ERROR" is part of what it tells.
 _HEAD = 200
-# The first letter stands before the look-behind so that a search skips to it; every word is a level.
+# The first letter comes before the look-behind, so that a search skips to it. All are levels.
 _UPPER_CASE_WORD = re.compile(
     r"[TDFINCWESP](?<![A-Za-z_$.][A-Z])(?:(?<=T)RACE|(?<=D)EBUG|(?<=F)INE|(?<=F)INER|(?<=F)INEST"
     r"|(?<=I)NFO|(?<=N)OTICE|(?<=C)ONFIG|(?<=W)ARN|(?<=W)ARNING|(?<=E)RROR|(?<=S)EVERE"
@@ -62,9 +62,13 @@ _JSON_BLANKS = " \t\n\r"
 
 def level_of(message: str) -> str:
     """One of ``error``, ``warning``, ``info`` and ``debug``. Never raises; linear."""
-    document = _json_object(message)
-    level = _level_in_document(document) if document is not None else None
-    return level or _level_in_text(message) or _level_by_content(message)
+    head = message[:_HEAD]
+    if "{" in head:
+        document = _json_object(message)
+        level = _level_in_document(document) if document is not None else None
+        if level:
+            return level
+    return _level_in_head(head) or _level_by_content(message)
 
 
 def _json_object(message: str) -> dict[str, object] | None:
@@ -99,17 +103,19 @@ def _level_of_value(value: object) -> str | None:
     return _LEVEL_OF_WORD.get(value.strip().lower()) if isinstance(value, str) else None
 
 
-def _level_in_text(message: str) -> str | None:
-    head = message[:_HEAD]
+def _level_in_head(head: str) -> str | None:
     first = head[:1]
     # Most lines begin with a digit or a bracket, and then neither with a word nor as glog's do.
     begins_with_a_word = first.isalpha() or first.isspace()
-    return (
-        (_level_of_first_word(head) if begins_with_a_word else None)
-        or _level_of_label(head)
-        or (_level_of_glog(head) if begins_with_a_word else None)
-        or _level_of_upper_case_word(head)
-    )
+    level = _level_of_first_word(head) if begins_with_a_word else None
+    if level is None and ("[" in head or "level=" in head or "lvl=" in head):
+        level = _level_of_label(head)
+    if level is None and begins_with_a_word:
+        level = _level_of_glog(head)
+    if level is None:
+        word = _UPPER_CASE_WORD.search(head)
+        level = _LEVEL_OF_WORD[word.group().lower()] if word else None
+    return level
 
 
 def _level_of_first_word(head: str) -> str | None:
@@ -118,24 +124,18 @@ def _level_of_first_word(head: str) -> str | None:
 
 
 def _level_of_label(head: str) -> str | None:
-    if "level=" in head or "lvl=" in head:
-        words = _LABELLED_WORD.findall(head)
-    elif "[" in head:
-        words = _BRACKETED_WORD.findall(head)
-    else:
-        return None
-    levels = (_LEVEL_OF_WORD.get(word.lower()) for word in words)
-    return next(filter(None, levels), None)
+    # "[level=x" is one label; where there is none of this kind, looking for brackets is quicker.
+    labelled = _LABELLED_WORD if "level=" in head or "lvl=" in head else _BRACKETED_WORD
+    for word in labelled.findall(head):
+        level = _LEVEL_OF_WORD.get(word.lower())
+        if level:
+            return level
+    return None
 
 
 def _level_of_glog(head: str) -> str | None:
     glog = _GLOG.match(head.lstrip())
     return _LEVEL_OF_WORD[_WORD_OF_GLOG[glog.group(1)]] if glog else None
-
-
-def _level_of_upper_case_word(head: str) -> str | None:
-    word = _UPPER_CASE_WORD.search(head)
-    return _LEVEL_OF_WORD[word.group().lower()] if word else None
 
 
 def _level_by_content(message: str) -> str:
