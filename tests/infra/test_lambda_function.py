@@ -35,8 +35,9 @@ ROOMS = {
         *("response", "session_lines", "settings"),
     ],
     "validator": [
-        *("__init__", "aws", "counting", "delivery", "handler", "linking", "log_level"),
-        *("settings", "subscription", "token_secret", "validator"),
+        *("__init__", "aws", "counting", "delivery", "encoded_events", "handler", "judging"),
+        *("known_tags", "linking", "log_level", "logs_client", "settings", "subscription"),
+        *("token_secret", "validator"),
     ],
 }
 
