@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import bridge_cost, bridge_fuzz, linearity, tagging_cost
+from benchmarks import bridge_cost, bridge_fuzz, linearity, tagging_cost, validator_cost
 
 MEASUREMENTS = {
     "linearity": linearity.run,
     "bridge_cost": bridge_cost.run,
     "bridge_fuzz": bridge_fuzz.run,
     "tagging_cost": tagging_cost.run,
+    "validator_cost": validator_cost.run,
 }
 
 

@@ -42,6 +42,8 @@ def function_code(room: str) -> lambda_.Code:
     """
     name = _PACKAGE.name
     others = [f"/{name}/runtime/{other}" for other in _ROOMS if other != room]
+    if room != "bridge":
+        others.append(f"/{name}/tagging/session_id.py")
     return lambda_.Code.from_asset(
         str(_PACKAGE.parent),
         ignore_mode=cdk.IgnoreMode.GIT,
@@ -54,6 +56,9 @@ def function_code(room: str) -> lambda_.Code:
             f"!/{name}/tagging",
             # For backends; no function of ours serves visitors.
             f"/{name}/tagging/propagation",
+            # For the commands, and for the subscription filter.
+            f"/{name}/tagging/advice.py",
+            f"/{name}/tagging/filter_pattern.py",
             *others,
             "__pycache__",
             "*.pyc",

@@ -132,30 +132,26 @@ class LinkedLine:
 
 
 def encode_source(owner: str, group: str, stream: str) -> str:
-    """The fields that all lines of one log stream share, as :func:`splice_linked_line` takes them."""
+    """The fields that all lines of a log stream share, for :func:`splice_linked_line`."""
     document = {"owner": owner, "group": group, "stream": stream}
     return json.dumps(document, ensure_ascii=False, separators=(",", ":"))[1:-1]
 
 
 def splice_linked_line(
-    *,
-    session: int,
-    time: int,
-    id: str,
-    source: str,
-    level: str,
-    message: str,  # noqa: A002
+    session: int, time: int, event_id: str, source: str, level: str, message: str
 ) -> str:
-    """What :meth:`LinkedLine.encode` has for the same values, out of text that is JSON already.
+    """What :meth:`LinkedLine.encode` says, out of text that is JSON already.
 
     Args:
-        session, time, level: as in :class:`LinkedLine`.
-        id: as there, and without a character that JSON escapes.
+        session: as in :class:`LinkedLine`.
+        time: as there.
+        event_id: its ``id``, without a character that JSON escapes.
         source: from :func:`encode_source`.
-        message: the message as a JSON string in UTF-8, without the quotes around it.
+        level: as there.
+        message: as there, as a JSON string in UTF-8 without the quotes around it.
     """
     return (
-        f'{{"v":{VERSION},"session":"{session}","time":{time},"id":"{id}",{source},'
+        f'{{"v":{VERSION},"session":"{session}","time":{time},"id":"{event_id}",{source},'
         f'"level":"{level}","message":"{message}"}}'
     )
 

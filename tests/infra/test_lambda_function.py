@@ -20,8 +20,6 @@ SHARED = [
     "runtime/embedded_metrics",
     "runtime/linked_line",
     "tagging/__init__",
-    "tagging/advice",
-    "tagging/filter_pattern",
     "tagging/grammar",
     "tagging/metrics",
     "tagging/poller",

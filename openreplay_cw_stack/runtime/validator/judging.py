@@ -126,12 +126,12 @@ def _splicer(
             return None
         judged.expired += known_tag.expires_ms <= now_ms
         return splice_linked_line(
-            session=known_tag.session_id,
-            time=entry["timestamp"],
-            id=entry["id"],
-            source=source,
-            level=level_of(rest),
-            message=f"{known_tag.id_tag} {encoded_before}{encoded_after}",
+            known_tag.session_id,
+            entry["timestamp"],
+            entry["id"],
+            source,
+            level_of(rest),
+            f"{known_tag.id_tag} {encoded_before}{encoded_after}",
         )
 
     return splice

@@ -1,8 +1,9 @@
 """The two calls of CloudWatch Logs that the validator makes, without boto3 around them.
 
-A boto3 client takes longer to make than everything else that a cold start does, and its serialiser
-longer for a line than everything else that is done to one. So a request's body is put together here,
-and botocore signs and sends it. Endpoint, proxies, certificates, attempts and pauses are botocore's.
+Making a boto3 client takes longer than everything else in a cold start, and its serialiser takes
+longer for a line than everything else that is done to one. So the body of a request is put
+together here, and botocore signs and sends it. Endpoints, proxies, certificates, and what is
+repeated after which pause, are botocore's.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from openreplay_cw_stack.runtime.aws_calls import aws_client, error_code
 
@@ -20,40 +21,6 @@ CONNECT_TIMEOUT_SECONDS = 3
 READ_TIMEOUT_SECONDS = 10
 LONGEST_PAUSE_SECONDS = 20
 
-# AWS SDKs and Tools reference guide, "Retry behavior": what the standard mode repeats.
-_REPEATED_CODES = frozenset(
-    {
-        "BandwidthLimitExceeded",
-        "EC2ThrottledException",
-        "LimitExceededException",
-        "PriorRequestNotComplete",
-        "ProvisionedThroughputExceededException",
-        "RequestLimitExceeded",
-        "RequestThrottled",
-        "RequestThrottledException",
-        "RequestTimeout",
-        "RequestTimeoutException",
-        "SlowDown",
-        "ThrottledException",
-        "Throttling",
-        "ThrottlingException",
-        "TooManyRequestsException",
-        "TransactionInProgressException",
-    }
-)
-_REPEATED_ERRORS = frozenset(
-    {
-        "ConnectionClosedError",
-        "ConnectionError",
-        "ConnectTimeoutError",
-        "EndpointConnectionError",
-        "HTTPClientError",
-        "ProxyConnectionError",
-        "ReadTimeoutError",
-        "ResponseStreamingError",
-        "SSLError",
-    }
-)
 # What else can say where requests go, or by whom they are signed. boto3 knows it all.
 _SETTINGS_FOR_BOTO3 = (
     "AWS_CONFIG_FILE",
@@ -68,23 +35,10 @@ _SETTINGS_FOR_BOTO3 = (
 class CallRefused(Exception):
     """CloudWatch Logs answered with an error. Its shape is botocore's, its message the code."""
 
-    def __init__(self, code: str) -> None:
+    def __init__(self, code: str, answer: Any) -> None:
         super().__init__(code)
         self.response = {"Error": {"Code": code}}
-
-
-class Response(Protocol):
-    """What :class:`HTTPSession` answers."""
-
-    status_code: int
-    content: bytes
-
-
-class HTTPSession(Protocol):
-    """Sends a prepared request, as ``botocore.httpsession.URLLib3Session`` does."""
-
-    def send(self, request: Any) -> Response:
-        """The answer; raises what botocore raises."""
+        self.answer = answer
 
 
 def logs_client(environment: Mapping[str, str] = os.environ) -> Any:
@@ -131,7 +85,7 @@ class LogsClient:
         url: str,
         *,
         environment: Mapping[str, str] = os.environ,
-        session: HTTPSession | None = None,
+        session: Any = None,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         """A client; it connects with the first call.
@@ -140,7 +94,7 @@ class LogsClient:
             region: that requests are signed for.
             url: of the endpoint.
             environment: has the credentials, which are read for every attempt.
-            session: sends requests; default: botocore's, which checks certificates.
+            session: sends requests as ``botocore.httpsession.URLLib3Session`` does, the default.
             pause: waits for as many seconds.
         """
         self._region = region
@@ -166,23 +120,22 @@ class LogsClient:
         return self._call("PutLogEvents", body)
 
     def _call(self, operation: str, body: bytes) -> dict[str, Any]:
-        attempt = 1
-        while True:
+        for failures in range(1, ATTEMPTS):
             try:
                 return self._attempt(operation, body)
             except Exception as error:
-                if attempt == ATTEMPTS or not _is_repeated(error):
+                if not _is_repeated(error):
                     raise
-            self._pause(_pause_seconds(attempt))
-            attempt += 1
+            self._pause(_pause_seconds(failures))
+        return self._attempt(operation, body)
 
     def _attempt(self, operation: str, body: bytes) -> dict[str, Any]:
-        response = self._session.send(self._signed(operation, body))
-        document = _document(response.content)
-        if response.status_code == 200:
+        answer = self._session.send(self._signed(operation, body))
+        document = _document(answer.content)
+        if answer.status_code == 200:
             return document
-        code = str(document.get("__type") or response.status_code).rsplit("#", 1)[-1]
-        raise _ServerFailed(code) if response.status_code >= 500 else CallRefused(code)
+        code = str(document.get("__type") or answer.status_code).rsplit("#", 1)[-1]
+        raise CallRefused(code, answer)
 
     def _signed(self, operation: str, body: bytes) -> Any:
         from botocore.auth import SigV4Auth
@@ -202,10 +155,6 @@ class LogsClient:
         )
         SigV4Auth(credentials, "logs", self._region).add_auth(request)
         return request.prepare()
-
-
-class _ServerFailed(CallRefused):
-    """An answer of 5xx."""
 
 
 def put_log_events_body(log_group: str, stream: str, events: Sequence[Mapping[str, Any]]) -> bytes:
@@ -235,13 +184,6 @@ def _has_control_character(text: bytes) -> bool:
     return any(character in text for character in _OTHER_CONTROL_CHARACTERS)
 
 
-def _pause_seconds(failures: int) -> float:
-    """Up to a second after the first failure, twice as long after each further one."""
-    import random
-
-    return min(random.random() * 2 ** (failures - 1), LONGEST_PAUSE_SECONDS)  # noqa: S311
-
-
 def _document(content: bytes) -> dict[str, Any]:
     try:
         document = json.loads(content or b"{}")
@@ -251,19 +193,34 @@ def _document(content: bytes) -> dict[str, Any]:
 
 
 def _is_repeated(error: Exception) -> bool:
-    if isinstance(error, CallRefused):
-        return isinstance(error, _ServerFailed) or error_code(error) in _REPEATED_CODES
-    return type(error).__name__ in _REPEATED_ERRORS
+    """Whether botocore's standard mode repeats a call after this."""
+    from botocore.retries import standard
+
+    refused = isinstance(error, CallRefused)
+    context = standard.RetryContext(
+        attempt_number=1,
+        parsed_response={"Error": {"Code": error_code(error)}} if refused else None,
+        http_response=getattr(error, "answer", None),
+        caught_exception=None if refused else error,
+    )
+    checkers = (standard.TransientRetryableChecker(), standard.ThrottledRetryableChecker())
+    return any(checker.is_retryable(context) for checker in checkers)
 
 
-def _http_session(url: str, environment: Mapping[str, str]) -> HTTPSession:
+def _pause_seconds(failures: int) -> float:
+    """Up to a second after the first failure, twice as long after each further one."""
+    import random
+
+    return random.random() * min(2 ** (failures - 1), LONGEST_PAUSE_SECONDS)  # noqa: S311
+
+
+def _http_session(url: str, environment: Mapping[str, str]) -> Any:
     from botocore.httpsession import URLLib3Session
     from botocore.utils import get_environ_proxies
 
-    session: HTTPSession = URLLib3Session(
+    return URLLib3Session(
         verify=environment.get("AWS_CA_BUNDLE") or environment.get("REQUESTS_CA_BUNDLE") or True,
         proxies=get_environ_proxies(url),
         timeout=(CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS),
         max_pool_connections=1,
     )
-    return session
