@@ -131,29 +131,19 @@ class LinkedLine:
         return cls(session=session, time=time, **texts)  # type: ignore[arg-type]
 
 
+def encode_session(session: int) -> str:
+    """How an encoded line begins, up to its ``time``. What follows is, without blanks:
+
+    the time, ``,"id":"``, the id, ``",``, :func:`encode_source`, ``,"level":"``, the level,
+    ``","message":"``, the message as a JSON string without its quotes, ``"}``.
+    """
+    return f'{{"v":{VERSION},"session":"{session}","time":'
+
+
 def encode_source(owner: str, group: str, stream: str) -> str:
-    """The fields that all lines of a log stream share, for :func:`splice_linked_line`."""
+    """The fields that all lines of a log stream share, as they stand in an encoded line."""
     document = {"owner": owner, "group": group, "stream": stream}
     return json.dumps(document, ensure_ascii=False, separators=(",", ":"))[1:-1]
-
-
-def splice_linked_line(
-    session: int, time: int, event_id: str, source: str, level: str, message: str
-) -> str:
-    """What :meth:`LinkedLine.encode` says, out of text that is JSON already.
-
-    Args:
-        session: as in :class:`LinkedLine`.
-        time: as there.
-        event_id: its ``id``, without a character that JSON escapes.
-        source: from :func:`encode_source`.
-        level: as there.
-        message: as there, as a JSON string in UTF-8 without the quotes around it.
-    """
-    return (
-        f'{{"v":{VERSION},"session":"{session}","time":{time},"id":"{event_id}",{source},'
-        f'"level":"{level}","message":"{message}"}}'
-    )
 
 
 _TEXTS = ("id", "owner", "group", "stream", "level", "message")

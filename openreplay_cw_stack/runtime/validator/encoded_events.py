@@ -10,12 +10,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from json.decoder import scanstring
 
 from openreplay_cw_stack.runtime.validator.subscription import (
-    InvalidPayload,
     Subscription,
     read_payload,
 )
@@ -48,54 +47,59 @@ def read_events(text: bytes) -> EncodedEvents | None:
     Raises:
         InvalidPayload: the text is no payload.
     """
-    tagged_alone = _read_tagged(text) if _has_few_tags(text) else None
-    if tagged_alone is not None:
-        return tagged_alone
-    payload = read_payload(text)
+    document = _decode(text)
+    if document is not None and _has_few_tags(text):
+        tagged_alone = _read_tagged(text, document)
+        if tagged_alone is not None:
+            return tagged_alone
+    payload = read_payload(text if document is None else document)
     if payload is None:
         return None
     subscription, entries = payload
-    return EncodedEvents(subscription, entries, _encoded_messages(text, entries))
+    return EncodedEvents(subscription, entries, _encoded_messages(document or "", entries))
 
 
-_LIST_BEGINS = b'"logEvents":[{"id":"'
-_TEXT = rb'"[^"\\\x00-\x1f]*"'
-_MEMBER = rb'"[A-Za-z]{1,40}":(?:' + _TEXT + rb"|\[(?:" + _TEXT + rb"(?:," + _TEXT + rb")*)?\])"
-_PREAMBLE = re.compile(rb"\{(?:" + _MEMBER + rb",){1,16}" + re.escape(_LIST_BEGINS))
-_BETWEEN_EVENTS = b'"},{"id":"'
-_END = b'"}]}'
+def _decode(text: bytes) -> str | None:
+    """The text, if it is UTF-8 to the letter and begins as CloudWatch's do."""
+    try:
+        return text.decode() if text.startswith(b'{"') else None
+    except UnicodeDecodeError:
+        return None
 
 
-def _encoded_messages(text: bytes, entries: list[object]) -> list[str | None]:
+_TEXT = r'"[^"\\\x00-\x1f]*"'
+_MEMBER = rf'"[A-Za-z]{{1,40}}":(?:{_TEXT}|\[(?:{_TEXT}(?:,{_TEXT})*)?\])'
+_PREAMBLE = re.compile(rf'\{{(?:{_MEMBER},){{1,16}}"logEvents":\[\{{"id":"')
+_BETWEEN_EVENTS = '"},{"id":"'
+_END = '"}]}'
+_OTHER_ESCAPE = re.compile(r'\\[^"nrtbf]')
+
+
+def _encoded_messages(document: str, entries: list[object]) -> list[str | None]:
     """The messages of all entries, up to the first that the text has in another form.
 
     Each piece between separators is held against its entry, beginning with the first; so a
     separator that stands anywhere else in the document is noticed.
     """
     messages: list[str | None] = []
-    preamble = _PREAMBLE.match(text)
-    if preamble and text.endswith(_END):
-        try:
-            pieces = text[preamble.end() : -len(_END)].decode().split(_BETWEEN_EVENTS.decode())
-        except UnicodeDecodeError:
-            pieces = []
-        if len(pieces) == len(entries):
-            for entry, piece in zip(entries, pieces, strict=True):
-                message = _encoded_message(entry, piece)
-                if message is None:
-                    break
-                messages.append(message)
+    preamble = _PREAMBLE.match(document)
+    pieces = document.split(_BETWEEN_EVENTS) if preamble and document.endswith(_END) else []
+    if preamble and len(pieces) == len(entries):
+        pieces[-1] = pieces[-1][: -len(_END)]
+        pieces[0] = pieces[0][preamble.end() :]
+        for entry, piece in zip(entries, pieces, strict=True):
+            message = _encoded_message(entry, piece)
+            if message is None:
+                break
+            messages.append(message)
     return messages + [None] * (len(entries) - len(messages))
-
-
-_OTHER_ESCAPE = re.compile(r'\\[^"nrtbf]')
 
 
 def _encoded_message(entry: object, piece: str) -> str | None:
     """The encoded message of an entry, if ``piece`` is ``id","timestamp":time,"message":"text``.
 
-    An escape of two characters stands for one. So where there are no others, the lengths say whether
-    the message is all of the rest.
+    An escape of two characters stands for one. So where there are no others, the lengths say
+    whether the message is all of the rest.
     """
     if type(entry) is not dict or len(entry) != 3:
         return None
@@ -137,50 +141,48 @@ _ONE_OF_A_KIND = bytes(
     for byte in range(256)
 )
 _TAGS_SUBSTRING = b"replays"
-_HEAD = _BETWEEN_EVENTS + b"0" * 56 + b'","timestamp":' + b"0" * 13 + b',"message":"'
+_HEAD = f'{_BETWEEN_EVENTS}{"0" * 56}","timestamp":{"0" * 13},"message":"'.encode()
+_ID_STARTS = len(_BETWEEN_EVENTS)
 _PROBED_BYTES = 32_768
 
 
 def _has_few_tags(text: bytes) -> bool:
     probe = text[:_PROBED_BYTES]
-    return probe.count(b"eplay") * 4 < probe.count(_BETWEEN_EVENTS)
+    return probe.count(b"eplay") * 4 < probe.count(_BETWEEN_EVENTS.encode())
 
 
-def _read_tagged(text: bytes) -> EncodedEvents | None:
+def _read_tagged(text: bytes, document: str) -> EncodedEvents | None:
     """The events that may have a tag; None where the document is not CloudWatch's own."""
-    preamble = _PREAMBLE.match(text)
-    if preamble is None or not text.endswith(_END):
+    preamble = _PREAMBLE.match(document)
+    if preamble is None or not document.endswith(_END):
         return None
     alike = text.translate(_ONE_OF_A_KIND)
-    begin = preamble.end()
-    if b"\0" in alike or not alike.startswith(_HEAD[len(_BETWEEN_EVENTS) :], begin):
+    begin = len(preamble.group().encode())
+    if b"\0" in alike or not alike.startswith(_HEAD[_ID_STARTS:], begin):
         return None
-    pieces = _tagged_pieces(text, alike, begin)
     events = alike.count(_HEAD, begin) + 1
     try:
-        text.decode()
-        payload = read_payload(text[: begin - len(b'{"id":"')] + b"]}")
-        entries = [json.loads(b'{"id":"' + piece + b'"}') for piece in pieces]
-        messages = list(map(_encoded_message, entries, map(bytes.decode, pieces)))
-    except (ValueError, RecursionError, InvalidPayload):
+        pieces = [text[start:end].decode() for start, end in _tagged_pieces(alike, begin)]
+        payload = read_payload(preamble.group()[: -len('{"id":"')] + "]}")
+        entries = [json.loads(f'{{"id":"{piece}"}}') for piece in pieces]
+    except (ValueError, RecursionError):
         return None
     if payload is None:
         return None
+    messages = list(map(_encoded_message, entries, pieces))
     return EncodedEvents(payload[0], entries, messages, events - len(entries))
 
 
-def _tagged_pieces(text: bytes, alike: bytes, begin: int) -> list[bytes]:
-    pieces = []
-    end = begin
+def _tagged_pieces(alike: bytes, begin: int) -> Iterator[tuple[int, int]]:
+    """Where the events are that may have a tag, each between its separators."""
     position = alike.find(_TAGS_SUBSTRING, begin)
     while position >= 0:
-        start = alike.rfind(_HEAD, end, position)
-        start = start + len(_BETWEEN_EVENTS) if start >= 0 else end
+        head = alike.rfind(_HEAD, begin, position)
+        start = begin if head < 0 else head + _ID_STARTS
         end = alike.find(_HEAD, position)
         if end < 0:
-            pieces.append(text[start : -len(_END)])
-            break
-        pieces.append(text[start:end])
-        end += len(_BETWEEN_EVENTS)
-        position = alike.find(_TAGS_SUBSTRING, end)
-    return pieces
+            yield start, len(alike) - len(_END)
+            return
+        yield start, end
+        begin = end + _ID_STARTS
+        position = alike.find(_TAGS_SUBSTRING, begin)

@@ -9,16 +9,15 @@ already, and is spliced into the linked line as it stands. Every other line goes
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from openreplay_cw_stack.runtime.linked_line import LinkedLine, encode_source, splice_linked_line
+from openreplay_cw_stack.runtime.linked_line import LinkedLine, encode_source
 from openreplay_cw_stack.runtime.validator.encoded_events import EncodedEvents
-from openreplay_cw_stack.runtime.validator.known_tags import KnownTags
+from openreplay_cw_stack.runtime.validator.known_tags import KnownTag, KnownTags
 from openreplay_cw_stack.runtime.validator.linking import Policy, judge_line
 from openreplay_cw_stack.runtime.validator.log_level import level_of
-from openreplay_cw_stack.runtime.validator.subscription import Subscription, read_log_event
+from openreplay_cw_stack.runtime.validator.subscription import read_log_event
 from openreplay_cw_stack.tagging import ID_TAG_NAME, TOKEN_TAG_NAME, Reader, Verdict
 from openreplay_cw_stack.tagging.redaction import has_session_token
 
@@ -44,6 +43,12 @@ class JudgedLines:
     linked: list[LinkedLine | str] = field(default_factory=list)
 
 
+_NAME = f"{TOKEN_TAG_NAME}="
+_BEGIN = f"[{_NAME}"
+_ID_NAME = f"{ID_TAG_NAME}="
+_SEARCH_ALONE = frozenset({Reader.SEARCH})
+
+
 def judge_lines(
     events: EncodedEvents,
     policy: Policy,
@@ -54,12 +59,20 @@ def judge_lines(
 ) -> JudgedLines:
     """Judge every line of a payload. Never raises for what one contains."""
     judged = JudgedLines()
-    splice = _splicer(events.subscription, policy, known_tags, token_secret, now_ms)
+    subscription = events.subscription
+    source = encode_source(subscription.owner, subscription.log_group, subscription.log_stream)
+    known = known_tags.judged_with(token_secret) if policy.readers == _SEARCH_ALONE else None
+    linked: list[LinkedLine | str] = judged.linked
     spliced = 0
-    for entry, message in zip(events.entries, events.messages, strict=True):
-        line = splice(entry, message, judged) if message is not None else None  # type: ignore[arg-type]
-        if line is not None:
-            judged.linked.append(line)
+    for entry, encoded in zip(events.entries, events.messages, strict=True):
+        split = _split(entry, encoded, known, known_tags)
+        if split is not None:
+            tag, text, encoded_text = split
+            judged.expired += tag.expires_ms <= now_ms
+            linked.append(
+                f'{tag.line_begins}{entry["timestamp"]},"id":"{entry["id"]}",{source},"level":"'
+                f'{level_of(text)}","message":"{tag.message_begins}{encoded_text}"}}'
+            )
             spliced += 1
             continue
         log_event = read_log_event(entry)
@@ -67,80 +80,57 @@ def judge_lines(
             judged.unreadable += 1
             continue
         whole = judge_line(
-            log_event, events.subscription, policy, token_secret=token_secret, now_ms=now_ms
+            log_event, subscription, policy, token_secret=token_secret, now_ms=now_ms
         )
         judged.verdicts[whole.verdict] += 1
         judged.expired += whole.expired
         if whole.linked is not None:
-            judged.linked.append(whole.linked)
-    for verdict, lines in ((Verdict.LINKABLE, spliced), (Verdict.UNTAGGED, events.untagged)):
-        if lines:
-            judged.verdicts[verdict] += lines
+            linked.append(whole.linked)
+    judged.verdicts.update({Verdict.LINKABLE: spliced, Verdict.UNTAGGED: events.untagged})
     return judged
 
 
-_Splice = Callable[[dict[str, Any], str, JudgedLines], "str | None"]
-_NAME = f"{TOKEN_TAG_NAME}="
-_BEGIN = f"[{_NAME}"
-_ID_NAME = f"{ID_TAG_NAME}="
-_SEARCH_ALONE = frozenset({Reader.SEARCH})
-
-
-def _splicer(
-    subscription: Subscription,
-    policy: Policy,
+def _split(
+    entry: Any,
+    encoded: str | None,
+    known: dict[str, KnownTag | None] | None,
     known_tags: KnownTags,
-    token_secret: bytes | None,
-    now_ms: int,
-) -> _Splice:
-    """A function that makes a log event a linked line, or says None where it has to be looked at.
+) -> tuple[KnownTag, str, str] | None:
+    """The tag that decides, the text without it, and the same text encoded.
 
-    It takes an entry, its message as :class:`EncodedEvents` has it, and where to count.
+    None where the line has to be looked at. An entry whose encoded message is known is a log event.
     """
-    if policy.readers != _SEARCH_ALONE:
-        return lambda entry, encoded, judged: None
-    known = known_tags.judged_with(token_secret)
-    source = encode_source(subscription.owner, subscription.log_group, subscription.log_stream)
-
-    def splice(entry: dict[str, Any], encoded: str, judged: JudgedLines) -> str | None:
-        text = entry["message"]
-        start = text.find(_BEGIN)
-        if start < 0:
-            return None
-        tag = text[start : text.find("]", start) + 1]
-        known_tag = known[tag] if tag in known else known_tags.add(tag)
+    if encoded is None or known is None or len(encoded) > MAX_SPLICED_CHARACTERS:
+        return None
+    text = entry["message"]
+    start = text.find(_BEGIN)
+    if start < 0:
+        return None
+    end = text.find("]", start) + 1
+    name = text[start:end]
+    tag = known[name] if name in known else known_tags.add(name)
+    if tag is None:
+        return None
+    if start:
         before = text[:start]
-        if known_tag is None or _has_tag(before) or len(encoded) > MAX_SPLICED_CHARACTERS:
+        if _NAME in before or _ID_NAME in before or text.find(name, end) >= 0:
             return None
-        after = text[start + len(tag) :]
-        encoded_before, _, encoded_after = encoded.partition(tag)
-        if tag in after:
-            if "\\\\" in encoded:
+        if text.startswith(" ", end) and before[-1] in ' \n"':
+            end += 1
+        rest = before + text[end:]
+        encoded_start = encoded.find(name)
+        encoded_rest = encoded[:encoded_start] + encoded[encoded_start + end - start :]
+    else:
+        if text.startswith(" ", end):
+            end += 1
+        rest, encoded_rest = text[end:], encoded[end:]
+        if name in rest:
+            if "\\\\" in encoded_rest:
                 return None
-            after = _without_repeated(after, tag, "\n")
-            encoded_after = _without_repeated(encoded_after, tag, "\\n")
-        if after.startswith(" ") and (not before or before[-1] in ' \n"'):
-            after, encoded_after = after[1:], encoded_after[1:]
-        rest = before + after
-        if has_session_token(rest):
-            return None
-        judged.expired += known_tag.expires_ms <= now_ms
-        return splice_linked_line(
-            known_tag.session_id,
-            entry["timestamp"],
-            entry["id"],
-            source,
-            level_of(rest),
-            f"{known_tag.id_tag} {encoded_before}{encoded_after}",
-        )
-
-    return splice
+            rest = _without_repeated(rest, name, "\n")
+            encoded_rest = _without_repeated(encoded_rest, name, "\\n")
+    return None if has_session_token(rest) else (tag, rest, encoded_rest)
 
 
-def _has_tag(before: str) -> bool:
-    """Whether something else may decide, or be linked, that stands in front of a tag."""
-    return bool(before) and (_NAME in before or _ID_NAME in before)
-
-
-def _without_repeated(after: str, tag: str, line_break: str) -> str:
-    return after.replace(f"{line_break}{tag} ", line_break).replace(tag, "")
+def _without_repeated(rest: str, name: str, line_break: str) -> str:
+    return rest.replace(f"{line_break}{name} ", line_break).replace(name, "")

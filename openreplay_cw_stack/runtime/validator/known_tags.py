@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from openreplay_cw_stack.runtime.linked_line import encode_session
 from openreplay_cw_stack.tagging import TagForm, Verdict, id_tag, parse_token
 from openreplay_cw_stack.tagging.verdict import decisive_tag
 
@@ -18,14 +19,14 @@ class KnownTag(NamedTuple):
     """A bracketed session tag with a token that is linkable.
 
     Attributes:
-        session_id: its session.
         expires_ms: when its token expires, in milliseconds since 1970.
-        id_tag: the session tag that stands in its place in the linked line.
+        line_begins: how an encoded linked line of its session begins.
+        message_begins: how the message of such a line begins.
     """
 
-    session_id: int
     expires_ms: int
-    id_tag: str
+    line_begins: str
+    message_begins: str
 
 
 class KnownTags:
@@ -63,5 +64,8 @@ def _judged(text: str, token_secret: bytes | None) -> KnownTag | None:
         return None
     if tag.form is not TagForm.TOKEN or (tag.start, tag.end) != (0, len(text)):
         return None
-    expires_ms = parse_token(tag.value).expires_ms
-    return KnownTag(judged.session_id, expires_ms, id_tag(judged.session_id))
+    return KnownTag(
+        parse_token(tag.value).expires_ms,
+        encode_session(judged.session_id),
+        f"{id_tag(judged.session_id)} ",
+    )

@@ -170,6 +170,13 @@ _OTHER_CONTROL_CHARACTERS = [bytes([code]) for code in range(0x20) if code != 0x
 
 
 def _encoded(events: Sequence[Mapping[str, Any]]) -> bytes:
+    # By the hundred, since many large buffers cost more than what is done in them.
+    return b",".join(
+        _encoded_hundred(events[first : first + 100]) for first in range(0, len(events), 100)
+    )
+
+
+def _encoded_hundred(events: Sequence[Mapping[str, Any]]) -> bytes:
     text = "\n".join([event["message"] for event in events]).encode()
     timestamps = {event["timestamp"] for event in events}
     one_line_each = text.count(b"\n") == len(events) - 1

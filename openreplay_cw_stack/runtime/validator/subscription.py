@@ -91,7 +91,7 @@ def decompress(event: object) -> bytes:
         raise InvalidPayload("its data is not gzip in base64") from None
 
 
-def read_payload(text: bytes) -> tuple[Subscription, list[object]] | None:
+def read_payload(text: bytes | str) -> tuple[Subscription, list[object]] | None:
     """A payload without its events, and the entries of ``logEvents`` as they stand in it.
 
     None for a control message.
@@ -129,7 +129,7 @@ def read_log_event(entry: object) -> LogEvent | None:
     return LogEvent(identifier, timestamp, message)
 
 
-def _document(text: bytes) -> dict[str, Any]:
+def _document(text: bytes | str) -> dict[str, Any]:
     try:
         document = json.loads(text)
     except (ValueError, RecursionError):
