@@ -42,8 +42,6 @@ def function_code(room: str) -> lambda_.Code:
     """
     name = _PACKAGE.name
     others = [f"/{name}/runtime/{other}" for other in _ROOMS if other != room]
-    if room != "bridge":
-        others.append(f"/{name}/tagging/session_id.py")
     return lambda_.Code.from_asset(
         str(_PACKAGE.parent),
         ignore_mode=cdk.IgnoreMode.GIT,

@@ -132,11 +132,7 @@ class LinkedLine:
 
 
 def encode_session(session: int) -> str:
-    """How an encoded line begins, up to its ``time``. What follows is, without blanks:
-
-    the time, ``,"id":"``, the id, ``",``, :func:`encode_source`, ``,"level":"``, the level,
-    ``","message":"``, the message as a JSON string without its quotes, ``"}``.
-    """
+    """How an encoded line begins, up to its ``time``."""
     return f'{{"v":{VERSION},"session":"{session}","time":'
 
 

@@ -33,7 +33,7 @@ ROOMS = {
         *("response", "session_lines", "settings"),
     ],
     "validator": [
-        *("__init__", "aws", "counting", "delivery", "encoded_events", "handler", "judging"),
+        *("__init__", "aws", "counting", "delivery", "handler", "judging"),
         *("known_tags", "linking", "log_level", "logs_client", "settings", "subscription"),
         *("token_secret", "validator"),
     ],

@@ -67,7 +67,10 @@ def decode_subscription(event: object) -> Subscription | None:
     if payload is None:
         return None
     subscription, entries = payload
-    log_events = tuple(filter(None, map(read_log_event, entries)))
+    log_events = tuple(
+        LogEvent(entry["id"], entry["timestamp"], entry["message"])
+        for entry in filter(is_log_event, entries)
+    )
     return replace(
         subscription,
         log_events=log_events,
@@ -91,7 +94,7 @@ def decompress(event: object) -> bytes:
         raise InvalidPayload("its data is not gzip in base64") from None
 
 
-def read_payload(text: bytes | str) -> tuple[Subscription, list[object]] | None:
+def read_payload(text: bytes) -> tuple[Subscription, list[Any]] | None:
     """A payload without its events, and the entries of ``logEvents`` as they stand in it.
 
     None for a control message.
@@ -117,19 +120,17 @@ def read_payload(text: bytes | str) -> tuple[Subscription, list[object]] | None:
     return subscription, entries
 
 
-def read_log_event(entry: object) -> LogEvent | None:
-    """An entry of ``logEvents``; None where it is no log event."""
-    if not isinstance(entry, dict):
-        return None
-    identifier, timestamp, message = (entry.get(key) for key in ("id", "timestamp", "message"))
-    if not isinstance(identifier, str) or not isinstance(message, str):
-        return None
-    if not isinstance(timestamp, int) or isinstance(timestamp, bool):
-        return None
-    return LogEvent(identifier, timestamp, message)
+def is_log_event(entry: Any) -> bool:
+    """Whether an entry of ``logEvents`` is a log event: ``id``, ``timestamp`` and ``message``."""
+    try:
+        identifier, timestamp, message = entry["id"], entry["timestamp"], entry["message"]
+    except (TypeError, KeyError, IndexError):
+        return False
+    # As JSON has them: a boolean is no number.
+    return type(message) is str and type(timestamp) is int and type(identifier) is str
 
 
-def _document(text: bytes | str) -> dict[str, Any]:
+def _document(text: bytes) -> dict[str, Any]:
     try:
         document = json.loads(text)
     except (ValueError, RecursionError):

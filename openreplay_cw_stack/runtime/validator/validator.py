@@ -6,14 +6,19 @@ import json
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from openreplay_cw_stack.runtime.validator.counting import Counts, metric_documents
 from openreplay_cw_stack.runtime.validator.delivery import LogGroupWriter, deliver
-from openreplay_cw_stack.runtime.validator.encoded_events import EncodedEvents, read_events
 from openreplay_cw_stack.runtime.validator.judging import JudgedLines, judge_lines
 from openreplay_cw_stack.runtime.validator.known_tags import KnownTags
 from openreplay_cw_stack.runtime.validator.settings import Settings
-from openreplay_cw_stack.runtime.validator.subscription import InvalidPayload, decompress
+from openreplay_cw_stack.runtime.validator.subscription import (
+    InvalidPayload,
+    Subscription,
+    decompress,
+    read_payload,
+)
 from openreplay_cw_stack.runtime.validator.token_secret import TokenSecret
 from openreplay_cw_stack.tagging import Verdict
 from openreplay_cw_stack.tagging import metrics as names
@@ -47,33 +52,38 @@ class Validator:
                 Lambda repeats the payload and gives up into the on-failure destination.
         """
         try:
-            events = read_events(decompress(event))
+            payload = read_payload(decompress(event))
         except InvalidPayload as invalid:
             self._report(names.INVALID_PAYLOADS, f"not a subscription payload: {invalid}")
             return
-        if events is None:
+        if payload is None:
             return
-        if events.subscription.log_group in (
+        subscription, entries = payload
+        if subscription.log_group in (
             self.settings.linked_log_group,
             self.settings.own_log_group,
         ):
             self._report(names.REFUSED_PAYLOADS, "refused our own log group: it would make a loop")
             return
-        self._publish(self._validate(events))
+        self._publish(self._validate(subscription, entries))
 
-    def _validate(self, events: EncodedEvents) -> Counts:
+    def _validate(self, subscription: Subscription, entries: list[Any]) -> Counts:
         now_ms = self.clock_ms()
         secret = self.token_secret.get() if self.token_secret else None
         judged = judge_lines(
-            events, self.settings.policy, self.known_tags, token_secret=secret, now_ms=now_ms
+            subscription,
+            entries,
+            self.settings.policy,
+            self.known_tags,
+            token_secret=secret,
+            now_ms=now_ms,
         )
-        log_group = events.subscription.log_group
-        counts = _count(judged, log_group)
+        counts = _count(judged, subscription.log_group)
         if self.token_secret and secret is None:
             unchecked = counts.verdicts[Verdict.LINKABLE]
             counts.totals[names.UNCHECKED_SIGNATURES] = unchecked
             self._say(f"token secret unreadable: {self.token_secret.failure}")
-        report = deliver(self.writer, log_group, judged.linked, arrival_ms=now_ms)
+        report = deliver(self.writer, subscription.log_group, judged.linked, arrival_ms=now_ms)
         counts.linked = report.linked
         counts.totals[names.CUT_LINES] = report.cut
         counts.dropped.update(report.dropped)
