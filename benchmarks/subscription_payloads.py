@@ -24,7 +24,35 @@ LINES = (50, 500, 5000)
 TAGGED_SHARES = (0.1, 1.0)
 
 _FIRST_ID = 39_600_000_000_000_000_000_000_000_000_000_000_000_000_000_000_000_000_000
-_WORDS = ["payment", "order", "customer", "refused", "bank", "card", "declined", "stock", "reserved", "timeout", "upstream", "retry", "cart", "checkout", "invoice", "tax", "rate", "missing", "gateway", "connection", "closed", "by", "peer", "while", "waiting", "for", "answer"]
+_WORDS = [
+    "payment",
+    "order",
+    "customer",
+    "refused",
+    "bank",
+    "card",
+    "declined",
+    "stock",
+    "reserved",
+    "timeout",
+    "upstream",
+    "retry",
+    "cart",
+    "checkout",
+    "invoice",
+    "tax",
+    "rate",
+    "missing",
+    "gateway",
+    "connection",
+    "closed",
+    "by",
+    "peer",
+    "while",
+    "waiting",
+    "for",
+    "answer",
+]
 _MODULES = ("checkout", "charge", "inventory", "pricing", "shipping", "search", "session")
 
 

@@ -60,7 +60,7 @@ class Nowhere:
     def __init__(self) -> None:
         self.requests = 0
 
-    def send(self, request: Any) -> Answer:
+    def send(self, _request: Any) -> Answer:
         """Count a request."""
         self.requests += 1
         return Answer()
@@ -131,7 +131,7 @@ def _validator(session: Nowhere) -> Validator:
         writer=CloudWatchLogsWriter("/openreplay/linked", client),
         token_secret=TokenSecret(lambda: TOKEN_SECRET, lambda: 0.0),
         clock_ms=lambda: NOW_MS,
-        emit=lambda line: None,
+        emit=lambda _line: None,
     )
 
 

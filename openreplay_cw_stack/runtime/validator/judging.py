@@ -78,9 +78,6 @@ def judge_lines(
             judged.unreadable += 1
             continue
         message = entry["message"]
-        if "replay" not in message.lower():
-            untagged += 1
-            continue
         found = _only_tag(message, known, known_tags) if in_short else None
         if found is not None:
             tag, text = found
@@ -90,6 +87,9 @@ def judge_lines(
                 f'{level_of(text)}","message":{_encoded(tag.message_begins + text)}}}'
             )
             spliced += 1
+            continue
+        if "replay" not in message.lower():
+            untagged += 1
             continue
         whole = judge_line(
             LogEvent(entry["id"], entry["timestamp"], message),
@@ -135,8 +135,6 @@ def _only_tag(
 
 def _encoded(text: str) -> str:
     """A JSON string as :meth:`LinkedLine.encode` writes it."""
-    if text.isalnum() and text.isascii():
-        return f'"{text}"'
     if text.isascii():
         # The quicker one of the two escapes DEL, which it need not.
         return encode_basestring_ascii(text) if "\x7f" not in text else encode_basestring(text)
