@@ -56,7 +56,7 @@ _GLOG = re.compile(r"([IWEF])\d{4} \d\d:\d\d:\d\d")
 _WORDS_OF_ERRORS = ("error", "exception", "traceback", "panic:")
 _SPEAKS_OF_AN_ERROR = re.compile("|".join(_WORDS_OF_ERRORS), re.IGNORECASE | re.ASCII)
 # What json.loads does, without a copy of the text.
-_SCAN_JSON = json.JSONDecoder().scan_once
+_SCAN_JSON = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
 _JSON_BLANKS = " \t\n\r"
 
 

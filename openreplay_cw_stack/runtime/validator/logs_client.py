@@ -218,7 +218,8 @@ def _pause_seconds(failures: int) -> float:
     """Up to a second after the first failure, twice as long after each further one."""
     import random
 
-    return random.random() * min(2 ** (failures - 1), LONGEST_PAUSE_SECONDS)  # noqa: S311
+    longest: float = min(2.0 ** (failures - 1), LONGEST_PAUSE_SECONDS)
+    return random.random() * longest  # noqa: S311
 
 
 def _http_session(url: str, environment: Mapping[str, str]) -> Any:

@@ -271,12 +271,11 @@ class TestWhichClient:
         monkeypatch.setenv("HTTPS_PROXY", "http://proxy:3128")
         monkeypatch.delenv("NO_PROXY", raising=False)
         monkeypatch.delenv("no_proxy", raising=False)
-        made: dict[str, Any] = {}
+        made: list[dict[str, Any]] = []
         monkeypatch.setattr(
-            "botocore.httpsession.URLLib3Session", lambda **settings: made.update(settings)
+            "botocore.httpsession.URLLib3Session", lambda **settings: made.append(settings)
         )
         module._http_session(URL, {})
-        assert made["verify"] is True
-        assert made["proxies"]["https"] == "http://proxy:3128"
         module._http_session(URL, {"AWS_CA_BUNDLE": "/bundle.pem"})
-        assert made["verify"] == "/bundle.pem"
+        assert [settings["verify"] for settings in made] == [True, "/bundle.pem"]
+        assert made[0]["proxies"]["https"] == "http://proxy:3128"
