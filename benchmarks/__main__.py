@@ -4,13 +4,26 @@ from __future__ import annotations
 
 import sys
 
-from benchmarks import bridge_cost, bridge_fuzz, linearity, tagging_cost
+from benchmarks import (
+    bridge_cost,
+    bridge_fuzz,
+    cold_start,
+    linearity,
+    synth_cost,
+    tagging_cost,
+    validator_cost,
+    validator_fuzz,
+)
 
 MEASUREMENTS = {
     "linearity": linearity.run,
     "bridge_cost": bridge_cost.run,
     "bridge_fuzz": bridge_fuzz.run,
     "tagging_cost": tagging_cost.run,
+    "validator_cost": validator_cost.run,
+    "validator_fuzz": validator_fuzz.run,
+    "cold_start": cold_start.run,
+    "synth_cost": synth_cost.run,
 }
 
 

@@ -131,4 +131,15 @@ class LinkedLine:
         return cls(session=session, time=time, **texts)  # type: ignore[arg-type]
 
 
+def encode_session(session: int) -> str:
+    """How an encoded line begins, up to its ``time``."""
+    return f'{{"v":{VERSION},"session":"{session}","time":'
+
+
+def encode_source(owner: str, group: str, stream: str) -> str:
+    """The fields that all lines of a log stream share, as they stand in an encoded line."""
+    document = {"owner": owner, "group": group, "stream": stream}
+    return json.dumps(document, ensure_ascii=False, separators=(",", ":"))[1:-1]
+
+
 _TEXTS = ("id", "owner", "group", "stream", "level", "message")

@@ -17,8 +17,6 @@ module contains one.
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -33,7 +31,7 @@ ID_TAG_NAME = "openReplaySession.id"
 _BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 _BASE58_VALUE = {character: value for value, character in enumerate(_BASE58)}
 _BASE36 = "0123456789abcdefghijklmnopqrstuvwxyz"
-_SIGNATURE_BYTES = hashlib.sha256().digest_size
+_SIGNATURE_BYTES = 32
 # 32 bytes take 32 characters at least (all zero) and 44 at most.
 _SIGNATURE_LENGTHS = range(32, 45)
 _UNSIGNED_64 = 2**64 - 1
@@ -70,6 +68,8 @@ class SessionToken:
 
     def is_signed_with(self, token_secret: bytes) -> bool:
         """Whether OpenReplay's ``TOKEN_SECRET`` made this signature; compared in constant time."""
+        import hmac
+
         return hmac.compare_digest(self.signature, _sign(self.signed_text, token_secret))
 
     def is_expired(self, now_ms: int) -> bool:
@@ -202,6 +202,9 @@ def find_tags(text: str) -> Iterator[SessionTag]:
 
     Linear in the length of the text; never raises.
     """
+    # What has no "replay" in any case has no tag, and most texts have none.
+    if "replay" not in text.lower():
+        return
     for name in _NAME.finditer(text):
         tag = _tag_at(text, name)
         if tag is not None:
@@ -253,7 +256,10 @@ def _value_at(text: str, position: int, alphabet: re.Pattern[str]) -> str:
 
 
 def _sign(signed_text: str, token_secret: bytes) -> bytes:
-    return hmac.new(token_secret, signed_text.encode(), hashlib.sha256).digest()
+    # Imported here: most programs that tag lines never check a signature, and starts are short.
+    import hmac
+
+    return hmac.digest(token_secret, signed_text.encode(), "sha256")
 
 
 def _unsigned_base36(digits: str, part: str, largest: int) -> int:

@@ -26,8 +26,9 @@ ROOMS = {
         *("response", "session_lines", "settings"),
     ],
     "validator": [
-        *("__init__", "aws", "counting", "delivery", "handler", "linking", "log_level"),
-        *("settings", "subscription", "token_secret", "validator"),
+        *("__init__", "aws", "counting", "delivery", "handler", "judging"),
+        *("known_tags", "linking", "log_level", "logs_client", "settings", "subscription"),
+        *("token_secret", "validator"),
     ],
     "rotation": [
         *("__init__", "access_key", "api_key", "aws", "deployment", "handler", "keeper", "kinds"),

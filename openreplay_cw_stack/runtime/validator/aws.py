@@ -7,11 +7,12 @@ from typing import Any
 
 from openreplay_cw_stack.runtime.aws_calls import aws_client, error_code
 from openreplay_cw_stack.runtime.validator.delivery import DeliveryFailed, StreamMissing
+from openreplay_cw_stack.runtime.validator.logs_client import logs_client
 from openreplay_cw_stack.runtime.validator.token_secret import SecretUnreadable
 
 
 class CloudWatchLogsWriter:
-    """Writes to one log group. Throttled and failed calls are repeated by botocore first."""
+    """Writes to one log group. Throttled and failed calls are repeated by the client first."""
 
     def __init__(self, log_group: str, client: Any = None) -> None:
         self._log_group = log_group
@@ -19,7 +20,7 @@ class CloudWatchLogsWriter:
 
     @functools.cached_property
     def _client(self) -> Any:
-        return self._given_client or aws_client("logs", attempts=5, read_timeout=10)
+        return self._given_client or logs_client()
 
     def create_stream(self, stream: str) -> None:
         """Create a log stream; one that exists already is fine."""

@@ -37,7 +37,10 @@ class LogGroupWriter(Protocol):
         """Create a log stream; one that exists already is fine."""
 
     def put(self, stream: str, events: list[dict[str, Any]]) -> dict[str, Any]:
-        """PutLogEvents; the response. Raises :class:`StreamMissing` where there is no stream."""
+        """PutLogEvents; the response. Raises :class:`StreamMissing` where there is no stream.
+
+        The messages are encoded linked lines; all timestamps are the same.
+        """
 
 
 @dataclass
@@ -56,9 +59,15 @@ class DeliveryReport:
 
 
 def deliver(
-    writer: LogGroupWriter, stream: str, lines: Iterable[LinkedLine], *, arrival_ms: int
+    writer: LogGroupWriter, stream: str, lines: Iterable[LinkedLine | str], *, arrival_ms: int
 ) -> DeliveryReport:
     """Put linked lines into a log stream, in as few calls as the limits allow.
+
+    Args:
+        writer: of the linked log group.
+        stream: the log stream's name.
+        lines: linked lines; a text is one that is encoded already, and fits into an event.
+        arrival_ms: the timestamp of every event, in milliseconds since 1970.
 
     Raises:
         DeliveryFailed: a batch was not taken. Earlier batches were; delivered again, their lines
@@ -73,13 +82,17 @@ def deliver(
     return report
 
 
-def _batches(lines: Iterable[LinkedLine], report: DeliveryReport) -> Iterator[list[str]]:
+def _batches(lines: Iterable[LinkedLine | str], report: DeliveryReport) -> Iterator[list[str]]:
     batch: list[str] = []
     size = 0
     for line in lines:
-        message, cut = line.encode_within(MAX_MESSAGE_BYTES)
-        report.cut += cut
-        bytes_needed = len(message.encode()) + EVENT_OVERHEAD_BYTES
+        if isinstance(line, str):
+            message = line
+        else:
+            message, cut = line.encode_within(MAX_MESSAGE_BYTES)
+            report.cut += cut
+        length = len(message) if message.isascii() else len(message.encode())
+        bytes_needed = length + EVENT_OVERHEAD_BYTES
         if batch and (size + bytes_needed > MAX_BYTES or len(batch) == MAX_EVENTS):
             yield batch
             batch, size = [], 0

@@ -43,21 +43,32 @@ _WORD_OF_GLOG = {"I": "info", "W": "warning", "E": "error", "F": "fatal"}
 
 # A level stands near the beginning of a line; further on, "ERROR" is part of what it tells.
 _HEAD = 200
+# The first letter comes before the look-behind, so that a search skips to it. All are levels.
 _UPPER_CASE_WORD = re.compile(
-    r"(?<![A-Za-z_$.])(TRACE|DEBUG|FINE|FINER|FINEST|INFO|NOTICE|CONFIG|WARN|WARNING|ERROR|SEVERE"
-    r"|CRITICAL|FATAL|PANIC)(?![A-Za-z_$])"
+    r"[TDFINCWESP](?<![A-Za-z_$.][A-Z])(?:(?<=T)RACE|(?<=D)EBUG|(?<=F)INE|(?<=F)INER|(?<=F)INEST"
+    r"|(?<=I)NFO|(?<=N)OTICE|(?<=C)ONFIG|(?<=W)ARN|(?<=W)ARNING|(?<=E)RROR|(?<=S)EVERE"
+    r"|(?<=C)RITICAL|(?<=F)ATAL|(?<=P)ANIC)(?![A-Za-z_$])"
 )
 _LABELLED_WORD = re.compile(r"(?:\blevel=\"?|\blvl=\"?|\[)\s{0,2}([A-Za-z]{3,11})\b", re.ASCII)
 _FIRST_WORD = re.compile(r"\s{0,8}([A-Za-z]{3,11}):(?=\s|\Z)", re.ASCII)
+_BRACKETED_WORD = re.compile(r"\[\s{0,2}([A-Za-z]{3,11})\b", re.ASCII)
 _GLOG = re.compile(r"([IWEF])\d{4} \d\d:\d\d:\d\d")
-_SPEAKS_OF_AN_ERROR = re.compile(r"exception|error|traceback|panic:", re.IGNORECASE | re.ASCII)
+_WORDS_OF_ERRORS = ("error", "exception", "traceback", "panic:")
+_SPEAKS_OF_AN_ERROR = re.compile("|".join(_WORDS_OF_ERRORS), re.IGNORECASE | re.ASCII)
+# What json.loads does, without a copy of the text.
+_SCAN_JSON = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
+_JSON_BLANKS = " \t\n\r"
 
 
 def level_of(message: str) -> str:
     """One of ``error``, ``warning``, ``info`` and ``debug``. Never raises; linear."""
-    document = _json_object(message)
-    level = _level_in_document(document) if document is not None else None
-    return level or _level_in_text(message) or _level_by_content(message)
+    head = message[:_HEAD]
+    if "{" in head:
+        document = _json_object(message)
+        level = _level_in_document(document) if document is not None else None
+        if level:
+            return level
+    return _level_in_head(head) or _level_by_content(message)
 
 
 def _json_object(message: str) -> dict[str, object] | None:
@@ -65,10 +76,12 @@ def _json_object(message: str) -> dict[str, object] | None:
     if start < 0 or not message.rstrip().endswith("}"):
         return None
     try:
-        document = json.loads(message[start:])
-    except (ValueError, RecursionError):
+        document, end = _SCAN_JSON(message, start)
+    except (ValueError, RecursionError, StopIteration):
         return None
-    return document if isinstance(document, dict) else None
+    if message[end:].strip(_JSON_BLANKS) or not isinstance(document, dict):
+        return None
+    return document
 
 
 def _level_in_document(document: dict[str, object]) -> str | None:
@@ -90,17 +103,44 @@ def _level_of_value(value: object) -> str | None:
     return _LEVEL_OF_WORD.get(value.strip().lower()) if isinstance(value, str) else None
 
 
-def _level_in_text(message: str) -> str | None:
-    head = message[:_HEAD]
-    words = [match.group(1) for match in (_FIRST_WORD.match(head),) if match]
-    words += _LABELLED_WORD.findall(head)
+def _level_in_head(head: str) -> str | None:
+    first = head[:1]
+    # Most lines begin with a digit or a bracket, and then neither with a word nor as glog's do.
+    begins_with_a_word = first.isalpha() or first.isspace()
+    level = _level_of_first_word(head) if begins_with_a_word else None
+    if level is None and ("[" in head or "level=" in head or "lvl=" in head):
+        level = _level_of_label(head)
+    if level is None and begins_with_a_word:
+        level = _level_of_glog(head)
+    if level is None:
+        word = _UPPER_CASE_WORD.search(head)
+        level = _LEVEL_OF_WORD[word.group().lower()] if word else None
+    return level
+
+
+def _level_of_first_word(head: str) -> str | None:
+    first = _FIRST_WORD.match(head)
+    return _LEVEL_OF_WORD.get(first.group(1).lower()) if first else None
+
+
+def _level_of_label(head: str) -> str | None:
+    # "[level=x" is one label; where there is none of this kind, looking for brackets is quicker.
+    labelled = _LABELLED_WORD if "level=" in head or "lvl=" in head else _BRACKETED_WORD
+    for word in labelled.findall(head):
+        level = _LEVEL_OF_WORD.get(word.lower())
+        if level:
+            return level
+    return None
+
+
+def _level_of_glog(head: str) -> str | None:
     glog = _GLOG.match(head.lstrip())
-    if glog:
-        words.append(_WORD_OF_GLOG[glog.group(1)])
-    words += _UPPER_CASE_WORD.findall(head)
-    levels = (_LEVEL_OF_WORD.get(word.lower()) for word in words)
-    return next(filter(None, levels), None)
+    return _LEVEL_OF_WORD[_WORD_OF_GLOG[glog.group(1)]] if glog else None
 
 
 def _level_by_content(message: str) -> str:
+    # Of text in ASCII, the lower case says what the expression would, in a fraction of its time.
+    if message.isascii():
+        lower = message.lower()
+        return "error" if any(word in lower for word in _WORDS_OF_ERRORS) else "info"
     return "error" if _SPEAKS_OF_AN_ERROR.search(message) else "info"

@@ -14,7 +14,7 @@ import binascii
 import gzip
 import json
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 
@@ -63,7 +63,46 @@ def decode_subscription(event: object) -> Subscription | None:
         InvalidPayload: the event is none. An entry of ``logEvents`` that is no event is counted
             and does not stop the entries around it.
     """
-    document = _document(event)
+    payload = read_payload(decompress(event))
+    if payload is None:
+        return None
+    subscription, entries = payload
+    log_events = tuple(
+        LogEvent(entry["id"], entry["timestamp"], entry["message"])
+        for entry in filter(is_log_event, entries)
+    )
+    return replace(
+        subscription,
+        log_events=log_events,
+        unreadable_events=len(entries) - len(log_events),
+    )
+
+
+def decompress(event: object) -> bytes:
+    """The text of a payload.
+
+    Raises:
+        InvalidPayload: there is none in the event.
+    """
+    try:
+        data = event["awslogs"]["data"]  # type: ignore[index]
+    except (TypeError, KeyError, IndexError):
+        raise InvalidPayload("it has no awslogs.data") from None
+    try:
+        return gzip.decompress(base64.b64decode(data, validate=True))
+    except (TypeError, ValueError, binascii.Error, OSError, EOFError, zlib.error):
+        raise InvalidPayload("its data is not gzip in base64") from None
+
+
+def read_payload(text: bytes) -> tuple[Subscription, list[Any]] | None:
+    """A payload without its events, and the entries of ``logEvents`` as they stand in it.
+
+    None for a control message.
+
+    Raises:
+        InvalidPayload: the text is no payload.
+    """
+    document = _document(text)
     message_type = document.get("messageType")
     if message_type == "CONTROL_MESSAGE":
         return None
@@ -72,25 +111,26 @@ def decode_subscription(event: object) -> Subscription | None:
     entries = document.get("logEvents")
     if not isinstance(entries, list):
         raise InvalidPayload("its logEvents are no list")
-    log_events = tuple(filter(None, map(_log_event, entries)))
-    return Subscription(
+    subscription = Subscription(
         owner=_text(document, "owner"),
         log_group=_text(document, "logGroup"),
         log_stream=_text(document, "logStream"),
-        log_events=log_events,
-        unreadable_events=len(entries) - len(log_events),
+        log_events=(),
     )
+    return subscription, entries
 
 
-def _document(event: object) -> dict[str, Any]:
+def is_log_event(entry: Any) -> bool:
+    """Whether an entry of ``logEvents`` is a log event: ``id``, ``timestamp`` and ``message``."""
     try:
-        data = event["awslogs"]["data"]  # type: ignore[index]
+        identifier, timestamp, message = entry["id"], entry["timestamp"], entry["message"]
     except (TypeError, KeyError, IndexError):
-        raise InvalidPayload("it has no awslogs.data") from None
-    try:
-        text = gzip.decompress(base64.b64decode(data, validate=True))
-    except (TypeError, ValueError, binascii.Error, OSError, EOFError, zlib.error):
-        raise InvalidPayload("its data is not gzip in base64") from None
+        return False
+    # As JSON has them: a boolean is no number.
+    return type(message) is str and type(timestamp) is int and type(identifier) is str
+
+
+def _document(text: bytes) -> dict[str, Any]:
     try:
         document = json.loads(text)
     except (ValueError, RecursionError):
@@ -105,14 +145,3 @@ def _text(document: dict[str, Any], name: str) -> str:
     if not isinstance(value, str) or not value:
         raise InvalidPayload(f"its {name} is no text")
     return value
-
-
-def _log_event(entry: object) -> LogEvent | None:
-    if not isinstance(entry, dict):
-        return None
-    identifier, timestamp, message = (entry.get(key) for key in ("id", "timestamp", "message"))
-    if not isinstance(identifier, str) or not isinstance(message, str):
-        return None
-    if not isinstance(timestamp, int) or isinstance(timestamp, bool):
-        return None
-    return LogEvent(identifier, timestamp, message)

@@ -5,16 +5,19 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from openreplay_cw_stack.runtime.validator.counting import Counts, metric_documents
 from openreplay_cw_stack.runtime.validator.delivery import LogGroupWriter, deliver
-from openreplay_cw_stack.runtime.validator.linking import JudgedLine, judge_line
+from openreplay_cw_stack.runtime.validator.judging import JudgedLines, judge_lines
+from openreplay_cw_stack.runtime.validator.known_tags import KnownTags
 from openreplay_cw_stack.runtime.validator.settings import Settings
 from openreplay_cw_stack.runtime.validator.subscription import (
     InvalidPayload,
     Subscription,
-    decode_subscription,
+    decompress,
+    read_payload,
 )
 from openreplay_cw_stack.runtime.validator.token_secret import TokenSecret
 from openreplay_cw_stack.tagging import Verdict
@@ -31,6 +34,7 @@ class Validator:
         token_secret: None where signatures are not to be checked.
         clock_ms: the time in milliseconds since 1970.
         emit: takes one line for the function's own log.
+        known_tags: what earlier payloads had.
     """
 
     settings: Settings
@@ -38,6 +42,7 @@ class Validator:
     token_secret: TokenSecret | None
     clock_ms: Callable[[], int]
     emit: Callable[[str], None]
+    known_tags: KnownTags = field(default_factory=KnownTags)
 
     def validate(self, event: object) -> None:
         """Take one payload to its end. Returns for whatever a payload or a line contains.
@@ -47,37 +52,38 @@ class Validator:
                 Lambda repeats the payload and gives up into the on-failure destination.
         """
         try:
-            subscription = decode_subscription(event)
+            payload = read_payload(decompress(event))
         except InvalidPayload as invalid:
             self._report(names.INVALID_PAYLOADS, f"not a subscription payload: {invalid}")
             return
-        if subscription is None:
+        if payload is None:
             return
-        if subscription.log_group in (self.settings.linked_log_group, self.settings.own_log_group):
+        subscription, entries = payload
+        if subscription.log_group in (
+            self.settings.linked_log_group,
+            self.settings.own_log_group,
+        ):
             self._report(names.REFUSED_PAYLOADS, "refused our own log group: it would make a loop")
             return
-        self._publish(self._validate(subscription))
+        self._publish(self._validate(subscription, entries))
 
-    def _validate(self, subscription: Subscription) -> Counts:
+    def _validate(self, subscription: Subscription, entries: list[Any]) -> Counts:
         now_ms = self.clock_ms()
         secret = self.token_secret.get() if self.token_secret else None
-        judged = [
-            judge_line(
-                log_event, subscription, self.settings.policy, token_secret=secret, now_ms=now_ms
-            )
-            for log_event in subscription.log_events
-        ]
-        counts = _count(judged, subscription)
+        judged = judge_lines(
+            subscription,
+            entries,
+            self.settings.policy,
+            self.known_tags,
+            token_secret=secret,
+            now_ms=now_ms,
+        )
+        counts = _count(judged, subscription.log_group)
         if self.token_secret and secret is None:
             unchecked = counts.verdicts[Verdict.LINKABLE]
             counts.totals[names.UNCHECKED_SIGNATURES] = unchecked
             self._say(f"token secret unreadable: {self.token_secret.failure}")
-        report = deliver(
-            self.writer,
-            subscription.log_group,
-            (line.linked for line in judged if line.linked),
-            arrival_ms=now_ms,
-        )
+        report = deliver(self.writer, subscription.log_group, judged.linked, arrival_ms=now_ms)
         counts.linked = report.linked
         counts.totals[names.CUT_LINES] = report.cut
         counts.dropped.update(report.dropped)
@@ -100,10 +106,9 @@ class Validator:
         self.emit(json.dumps({"level": "WARN", "message": message}))
 
 
-def _count(judged: list[JudgedLine], subscription: Subscription) -> Counts:
-    counts = Counts(log_group=subscription.log_group)
-    counts.verdicts.update(line.verdict for line in judged)
-    counts.totals[names.EXPIRED_LINES] = sum(line.expired for line in judged)
-    if subscription.unreadable_events:
-        counts.dropped["unreadable"] = subscription.unreadable_events
+def _count(judged: JudgedLines, log_group: str) -> Counts:
+    counts = Counts(log_group=log_group, verdicts=judged.verdicts)
+    counts.totals[names.EXPIRED_LINES] = judged.expired
+    if judged.unreadable:
+        counts.dropped["unreadable"] = judged.unreadable
     return counts

@@ -1,0 +1,97 @@
+"""What a cold start costs: fresh processes, their CPU time above that of an empty one.
+
+*The handler's module* is imported; *ready* means that a first payload has gone all the way to a
+finished and signed request. Nothing is sent. Our bytecode is not kept, as in Lambda, where nobody
+can write to a function's folder. Peer, in turns in the same run: a boto3 client for the same call.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks.subscription_payloads import subscription_event
+
+ROUNDS = 15
+IMPORTED_BOUND_MS = 25
+READY_BOUND_MS = 120
+
+_IMPORTED = "import openreplay_cw_stack.runtime.validator.handler"
+_READY = """
+import json, sys
+from openreplay_cw_stack.runtime.validator import handler, logs_client
+class Answer:
+    status_code, content = 200, b"{}"
+class Session:
+    def send(self, request):
+        Session.sent = request
+        return Answer()
+def session(url, environment):
+    original(url, environment)
+    return Session()
+original, logs_client._http_session = logs_client._http_session, session
+handler.handler(json.load(open(sys.argv[1])), None)
+assert Session.sent.headers["Authorization"]
+"""
+_BOTO3 = """
+import boto3
+client = boto3.client("logs")
+"""
+_ENVIRONMENT = {
+    "AWS_DEFAULT_REGION": "eu-central-1",
+    "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
+    "AWS_SECRET_ACCESS_KEY": "benchmark",
+    "AWS_SESSION_TOKEN": "token",
+    "DEPLOYMENT": "Benchmark",
+    "LINKED_LOG_GROUP": "/openreplay/linked",
+    "OWN_LOG_GROUP": "/openreplay/validator",
+    "READERS": "search",
+    "PYTHONDONTWRITEBYTECODE": "1",
+}
+_PROGRAMS = {
+    "nothing": "pass",
+    "the standard library of it": "import base64, dataclasses, enum, gzip, json, re, typing",
+    "the handler's module": _IMPORTED,
+    "ready to forward": _READY,
+    "a boto3 client": _BOTO3,
+}
+_BOUNDS = {"the handler's module": IMPORTED_BOUND_MS, "ready to forward": READY_BOUND_MS}
+
+
+def run() -> None:
+    """Print the milliseconds of each program, and what it takes to be within bounds."""
+    with tempfile.TemporaryDirectory() as folder:
+        payload = Path(folder, "payload.json")
+        payload.write_text(json.dumps(subscription_event(50, 1.0)))
+        rounds = [
+            {name: _cpu_ms(text, payload) for name, text in _PROGRAMS.items()}
+            for _ in range(ROUNDS)
+        ]
+    print("\na cold start: CPU ms above an empty process")
+    for name in _PROGRAMS:
+        above = sorted(one[name] - one["nothing"] for one in rounds)
+        ms = statistics.median(above)
+        bound = _BOUNDS.get(name)
+        verdict = (
+            "" if bound is None else f"   bound {bound}   {'held' if ms <= bound else 'MISSED'}"
+        )
+        print(f"  {name:28} {ms:7.1f} ({above[0]:.1f} to {above[-1]:.1f}){verdict}")
+
+
+def _cpu_ms(program: str, payload: Path) -> float:
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    subprocess.run(
+        [sys.executable, "-c", program, str(payload)],
+        env={**os.environ, **_ENVIRONMENT},
+        stdout=subprocess.DEVNULL,
+        check=True,
+        timeout=60,
+    )
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) * 1000

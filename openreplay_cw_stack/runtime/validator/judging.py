@@ -1,0 +1,141 @@
+"""All lines of a payload judged: what :func:`.judge_line` says of each, at a fraction of its cost.
+
+Most tagged lines are alike: one bracketed tag of a session that was seen before, and no other
+token. Such a line is encoded at once, without the objects in between. Every other line goes to
+:func:`.judge_line`; tests hold the two together.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from json.encoder import encode_basestring, encode_basestring_ascii
+from typing import Any
+
+from openreplay_cw_stack.runtime.linked_line import LinkedLine, encode_source
+from openreplay_cw_stack.runtime.validator.known_tags import KnownTag, KnownTags
+from openreplay_cw_stack.runtime.validator.linking import Policy, judge_line
+from openreplay_cw_stack.runtime.validator.log_level import level_of
+from openreplay_cw_stack.runtime.validator.subscription import LogEvent, Subscription, is_log_event
+from openreplay_cw_stack.tagging import ID_TAG_NAME, TOKEN_TAG_NAME, Reader, Verdict
+from openreplay_cw_stack.tagging.redaction import has_session_token
+
+MAX_SHORT_CHARACTERS = 150_000
+"""A longer message may need more than a log event's 1 MB, and have to be cut."""
+
+
+@dataclass
+class JudgedLines:
+    """The lines of one payload.
+
+    Attributes:
+        verdicts: how many lines have which.
+        expired: how many are linkable with an expired token.
+        unreadable: how many entries were no log events.
+        linked: the linked lines in their order; a text is one that is encoded already, and fits
+            into a log event.
+    """
+
+    verdicts: Counter[Verdict] = field(default_factory=Counter)
+    expired: int = 0
+    unreadable: int = 0
+    linked: list[LinkedLine | str] = field(default_factory=list)
+
+
+_NAME = f"{TOKEN_TAG_NAME}="
+_BEGIN = f"[{_NAME}"
+_ID_NAME = f"{ID_TAG_NAME}="
+_SEARCH_ALONE = frozenset({Reader.SEARCH})
+
+
+def judge_lines(
+    subscription: Subscription,
+    entries: Iterable[Any],
+    policy: Policy,
+    known_tags: KnownTags,
+    *,
+    token_secret: bytes | None,
+    now_ms: int,
+) -> JudgedLines:
+    """Judge every line of a payload. Never raises for what one contains.
+
+    Args:
+        subscription: where the lines come from.
+        entries: of the payload's ``logEvents``; see :func:`.read_payload`.
+        policy: what is asked of a line.
+        known_tags: what earlier lines had.
+        token_secret: None where signatures are not checked.
+        now_ms: milliseconds since 1970.
+    """
+    judged = JudgedLines()
+    source = encode_source(subscription.owner, subscription.log_group, subscription.log_stream)
+    known = known_tags.judged_with(token_secret)
+    in_short = policy.readers == _SEARCH_ALONE
+    linked, spliced, untagged = judged.linked, 0, 0
+    for entry in entries:
+        if not is_log_event(entry):
+            judged.unreadable += 1
+            continue
+        message = entry["message"]
+        found = _only_tag(message, known, known_tags) if in_short else None
+        if found is not None:
+            tag, text = found
+            judged.expired += tag.expires_ms <= now_ms
+            linked.append(
+                f'{tag.line_begins}{entry["timestamp"]},"id":{_encoded(entry["id"])},{source},"level":"'
+                f'{level_of(text)}","message":{_encoded(tag.message_begins + text)}}}'
+            )
+            spliced += 1
+            continue
+        if "replay" not in message.lower():
+            untagged += 1
+            continue
+        whole = judge_line(
+            LogEvent(entry["id"], entry["timestamp"], message),
+            subscription,
+            policy,
+            token_secret=token_secret,
+            now_ms=now_ms,
+        )
+        judged.verdicts[whole.verdict] += 1
+        judged.expired += whole.expired
+        if whole.linked is not None:
+            linked.append(whole.linked)
+    judged.verdicts.update({Verdict.LINKABLE: spliced, Verdict.UNTAGGED: untagged})
+    return judged
+
+
+def _only_tag(
+    message: str, known: dict[str, KnownTag | None], known_tags: KnownTags
+) -> tuple[KnownTag, str] | None:
+    """The tag that decides, if no other counts, and the message as it is linked.
+
+    None where the line has to be looked at.
+    """
+    start = message.find(_BEGIN)
+    if start < 0 or len(message) > MAX_SHORT_CHARACTERS:
+        return None
+    end = message.find("]", start) + 1
+    name = message[start:end]
+    tag = known[name] if name in known else known_tags.add(name)
+    if tag is None:
+        return None
+    before, after = message[:start], message[end:]
+    if name in after:
+        after = after.replace(f"\n{name} ", "\n").replace(name, "")
+    if after.startswith(" ") and (not before or before[-1] in ' \n"'):
+        after = after[1:]
+    if before:
+        if _NAME in before or _ID_NAME in before:
+            return None
+        after = before + after
+    return None if has_session_token(after) else (tag, after)
+
+
+def _encoded(text: str) -> str:
+    """A JSON string as :meth:`LinkedLine.encode` writes it."""
+    if text.isascii():
+        # The quicker one of the two escapes DEL, which it need not.
+        return encode_basestring_ascii(text) if "\x7f" not in text else encode_basestring(text)
+    return encode_basestring(text.encode("utf-8", "replace").decode())

@@ -1,0 +1,234 @@
+"""The two calls of CloudWatch Logs that the validator makes, without boto3 around them.
+
+Making a boto3 client takes longer than everything else in a cold start, and its serialiser takes
+longer for a line than everything else that is done to one. So the body of a request is put
+together here, and botocore signs and sends it. Endpoints, proxies, certificates, and what is
+repeated after which pause, are botocore's.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from openreplay_cw_stack.runtime.aws_calls import aws_client, error_code
+
+ATTEMPTS = 5
+CONNECT_TIMEOUT_SECONDS = 3
+READ_TIMEOUT_SECONDS = 10
+LONGEST_PAUSE_SECONDS = 20
+
+# What else can say where requests go, or by whom they are signed. boto3 knows it all.
+_SETTINGS_FOR_BOTO3 = (
+    "AWS_CONFIG_FILE",
+    "AWS_DEFAULT_PROFILE",
+    "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
+    "AWS_PROFILE",
+    "AWS_USE_DUALSTACK_ENDPOINT",
+    "AWS_USE_FIPS_ENDPOINT",
+)
+
+
+class CallRefused(Exception):
+    """CloudWatch Logs answered with an error. Its shape is botocore's, its message the code."""
+
+    def __init__(self, code: str, answer: Any) -> None:
+        super().__init__(code)
+        self.response = {"Error": {"Code": code}}
+        self.answer = answer
+
+
+def logs_client(environment: Mapping[str, str] = os.environ) -> Any:
+    """A client with ``put_log_events`` and ``create_log_stream``.
+
+    In Lambda, where region and credentials are in the environment, one of ours; elsewhere boto3's.
+    """
+    region = environment.get("AWS_DEFAULT_REGION")
+    has_keys = environment.get("AWS_ACCESS_KEY_ID") and environment.get("AWS_SECRET_ACCESS_KEY")
+    if not region or not has_keys or any(map(environment.get, _SETTINGS_FOR_BOTO3)):
+        return aws_client(
+            "logs",
+            attempts=ATTEMPTS,
+            read_timeout=READ_TIMEOUT_SECONDS,
+            connect_timeout=CONNECT_TIMEOUT_SECONDS,
+        )
+    return LogsClient(region, endpoint_url(region, environment), environment=environment)
+
+
+def endpoint_url(region: str, environment: Mapping[str, str]) -> str:
+    """Where CloudWatch Logs is: as configured, or by the region's partition."""
+    configured = environment.get("AWS_ENDPOINT_URL_LOGS") or environment.get("AWS_ENDPOINT_URL")
+    return configured or f"https://logs.{region}.{_dns_suffix(region)}"
+
+
+def _dns_suffix(region: str) -> str:
+    import re
+
+    from botocore.loaders import Loader
+
+    partitions: list[dict[str, Any]] = Loader().load_data("partitions")["partitions"]
+    for partition in partitions:
+        if region in partition["regions"] or re.match(partition["regionRegex"], region):
+            return str(partition["outputs"]["dnsSuffix"])
+    return str(partitions[0]["outputs"]["dnsSuffix"])
+
+
+class LogsClient:
+    """CloudWatch Logs in one region; parameters, answers and errors are those of boto3's client."""
+
+    def __init__(
+        self,
+        region: str,
+        url: str,
+        *,
+        environment: Mapping[str, str] = os.environ,
+        session: Any = None,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
+        """A client; it connects with the first call.
+
+        Args:
+            region: that requests are signed for.
+            url: of the endpoint.
+            environment: has the credentials, which are read for every attempt.
+            session: sends requests as ``botocore.httpsession.URLLib3Session`` does, the default.
+            pause: waits for as many seconds.
+        """
+        self._region = region
+        self._url = f"{url.rstrip('/')}/"
+        self._environment = environment
+        self._session = session or _http_session(url, environment)
+        self._pause = pause
+
+    def create_log_stream(self, *, logGroupName: str, logStreamName: str) -> dict[str, Any]:  # noqa: N803
+        """CreateLogStream."""
+        document = {"logGroupName": logGroupName, "logStreamName": logStreamName}
+        return self._call("CreateLogStream", json.dumps(document).encode())
+
+    def put_log_events(
+        self,
+        *,
+        logGroupName: str,  # noqa: N803
+        logStreamName: str,  # noqa: N803
+        logEvents: Sequence[Mapping[str, Any]],  # noqa: N803
+    ) -> dict[str, Any]:
+        """PutLogEvents."""
+        body = put_log_events_body(logGroupName, logStreamName, logEvents)
+        return self._call("PutLogEvents", body)
+
+    def _call(self, operation: str, body: bytes) -> dict[str, Any]:
+        for failures in range(1, ATTEMPTS):
+            try:
+                return self._attempt(operation, body)
+            except Exception as error:
+                if not _is_repeated(error):
+                    raise
+            self._pause(_pause_seconds(failures))
+        return self._attempt(operation, body)
+
+    def _attempt(self, operation: str, body: bytes) -> dict[str, Any]:
+        answer = self._session.send(self._signed(operation, body))
+        document = _document(answer.content)
+        if answer.status_code == 200:
+            return document
+        code = str(document.get("__type") or answer.status_code).rsplit("#", 1)[-1]
+        raise CallRefused(code, answer)
+
+    def _signed(self, operation: str, body: bytes) -> Any:
+        from botocore.auth import SigV4Auth
+        from botocore.awsrequest import AWSRequest
+        from botocore.credentials import Credentials
+
+        headers = {
+            "Content-Type": "application/x-amz-json-1.1",
+            "X-Amz-Target": f"Logs_20140328.{operation}",
+            "User-Agent": "openreplay-cw-stack",
+        }
+        request = AWSRequest("POST", self._url, headers=headers, data=body)
+        credentials = Credentials(
+            self._environment["AWS_ACCESS_KEY_ID"],
+            self._environment["AWS_SECRET_ACCESS_KEY"],
+            self._environment.get("AWS_SESSION_TOKEN"),
+        )
+        SigV4Auth(credentials, "logs", self._region).add_auth(request)
+        return request.prepare()
+
+
+def put_log_events_body(log_group: str, stream: str, events: Sequence[Mapping[str, Any]]) -> bytes:
+    """The body of a PutLogEvents request, as JSON in UTF-8.
+
+    Messages without control characters, as encoded linked lines are, are escaped all at once.
+    """
+    names = json.dumps({"logGroupName": log_group, "logStreamName": stream})[1:-1].encode()
+    return b"{" + names + b',"logEvents":[' + _encoded(events) + b"]}"
+
+
+_OTHER_CONTROL_CHARACTERS = [bytes([code]) for code in range(0x20) if code != 0x0A]
+
+
+def _encoded(events: Sequence[Mapping[str, Any]]) -> bytes:
+    # By the hundred, since many large buffers cost more than what is done in them.
+    return b",".join(
+        _encoded_hundred(events[first : first + 100]) for first in range(0, len(events), 100)
+    )
+
+
+def _encoded_hundred(events: Sequence[Mapping[str, Any]]) -> bytes:
+    text = "\n".join([event["message"] for event in events]).encode()
+    timestamps = {event["timestamp"] for event in events}
+    one_line_each = text.count(b"\n") == len(events) - 1
+    if len(timestamps) != 1 or not one_line_each or _has_control_character(text):
+        return json.dumps(list(events), separators=(",", ":"))[1:-1].encode()
+    begin = f'{{"timestamp":{timestamps.pop()},"message":"'.encode()
+    text = text.replace(b"\\", b"\\\\").replace(b'"', b'\\"').replace(b"\n", b'"},' + begin)
+    return begin + text + b'"}'
+
+
+def _has_control_character(text: bytes) -> bool:
+    return any(character in text for character in _OTHER_CONTROL_CHARACTERS)
+
+
+def _document(content: bytes) -> dict[str, Any]:
+    try:
+        document = json.loads(content or b"{}")
+    except ValueError:
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _is_repeated(error: Exception) -> bool:
+    """Whether botocore's standard mode repeats a call after this."""
+    from botocore.retries import standard
+
+    refused = isinstance(error, CallRefused)
+    context = standard.RetryContext(
+        attempt_number=1,
+        parsed_response={"Error": {"Code": error_code(error)}} if refused else None,
+        http_response=getattr(error, "answer", None),
+        caught_exception=None if refused else error,
+    )
+    checkers = (standard.TransientRetryableChecker(), standard.ThrottledRetryableChecker())
+    return any(checker.is_retryable(context) for checker in checkers)
+
+
+def _pause_seconds(failures: int) -> float:
+    """Up to a second after the first failure, twice as long after each further one."""
+    import random
+
+    longest: float = min(2.0 ** (failures - 1), LONGEST_PAUSE_SECONDS)
+    return random.random() * longest  # noqa: S311
+
+
+def _http_session(url: str, environment: Mapping[str, str]) -> Any:
+    from botocore.httpsession import URLLib3Session
+    from botocore.utils import get_environ_proxies
+
+    return URLLib3Session(
+        verify=environment.get("AWS_CA_BUNDLE") or environment.get("REQUESTS_CA_BUNDLE") or True,
+        proxies=get_environ_proxies(url),
+        timeout=(CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS),
+        max_pool_connections=1,
+    )

@@ -1,0 +1,270 @@
+"""What is read and judged the short way is what the long way says, for every document."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from openreplay_cw_stack.runtime.linked_line import LinkedLine
+from openreplay_cw_stack.runtime.validator.judging import JudgedLines, judge_lines
+from openreplay_cw_stack.runtime.validator.known_tags import MAX_TAGS, KnownTags
+from openreplay_cw_stack.runtime.validator.linking import Policy, judge_line
+from openreplay_cw_stack.runtime.validator.subscription import (
+    InvalidPayload,
+    decode_subscription,
+    read_payload,
+)
+from openreplay_cw_stack.tagging import Reader, Verdict, id_tag, token_tag
+from tests.runtime.payloads import NOW_MS, a_document, encode
+from tests.tagging.test_conformance import LINES
+from tests.tagging.tokens import TOKEN_SECRET, a_token
+
+GOOD = a_token()
+OTHER = a_token(session_id=77, delay_ms=-5)
+EXPIRED = a_token(expires_ms=1)
+FORGED = a_token(token_secret=b"forged")
+POLICIES = [
+    Policy(),
+    Policy(accept_unsigned_ids=True),
+    Policy(readers=frozenset({Reader.POLL})),
+    Policy(readers=frozenset(Reader)),
+]
+
+
+def the_long_way(
+    text: bytes, policy: Policy, secret: bytes | None
+) -> tuple[Counter[Verdict], int, int, list[str]] | str | None:
+    try:
+        subscription = decode_subscription({"awslogs": {"data": encode(text)}})
+    except InvalidPayload as invalid:
+        return str(invalid)
+    if subscription is None:
+        return None
+    judged = [
+        judge_line(event, subscription, policy, token_secret=secret, now_ms=NOW_MS)
+        for event in subscription.log_events
+    ]
+    return (
+        Counter(line.verdict for line in judged),
+        sum(line.expired for line in judged),
+        subscription.unreadable_events,
+        [line.linked.encode() for line in judged if line.linked],
+    )
+
+
+def the_short_way(
+    text: bytes, policy: Policy, secret: bytes | None, known_tags: KnownTags | None = None
+) -> tuple[Counter[Verdict], int, int, list[str]] | str | None:
+    try:
+        payload = read_payload(text)
+    except InvalidPayload as invalid:
+        return str(invalid)
+    if payload is None:
+        return None
+    judged = judge_lines(
+        *payload, policy, known_tags or KnownTags(), token_secret=secret, now_ms=NOW_MS
+    )
+    lines = [line.encode() if isinstance(line, LinkedLine) else line for line in judged.linked]
+    return +judged.verdicts, judged.expired, judged.unreadable, lines
+
+
+def check(text: bytes, policy: Policy | None = None, secret: bytes | None = TOKEN_SECRET) -> None:
+    policy = policy or Policy()
+    assert the_short_way(text, policy, secret) == the_long_way(text, policy, secret)
+
+
+def compact(document: object, *, ascii_only: bool = False) -> bytes:
+    text = json.dumps(document, ensure_ascii=ascii_only, separators=(",", ":"))
+    return text.encode("utf-8", "surrogatepass")
+
+
+def as_cloudwatch_writes(*messages: str, **changes: Any) -> bytes:
+    return compact(a_document(*messages, **changes))
+
+
+pieces = st.sampled_from(
+    [
+        token_tag(GOOD),
+        token_tag(OTHER),
+        token_tag(EXPIRED),
+        token_tag(FORGED),
+        token_tag(GOOD) + " ",
+        f"\n{token_tag(GOOD)} ",
+        f"\\n{token_tag(GOOD)} ",
+        f"openReplaySessionToken={GOOD}",
+        f"[openReplaySessionToken={GOOD}",
+        f'{{"openReplaySessionToken": "{GOOD}"}}',
+        f"open_replay-Session Token: {GOOD}",
+        "OPENREPLAYSESSIONTOKEN=",
+        "[openReplaySessionToken=]",
+        "[openReplaySessionToken=***]",
+        id_tag(12),
+        "openReplaySession.id=",
+        GOOD,
+        f".{GOOD}",
+        "replay",
+        "ERROR",
+        " level=warn ",
+        '{"level":"info","message":"',
+        '"}',
+        '"},{"id":"',
+        f'"}},{{"id":"{1:056}","timestamp":{NOW_MS},"message":"',
+        '","message":"',
+        "\\",
+        "\\u005b",
+        "\n",
+        "\t",
+        "\b",
+        "\x00",
+        "\x7f",
+        " ",
+        "/",
+        "é",
+        "😀",
+        "\u2028",
+        "ſ",
+        "]",
+        "[",
+    ]
+)
+messages = st.lists(pieces | st.text(max_size=6), max_size=7).map("".join)
+any_messages = messages | st.text(st.characters(exclude_categories=()), max_size=20)
+# Few tags among many lines, so that only the tagged ones are read.
+sparse = st.lists(messages, max_size=3).flatmap(
+    lambda some: st.permutations([*some, *[f"line {n} without" for n in range(40)]])
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(any_messages, max_size=6) | sparse, st.sampled_from(POLICIES), st.booleans())
+def test_documents_of_cloudwatch(lines: list[str], policy: Policy, signed: bool) -> None:
+    document = a_document(*lines)
+    for ascii_only in (False, True):
+        check(compact(document, ascii_only=ascii_only), policy, TOKEN_SECRET if signed else None)
+
+
+values = st.none() | st.booleans() | st.integers(-9, 9) | st.floats() | messages
+entries = st.one_of(
+    values,
+    st.dictionaries(st.sampled_from(["id", "timestamp", "message", "x"]), values),
+    st.builds(
+        lambda number, message: {"id": f"{number:056}", "timestamp": NOW_MS, "message": message},
+        st.integers(0, 99),
+        values,
+    ),
+    st.builds(
+        lambda message, key, value: {"id": "1", "timestamp": 5, "message": message, key: value},
+        messages,
+        st.sampled_from(["extra", "logEvents"]),
+        st.lists(st.fixed_dictionaries({"id": st.just("a"), "message": messages})),
+    ),
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(entries, max_size=4),
+    st.permutations(list(a_document())),
+    st.sampled_from([(",", ":"), (", ", ": "), (" ,\n", " :\t")]),
+    st.integers(0, 30),
+)
+def test_documents_of_any_shape(
+    listed: list[Any], order: list[str], separators: tuple[str, str], padding: int
+) -> None:
+    document = a_document(*["nothing to see"] * padding)
+    document["logEvents"] += listed
+    shuffled = {name: document[name] for name in order}
+    for text in (compact(shuffled), json.dumps(shuffled, separators=separators).encode()):
+        check(text)
+
+
+def event_text(body: str, number: int = 1) -> str:
+    return f'{{"id":"{number:056}","timestamp":{NOW_MS},{body}}}'
+
+
+PADDING = [event_text('"message":"nothing"', number) for number in range(40)]
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        event_text(f'"message":"a","message":"{token_tag(GOOD)} b"'),
+        event_text(f'"message":"{token_tag(GOOD)} a","message":"b"'),
+        event_text(f'"message":"{token_tag(GOOD)} a","message":5'),
+        event_text(f'"message":"{token_tag(GOOD)} a","id":"other"'),
+        event_text(f'"message":"{token_tag(GOOD)} a","timestamp":7'),
+        event_text(f'"message":"{token_tag(GOOD)} a","x":[{{"a":"b"}},{{"id":"c"}}]'),
+        event_text(f'"message":"\\u005b{token_tag(GOOD)[1:]} a"'),
+        event_text(f'"message":"{token_tag(GOOD)[:-1]}\\u005d a"'),
+        event_text(f'"message":"\\/{token_tag(GOOD)} \\u00e9 \\/ \\ud83d\\ude00 \\ud800"'),
+        event_text(f'"message": "{token_tag(GOOD)} a"'),
+        event_text(f'"message":"{token_tag(GOOD)} \\\\n{token_tag(GOOD)} a"'),
+        event_text(f'"message":"{token_tag(GOOD)} a\\x"'),
+        event_text(f'"message":"{token_tag(GOOD)} a\x01"'),
+        "null",
+        '{"id":"1"}',
+    ],
+)
+@pytest.mark.parametrize("padding", [0, 40])
+def test_documents_that_no_writer_makes(event: str, padding: int) -> None:
+    head = as_cloudwatch_writes().decode().removesuffix("]}")
+    for listed in ([event, *PADDING[:padding]], [*PADDING[:padding], event]):
+        text = f"{head}{','.join(listed)}]}}"
+        check(text.encode())
+        check(text.replace('"owner"', '"logEvents":[],"owner"').encode())
+        check(text.encode("utf-16"))
+        check(text.encode("utf-8-sig"))
+        check(text.encode() + b"\xff")
+        check(text.encode().replace(b" a", b" \xed\xa0\x80 a"))
+        check(text.encode()[:-1])
+        check(text.removesuffix("}").encode() + b',"logEvents":[]}')
+
+
+def test_messages_to_the_letter_of_the_conformance_set() -> None:
+    for first in range(0, len(LINES), 50):
+        lines = LINES[first : first + 50]
+        for secret in {line["secret"] for line in lines}:
+            text = as_cloudwatch_writes(*[line["message"] for line in lines])
+            check(text, secret=secret.encode())
+    few = [line["message"] for line in LINES[::20]] + ["nothing"] * 400
+    check(as_cloudwatch_writes(*few))
+
+
+def in_short(*messages: str) -> JudgedLines:
+    payload = read_payload(as_cloudwatch_writes(*messages))
+    assert payload is not None
+    return judge_lines(*payload, Policy(), KnownTags(), token_secret=TOKEN_SECRET, now_ms=NOW_MS)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        f'{token_tag(GOOD)} ERROR "no stock"\n\tleft',
+        f"2026-11-24 03:11:49.123 ERROR 1 --- [main] c.a.Tax : {token_tag(GOOD)} no rate",
+        f'{{"level":"ERROR","message":"{token_tag(GOOD)} «no stock»"}}',
+        f"{token_tag(GOOD)} a\n{token_tag(GOOD)} b",
+    ],
+)
+def test_usual_lines_take_the_short_way(message: str) -> None:
+    assert [type(line) for line in in_short(message).linked] == [str]
+
+
+def test_known_tags_are_those_of_the_secret_and_not_too_many() -> None:
+    text = as_cloudwatch_writes(f"{token_tag(GOOD)} a")
+    known_tags = KnownTags()
+    for secret in (TOKEN_SECRET, b"another", TOKEN_SECRET, None):
+        expected = the_long_way(text, Policy(), secret)
+        assert the_short_way(text, Policy(), secret, known_tags) == expected
+    for number in range(MAX_TAGS + 10):
+        known_tags.add(f"[{number}]")
+    assert len(known_tags.judged_with(None)) <= MAX_TAGS
+
+
+def test_a_line_that_outgrows_an_event_is_left_to_be_cut() -> None:
+    judged = in_short(f"{token_tag(GOOD)} {'é' * 300_000}")
+    assert isinstance(judged.linked[0], LinkedLine)

@@ -1,0 +1,281 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import boto3
+import botocore.exceptions
+import botocore.session
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from openreplay_cw_stack.runtime.aws_calls import error_code
+from openreplay_cw_stack.runtime.validator import logs_client as module
+from openreplay_cw_stack.runtime.validator.aws import CloudWatchLogsWriter
+from openreplay_cw_stack.runtime.validator.delivery import DeliveryFailed, StreamMissing
+from openreplay_cw_stack.runtime.validator.logs_client import (
+    ATTEMPTS,
+    LogsClient,
+    endpoint_url,
+    logs_client,
+    put_log_events_body,
+)
+
+REGION = "eu-central-1"
+ENVIRONMENT = {
+    "AWS_DEFAULT_REGION": REGION,
+    "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
+    "AWS_SECRET_ACCESS_KEY": "an example of a key",
+    "AWS_SESSION_TOKEN": "an example of a token",
+}
+URL = f"https://logs.{REGION}.amazonaws.com"
+EVENTS = [{"timestamp": 5, "message": '{"v":1,"message":"«no stock»\\n"}'}]
+
+
+@dataclass
+class Answer:
+    status_code: int = 200
+    content: bytes = b"{}"
+    headers: dict[str, str] = field(default_factory=dict)
+
+
+def refusal(code: str, status: int = 400) -> Answer:
+    document = {"__type": f"com.amazonaws.logs#{code}", "message": "a text that must not be shown"}
+    return Answer(status, json.dumps(document).encode())
+
+
+@dataclass
+class Session:
+    """Answers with one thing after another; the last one stays."""
+
+    answers: Sequence[Answer | Exception] = (Answer(),)
+    requests: list[Any] = field(default_factory=list)
+
+    def send(self, request: Any) -> Answer:
+        self.requests.append(request)
+        answer = self.answers[min(len(self.requests), len(self.answers)) - 1]
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def client(
+    session: Session, environment: dict[str, str] | None = None, pauses: list[float] | None = None
+) -> LogsClient:
+    return LogsClient(
+        REGION,
+        URL,
+        environment=ENVIRONMENT if environment is None else environment,
+        session=session,
+        pause=(pauses if pauses is not None else []).append,
+    )
+
+
+def put(logs: Any) -> dict[str, Any]:
+    response: dict[str, Any] = logs.put_log_events(
+        logGroupName="/linked", logStreamName="/app/a", logEvents=EVENTS
+    )
+    return response
+
+
+class TestBody:
+    @given(
+        st.lists(st.text(st.characters(exclude_categories=["Cs"]), max_size=20), max_size=8),
+        st.lists(st.integers(0, 2), min_size=8, max_size=8),
+    )
+    def test_it_is_the_json_of_the_parameters(self, texts: list[str], times: list[int]) -> None:
+        events = [
+            {"timestamp": time, "message": text} for time, text in zip(times, texts, strict=False)
+        ]
+        for listed in (events, [{**event, "timestamp": 5} for event in events]):
+            assert json.loads(put_log_events_body('g"', "s\\é", listed)) == {
+                "logGroupName": 'g"',
+                "logStreamName": "s\\é",
+                "logEvents": listed,
+            }
+
+    def test_many_events(self) -> None:
+        events = [{"timestamp": 5, "message": f'{{"n":"{n}\\n"}}'} for n in range(1234)]
+        assert json.loads(put_log_events_body("g", "s", events))["logEvents"] == events
+
+
+class TestRequest:
+    def test_it_is_what_boto3_sends(self) -> None:
+        sent: list[Any] = []
+
+        def keep(request: Any, **_: Any) -> Any:
+            sent.append(request)
+            raise botocore.exceptions.HTTPClientError(error="kept")
+
+        boto = boto3.client(
+            "logs",
+            region_name=REGION,
+            aws_access_key_id=ENVIRONMENT["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key=ENVIRONMENT["AWS_SECRET_ACCESS_KEY"],
+            aws_session_token=ENVIRONMENT["AWS_SESSION_TOKEN"],
+            config=boto3.session.Config(retries={"total_max_attempts": 1}),
+        )
+        boto.meta.events.register("before-send.logs", keep)
+        session = Session()
+        ours = client(session)
+        for logs in (boto, ours):
+            try:
+                logs.create_log_stream(logGroupName="g", logStreamName="s")
+                put(logs)
+            except botocore.exceptions.HTTPClientError:
+                pass
+        with pytest.raises(botocore.exceptions.HTTPClientError):
+            put(boto)
+        for theirs, mine in zip(sent, session.requests, strict=True):
+            assert (mine.method, mine.url) == (theirs.method, theirs.url)
+            assert json.loads(mine.body) == json.loads(theirs.body)
+            for name in ("Content-Type", "X-Amz-Target", "X-Amz-Security-Token"):
+                assert _text(mine.headers[name]) == _text(theirs.headers[name])
+
+    def test_everything_that_counts_is_signed(self) -> None:
+        session = Session()
+        put(client(session))
+        authorization = _text(session.requests[0].headers["Authorization"])
+        assert f"/{REGION}/logs/aws4_request" in authorization
+        for name in ("content-type", "host", "x-amz-date", "x-amz-security-token", "x-amz-target"):
+            assert name in authorization.partition("SignedHeaders=")[2]
+
+    def test_credentials_are_read_for_every_request(self) -> None:
+        environment = dict(ENVIRONMENT)
+        session = Session()
+        logs = client(session, environment)
+        put(logs)
+        environment["AWS_ACCESS_KEY_ID"] = "AKIDRENEWED"
+        del environment["AWS_SESSION_TOKEN"]
+        put(logs)
+        first, second = session.requests
+        assert "Credential=AKIDEXAMPLE/" in _text(first.headers["Authorization"])
+        assert "Credential=AKIDRENEWED/" in _text(second.headers["Authorization"])
+        assert "X-Amz-Security-Token" not in second.headers
+
+
+def _text(value: Any) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+class TestAttempts:
+    REPEATED = (
+        refusal("ThrottlingException"),
+        refusal("LimitExceededException"),
+        refusal("RequestTimeout"),
+        refusal("ServiceUnavailableException", 503),
+        Answer(500, b"<html>"),
+        Answer(502, b""),
+        botocore.exceptions.EndpointConnectionError(endpoint_url=URL),
+        botocore.exceptions.ConnectTimeoutError(endpoint_url=URL),
+        botocore.exceptions.ReadTimeoutError(endpoint_url=URL),
+        botocore.exceptions.ConnectionClosedError(endpoint_url=URL),
+    )
+
+    @pytest.mark.parametrize("failure", REPEATED, ids=str)
+    def test_what_passes_is_repeated(self, failure: Answer | Exception) -> None:
+        pauses: list[float] = []
+        session = Session([failure, failure, Answer(200, b'{"a": 1}')])
+        assert put(client(session, pauses=pauses)) == {"a": 1}
+        assert len(session.requests) == 3
+        assert all(0 <= pause <= most for pause, most in zip(pauses, (1, 2), strict=True))
+
+    @pytest.mark.parametrize("failure", REPEATED, ids=str)
+    def test_five_attempts_and_then_the_code_alone(self, failure: Answer | Exception) -> None:
+        pauses: list[float] = []
+        session = Session([failure])
+        writer = CloudWatchLogsWriter("/linked", client(session, pauses=pauses))
+        with pytest.raises(DeliveryFailed) as failed:
+            writer.put("s", EVENTS)
+        assert (len(session.requests), len(pauses)) == (ATTEMPTS, ATTEMPTS - 1)
+        assert all(0 <= pause <= 2**number for number, pause in enumerate(pauses))
+        assert str(failed.value).isalnum()
+
+    @pytest.mark.parametrize(
+        "failure",
+        [
+            refusal("InvalidParameterException"),
+            refusal("AccessDeniedException"),
+            refusal("UnrecognizedClientException"),
+            Answer(413, b"too large"),
+            ValueError("a fault of ours"),
+        ],
+        ids=str,
+    )
+    def test_what_stays_is_not_repeated(self, failure: Answer | Exception) -> None:
+        session = Session([failure])
+        with pytest.raises(DeliveryFailed, match=r"^(\w+Exception|413|ValueError)$"):
+            CloudWatchLogsWriter("/linked", client(session)).put("s", EVENTS)
+        assert len(session.requests) == 1
+
+    def test_a_missing_stream_and_one_that_is_there(self) -> None:
+        missing = Session([refusal("ResourceNotFoundException")])
+        with pytest.raises(StreamMissing):
+            CloudWatchLogsWriter("/linked", client(missing)).put("s", EVENTS)
+        there = Session([refusal("ResourceAlreadyExistsException")])
+        CloudWatchLogsWriter("/linked", client(there)).create_stream("s")
+
+    def test_no_text_of_an_answer_is_kept(self) -> None:
+        with pytest.raises(module.CallRefused) as refused:
+            put(client(Session([refusal("AccessDeniedException")])))
+        assert str(refused.value) == error_code(refused.value) == "AccessDeniedException"
+
+
+class TestEndpoint:
+    def test_it_is_boto3s_in_every_region(self) -> None:
+        session = botocore.session.Session()
+        regions = {
+            region
+            for partition in session.get_available_partitions()
+            for region in session.get_available_regions("logs", partition)
+        }
+        assert len(regions) > 20
+        # A client takes a while to make: some of every partition.
+        for region in sorted({r.split("-")[0] + r.split("-")[1]: r for r in regions}.values()):
+            boto = boto3.client("logs", region_name=region)
+            assert endpoint_url(region, {}) == boto.meta.endpoint_url
+
+    def test_a_configured_one_counts(self) -> None:
+        both = {"AWS_ENDPOINT_URL": "http://a:1", "AWS_ENDPOINT_URL_LOGS": "http://b:2"}
+        assert endpoint_url(REGION, {"AWS_ENDPOINT_URL": "http://a:1"}) == "http://a:1"
+        assert endpoint_url(REGION, both) == "http://b:2"
+
+
+class TestWhichClient:
+    def test_ours_in_lambda(self) -> None:
+        assert isinstance(logs_client(ENVIRONMENT), LogsClient)
+
+    @pytest.mark.parametrize(
+        "changes",
+        [
+            {"AWS_ACCESS_KEY_ID": ""},
+            {"AWS_PROFILE": "p"},
+            {"AWS_USE_FIPS_ENDPOINT": "true"},
+            {"AWS_DEFAULT_REGION": ""},
+        ],
+    )
+    def test_boto3s_where_more_is_configured(
+        self, changes: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        made: list[str] = []
+        monkeypatch.setattr(module, "aws_client", lambda service, **_: made.append(service))
+        logs_client({**ENVIRONMENT, **changes})
+        assert made == ["logs"]
+
+    def test_certificates_are_checked_and_proxies_are_those_of_the_environment(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("HTTPS_PROXY", "http://proxy:3128")
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        monkeypatch.delenv("no_proxy", raising=False)
+        made: list[dict[str, Any]] = []
+        monkeypatch.setattr(
+            "botocore.httpsession.URLLib3Session", lambda **settings: made.append(settings)
+        )
+        module._http_session(URL, {})
+        module._http_session(URL, {"AWS_CA_BUNDLE": "/bundle.pem"})
+        assert [settings["verify"] for settings in made] == [True, "/bundle.pem"]
+        assert made[0]["proxies"]["https"] == "http://proxy:3128"
