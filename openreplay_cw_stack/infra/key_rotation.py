@@ -47,6 +47,7 @@ class KeyRotation(Construct):
         function: the rotation function.
         log_group: the function's own log group. It never holds a key.
         deployment: the value of the metric dimension ``Deployment``.
+        every: how often a key is replaced.
     """
 
     def __init__(
@@ -90,6 +91,7 @@ class KeyRotation(Construct):
             )
         super().__init__(scope, construct_id)
         self.deployment = deployment
+        self.every = every
         self._encryption_key = encryption_key
         self.log_group = own_log_group(self, logs.RetentionDays.TWO_WEEKS, encryption_key)
         environment = {
@@ -156,6 +158,7 @@ class KeyRotation(Construct):
         statistic: str = "Sum",
         period: cdk.Duration | None = None,
         label: str | None = None,
+        color: str | None = None,
     ) -> cloudwatch.Metric:
         """A metric of the rotation's; over five minutes by default."""
         return metric_of(
@@ -165,6 +168,7 @@ class KeyRotation(Construct):
             statistic=statistic,
             period=period,
             label=label,
+            color=color,
         )
 
     def _let_secrets_manager_invoke(self) -> lambda_.CfnPermission:

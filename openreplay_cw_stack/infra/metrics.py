@@ -24,6 +24,7 @@ def metric_of(
     statistic: str = "Sum",
     period: cdk.Duration | None = None,
     label: str | None = None,
+    color: str | None = None,
 ) -> cloudwatch.Metric:
     """A metric of :mod:`openreplay_cw_stack.tagging.metrics`; over five minutes by default."""
     return cloudwatch.Metric(
@@ -33,4 +34,5 @@ def metric_of(
         statistic=statistic,
         period=period,
         label=label,
+        color=color,
     )

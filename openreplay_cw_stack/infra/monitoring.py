@@ -1,26 +1,27 @@
-"""The dashboard and the alarms. The engine is CloudWatch's own; nothing here costs per line."""
+"""What watches a deployment: alarms, the topic that they tell, and the dashboard.
+
+The engine is CloudWatch's own; nothing here costs per line.
+"""
 
 from __future__ import annotations
 
 import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
-from aws_cdk import aws_cloudwatch_actions as cloudwatch_actions
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
 from openreplay_cw_stack.infra.acknowledgements import acknowledge, in_packs
+from openreplay_cw_stack.infra.alarms import Alarms
+from openreplay_cw_stack.infra.dashboard import dashboard_of
 from openreplay_cw_stack.infra.encryption import let_alarms_use
 from openreplay_cw_stack.infra.key_rotation import KeyRotation
 from openreplay_cw_stack.infra.project_registrations import ProjectRegistrations
 from openreplay_cw_stack.infra.session_search_bridge import SessionSearchBridge
 from openreplay_cw_stack.infra.token_validator import TokenValidator
-from openreplay_cw_stack.tagging import Verdict
-from openreplay_cw_stack.tagging import metrics as names
-
-REFUSALS_TOLERATED = 20
-"""Refused questions in five minutes: a person who mistypes a key is below this."""
 
 
 class Monitoring(Construct):
@@ -28,7 +29,6 @@ class Monitoring(Construct):
 
     Attributes:
         topic: where the alarms go.
-        alarms: by what they watch.
         dashboard: None where it was switched off.
     """
 
@@ -38,7 +38,9 @@ class Monitoring(Construct):
         construct_id: str,
         *,
         validator: TokenValidator,
+        linked_log_group: logs.ILogGroup,
         checks_signatures: bool,
+        detailed_metrics: bool = False,
         bridge: SessionSearchBridge | None = None,
         rotation: KeyRotation | None = None,
         registrations: ProjectRegistrations | None = None,
@@ -52,7 +54,9 @@ class Monitoring(Construct):
             scope: the parent construct.
             construct_id: the id under it.
             validator: what is watched.
+            linked_log_group: what it writes to.
             checks_signatures: whether it has a token secret to read.
+            detailed_metrics: whether it publishes lines by log group and verdict.
             bridge: what is watched as well, as are the next two.
             rotation: see there.
             registrations: see there.
@@ -61,23 +65,44 @@ class Monitoring(Construct):
             encryption_key: encrypts our own topic.
         """
         super().__init__(scope, construct_id)
-        self._validator = validator
-        self._bridge = bridge
         self.topic: sns.ITopic = topic or self._own_topic(encryption_key)
-        self.alarms: dict[str, cloudwatch.Alarm] = {}
-        self._add_alarms(checks_signatures)
+        self._alarms = Alarms(self, self.topic)
+        self._alarms.watch_lines(validator, checks_signatures=checks_signatures)
+        self._alarms.watch_validator(validator)
+        functions: list[lambda_.IFunction] = []
         if bridge is not None:
-            self._add_bridge_alarms(bridge)
+            self._alarms.watch_bridge(bridge)
+            functions.append(bridge.function)
         if rotation is not None:
-            self._add_rotation_alarms(rotation)
+            self._alarms.watch_rotation(rotation)
+            functions.append(rotation.function)
         if registrations is not None:
-            self._alarm(
-                "FailedRegistrations",
-                registrations.metric_failed(),
-                "An OpenReplay project could not be told the key; it is tried again each hour. The "
-                "log group of its function says why",
+            self._alarms.watch_registrations(registrations)
+            functions += registrations.every_function
+        self._alarms.watch_functions(functions)
+        self.dashboard: cloudwatch.Dashboard | None = None
+        if dashboard:
+            self.dashboard = dashboard_of(
+                self,
+                alarms=self._alarms,
+                validator=validator,
+                linked_log_group=linked_log_group,
+                detailed_metrics=detailed_metrics,
+                bridge=bridge,
+                rotation=rotation,
+                functions=functions,
             )
-        self.dashboard = self._dashboard() if dashboard else None
+
+    @property
+    def alarms(self) -> dict[str, cloudwatch.Alarm]:
+        """The alarms by what they watch, but for those on the delivery from log groups."""
+        return dict(self._alarms.by_name)
+
+    def watch_delivery(
+        self, log_group: logs.ILogGroup, subscription_filter: logs.SubscriptionFilter
+    ) -> None:
+        """Alarm where CloudWatch Logs cannot deliver a tracked log group's lines."""
+        self._alarms.watch_delivery(log_group, subscription_filter)
 
     def _own_topic(self, encryption_key: kms.IKey | None) -> sns.Topic:
         topic = sns.Topic(self, "AlarmTopic", master_key=encryption_key, enforce_ssl=True)
@@ -100,182 +125,3 @@ class Monitoring(Construct):
             )
             acknowledge(topic, in_packs("SNSEncryptedKMS", reason))
         return topic
-
-    def _add_alarms(self, checks_signatures: bool) -> None:
-        validator = self._validator
-        self._alarm(
-            "DeadLetters",
-            validator.dead_letter_queue.metric_approximate_number_of_messages_visible(
-                statistic="Maximum"
-            ),
-            "Lambda gave up on subscription payloads; they wait in the dead-letter queue. See "
-            "Troubleshooting in the README of openreplay-cw-stack",
-        )
-        self._alarm(
-            "ValidatorErrors",
-            validator.function.metric_errors(),
-            "The validator failed; Lambda repeats a payload twice. Its log group says why",
-        )
-        self._alarm(
-            "DroppedLines",
-            validator.metric(names.DROPPED_LINES),
-            "Linkable lines were lost; the dimension Reason of DroppedLines says why",
-        )
-        if checks_signatures:
-            self._alarm(
-                "UncheckedSignatures",
-                validator.metric(names.UNCHECKED_SIGNATURES),
-                "The token secret cannot be read: lines are linked without a signature check",
-            )
-
-    def _add_bridge_alarms(self, bridge: SessionSearchBridge) -> None:
-        self._alarm(
-            "BridgeFailures",
-            bridge.metric(names.FAILED_QUESTIONS),
-            "The bridge could not answer for a reason of its own; its log group names it",
-        )
-        self._alarm(
-            "BridgeTimedOutAnswers",
-            bridge.metric(names.TIMED_OUT_ANSWERS),
-            "CloudWatch Logs was too slow for the bridge, or throttled it: nothing is shown beside "
-            "these replays until they are opened again",
-        )
-        self._alarm(
-            "BridgeRefusedQuestions",
-            bridge.metric(names.REFUSED_QUESTIONS),
-            "Many requests without the right key, or from other addresses: somebody tries, or "
-            "OpenReplay has an old key. The dimension Reason says which",
-            threshold=REFUSALS_TOLERATED,
-        )
-
-    def _add_rotation_alarms(self, rotation: KeyRotation) -> None:
-        self._alarm(
-            "KeysNotTakenUp",
-            rotation.metric(names.KEYS_NOT_TAKEN_UP),
-            "A key was replaced and nobody has used the new one yet: tell OpenReplay, before the "
-            "old one is refused. The dimension Key says which",
-        )
-        self._alarm(
-            "RefusedRotations",
-            rotation.metric(names.REFUSED_ROTATIONS),
-            "A key was not replaced, since OpenReplay still has the one before: tell it the "
-            "current one",
-        )
-        self._alarm(
-            "FailedRotations",
-            rotation.metric(names.FAILED_ROTATIONS),
-            "A step of a rotation did not work; Secrets Manager repeats it. The rotation's log "
-            "group says why",
-        )
-
-    def _alarm(
-        self, name: str, metric: cloudwatch.IMetric, description: str, *, threshold: int = 0
-    ) -> None:
-        alarm = cloudwatch.Alarm(
-            self,
-            name,
-            metric=metric,
-            threshold=threshold,
-            comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
-            evaluation_periods=1,
-            treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
-            alarm_description=description,
-        )
-        alarm.add_alarm_action(cloudwatch_actions.SnsAction(self.topic))
-        self.alarms[name] = alarm
-
-    def _dashboard(self) -> cloudwatch.Dashboard:
-        validator = self._validator
-        dashboard = cloudwatch.Dashboard(self, "Dashboard", default_interval=cdk.Duration.hours(24))
-        dashboard.add_widgets(
-            cloudwatch.GraphWidget(
-                title="Lines by verdict",
-                left=[validator.metric_lines(verdict) for verdict in Verdict],
-                stacked=True,
-                width=16,
-            ),
-            cloudwatch.SingleValueWidget(
-                title="In this time",
-                metrics=[validator.metric_lines(verdict) for verdict in Verdict],
-                set_period_to_time_range=True,
-                width=8,
-            ),
-        )
-        dashboard.add_widgets(
-            self._by_group("Linked lines by tracked log group", names.LINKED_LINES),
-            self._by_group("Rejected lines by tracked log group", names.REJECTED_LINES),
-        )
-        dashboard.add_widgets(
-            cloudwatch.GraphWidget(
-                title="Lost or waiting",
-                left=[
-                    validator.metric(names.DROPPED_LINES, label="Dropped lines"),
-                    validator.dead_letter_queue.metric_approximate_number_of_messages_visible(
-                        statistic="Maximum", label="Payloads in the dead-letter queue"
-                    ),
-                ],
-                width=8,
-            ),
-            cloudwatch.GraphWidget(
-                title="Validator",
-                left=[
-                    validator.function.metric_invocations(label="Invocations"),
-                    validator.function.metric_errors(label="Errors"),
-                    validator.function.metric_throttles(label="Throttles"),
-                ],
-                right=[validator.function.metric_duration(statistic="p95", label="Duration p95")],
-                width=8,
-            ),
-            cloudwatch.AlarmStatusWidget(
-                title="Alarms", alarms=list(self.alarms.values()), width=8
-            ),
-        )
-        if self._bridge is not None:
-            dashboard.add_widgets(*_bridge_widgets(self._bridge))
-        return dashboard
-
-    def _by_group(self, title: str, metric_name: str) -> cloudwatch.GraphWidget:
-        # A search follows log groups that are tracked later, on another deployment.
-        schema = f"{{{names.NAMESPACE},{names.DEPLOYMENT},{names.LOG_GROUP}}}"
-        query = (
-            f'{schema} MetricName="{metric_name}" {names.DEPLOYMENT}="{self._validator.deployment}"'
-        )
-        return cloudwatch.GraphWidget(
-            title=title,
-            left=[
-                cloudwatch.MathExpression(
-                    expression=f"SEARCH('{query}', 'Sum')",
-                    using_metrics={},
-                    label=f"${{PROP('Dim.{names.LOG_GROUP}')}}",
-                )
-            ],
-            width=12,
-        )
-
-
-def _bridge_widgets(bridge: SessionSearchBridge) -> list[cloudwatch.IWidget]:
-    outcomes = {
-        names.ANSWERS: "Answered with lines",
-        names.EMPTY_ANSWERS: "No line",
-        names.UNSETTLED_ANSWERS: "Held back",
-        names.TIMED_OUT_ANSWERS: "Timed out",
-        names.REFUSED_QUESTIONS: "Refused",
-        names.FAILED_QUESTIONS: "Failed",
-    }
-    return [
-        cloudwatch.GraphWidget(
-            title="Bridge: what became of OpenReplay's questions",
-            left=[bridge.metric(name, label=label) for name, label in outcomes.items()],
-            stacked=True,
-            width=12,
-        ),
-        cloudwatch.GraphWidget(
-            title="Bridge: hits, and the time an answer takes",
-            left=[bridge.metric(names.HITS, label="Hits")],
-            right=[
-                bridge.metric(names.ANSWER_TIME, statistic=statistic, label=f"{statistic}, ms")
-                for statistic in ("p50", "p95")
-            ],
-            width=12,
-        ),
-    ]

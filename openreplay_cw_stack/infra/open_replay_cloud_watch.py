@@ -224,10 +224,12 @@ class OpenReplayCloudWatch(Construct):
             self,
             "Monitoring",
             validator=self.validator,
+            linked_log_group=self.linked_log_group,
             bridge=self.bridge,
             rotation=self.rotation,
             registrations=self.registrations,
             checks_signatures=token_secret is not None,
+            detailed_metrics=detailed_metrics,
             topic=alarm_topic,
             dashboard=dashboard,
             encryption_key=encryption_key,
@@ -264,7 +266,8 @@ class OpenReplayCloudWatch(Construct):
             ValueError: it is tracked already, is the linked or the validator's own, is in another
                 account or region, or has no subscription filters for its class.
         """
-        self.validator.subscribe(log_group)
+        subscription_filter = self.validator.subscribe(log_group)
+        self.monitoring.watch_delivery(log_group, subscription_filter)
 
     def tag_errors_of(
         self,

@@ -85,6 +85,11 @@ class ProjectRegistrations(Construct):
         """The names of the projects that are told the one key, or the other."""
         return [one.name for one in self.projects if one.cloud_watch is cloud_watch]
 
+    @property
+    def every_function(self) -> list[lambda_.Function]:
+        """The projects' functions, and the one that follows deployments."""
+        return [self._follower, *self.functions.values()]
+
     def register_after(self, dependency: IDependable) -> None:
         """Register once something else is deployed."""
         for resource in self._resources:

@@ -200,10 +200,16 @@ class SessionSearchBridge(Construct):
         statistic: str = "Sum",
         period: cdk.Duration | None = None,
         label: str | None = None,
+        color: str | None = None,
     ) -> cloudwatch.Metric:
         """A metric of the bridge's; over five minutes by default."""
         return metric_of(
-            self.deployment, metric_name, statistic=statistic, period=period, label=label
+            self.deployment,
+            metric_name,
+            statistic=statistic,
+            period=period,
+            label=label,
+            color=color,
         )
 
     def grant_read_api_key(self, grantee: iam.IGrantable) -> iam.Grant:

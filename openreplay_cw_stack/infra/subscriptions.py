@@ -66,8 +66,8 @@ class Subscriptions(Construct):
         """Refuse a log group from now on, with the reason that is to be told."""
         self._refused[identity(log_group)] = reason
 
-    def add(self, log_group: logs.ILogGroup) -> None:
-        """Subscribe the function to a log group.
+    def add(self, log_group: logs.ILogGroup) -> logs.SubscriptionFilter:
+        """Subscribe the function to a log group; the filter.
 
         Raises:
             ValueError: the group is refused, subscribed already, in another account or region, or
@@ -86,6 +86,7 @@ class Subscriptions(Construct):
         if len(self._filters) >= CHAIN_WIDTH:
             subscription_filter.node.add_dependency(self._filters[-CHAIN_WIDTH])
         self._filters.append(subscription_filter)
+        return subscription_filter
 
     def _check(self, log_group: logs.ILogGroup) -> None:
         name, key = describe(log_group), identity(log_group)

@@ -134,25 +134,34 @@ class TokenValidator(Construct):
         """The log groups that the validator is subscribed to."""
         return self._subscriptions.log_groups
 
-    def subscribe(self, log_group: logs.ILogGroup) -> None:
-        """Track a log group.
+    def subscribe(self, log_group: logs.ILogGroup) -> logs.SubscriptionFilter:
+        """Track a log group; its subscription filter.
 
         Raises:
             ValueError: it is the linked or the validator's own group, tracked already, in another
                 account or region, or of a class without subscription filters.
         """
-        self._subscriptions.add(log_group)
+        return self._subscriptions.add(log_group)
 
     def refuse(self, log_group: logs.ILogGroup, reason: str) -> None:
         """Refuse to track a log group from now on, and tell the reason to who tries."""
         self._subscriptions.refuse(log_group, reason)
 
     def metric_lines(
-        self, verdict: Verdict, *, period: cdk.Duration | None = None, label: str | None = None
+        self,
+        verdict: Verdict,
+        *,
+        period: cdk.Duration | None = None,
+        label: str | None = None,
+        color: str | None = None,
     ) -> cloudwatch.Metric:
         """How many lines had a verdict; a sum over five minutes by default."""
         return self.metric(
-            names.LINES, {names.VERDICT: str(verdict)}, period=period, label=label or str(verdict)
+            names.LINES,
+            {names.VERDICT: str(verdict)},
+            period=period,
+            label=label or str(verdict),
+            color=color,
         )
 
     def metric(
@@ -162,9 +171,12 @@ class TokenValidator(Construct):
         *,
         period: cdk.Duration | None = None,
         label: str | None = None,
+        color: str | None = None,
     ) -> cloudwatch.Metric:
         """A metric of :mod:`openreplay_cw_stack.tagging.metrics`; a sum over five minutes."""
-        return metric_of(self.deployment, metric_name, dimensions, period=period, label=label)
+        return metric_of(
+            self.deployment, metric_name, dimensions, period=period, label=label, color=color
+        )
 
     def _queue(self, encryption_key: kms.IKey | None) -> sqs.Queue:
         encryption = sqs.QueueEncryption.KMS if encryption_key else sqs.QueueEncryption.SQS_MANAGED
