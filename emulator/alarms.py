@@ -10,8 +10,8 @@ any topic.
 
 AWS: CloudWatch User Guide, "Using Amazon CloudWatch alarms", and the pages named in `alarm_state`
 and `metric_math`; API Reference, "PutMetricAlarm": an alarm has a metric or Metrics, of which one
-returns data; a metric is identified by all of its dimensions; a metric published with another unit
-is not seen by an alarm that names one. CloudWatch evaluates by itself. SNS Developer Guide,
+returns data, with at most ten metrics and ten expressions; a metric is identified by all of its
+dimensions; a metric published with another unit is not seen by an alarm that names one. CloudWatch evaluates by itself. SNS Developer Guide,
 "Example cases for Amazon SNS access control": CloudWatch publishes as `cloudwatch.amazonaws.com`; a
 topic's own policy replaces the default one, which lets the account's services publish.
 
@@ -39,7 +39,7 @@ from ministack.services.cloudformation import provisioners
 from emulator import alarm_state, metric_math, patching
 
 SECONDS_BETWEEN_EVALUATIONS = 1.0
-MAXIMUM_METRICS = 20
+MAXIMUM_METRICS = 10
 
 _LOG = logging.getLogger("emulator.alarms")
 _TYPE = "AWS::CloudWatch::Alarm"
@@ -353,8 +353,9 @@ def _check(queries: list[dict[str, Any]]) -> None:
         one[:1].islower() for one in identifiers
     ):
         raise InvalidAlarm("Every Id must be unique and begin with a lower-case letter.")
-    if len(queries) > MAXIMUM_METRICS:
-        raise InvalidAlarm(f"An alarm can have at most {MAXIMUM_METRICS} metrics and expressions.")
+    for kind, name in (("MetricStat", "metrics"), ("Expression", "expressions")):
+        if sum(1 for query in queries if query.get(kind)) > MAXIMUM_METRICS:
+            raise InvalidAlarm(f"An alarm can have at most {MAXIMUM_METRICS} {name}.")
     for query in queries:
         if bool(query.get("Expression")) == bool(query.get("MetricStat")):
             raise InvalidAlarm(f"{query['Id']} must have either an Expression or a MetricStat.")

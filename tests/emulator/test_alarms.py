@@ -243,6 +243,10 @@ def test_what_is_refused(aws: Emulator, namespace: str) -> None:
     first = {"Id": "e1", "Expression": "e2 + 1", "ReturnData": True}
     second = {"Id": "e2", "Expression": "e1 + 1", "ReturnData": False}
     assert "refer to each other" in refusal(aws, [first, second])
+    eleven = [{**one, "Id": f"m{number}"} for number in range(11)]
+    total = {"Id": "e1", "Expression": "SUM(METRICS())", "ReturnData": True}
+    assert "at most 10 metrics" in refusal(aws, [*eleven, total])
+    put(aws, Metrics=[*eleven[:10], total])
     valid = {**one, "ReturnData": True}
     assert "do not go with Metrics" in refusal(aws, [valid], MetricName="m", Namespace="n")
 
