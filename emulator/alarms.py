@@ -11,9 +11,10 @@ any topic.
 AWS: CloudWatch User Guide, "Using Amazon CloudWatch alarms", and the pages named in `alarm_state`
 and `metric_math`; API Reference, "PutMetricAlarm": an alarm has a metric or Metrics, of which one
 returns data, with at most ten metrics and ten expressions; a metric is identified by all of its
-dimensions; a metric published with another unit is not seen by an alarm that names one. CloudWatch evaluates by itself. SNS Developer Guide,
-"Example cases for Amazon SNS access control": CloudWatch publishes as `cloudwatch.amazonaws.com`; a
-topic's own policy replaces the default one, which lets the account's services publish.
+dimensions; a metric published with another unit is not seen by an alarm that names one. CloudWatch
+evaluates by itself. SNS Developer Guide, "Example cases for Amazon SNS access control": CloudWatch
+publishes as `cloudwatch.amazonaws.com`; a topic's own policy replaces the default one, which lets
+the account's services publish.
 
 Here every alarm is evaluated once a second, and before DescribeAlarms answers. Periods end now, so
 that a point counts at once; AWS waits for periods to be over, and points of its own metrics arrive
