@@ -102,6 +102,20 @@ class Traffic:
         """Invocations of the validator."""
         return self.delivered_lines / self.lines_per_payload
 
+    @property
+    def payloads_with_tagged(self) -> float:
+        """The share of payloads with a tagged line, where any line is as likely to be one."""
+        if self.filtered:
+            return 1.0
+        return float(1 - (1 - self.tagged_share) ** self.lines_per_payload)
+
+    @property
+    def payloads_with_untagged(self) -> float:
+        """The share of payloads with a line that has no tag."""
+        if self.filtered:
+            return 0.0
+        return float(1 - self.tagged_share**self.lines_per_payload)
+
 
 @dataclass(frozen=True)
 class Counts:
@@ -175,9 +189,9 @@ class Measured:
             the session's id for its token, JSON's escapes. A test holds it.
         compressed_share: of a linked line's bytes, with gzip. A test holds it. What CloudWatch
             Logs gets is not ours to see.
-        metric_bytes: printed for a payload, with :data:`EVENT_OVERHEAD_BYTES` for each document.
-            A test holds it, and the next.
-        untagged_metric_bytes: more for a payload that has lines without a tag.
+        metric_bytes: printed for a payload with linked lines, with :data:`EVENT_OVERHEAD_BYTES` for
+            each document. A test holds it, and the next.
+        untagged_metric_bytes: printed for the lines without a tag.
         payload_cpu_seconds: of CPU, for each payload.
         tagged_line_cpu_seconds: of CPU, for each tagged line, signature check and request and all.
             Taken on a 2-core x86 machine that had other work, as were its neighbours.
@@ -331,8 +345,11 @@ def _of_lines(traffic: Traffic, counts: Counts, prices: Prices, measured: Measur
     linked_lines = traffic.tagged_lines * traffic.linkable_share
     linked_bytes = traffic.line_bytes + measured.linked_line_overhead_bytes + EVENT_OVERHEAD_BYTES
     linked = linked_lines * linked_bytes / GIGABYTE
-    untagged_bytes = 0.0 if traffic.filtered else measured.untagged_metric_bytes
-    own_bytes = PLATFORM_LINE_BYTES + measured.metric_bytes + untagged_bytes
+    own_bytes = (
+        PLATFORM_LINE_BYTES
+        + traffic.payloads_with_tagged * measured.metric_bytes
+        + traffic.payloads_with_untagged * measured.untagged_metric_bytes
+    )
     own = payloads * own_bytes / GIGABYTE
     seconds = _payload_seconds(traffic, counts, measured)
     gigabyte_seconds = payloads * seconds * counts.memory_megabytes / 1024
@@ -368,7 +385,8 @@ def _payload_seconds(traffic: Traffic, counts: Counts, measured: Measured) -> fl
     )
     cpus = min(1.0, counts.memory_megabytes / FULL_CPU_MEGABYTES)
     busy = cpu / cpus if cpus else 0.0
-    return measured.payload_wait_seconds + busy + _MILLISECOND / 2
+    waiting = traffic.payloads_with_tagged * measured.payload_wait_seconds
+    return waiting + busy + _MILLISECOND / 2
 
 
 def _record_bytes(traffic: Traffic, measured: Measured) -> float:
