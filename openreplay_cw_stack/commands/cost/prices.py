@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 REGION = "us-east-1"
-DATE = "2026-11"
-"""When the prices were last looked at."""
+DATE = "2026"
+"""When the prices were published; the newest source is of September. Look again before you sign."""
 
 HOURS = 730.0
 """Hours of a month, as the AWS Pricing Calculator counts them."""

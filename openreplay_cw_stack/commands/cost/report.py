@@ -27,7 +27,8 @@ def as_text(items: Sequence[Item], others: Sequence[Alternative]) -> Iterator[st
         yield ""
         yield _row(heading, total(of_part))
         for item in of_part:
-            amount = f"{_quantity(item.quantity)} {item.unit} at {item.price:.8g}"
+            unit = item.unit.removesuffix("s") if item.quantity == 1 else item.unit
+            amount = f"{_quantity(item.quantity)} {unit} at {item.price:.8g}"
             yield _row(f"  {item.name}", item.dollars) + f"   {amount}"
     yield ""
     yield _row("in all", total(items))

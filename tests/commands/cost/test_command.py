@@ -29,10 +29,12 @@ def test_it_is_the_model_that_is_printed(capsys: pytest.CaptureFixture[str]) -> 
     for item in items:
         (row,) = [row for row in rows if row.startswith(f"  {item.name}  ")]
         assert f" {item.dollars:,.2f} " in row
-        assert item.unit in row
+        assert item.unit.removesuffix("s") in row
     (row,) = [row for row in rows if row.startswith("in all")]
     assert row.split()[-1] == f"{total(items):,.2f}"
     assert "Datadog, every line" in text
+    assert "1 dashboard at 3" in text
+    assert "2 secrets at 0.4" in text
 
 
 def test_every_option_reaches_the_model(capsys: pytest.CaptureFixture[str]) -> None:
