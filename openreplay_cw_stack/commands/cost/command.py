@@ -47,7 +47,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for option, (name, help_) in _TRAFFIC.items():
         default = getattr(Traffic(), name)
         parser.add_argument(
-            _flag(option), dest=name, type=float, help=f"{help_} (default: {default:g})"
+            _flag(option),
+            dest=name,
+            type=float,
+            metavar="N",
+            help=f"{help_} (default: {default:g})",
         )
     parser.add_argument(
         "--unfiltered",
