@@ -159,7 +159,11 @@ def _made_up(label: str) -> list[float]:
         "Oldest payload": 900,
         **dict(zip(_GROUPS, (420, 260, 160, 60), strict=True)),
     }
-    constant = {"Custom metrics": 11, "The bridge's API key": 12, "The service account's access": 12}
+    constant = {
+        "Custom metrics": 11,
+        "The bridge's API key": 12,
+        "The service account's access": 12,
+    }
     rising = {"Misspelled tag": 300}
     for begin, value in constant.items():
         if label.startswith(begin):
@@ -213,7 +217,9 @@ def _chart(widget: dict[str, Any], series: list[Series]) -> str:
                 path += f"L{60 + inner} {height - 4}L60 {height - 4}Z"
                 parts.append(f'<path d="{path}" fill="{one.color}"/>')
             else:
-                parts.append(f'<path d="{path}" fill="none" stroke="{one.color}" stroke-width="2"/>')
+                parts.append(
+                    f'<path d="{path}" fill="none" stroke="{one.color}" stroke-width="2"/>'
+                )
         for one in lines if side == "left" else []:
             y = height - 4 - (height - 16) * one["value"] / top
             parts.append(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import collections
+import dataclasses
 import html
 import json
 import os
@@ -12,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from openreplay_cw_stack.commands.cost.alternatives import alternatives
+from openreplay_cw_stack.commands.cost.model import EVERYTHING, Counts, Traffic, monthly_cost, total
 from openreplay_cw_stack.infra.stack_settings import SETTINGS
 from openreplay_cw_stack.runtime.linked_line import LinkedLine
 from openreplay_cw_stack.tagging import Verdict, judge
@@ -25,6 +29,18 @@ EXAMPLES = re.findall(r"```python\n(.*?)```", TEXT, re.DOTALL)
 
 def section(title: str) -> str:
     return TEXT.split(f"## {title}\n")[1].split("\n## ")[0]
+
+
+def hold(marker: str, rows: list[str]) -> None:
+    """Compare the table below a marker, or write it with ``UPDATE_SNAPSHOTS=1``."""
+    table = "".join(f"{row}\n" for row in rows)
+    marked = rf"(<!-- {marker} -->\n\n)((?:\|.*\n)+)"
+    if os.environ.get("UPDATE_SNAPSHOTS"):
+        text = re.sub(marked, lambda found: found[1] + table, README.read_text())
+        README.write_text(text)
+    found = re.search(marked, README.read_text())
+    assert found is not None
+    assert found[2] == table
 
 
 @pytest.mark.parametrize("number", range(len(EXAMPLES)))
@@ -71,12 +87,7 @@ def test_the_command_and_what_it_prints() -> None:
 def test_the_table_of_options() -> None:
     rows = ["| option | default | what it is |", "|---|---|---|"]
     rows += [f"| `{key}` | {one.default} | {one.meaning} |" for key, one in SETTINGS.items()]
-    table = "\n".join(rows)
-    if os.environ.get("UPDATE_SNAPSHOTS"):
-        marked = r"(<!-- options -->\n).*?(\n\nThe construct's own)"
-        text = re.sub(marked, lambda m: f"{m[1]}\n{table}{m[2]}", TEXT, flags=re.DOTALL)
-        README.write_text(text)
-    assert table in README.read_text()
+    hold("options", rows)
 
 
 def test_the_table_of_verdicts() -> None:
@@ -90,6 +101,78 @@ def test_the_table_of_outputs() -> None:
     named = set(re.findall(r"`(\w+)`", re.sub(r"\|[^|]*\|\n", "|\n", section("Outputs"))))
     snapshot = json.loads((ROOT / "tests/infra/snapshots/default.json").read_text())
     assert named == set(snapshot["Outputs"])
+
+
+MILLION = 1e6
+SHAPES = {"sparse": 1, "usual": 20, "dense": 500}
+
+
+def test_the_table_of_what_a_million_lines_cost() -> None:
+    columns = {
+        "validator's requests": ("validator: requests",),
+        "its duration": ("validator: duration",),
+        "its metrics and log": ("validator: metrics and log", "validator: log kept"),
+        "linked lines": ("linked lines: written", "linked lines: kept"),
+    }
+    rows = [
+        f"| lines in a payload | filter | {' | '.join(columns)} | **in all** |",
+        "|---|---|" + "---:|" * (len(columns) + 1),
+    ]
+    for shape, lines in SHAPES.items():
+        for filtered in (True, False):
+            traffic = Traffic(tagged_lines=MILLION, lines_per_payload=lines, filtered=filtered)
+            items = [one for one in monthly_cost(traffic) if one.part == "lines"]
+            assert {one.name for one in items} == {name for of in columns.values() for name in of}
+            cells = [
+                f"{total(one for one in items if one.name in of):.2f}" for of in columns.values()
+            ]
+            how = "yes" if filtered else "without"
+            rows.append(
+                f"| {lines} ({shape}) | {how} | {' | '.join(cells)} | **{total(items):.2f}** |"
+            )
+    hold("cost of a million lines", rows)
+
+
+def fixed_part(counts: Counts) -> dict[str, float]:
+    """Dollars a month by what is paid for, while OpenReplay asks."""
+    bill = collections.defaultdict[str, float](float)
+    for item in monthly_cost(Traffic(), counts):
+        if item.part == "fixed":
+            bill[item.name.split(":")[0]] += item.dollars
+    return bill
+
+
+def test_the_table_of_what_a_month_costs_without_a_line() -> None:
+    columns = (
+        Counts(),
+        dataclasses.replace(Counts(), log_groups=12),
+        dataclasses.replace(EVERYTHING, log_groups=12, streams=1),
+    )
+    bills = [fixed_part(counts) for counts in columns]
+    rows = [
+        "| a month | one log group | 12 log groups | and everything on |",
+        "|---|---:|---:|---:|",
+    ]
+    rows += [
+        f"| {name} | {' | '.join(f'{bill[name]:.2f}' for bill in bills)} |" for name in bills[-1]
+    ]
+    sums = " | ".join(f"**{sum(bill.values()):.2f}**" for bill in bills)
+    hold("cost of a month", [*rows, f"| **in all** | {sums} |"])
+
+
+def test_the_table_of_other_ways() -> None:
+    counts = Counts(log_groups=12)
+    names = [one.name for one in alternatives(Traffic(), counts)]
+    rows = [
+        f"| tagged lines a month | this stack | {' | '.join(names)} |",
+        "|---:|" + "---:|" * (len(names) + 1),
+    ]
+    for millions in (1, 10, 100, 1000):
+        traffic = Traffic(tagged_lines=millions * MILLION)
+        ours = total(monthly_cost(traffic, counts))
+        others = " | ".join(f"{one.dollars:,.0f}" for one in alternatives(traffic, counts))
+        rows.append(f"| {millions:,} million | **{ours:,.0f}** | {others} |")
+    hold("cost of other ways", rows)
 
 
 def test_every_target_it_names_is_in_the_makefile() -> None:

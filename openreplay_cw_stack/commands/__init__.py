@@ -8,10 +8,15 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from openreplay_cw_stack.commands import check, judge, register
+from openreplay_cw_stack.commands import check, cost, judge, register
 from openreplay_cw_stack.commands.errors import CommandFailed
 
-COMMANDS: dict[str, Any] = {"check": check, "judge": judge, "register": register}
+COMMANDS: dict[str, Any] = {
+    "check": check,
+    "cost": cost,
+    "judge": judge,
+    "register": register,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

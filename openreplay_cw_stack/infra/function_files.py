@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-import ast
 import functools
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parents[1]
+_IMPORT = re.compile(
+    rf"^\s*(?:from|import)\s+({PACKAGE.name}[\w.]*)(?:\s+import\s+(\([^)]*\)|[^\n]*))?",
+    re.MULTILINE,
+)
 
 
 def files_of(module: str) -> list[str]:
@@ -44,15 +48,14 @@ def _path(name: str) -> str | None:
 
 @functools.cache
 def _imports(path: str) -> tuple[str, ...]:
-    return tuple(_names_imported(ast.parse((PACKAGE.parent / path).read_bytes())))
+    """The names of this package that a file imports, at its top or later.
+
+    Read as text: taking the files apart takes a tenth of a second more of every synth.
+    """
+    return tuple(_names_imported((PACKAGE.parent / path).read_text(encoding="utf-8")))
 
 
-def _names_imported(tree: ast.Module) -> Iterator[str]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom) and node.module:
-            names = [f"{node.module}.{alias.name}" for alias in node.names]
-        else:
-            continue
-        yield from (name for name in names if name.split(".")[0] == PACKAGE.name)
+def _names_imported(source: str) -> Iterator[str]:
+    for module, listed in _IMPORT.findall(source):
+        yield module
+        yield from (f"{module}.{name}" for name in re.findall(r"\w+", listed))

@@ -139,7 +139,8 @@ def encode_session(session: int) -> str:
 def encode_source(owner: str, group: str, stream: str) -> str:
     """The fields that all lines of a log stream share, as they stand in an encoded line."""
     document = {"owner": owner, "group": group, "stream": stream}
-    return json.dumps(document, ensure_ascii=False, separators=(",", ":"))[1:-1]
+    text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+    return text.encode("utf-8", "replace").decode("utf-8")[1:-1]
 
 
 _TEXTS = ("id", "owner", "group", "stream", "level", "message")

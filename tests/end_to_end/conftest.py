@@ -138,9 +138,9 @@ class Deployment:
 
 @pytest.fixture(scope="module")
 def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
-    """An emulator that repeats failed invocations at once; its log is kept."""
+    """An emulator that repeats failed invocations and rotations at once; its log is kept."""
     log = tmp_path_factory.mktemp("emulator") / "emulator.log"
-    quick = {"LAMBDA_ASYNC_RETRY_BASE_SECONDS": "0.1"}
+    quick = {"LAMBDA_ASYNC_RETRY_BASE_SECONDS": "0.1", "SECRET_ROTATION_RETRY_SECONDS": "0.5"}
     with Emulator(extra_environment=quick, log_path=log) as emulator:
         yield emulator
 

@@ -32,14 +32,6 @@ ROTATIONS = 20
 
 
 @pytest.fixture(scope="module")
-def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
-    log = tmp_path_factory.mktemp("emulator") / "emulator.log"
-    quick = {"LAMBDA_ASYNC_RETRY_BASE_SECONDS": "0.1", "SECRET_ROTATION_RETRY_SECONDS": "0.5"}
-    with Emulator(extra_environment=quick, log_path=log) as emulator:
-        yield emulator
-
-
-@pytest.fixture(scope="module")
 def openreplay() -> Iterator[OpenReplayServer]:
     with serving(OpenReplayServer(version=20)) as server:
         yield server

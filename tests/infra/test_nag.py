@@ -9,7 +9,7 @@ import cdk_nag
 import pytest
 from constructs import IConstruct
 
-from openreplay_cw_stack import BridgeEndpoint, OpenReplayCloudWatchStack, ServiceAccountAccess
+from openreplay_cw_stack import BridgeEndpoint, ServiceAccountAccess
 from tests.infra.conftest import (
     ENCRYPTION_KEY_ARN,
     EVERY_FUNCTION,
@@ -64,7 +64,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
 }
 
 
-def findings(stack: OpenReplayCloudWatchStack) -> set[tuple[str, str]]:
+def findings(stack: cdk.Stack) -> set[tuple[str, str]]:
     """Rule and path of every finding of every pack."""
     return {
         (violation.rule_name, resource.construct_path or "")

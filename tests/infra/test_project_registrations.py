@@ -20,6 +20,7 @@ from tests.infra.conftest import (
     template_of,
 )
 from tests.infra.test_key_rotation import statements
+from tests.infra.test_nag import findings
 
 ONE = {"openreplay_projects": [PROJECT]}
 POLLING = {**PROJECT, "project_id": 2, "cloud_watch": True, "force": True}
@@ -107,6 +108,23 @@ def test_in_a_vpc(stack: cdk.Stack) -> None:
     assert [("Registrationsopenreplayinternal1" in name) for name in inside] == [True]
     found = statements(template, "Registrationsopenreplayinternal1")
     assert "ec2:CreateNetworkInterface" in found["JoinTheVpc"]["Action"]
+
+
+def test_in_a_vpc_there_is_no_finding_either(stack: cdk.Stack) -> None:
+    vpc = ec2.Vpc.from_vpc_attributes(
+        stack,
+        "Vpc",
+        vpc_id="vpc-1",
+        availability_zones=["a", "b"],
+        private_subnet_ids=["subnet-1", "subnet-2"],
+    )
+    OpenReplayCloudWatch(
+        stack,
+        "OpenReplay",
+        new_log_groups=["/app/checkout"],
+        openreplay_projects=[a_project(stack, vpc=vpc)],
+    )
+    assert findings(stack) == set()
 
 
 def a_project(stack: cdk.Stack, **changes: Any) -> OpenReplayProject:

@@ -2,7 +2,8 @@
 
 AWS documentation, "Lambda rotation function": Secrets Manager calls createSecret, setSecret,
 testSecret and finishSecret one after the other, repeats a rotation that failed with the same
-token, and with ``RotateImmediately`` false calls testSecret alone, with a version without a value.
+token, and with ``RotateImmediately`` false calls testSecret alone, with a version that it removes
+again and that has no value, or the current one.
 So every step may come again, and may find what an earlier run has left.
 """
 
@@ -110,10 +111,11 @@ class Rotation:
         )
 
     def _test(self, token: str, state: SecretState) -> None:
+        current = self._value(state.version(CURRENT))
         value = self.secret.value(token)
-        if value is None:
+        if value is None or value.document == current.document:
             # Nothing is being made: the key that there is shows whether rotation could work.
-            value = replace(self._value(state.version(CURRENT)), created=0.0)
+            value = replace(current, created=0.0)
         if self.kind.is_key(value.document):
             self.kind.try_out(value.document, value.created)
             self.secret.tag(TESTED_AT_TAG, f"{self.clock():.3f}")

@@ -21,8 +21,8 @@ from openreplay_cw_stack.runtime.validator.subscription import LogEvent, Subscri
 from openreplay_cw_stack.tagging import ID_TAG_NAME, TOKEN_TAG_NAME, Reader, Verdict
 from openreplay_cw_stack.tagging.redaction import has_session_token
 
-MAX_SHORT_CHARACTERS = 150_000
-"""A longer message may need more than a log event's 1 MB, and have to be cut."""
+MAX_CHARACTERS = 250_000
+"""An encoded line that is longer may be more than a log event's 1 MB, and have to be cut."""
 
 
 @dataclass
@@ -71,23 +71,25 @@ def judge_lines(
     judged = JudgedLines()
     source = encode_source(subscription.owner, subscription.log_group, subscription.log_stream)
     known = known_tags.judged_with(token_secret)
-    in_short = policy.readers == _SEARCH_ALONE
-    linked, spliced, untagged = judged.linked, 0, 0
+    tokens_are_removed = policy.readers == _SEARCH_ALONE
+    linked, in_short, untagged = judged.linked, 0, 0
     for entry in entries:
         if not is_log_event(entry):
             judged.unreadable += 1
             continue
         message = entry["message"]
-        found = _only_tag(message, known, known_tags) if in_short else None
+        found = _only_tag(message, known, known_tags) if tokens_are_removed else None
         if found is not None:
             tag, text = found
-            judged.expired += tag.expires_ms <= now_ms
-            linked.append(
-                f'{tag.line_begins}{entry["timestamp"]},"id":{_encoded(entry["id"])},{source},"level":"'
-                f'{level_of(text)}","message":{_encoded(tag.message_begins + text)}}}'
+            line = (
+                f'{tag.line_begins}{entry["timestamp"]},"id":{_encoded(entry["id"])},{source},'
+                f'"level":"{level_of(text)}","message":{_encoded(tag.message_begins + text)}}}'
             )
-            spliced += 1
-            continue
+            if len(line) <= MAX_CHARACTERS:
+                linked.append(line)
+                in_short += 1
+                judged.expired += tag.expires_ms <= now_ms
+                continue
         if "replay" not in message.lower():
             untagged += 1
             continue
@@ -102,7 +104,7 @@ def judge_lines(
         judged.expired += whole.expired
         if whole.linked is not None:
             linked.append(whole.linked)
-    judged.verdicts.update({Verdict.LINKABLE: spliced, Verdict.UNTAGGED: untagged})
+    judged.verdicts.update({Verdict.LINKABLE: in_short, Verdict.UNTAGGED: untagged})
     return judged
 
 
@@ -114,7 +116,7 @@ def _only_tag(
     None where the line has to be looked at.
     """
     start = message.find(_BEGIN)
-    if start < 0 or len(message) > MAX_SHORT_CHARACTERS:
+    if start < 0 or len(message) > MAX_CHARACTERS:
         return None
     end = message.find("]", start) + 1
     name = message[start:end]

@@ -199,4 +199,6 @@ def test_a_test_of_the_rotation_does_not_wait() -> None:
     deployment.secret.begin("throw-away")
     before = deployment.world.now
     deployment.rotation.step("testSecret", "throw-away")
+    deployment.secret.put("throw-away", deployment.secret.current())
+    deployment.rotation.step("testSecret", "throw-away")
     assert deployment.world.now - before < REFRESH

@@ -235,6 +235,20 @@ def test_messages_to_the_letter_of_the_conformance_set() -> None:
     check(as_cloudwatch_writes(*few))
 
 
+@pytest.mark.parametrize("name", ["\ud800", 'a"b', "é\n", "/app/checkout", "g" * 600])
+def test_any_source(name: str) -> None:
+    for changes in ({"logGroup": name}, {"logStream": name}, {"owner": name}):
+        text = json.dumps(a_document(f"{token_tag(GOOD)} a", **changes)).encode()
+        check(text)
+
+
+@pytest.mark.parametrize("identifier", ["", '"', "\ud800", "\x7f", "é", "5" * 260_000])
+def test_any_id(identifier: str) -> None:
+    document = a_document(f"{token_tag(GOOD)} a")
+    document["logEvents"][0]["id"] = identifier
+    check(json.dumps(document).encode())
+
+
 def in_short(*messages: str) -> JudgedLines:
     payload = read_payload(as_cloudwatch_writes(*messages))
     assert payload is not None
@@ -266,5 +280,5 @@ def test_known_tags_are_those_of_the_secret_and_not_too_many() -> None:
 
 
 def test_a_line_that_outgrows_an_event_is_left_to_be_cut() -> None:
-    judged = in_short(f"{token_tag(GOOD)} {'é' * 300_000}")
-    assert isinstance(judged.linked[0], LinkedLine)
+    for filler in ("é" * 300_000, "\0" * 60_000):
+        assert isinstance(in_short(f"{token_tag(GOOD)} {filler}").linked[0], LinkedLine)

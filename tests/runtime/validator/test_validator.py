@@ -98,6 +98,14 @@ def test_a_mixed_payload() -> None:
     assert run.metric("RejectedLines", LogGroup=LOG_GROUP) == 3
 
 
+def test_nothing_is_printed_for_a_line() -> None:
+    one, many = Run(), Run()
+    one.validate(an_event(a_document(f"{GOOD} error")))
+    many.validate(an_event(a_document(*[f"{GOOD} error"] * 300)))
+    assert len(one.printed) == len(many.printed)
+    assert sum(len(line) + 1 for line in many.printed) < 600
+
+
 def test_control_messages_do_nothing() -> None:
     run = Run()
     run.validate(an_event(CONTROL_MESSAGE))
