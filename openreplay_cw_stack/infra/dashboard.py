@@ -1,14 +1,15 @@
 """The dashboard: what became of the lines, what needs a person, what costs money.
 
 It is 24 columns wide. Green is what should be, orange and red what should not, blue and grey what
-only counts. Graphs by log group search for their metrics, so they follow log groups that are
-tracked later; of many, the 20 with the most lines are drawn. Zeroes are not published: where areas
-are stacked, gaps are drawn as zeroes.
+only counts; CloudWatch itself gives the log groups their colours. Graphs by log group search for
+their metrics, so they follow log groups that are tracked later; of many, the 20 with the most lines
+are drawn. Zeroes are not published: where areas are stacked, gaps are drawn as zeroes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 from typing import Any
 
 import aws_cdk as cdk
@@ -30,6 +31,7 @@ _WIDTH = 24
 _GREEN, _ORANGE, _RED = "#2ca02c", "#ff7f0e", "#d62728"
 _LIGHT_ORANGE, _BROWN, _PURPLE, _PINK = "#ffbb78", "#8c564b", "#9467bd", "#e377c2"
 _BLUE, _LIGHT_BLUE, _GREY = "#1f77b4", "#9ecae1", "#9a9a9a"
+_OTHERS = (_PURPLE, _BROWN, _PINK, _BLUE, _GREY)
 
 _VERDICTS = {
     Verdict.LINKABLE: ("Linkable", _GREEN),
@@ -192,27 +194,32 @@ def _delivery_rows(validator: TokenValidator, functions: Sequence[lambda_.IFunct
             cloudwatch.GraphWidget(
                 title="How late lines reach the validator",
                 left=[
-                    function.metric(
-                        "AsyncEventAge",
-                        statistic="Maximum",
+                    cloudwatch.MathExpression(
+                        expression="age / 60000",
+                        using_metrics={
+                            "age": function.metric("AsyncEventAge", statistic="Maximum")
+                        },
                         label="Oldest payload",
                         color=_BLUE,
                     )
                 ],
-                left_y_axis=_axis("milliseconds"),
+                left_y_axis=_axis("minutes"),
                 left_annotations=[
                     cloudwatch.HorizontalAnnotation(
-                        value=AGE_TOLERATED.to_milliseconds(), label="Alarm", color=_RED
+                        value=AGE_TOLERATED.to_minutes(), label="Alarm", color=_RED
                     )
                 ],
                 width=8,
             ),
             cloudwatch.GraphWidget(
-                title="Functions: errors and throttles",
+                title="Functions that fail, and the validator's throttles",
                 left=[
-                    function.metric_errors(label="Validator errors", color=_RED),
-                    function.metric_throttles(label="Validator throttles", color=_ORANGE),
-                    *(one.metric_errors(label=_named(one)) for one in functions),
+                    function.metric_errors(label="Validator", color=_RED),
+                    function.metric_throttles(label="Validator throttled", color=_ORANGE),
+                    *(
+                        one.metric_errors(label=_named(one), color=color)
+                        for one, color in zip(functions, cycle(_OTHERS))
+                    ),
                 ],
                 left_y_axis=_axis("invocations"),
                 width=8,
@@ -347,6 +354,7 @@ def _cost_rows(
                 ],
                 set_period_to_time_range=True,
                 width=8,
+                height=6,
             ),
         ],
     ]
@@ -367,11 +375,8 @@ def _axis(label: str) -> cloudwatch.YAxisProps:
 
 
 def _named(function: lambda_.IFunction) -> str:
-    """Where it stands in the integration: Bridge, Rotation, Registrations and the project."""
-    path = function.node.path.split("/")[:-1]
-    parts = [part for part in path if part in ("Bridge", "Rotation", "Registrations")]
-    after = path[path.index(parts[-1]) + 1 :] if parts else path[-1:]
-    return " ".join([*parts[-1:], *after, "errors"])
+    """After the construct that it is the heart of: Bridge, Rotation, a project's name."""
+    return function.node.path.split("/")[-2]
 
 
 def _stacked(
