@@ -83,9 +83,10 @@ class Alarms:
         self._add(
             "RejectedTags",
             _share_of_bad_tags(validator, bad),
-            f"More than {BAD_TAGS_TOLERATED_PERCENT} percent of the tags are misspelled or "
-            "malformed. Look on the dashboard which log group has rejected lines, run the judge "
-            "command on it, and mend the program that writes them",
+            f"More than {BAD_TAGS_TOLERATED_PERCENT} percent of the tags of 15 minutes, and at "
+            f"least {BAD_TAGS_AT_LEAST} of them, are misspelled or malformed. Look on the "
+            "dashboard which log group has rejected lines, run the judge command on it, and mend "
+            "the program that writes them",
             threshold=BAD_TAGS_TOLERATED_PERCENT,
             ends=True,
         )
@@ -171,7 +172,11 @@ class Alarms:
         )
 
     def watch_delivery(
-        self, log_group: logs.ILogGroup, subscription_filter: logs.SubscriptionFilter
+        self,
+        log_group: logs.ILogGroup,
+        subscription_filter: logs.SubscriptionFilter,
+        *,
+        destination_type: str = "Lambda",
     ) -> None:
         """Alarm where CloudWatch Logs fails to hand a log group's lines over, or is throttled.
 
@@ -179,6 +184,11 @@ class Alarms:
         CloudWatch metrics": both metrics have the dimensions LogGroupName, DestinationType and
         FilterName. The page does not give the values of DestinationType: ``Lambda`` was not
         verified against AWS.
+
+        Args:
+            log_group: whose lines are delivered.
+            subscription_filter: that delivers them.
+            destination_type: where to, as the dimension of that name has it.
         """
         if len(self._delivery_metrics) % METRICS_PER_ALARM == 0:
             self._delivery_metrics = []
@@ -192,7 +202,7 @@ class Alarms:
                 dimensions=[
                     cloudwatch.CfnAlarm.DimensionProperty(name=dimension, value=value)
                     for dimension, value in (
-                        ("DestinationType", "Lambda"),
+                        ("DestinationType", destination_type),
                         ("FilterName", _filter_name(subscription_filter)),
                         ("LogGroupName", log_group.log_group_name),
                     )

@@ -183,10 +183,19 @@ def test_an_alarm_that_is_tracked_later_is_on_the_dashboard() -> None:
     )
 
 
+def threshold_of(alarm: dict[str, Any]) -> str:
+    stats = metrics_of(alarm).values() if "Metrics" in alarm else [alarm]
+    (minutes,) = {one["Period"] // 60 for one in stats}
+    in_a_row = alarm["EvaluationPeriods"]
+    rows = f", {in_a_row} times in a row" if in_a_row > 1 else ""
+    return f"{alarm['Threshold']:,} in {minutes} minutes{rows}"
+
+
 def test_the_readme_says_what_to_do_about_each() -> None:
-    rows = ["| alarm | what has happened, and what to do |", "|---|---|"]
+    rows = ["| alarm | goes off above | what has happened, and what to do |", "|---|---|---|"]
     rows += [
-        f"| `{name}` | {html.escape(alarm['AlarmDescription'], quote=False)}. |"
+        f"| `{name}` | {threshold_of(alarm)} "
+        f"| {html.escape(alarm['AlarmDescription'], quote=False)}. |"
         for name, alarm in every_alarm().items()
     ]
     table = "\n".join(rows)
