@@ -266,7 +266,9 @@ def resources(namespace: str, **properties: Any) -> dict[str, Any]:
         "Alarm": {
             "Type": "AWS::CloudWatch::Alarm",
             "Properties": {
-                "Metrics": json.loads(json.dumps(ratio(namespace)).replace("60", '"60"')),
+                "Metrics": json.loads(
+                    json.dumps(ratio(namespace)).replace('"Period": 60', '"Period": "60"')
+                ),
                 "EvaluationPeriods": 1,
                 "ComparisonOperator": "GreaterThanThreshold",
                 "Threshold": 10,
