@@ -45,7 +45,8 @@ AGE_TOLERATED = cdk.Duration.minutes(10)
 REJECTING_VERDICTS = tuple(
     verdict for verdict in Verdict if verdict not in (Verdict.LINKABLE, Verdict.UNTAGGED)
 )
-_ONLY_WITH_TOKEN_SECRET = (Verdict.BAD_SIGNATURE, Verdict.UNSIGNED)
+ONLY_WITH_TOKEN_SECRET = (Verdict.BAD_SIGNATURE, Verdict.UNSIGNED)
+"""The verdicts that need a signature check."""
 _DELIVERY_METRICS = ("DeliveryErrors", "DeliveryThrottling")
 _GROUPS_PER_ALARM = METRICS_PER_ALARM // len(_DELIVERY_METRICS)
 
@@ -93,7 +94,7 @@ class Alarms:
         rejecting = [
             verdict
             for verdict in REJECTING_VERDICTS
-            if checks_signatures or verdict not in _ONLY_WITH_TOKEN_SECRET
+            if checks_signatures or verdict not in ONLY_WITH_TOKEN_SECRET
         ]
         self._add(
             "LinkedLinesStopped",

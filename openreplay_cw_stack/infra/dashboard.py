@@ -18,7 +18,7 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct
 
-from openreplay_cw_stack.infra.alarms import AGE_TOLERATED, Alarms
+from openreplay_cw_stack.infra.alarms import AGE_TOLERATED, ONLY_WITH_TOKEN_SECRET, Alarms
 from openreplay_cw_stack.infra.key_rotation import KeyRotation
 from openreplay_cw_stack.infra.session_search_bridge import SessionSearchBridge
 from openreplay_cw_stack.infra.token_validator import TokenValidator
@@ -59,6 +59,7 @@ def dashboard_of(
     alarms: Alarms,
     validator: TokenValidator,
     linked_log_group: logs.ILogGroup,
+    checks_signatures: bool,
     detailed_metrics: bool,
     bridge: SessionSearchBridge | None,
     rotation: KeyRotation | None,
@@ -71,6 +72,7 @@ def dashboard_of(
         alarms: whose state is shown, also of those that are added later.
         validator: whose lines are counted.
         linked_log_group: what it writes to.
+        checks_signatures: whether it has a token secret; two verdicts need one.
         detailed_metrics: whether it publishes lines by log group and verdict.
         bridge: whose answers are counted.
         rotation: of whose keys the age is shown.
@@ -85,7 +87,7 @@ def dashboard_of(
     )
     dashboard.add_widgets(_AlarmStates(alarms))
     rows = [
-        *_line_rows(validator, detailed_metrics),
+        *_line_rows(validator, checks_signatures, detailed_metrics),
         *_delivery_rows(validator, functions),
         *(_bridge_rows(bridge) if bridge else []),
         *(_key_rows(rotation) if rotation else []),
@@ -121,13 +123,17 @@ class _AlarmStates(cloudwatch.ConcreteWidget):
         ]
 
 
-def _line_rows(validator: TokenValidator, detailed_metrics: bool) -> list[_Row]:
-    verdicts = {
-        str(verdict): (
-            validator.metric_lines(verdict),
-            *described,
-        )
+def _line_rows(
+    validator: TokenValidator, checks_signatures: bool, detailed_metrics: bool
+) -> list[_Row]:
+    described = {
+        verdict: described
         for verdict, described in _VERDICTS.items()
+        if checks_signatures or verdict not in ONLY_WITH_TOKEN_SECRET
+    }
+    verdicts = {
+        str(verdict): (validator.metric_lines(verdict), label, color)
+        for verdict, (label, color) in described.items()
     }
     rows: list[_Row] = [
         [
@@ -150,7 +156,7 @@ def _line_rows(validator: TokenValidator, detailed_metrics: bool) -> list[_Row]:
                 title="Lines in the time shown",
                 metrics=[
                     validator.metric_lines(verdict, label=label, color=color)
-                    for verdict, (label, color) in _VERDICTS.items()
+                    for verdict, (label, color) in described.items()
                 ],
                 set_period_to_time_range=True,
                 width=8,

@@ -87,6 +87,7 @@ class Monitoring(Construct):
                 alarms=self._alarms,
                 validator=validator,
                 linked_log_group=linked_log_group,
+                checks_signatures=checks_signatures,
                 detailed_metrics=detailed_metrics,
                 bridge=bridge,
                 rotation=rotation,

@@ -86,14 +86,21 @@ def test_graphs_have_titles_labels_and_axes(shape: str) -> None:
             assert {side for side, axis in graph["yAxis"].items() if axis["label"]} == sides
 
 
-def test_verdicts_have_the_colours_of_their_meaning() -> None:
-    (graph,) = [one for one in graphs_of("default") if one["title"] == "Lines by verdict"]
+def colors_of_verdicts(shape: str) -> dict[str, str]:
+    (graph,) = [one for one in graphs_of(shape) if one["title"] == "Lines by verdict"]
     shown = [row[-1] for row in graph["metrics"] if row[-1].get("visible") is not False]
-    colors = {one["label"]: one["color"] for one in shown}
+    return {one["label"]: one["color"] for one in shown}
+
+
+def test_verdicts_have_the_colours_of_their_meaning() -> None:
+    colors = colors_of_verdicts("everything")
     assert len(set(colors.values())) == len(colors) == len(Verdict)
     assert colors["Linkable"] == "#2ca02c"
     assert colors["Misspelled tag"] == "#ff7f0e"
     assert colors["Malformed token"] == "#d62728"
+    # Without a token secret no signature is checked.
+    unchecked = colors_of_verdicts("default")
+    assert colors.keys() - unchecked.keys() == {"Bad signature", "Unsigned"}
 
 
 def test_log_groups_are_searched_for_and_only_the_first_are_drawn() -> None:
