@@ -66,6 +66,7 @@ class Monitoring(Construct):
         self.topic: sns.ITopic = topic or self._own_topic(encryption_key)
         self.alarms: dict[str, cloudwatch.Alarm] = {}
         self._add_alarms(checks_signatures)
+        self._add_redelivery_alarms()
         if bridge is not None:
             self._add_bridge_alarms(bridge)
         if rotation is not None:
@@ -108,7 +109,7 @@ class Monitoring(Construct):
             validator.dead_letter_queue.metric_approximate_number_of_messages_visible(
                 statistic="Maximum"
             ),
-            "Lambda gave up on subscription payloads; they wait in the dead-letter queue. See "
+            "Payloads or parked lines were given up on; they wait in the dead-letter queue. See "
             "Troubleshooting in the README of openreplay-cw-stack",
         )
         self._alarm(
@@ -127,6 +128,38 @@ class Monitoring(Construct):
                 validator.metric(names.UNCHECKED_SIGNATURES),
                 "The token secret cannot be read: lines are linked without a signature check",
             )
+
+    def _add_redelivery_alarms(self) -> None:
+        """Lines that have waited for a quarter of an hour, and a redelivery that fails.
+
+        The age of the oldest message says nothing here: SQS leaves messages out of it that were
+        received more than three times (Amazon SQS Developer Guide, "Available CloudWatch metrics
+        for Amazon SQS"). A message that waits for its next attempt is not visible.
+        """
+        redelivery = self._validator.redelivery
+        waiting = {
+            "visible": redelivery.queue.metric_approximate_number_of_messages_visible(),
+            "hidden": redelivery.queue.metric_approximate_number_of_messages_not_visible(),
+        }
+        self._alarm(
+            "ParkedLines",
+            cloudwatch.MathExpression(
+                expression="visible + hidden",
+                using_metrics={
+                    name: metric.with_(statistic="Minimum") for name, metric in waiting.items()
+                },
+                label="Messages of parked lines",
+            ),
+            "CloudWatch Logs has not taken parked lines for a quarter of an hour; the redelivery's "
+            "log group says why. They wait for a day",
+            periods=3,
+        )
+        self._alarm(
+            "RedeliveryErrors",
+            redelivery.function.metric_errors(),
+            "The redelivery of parked lines failed; its log group says why. They wait in their "
+            "queue",
+        )
 
     def _add_bridge_alarms(self, bridge: SessionSearchBridge) -> None:
         self._alarm(
@@ -169,7 +202,13 @@ class Monitoring(Construct):
         )
 
     def _alarm(
-        self, name: str, metric: cloudwatch.IMetric, description: str, *, threshold: int = 0
+        self,
+        name: str,
+        metric: cloudwatch.IMetric,
+        description: str,
+        *,
+        threshold: int = 0,
+        periods: int = 1,
     ) -> None:
         alarm = cloudwatch.Alarm(
             self,
@@ -177,7 +216,7 @@ class Monitoring(Construct):
             metric=metric,
             threshold=threshold,
             comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
-            evaluation_periods=1,
+            evaluation_periods=periods,
             treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
             alarm_description=description,
         )

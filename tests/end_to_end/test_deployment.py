@@ -158,7 +158,9 @@ class TestServiceAccount:
 
 def function_name(deployment: Deployment) -> str:
     functions = deployment.aws.client("lambda").list_functions()["Functions"]
-    (name,) = [one["FunctionName"] for one in functions if "Validator" in one["FunctionName"]]
+    (name,) = [
+        one["FunctionName"] for one in functions if "ValidatorFunction" in one["FunctionName"]
+    ]
     return str(name)
 
 
