@@ -8,10 +8,15 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from openreplay_cw_stack.commands import check, judge, register
+from openreplay_cw_stack.commands import check, judge, register, replay
 from openreplay_cw_stack.commands.errors import CommandFailed
 
-COMMANDS: dict[str, Any] = {"check": check, "judge": judge, "register": register}
+COMMANDS: dict[str, Any] = {
+    "check": check,
+    "judge": judge,
+    "register": register,
+    "replay": replay,
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
