@@ -17,6 +17,7 @@ from typing import Any
 from openreplay_cw_stack.runtime.aws_calls import aws_client, error_code
 
 ATTEMPTS = 5
+BOTO3_ATTEMPTS = 3
 CONNECT_TIMEOUT_SECONDS = 3
 READ_TIMEOUT_SECONDS = 10
 LONGEST_PAUSE_SECONDS = 20
@@ -53,7 +54,8 @@ def logs_client(environment: Mapping[str, str] = os.environ) -> Any:
     if not region or not has_keys or any(map(environment.get, _SETTINGS_FOR_BOTO3)):
         return aws_client(
             "logs",
-            attempts=ATTEMPTS,
+            # Its time cannot be bounded otherwise.
+            attempts=BOTO3_ATTEMPTS,
             read_timeout=READ_TIMEOUT_SECONDS,
             connect_timeout=CONNECT_TIMEOUT_SECONDS,
         )
