@@ -74,7 +74,7 @@ class Story:
 
     def hand_over(self, log_group: str, timestamps: list[int], *, times: int = 1) -> None:
         """Invoke the validator as CloudWatch Logs would, with events of one's own."""
-        events = [
+        events: list[dict[str, Any]] = [
             {
                 "id": uuid.uuid4().hex,
                 "timestamp": stamp,
