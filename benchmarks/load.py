@@ -327,10 +327,7 @@ def _validators(aws: Emulator) -> list[Path]:
             environment = (process / "environ").read_bytes()
         except OSError:
             continue
-        if (
-            b"\0OWN_LOG_GROUP=" in environment
-            and f"\0GATEWAY_PORT={port}\0".encode() in environment
-        ):
+        if all(mark in environment for mark in marks):
             found.append(process)
     return found
 
