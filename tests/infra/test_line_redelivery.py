@@ -90,6 +90,39 @@ def test_a_key_of_your_own_encrypts_and_may_be_used() -> None:
     assert statements(template)["UseTheKey"]["Resource"] == ENCRYPTION_KEY_ARN
 
 
+class TestAlarms:
+    def test_lines_that_have_waited_for_a_quarter_of_an_hour(
+        self, template: assertions.Template
+    ) -> None:
+        """Messages that wait for their next attempt are hidden, and count as well."""
+        alarm = only(template, "AWS::CloudWatch::Alarm", "MonitoringParkedLines")
+        total, *parts = alarm["Metrics"]
+        assert total["Expression"] == "visible + hidden"
+        stats = {one["Id"]: one["MetricStat"] for one in parts}
+        assert {name: one["Metric"]["MetricName"] for name, one in stats.items()} == {
+            "visible": "ApproximateNumberOfMessagesVisible",
+            "hidden": "ApproximateNumberOfMessagesNotVisible",
+        }
+        assert {(one["Period"], one["Stat"]) for one in stats.values()} == {(300, "Minimum")}
+        parked = queue_named(template, "ParkedLines")
+        for one in stats.values():
+            (dimension,) = one["Metric"]["Dimensions"]
+            assert dimension["Value"] == {"Fn::GetAtt": [parked, "QueueName"]}
+        assert (alarm["EvaluationPeriods"], alarm["Threshold"]) == (3, 0)
+        assert alarm["ComparisonOperator"] == "GreaterThanThreshold"
+        assert alarm["AlarmActions"]
+
+    def test_errors_of_the_function(self, template: assertions.Template) -> None:
+        alarm = only(template, "AWS::CloudWatch::Alarm", "RedeliveryErrors")
+        (function,) = [
+            one
+            for one in resources(template, "AWS::Lambda::Function")
+            if "RedeliveryFunction" in one
+        ]
+        assert alarm["MetricName"] == "Errors"
+        assert alarm["Dimensions"] == [{"Name": "FunctionName", "Value": {"Ref": function}}]
+
+
 class TestItsOwnLogGroup:
     def test_it_cannot_be_tracked(self, stack: cdk.Stack) -> None:
         integration = OpenReplayCloudWatch(stack, "OpenReplay", service_account=False)
