@@ -88,7 +88,6 @@ def configure(
         del environment[name]
     environment.update(
         {
-            "AWS_CONFIG_FILE": os.devnull,
             "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "AUTH": "false",
@@ -96,6 +95,9 @@ def configure(
             # MiniStack removes containers it takes for leftovers: keep it away from Docker.
             "DOCKER_HOST": f"unix://{temporary}/no-docker.sock",
             "GATEWAY_PORT": str(port),
+            # Without the host's AWS configuration; AWS_CONFIG_FILE would be seen by functions,
+            # and Lambda sets none.
+            "HOME": str(temporary),
             "IOT_MTLS_ENABLED": "0",
             "LAMBDA_EXECUTOR": "local",
             "MINISTACK_AUTOCREATE_AWS_MANAGED": "1",

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from openreplay_cw_stack.commands import check, cost, judge, register
+from openreplay_cw_stack.commands import check, cost, judge, register, replay
 from openreplay_cw_stack.commands.errors import CommandFailed
 
 COMMANDS: dict[str, Any] = {
@@ -16,6 +16,7 @@ COMMANDS: dict[str, Any] = {
     "cost": cost,
     "judge": judge,
     "register": register,
+    "replay": replay,
 }
 
 

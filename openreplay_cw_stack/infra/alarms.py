@@ -128,9 +128,9 @@ class Alarms:
             validator.dead_letter_queue.metric_approximate_number_of_messages_visible(
                 statistic="Maximum"
             ),
-            "Lambda gave up on subscription payloads, which wait in the dead-letter queue for 14 "
-            "days. Mend what the error in each and the validator's log group name; Troubleshooting "
-            "in the README of openreplay-cw-stack says more",
+            "Payloads or parked lines were given up on, and wait in the dead-letter queue for 14 "
+            "days. Mend what the error in each and the validator's log group name, and put them "
+            "back with the replay command",
             ends=True,
         )
         self._add(
@@ -170,6 +170,33 @@ class Alarms:
             "Lambda could not put a payload into the dead-letter queue: its lines are lost, unless "
             "they still stand in the tracked log group. See whether the queue is there and whether "
             "the validator's role may send to it",
+        )
+
+    def watch_redelivery(self, validator: TokenValidator) -> None:
+        """An alarm on lines that CloudWatch Logs has not taken for a quarter of an hour.
+
+        The age of the oldest message says nothing here: SQS leaves messages out of it that were
+        received more than three times (Amazon SQS Developer Guide, "Available CloudWatch metrics
+        for Amazon SQS"). A message that waits for its next attempt is not visible.
+        """
+        queue = validator.redelivery.queue
+        waiting = {
+            "visible": queue.metric_approximate_number_of_messages_visible(statistic="Minimum"),
+            "hidden": queue.metric_approximate_number_of_messages_not_visible(statistic="Minimum"),
+        }
+        self._add(
+            "ParkedLines",
+            cloudwatch.MathExpression(
+                expression="SUM([visible, hidden])",
+                using_metrics=waiting,
+                label="Messages of parked lines",
+                period=cdk.Duration.minutes(5),
+            ),
+            "CloudWatch Logs has not taken parked lines for a quarter of an hour, and they wait "
+            "for a day. The redelivery's log group says why: give it back the linked log group, or "
+            "the permission to write there",
+            periods=3,
+            ends=True,
         )
 
     def watch_delivery(
@@ -302,8 +329,9 @@ class Alarms:
                     label="Failed invocations",
                     period=cdk.Duration.minutes(5),
                 ),
-                "A function other than the validator failed or timed out: the bridge, the "
-                "rotation, or a registration. The dashboard says which, and its log group why",
+                "A function other than the validator failed or timed out: the redelivery, the "
+                "bridge, the rotation, or a registration. The dashboard says which, and its log "
+                "group why",
                 ends=True,
             )
 

@@ -190,11 +190,15 @@ def _delivery_rows(validator: TokenValidator, functions: Sequence[lambda_.IFunct
                     validator.metric(names.DROPPED_LINES, label="Lines dropped", color=_RED),
                     validator.dead_letter_queue.metric_approximate_number_of_messages_visible(
                         statistic="Maximum",
-                        label="Dead letters (payloads)",
-                        color=_ORANGE,
+                        label="Dead letters (messages)",
+                        color=_PURPLE,
+                    ),
+                    validator.metric(names.PARKED_LINES, label="Lines parked", color=_ORANGE),
+                    validator.metric(
+                        names.REDELIVERED_LINES, label="Lines redelivered", color=_GREEN
                     ),
                 ],
-                left_y_axis=_axis("lines, payloads"),
+                left_y_axis=_axis("lines, messages"),
                 width=8,
             ),
             cloudwatch.GraphWidget(

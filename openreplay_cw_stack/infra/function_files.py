@@ -1,11 +1,16 @@
-"""Which files a Lambda function of ours is deployed with: its module, and what that imports."""
+"""The files that a Lambda function of ours is deployed with: its module, and what that imports."""
 
 from __future__ import annotations
 
+import ast
+import atexit
 import functools
 import re
+import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeGuard
 
 PACKAGE = Path(__file__).resolve().parents[1]
 _IMPORT = re.compile(
@@ -30,6 +35,41 @@ def files_of(module: str) -> list[str]:
                 # What the package itself imports are the constructs, when they are asked for.
                 waiting += [] if name == PACKAGE.name else _imports(path)
     return sorted(found)
+
+
+@functools.cache
+def staged_files(module: str) -> Path:
+    """A folder with the files that a module needs, without docstrings, while this process runs.
+
+    Args:
+        module: its whole name.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="function-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    for name in files_of(module):
+        place = folder / name
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.write_bytes(without_docstrings((PACKAGE.parent / name).read_bytes()))
+    return folder
+
+
+def without_docstrings(source: bytes) -> bytes:
+    """A module with empty texts for docstrings; every other statement stays in its line."""
+    lines = source.split(b"\n")
+    for node in ast.walk(ast.parse(source)):
+        if not _is_text(node) or node.end_lineno is None:
+            continue
+        first, last = node.lineno - 1, node.end_lineno - 1
+        before, after = lines[first][: node.col_offset], lines[last][node.end_col_offset :]
+        lines[first : last + 1] = [before + b'""' + after, *[b""] * (last - first)]
+    return b"\n".join(lines)
+
+
+def _is_text(node: ast.AST) -> TypeGuard[ast.Expr]:
+    """Whether a statement is nothing but a text."""
+    if not isinstance(node, ast.Expr) or not isinstance(node.value, ast.Constant):
+        return False
+    return isinstance(node.value.value, str)
 
 
 def _with_parents(name: str) -> list[str]:

@@ -1,9 +1,8 @@
-"""What our Lambda functions have in common: code without a build step, a role, a log group."""
+"""What our Lambda functions have in common: code, a role, a log group."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from pathlib import PurePosixPath
 
 import aws_cdk as cdk
 from aws_cdk import aws_ec2 as ec2
@@ -21,7 +20,7 @@ from openreplay_cw_stack.infra.acknowledgements import (
     acknowledge_streams_of,
     in_packs,
 )
-from openreplay_cw_stack.infra.function_files import PACKAGE, files_of
+from openreplay_cw_stack.infra.function_files import PACKAGE, staged_files
 from openreplay_cw_stack.infra.log_groups import arn_for_policies
 
 RUNTIME = lambda_.Runtime.PYTHON_3_14
@@ -37,18 +36,13 @@ def function_code(module: str) -> lambda_.Code:
     """What a function is deployed with: the module of its handler, and what that imports.
 
     The same files and the same hash from a checkout and from an installed package. Handler names
-    are the import names used everywhere else.
+    are the import names used everywhere else, and so are the lines in a traceback; docstrings,
+    half of what the files have, are left out.
 
     Args:
         module: the module's whole name.
     """
-    files = files_of(module)
-    folders = sorted({str(parent) for path in files for parent in PurePosixPath(path).parents})
-    kept = [f"!/{path}" for path in [*folders[1:], *files]]
-    inside = [f"/{folder}/*" for folder in folders[1:]]
-    return lambda_.Code.from_asset(
-        str(PACKAGE.parent), ignore_mode=cdk.IgnoreMode.GIT, exclude=["/*", *inside, *kept]
-    )
+    return lambda_.Code.from_asset(str(staged_files(module)))
 
 
 def own_log_group(

@@ -69,7 +69,8 @@ class Monitoring(Construct):
         self._alarms = Alarms(self, self.topic)
         self._alarms.watch_lines(validator, checks_signatures=checks_signatures)
         self._alarms.watch_validator(validator)
-        functions: list[lambda_.IFunction] = []
+        self._alarms.watch_redelivery(validator)
+        functions: list[lambda_.IFunction] = [validator.redelivery.function]
         if bridge is not None:
             self._alarms.watch_bridge(bridge)
             functions.append(bridge.function)

@@ -12,7 +12,6 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_destinations as lambda_destinations
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_secretsmanager as secretsmanager
-from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from openreplay_cw_stack.infra.acknowledgements import acknowledge, in_packs
@@ -21,6 +20,7 @@ from openreplay_cw_stack.infra.lambda_function import (
     lambda_function,
     own_log_group,
 )
+from openreplay_cw_stack.infra.line_redelivery import LineRedelivery, encrypted_queue
 from openreplay_cw_stack.infra.log_groups import arn_for_policies
 from openreplay_cw_stack.infra.metrics import deployment_name, metric_of
 from openreplay_cw_stack.infra.secrets import arn_to_read
@@ -35,7 +35,9 @@ class TokenValidator(Construct):
     Attributes:
         function: the Lambda function.
         log_group: the function's own log group. It never holds a line's content.
-        dead_letter_queue: payloads that Lambda gave up on, after two retries or six hours.
+        redelivery: keeps the lines that CloudWatch Logs does not take, and writes them later.
+        dead_letter_queue: payloads that Lambda gave up on, after two retries or six hours, and
+            parked lines that the redelivery could not write for a day.
         deployment: the value of the metric dimension ``Deployment``.
     """
 
@@ -56,7 +58,7 @@ class TokenValidator(Construct):
         deployment: str | None = None,
         encryption_key: kms.IKey | None = None,
     ) -> None:
-        """Create the function with its role, log group and dead-letter queue.
+        """Create the function with its role, log group, dead-letter queue and redelivery.
 
         Args:
             scope: the parent construct.
@@ -76,7 +78,7 @@ class TokenValidator(Construct):
                 for each pair that occurs.
             deployment: the value of the metric dimension of that name; default: generated from
                 the construct's path.
-            encryption_key: encrypts the queue and the function's own log group; default: keys
+            encryption_key: encrypts the queues and the functions' own log groups; default: keys
                 owned by AWS.
 
         Raises:
@@ -87,11 +89,21 @@ class TokenValidator(Construct):
         super().__init__(scope, construct_id)
         self.deployment = deployment or deployment_name(self)
         self.log_group = own_log_group(self, own_log_retention, encryption_key)
-        self.dead_letter_queue = self._queue(encryption_key)
+        self.dead_letter_queue = encrypted_queue(self, "DeadLetterQueue", encryption_key)
+        self.redelivery = LineRedelivery(
+            self,
+            "Redelivery",
+            linked_log_group=linked_log_group,
+            dead_letter_queue=self.dead_letter_queue,
+            deployment=self.deployment,
+            own_log_retention=own_log_retention,
+            encryption_key=encryption_key,
+        )
         environment = {
             "DEPLOYMENT": self.deployment,
             "LINKED_LOG_GROUP": linked_log_group.log_group_name,
             "OWN_LOG_GROUP": self.log_group.log_group_name,
+            "PARKED_LINES_QUEUE": self.redelivery.queue.queue_url,
             "READERS": ",".join(sorted(map(str, set(readers)))),
         }
         if token_secret is not None:
@@ -127,6 +139,9 @@ class TokenValidator(Construct):
         loop = "it would be fed its own output for ever"
         self._subscriptions.refuse(linked_log_group, f"it is the linked log group, and {loop}")
         self._subscriptions.refuse(self.log_group, f"it is the validator's own, and {loop}")
+        self._subscriptions.refuse(
+            self.redelivery.log_group, "it is the redelivery's own, and holds no lines of yours"
+        )
         self._acknowledge()
 
     @property
@@ -178,17 +193,6 @@ class TokenValidator(Construct):
             self.deployment, metric_name, dimensions, period=period, label=label, color=color
         )
 
-    def _queue(self, encryption_key: kms.IKey | None) -> sqs.Queue:
-        encryption = sqs.QueueEncryption.KMS if encryption_key else sqs.QueueEncryption.SQS_MANAGED
-        return sqs.Queue(
-            self,
-            "DeadLetterQueue",
-            encryption=encryption,
-            encryption_master_key=encryption_key,
-            enforce_ssl=True,
-            retention_period=cdk.Duration.days(14),
-        )
-
     def _statements(
         self,
         linked_log_group: logs.ILogGroup,
@@ -205,6 +209,11 @@ class TokenValidator(Construct):
                 sid="ParkWhatLambdaGaveUpOn",
                 actions=["sqs:SendMessage"],
                 resources=[self.dead_letter_queue.queue_arn],
+            ),
+            iam.PolicyStatement(
+                sid="ParkLines",
+                actions=["sqs:SendMessage"],
+                resources=[self.redelivery.queue.queue_arn],
             ),
         ]
         keys = [encryption_key]
@@ -235,10 +244,7 @@ class TokenValidator(Construct):
         )
         acknowledge(
             self.dead_letter_queue,
-            {
-                **in_packs("SQS3", is_dead_letter_queue, ["AwsSolutions"]),
-                **in_packs("SQSRedrivePolicy", is_dead_letter_queue, ["Serverless"]),
-            },
+            in_packs("SQSRedrivePolicy", is_dead_letter_queue, ["Serverless"]),
         )
         has_destination = (
             "What Lambda gives up on goes to an on-failure destination, which holds the error as "

@@ -164,14 +164,15 @@ def test_clients_and_functions_do_not_depend_on_the_host(
 import boto3, os, sys
 def handler(event, context):
     arn = boto3.client("sts").get_caller_identity()["Arn"]
-    return [arn, sys.path, os.environ.get("AWS_PROFILE"), os.environ.get("PYTHONPATH")]
+    names = ("AWS_PROFILE", "AWS_CONFIG_FILE", "PYTHONPATH")
+    return [arn, sys.path, [os.environ.get(name) for name in names]]
 """
     with Emulator() as aws:
         assert aws.client("sts").get_caller_identity()["Account"] == ACCOUNT
         answer = aws.client("lambda").invoke(FunctionName=create_function(aws, source))
-        arn, path, profile, python_path = json.load(answer["Payload"])
+        arn, path, settings = json.load(answer["Payload"])
     assert arn == f"arn:aws:iam::{ACCOUNT}:root"
-    assert (profile, python_path) == (None, None)
+    assert settings == [None, None, None]
     assert str(ROOT) not in path
 
 

@@ -138,6 +138,11 @@ class Watch:
         url = self.deployment.outputs["DeadLetterQueueUrl"]
         return "AWS/SQS", {"QueueName": url.rpartition("/")[2]}
 
+    def of_parked_lines(self) -> tuple[str, dict[str, str]]:
+        urls = self.aws.client("sqs").list_queues()["QueueUrls"]
+        (name,) = [one.rpartition("/")[2] for one in urls if "ParkedLines" in one]
+        return "AWS/SQS", {"QueueName": name}
+
     def publish(
         self, where: tuple[str, dict[str, str]], name: str, value: float, *, ago: float = 0
     ) -> None:
@@ -368,6 +373,9 @@ CASES = {
     "ValidatorErrors": Case(the_validator_dies_at_every_line, the_validator_lives),
     "DroppedPayloads": Case(the_validator_dies_at_every_line, dropped_payloads_over),
     "DeadLetters": published(Watch.of_queue, "ApproximateNumberOfMessagesVisible", 1),
+    "ParkedLines": published(
+        Watch.of_parked_lines, "ApproximateNumberOfMessagesNotVisible", 1, periods=3
+    ),
     "ValidatorThrottles": published(of_validator, "Throttles", 1, periods=3),
     "PayloadAge": Case(
         lambda watch: watch.publish(of_validator(watch), "AsyncEventAge", 600_001),

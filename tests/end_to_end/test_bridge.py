@@ -110,7 +110,7 @@ def test_every_linkable_line_of_a_session_is_in_its_answer_once_and_no_other(
     (validator,) = [
         one["FunctionName"]
         for one in functions.list_functions()["Functions"]
-        if "Validator" in one["FunctionName"]
+        if "ValidatorFunction" in one["FunctionName"]
     ]
     event = json.dumps({"awslogs": {"data": encode(json.dumps(payload).encode())}})
     for _ in range(2):

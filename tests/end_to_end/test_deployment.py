@@ -158,7 +158,9 @@ class TestServiceAccount:
 
 def function_name(deployment: Deployment) -> str:
     functions = deployment.aws.client("lambda").list_functions()["Functions"]
-    (name,) = [one["FunctionName"] for one in functions if "Validator" in one["FunctionName"]]
+    (name,) = [
+        one["FunctionName"] for one in functions if "ValidatorFunction" in one["FunctionName"]
+    ]
     return str(name)
 
 
@@ -177,14 +179,17 @@ class TestPayloads:
 def test_what_lambda_gives_up_on_is_kept_and_nothing_of_it_is_logged(
     deployment: Deployment,
 ) -> None:
-    """The function loses its permission to write: three tries, then the dead-letter queue."""
+    """The function may neither write nor park: three tries, then the dead-letter queue."""
     iam, sqs = deployment.aws.client("iam"), deployment.aws.client("sqs")
     (role,) = [
         one["RoleName"] for one in iam.list_roles()["Roles"] if "ValidatorRole" in one["RoleName"]
     ]
-    # Only this permission: Lambda sends to the dead-letter queue as the same role.
-    refused = {"Effect": "Deny", "Action": "logs:PutLogEvents", "Resource": "*"}
-    document = json.dumps({"Version": "2012-10-17", "Statement": [refused]})
+    # Lambda sends to the dead-letter queue as the same role.
+    refused = [
+        {"Effect": "Deny", "Action": "logs:PutLogEvents", "Resource": "*"},
+        {"Effect": "Deny", "Action": "sqs:SendMessage", "Resource": "arn:aws:sqs:*:*:*Parked*"},
+    ]
+    document = json.dumps({"Version": "2012-10-17", "Statement": refused})
     iam.put_role_policy(RoleName=role, PolicyName="refused", PolicyDocument=document)
     deployment.put("/app/checkout", f"{GOOD} ERROR refused by the bank")
     queue = deployment.outputs["DeadLetterQueueUrl"]

@@ -64,7 +64,7 @@ def test_expressions_are_within_the_limits_of_an_alarm() -> None:
     projects = [{**PROJECT, "project_id": number} for number in range(1, 13)]
     alarms = alarms_of(**{**EVERYTHING, "new_log_groups": groups, "openreplay_projects": projects})
     with_expressions = [one for one in alarms.values() if "Metrics" in one]
-    assert len(with_expressions) == 7
+    assert len(with_expressions) == 8
     for alarm in with_expressions:
         assert len(metrics_of(alarm)) <= METRICS_PER_ALARM
         assert [one.get("ReturnData", True) for one in alarm["Metrics"]].count(True) == 1
@@ -160,9 +160,9 @@ def test_functions_are_watched_by_tens() -> None:
     projects = [{**PROJECT, "project_id": number} for number in range(1, 13)]
     alarms = alarms_of(openreplay_projects=projects)
     watching = [one for name, one in alarms.items() if name.startswith("FunctionErrors")]
-    # The bridge, twelve projects, and the function that follows deployments.
-    assert [len(metrics_of(one)) for one in watching] == [10, 4]
-    assert "FunctionErrors" not in alarms_of(bridge=False)
+    # The redelivery, the bridge, twelve projects, and the function that follows deployments.
+    assert [len(metrics_of(one)) for one in watching] == [10, 5]
+    assert len(metrics_of(alarms_of(bridge=False)["FunctionErrors"])) == 1
 
 
 def test_an_alarm_that_is_tracked_later_is_on_the_dashboard() -> None:

@@ -34,6 +34,7 @@ ROOMS = {
         *("__init__", "access_key", "api_key", "aws", "deployment", "handler", "keeper", "kinds"),
         *("rotating", "secret", "settings"),
     ],
+    "redelivery": ["__init__", "aws", "handler", "redelivery", "settings"],
     "registration": [*REGISTRATION, "handler"],
     "registration.deployment": [*REGISTRATION, "deployment"],
 }
@@ -42,7 +43,16 @@ BESIDES = {
         *("runtime/embedded_metrics", "runtime/linked_line", "runtime/own_log"),
         *("tagging/metrics", "tagging/session_id"),
     ],
-    "validator": ["runtime/embedded_metrics", "runtime/linked_line", "tagging/metrics"],
+    "validator": [
+        *("runtime/embedded_metrics", "runtime/linked_line", "runtime/parked_lines"),
+        "tagging/metrics",
+    ],
+    "redelivery": [
+        *("runtime/embedded_metrics", "runtime/linked_line", "runtime/own_log"),
+        *("runtime/parked_lines", "tagging/metrics", "runtime/validator/__init__"),
+        *("runtime/validator/aws", "runtime/validator/counting", "runtime/validator/delivery"),
+        *("runtime/validator/logs_client", "runtime/validator/token_secret"),
+    ],
     "rotation": [
         *("runtime/access_key_trial", "runtime/custom_resource", "runtime/embedded_metrics"),
         *("runtime/own_log", "tagging/metrics", "tagging/openreplay_project"),

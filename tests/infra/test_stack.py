@@ -70,7 +70,7 @@ def test_existing_log_groups_by_name_and_by_arn() -> None:
         "/ecs/shop",
     }
     own = resources(template, "AWS::Logs::LogGroup")
-    assert len(own) == 2
+    assert len(own) == 3
     assert all("Validator" in name or "Bridge" in name for name in own)
 
 

@@ -26,14 +26,16 @@ def statements(template: assertions.Template) -> dict[str, Any]:
     (policy,) = [
         one["Properties"]["PolicyDocument"]["Statement"]
         for name, one in resources(template, "AWS::IAM::ManagedPolicy").items()
-        if "Validator" in name
+        if "ValidatorPolicy" in name
     ]
     return {statement["Sid"]: statement for statement in policy}
 
 
 def environment(template: assertions.Template) -> dict[str, str]:
     """The function's environment, as the function sees it: references stand as their names."""
-    variables = only(template, "AWS::Lambda::Function", "Validator")["Environment"]["Variables"]
+    variables = only(template, "AWS::Lambda::Function", "ValidatorFunction")["Environment"][
+        "Variables"
+    ]
     return {
         name: value if isinstance(value, str) else str(next(iter(value.values())))
         for name, value in variables.items()
@@ -41,7 +43,7 @@ def environment(template: assertions.Template) -> dict[str, str]:
 
 
 def test_the_function(template: assertions.Template) -> None:
-    function = only(template, "AWS::Lambda::Function", "Validator")
+    function = only(template, "AWS::Lambda::Function", "ValidatorFunction")
     assert function["Runtime"] == "python3.14"
     assert function["Architectures"] == ["arm64"]
     assert function["MemorySize"] == 512
@@ -66,12 +68,20 @@ def test_it_may_write_two_log_groups_and_park_payloads(template: assertions.Temp
         (group,) = [one for one in groups if name in one]
         assert found[sid]["Resource"] == {"Fn::GetAtt": [group, "Arn"]}
     assert found["ParkWhatLambdaGaveUpOn"]["Action"] == "sqs:SendMessage"
-    assert set(found) == {"WriteLinkedLines", "WriteOwnLines", "ParkWhatLambdaGaveUpOn"}
+    (parked,) = [one for one in resources(template, "AWS::SQS::Queue") if "ParkedLines" in one]
+    assert found["ParkLines"]["Action"] == "sqs:SendMessage"
+    assert found["ParkLines"]["Resource"] == {"Fn::GetAtt": [parked, "Arn"]}
+    assert set(found) == {
+        "WriteLinkedLines",
+        "WriteOwnLines",
+        "ParkLines",
+        "ParkWhatLambdaGaveUpOn",
+    }
     assert resources(template, "AWS::IAM::Policy") == {}
 
 
 def test_what_lambda_gives_up_on_is_kept(template: assertions.Template) -> None:
-    (queue,) = resources(template, "AWS::SQS::Queue")
+    (queue,) = [one for one in resources(template, "AWS::SQS::Queue") if "DeadLetter" in one]
     template.has_resource_properties(
         "AWS::Lambda::EventInvokeConfig",
         {
@@ -80,7 +90,7 @@ def test_what_lambda_gives_up_on_is_kept(template: assertions.Template) -> None:
             "DestinationConfig": {"OnFailure": {"Destination": {"Fn::GetAtt": [queue, "Arn"]}}},
         },
     )
-    assert only(template, "AWS::SQS::Queue")["MessageRetentionPeriod"] == 14 * 86400
+    assert only(template, "AWS::SQS::Queue", "DeadLetter")["MessageRetentionPeriod"] == 14 * 86400
     template.has_resource_properties(
         "AWS::SQS::QueuePolicy",
         {
@@ -101,6 +111,7 @@ class TestEnvironmentAndSettingsAgree:
         assert settings.policy.readers == {Reader.SEARCH}
         assert settings.policy.accept_unsigned_ids
         assert settings.token_secret_arn is None
+        assert "ParkedLines" in (settings.parked_lines_queue or "")
         assert not settings.detailed_metrics
 
     def test_everything_set(self) -> None:
@@ -148,7 +159,9 @@ class TestTokenSecret:
 
 def test_nothing_is_reserved_on_request() -> None:
     function = only(
-        template_of(a_stack(reserved_concurrency=None)), "AWS::Lambda::Function", "Validator"
+        template_of(a_stack(reserved_concurrency=None)),
+        "AWS::Lambda::Function",
+        "ValidatorFunction",
     )
     assert "ReservedConcurrentExecutions" not in function
 
@@ -157,7 +170,8 @@ def test_encryption_key() -> None:
     template = template_of(a_stack(encryption_key=ENCRYPTION_KEY_ARN))
     for group in resources(template, "AWS::Logs::LogGroup").values():
         assert group["Properties"]["KmsKeyId"] == ENCRYPTION_KEY_ARN
-    assert only(template, "AWS::SQS::Queue")["KmsMasterKeyId"] == ENCRYPTION_KEY_ARN
+    for queue in resources(template, "AWS::SQS::Queue").values():
+        assert queue["Properties"]["KmsMasterKeyId"] == ENCRYPTION_KEY_ARN
     assert statements(template)["UseTheKeys"]["Resource"] == ENCRYPTION_KEY_ARN
 
 

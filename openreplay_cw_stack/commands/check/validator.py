@@ -23,7 +23,7 @@ class Health:
         errors: invocations that failed.
         throttles: invocations that Lambda put off.
         dropped: lines that were lost.
-        dead_letters: payloads that wait in the queue now.
+        dead_letters: messages that wait in the dead-letter queue now.
     """
 
     errors: int = 0
@@ -35,7 +35,7 @@ class Health:
         """Why lines may not arrive, the likeliest first."""
         found = {
             count(self.errors, "invocation") + " of the validator failed": self.errors,
-            count(self.dead_letters, "payload") + " in the dead-letter queue": self.dead_letters,
+            count(self.dead_letters, "message") + " in the dead-letter queue": self.dead_letters,
             count(self.dropped, "line") + " dropped": self.dropped,
             count(self.throttles, "invocation") + " throttled": self.throttles,
         }
@@ -94,8 +94,9 @@ def _faults(
     if health.dead_letters:
         yield fail(
             name,
-            f"Lambda gave up on {count(health.dead_letters, 'payload')}, in the dead-letter queue",
-            f"{look}. A message holds the payload and the error.",
+            f"{count(health.dead_letters, 'message')} in the dead-letter queue: given up on",
+            f"{look}. Once the cause is gone, put them back on their way:\n"
+            f"python -m openreplay_cw_stack replay --stack {context.deployment.stack.name}",
         )
     if health.errors:
         yield fail(

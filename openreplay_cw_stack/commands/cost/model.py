@@ -147,12 +147,12 @@ class Counts:
     verdicts: int = 3
     detailed_metrics: bool = False
     secrets: int = 2
-    alarm_metrics: int = 19
+    alarm_metrics: int = 22
     dashboards: int = 1
     encryption_keys: int = 0
     hourly_schedules: int = 0
     rotated_keys: int = 0
-    polled_queues: int = 0
+    polled_queues: int = 1
     streams: int = 0
     http_api: bool = False
     memory_megabytes: int = 512
@@ -173,7 +173,7 @@ class Counts:
 
 EVERYTHING = Counts(
     detailed_metrics=True,
-    alarm_metrics=29,
+    alarm_metrics=32,
     encryption_keys=1,
     hourly_schedules=2,
     rotated_keys=2,

@@ -6,7 +6,11 @@ import functools
 from typing import Any
 
 from openreplay_cw_stack.runtime.aws_calls import aws_client, error_code
-from openreplay_cw_stack.runtime.validator.delivery import DeliveryFailed, StreamMissing
+from openreplay_cw_stack.runtime.validator.delivery import (
+    DeliveryFailed,
+    ParkingFailed,
+    StreamMissing,
+)
 from openreplay_cw_stack.runtime.validator.logs_client import logs_client
 from openreplay_cw_stack.runtime.validator.token_secret import SecretUnreadable
 
@@ -41,6 +45,26 @@ class CloudWatchLogsWriter:
                 raise StreamMissing from None
             raise DeliveryFailed(error_code(error)) from None
         return response
+
+
+class SqsQueue:
+    """One queue of Amazon SQS."""
+
+    def __init__(self, url: str, client: Any = None) -> None:
+        self._url = url
+        self._given_client = client
+
+    @functools.cached_property
+    def _client(self) -> Any:
+        # Most invocations need none, and making one takes longer than everything else.
+        return self._given_client or aws_client("sqs", attempts=3, read_timeout=5)
+
+    def send(self, message: str) -> None:
+        """Send a message; raises ParkingFailed."""
+        try:
+            self._client.send_message(QueueUrl=self._url, MessageBody=message)
+        except Exception as error:
+            raise ParkingFailed(error_code(error)) from None
 
 
 class SecretsManagerReader:

@@ -5,6 +5,9 @@ counted as its UTF-8 length plus 26 bytes and at most 1 MB long, in the order of
 none more than 24 hours from another. All events of a call here carry one timestamp, the arrival
 time, since readers that poll never look back. A call can succeed and still leave events out:
 ``rejectedLogEventsInfo`` names them.
+
+A batch that CloudWatch Logs does not take is parked, and so is what comes after it: where one call
+has failed to its end, the next would use up the invocation's time.
 """
 
 from __future__ import annotations
@@ -15,6 +18,13 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from openreplay_cw_stack.runtime.linked_line import LinkedLine
+from openreplay_cw_stack.runtime.parked_lines import (
+    MAX_MESSAGE_BYTES as MAX_PARKED_BYTES,
+)
+from openreplay_cw_stack.runtime.parked_lines import (
+    SURELY_FITTING_BYTES,
+    ParkedLines,
+)
 
 MAX_EVENTS = 10_000
 MAX_BYTES = 1_048_576
@@ -28,6 +38,17 @@ class DeliveryFailed(Exception):
 
 class StreamMissing(Exception):
     """The log stream does not exist yet."""
+
+
+class ParkingFailed(Exception):
+    """The queue did not take a message either. The message is the error's code alone."""
+
+
+class ParkedLinesQueue(Protocol):
+    """Where lines wait that CloudWatch Logs did not take."""
+
+    def send(self, message: str) -> None:
+        """Send one message. Raises :class:`ParkingFailed`."""
 
 
 class LogGroupWriter(Protocol):
@@ -49,17 +70,34 @@ class DeliveryReport:
 
     Attributes:
         linked: lines that CloudWatch Logs took.
-        cut: lines among them, or among the dropped, whose message had to be cut.
+        cut: lines, whatever became of them, whose message had to be cut.
         dropped: lines it refused for good, by reason: ``too_new``, ``too_old``, ``expired``.
+        parked: lines that wait in the queue.
+        failure: the code of the error for which lines were parked.
     """
 
     linked: int = 0
     cut: int = 0
     dropped: Counter[str] = field(default_factory=Counter)
+    parked: int = 0
+    failure: str | None = None
+
+
+@dataclass
+class _Batch:
+    """What goes into one call: encoded lines, and by their place the whole ones of those cut."""
+
+    messages: list[str] = field(default_factory=list)
+    cut: dict[int, LinkedLine] = field(default_factory=dict)
 
 
 def deliver(
-    writer: LogGroupWriter, stream: str, lines: Iterable[LinkedLine | str], *, arrival_ms: int
+    writer: LogGroupWriter,
+    stream: str,
+    lines: Iterable[LinkedLine | str],
+    *,
+    arrival_ms: int,
+    queue: ParkedLinesQueue | None = None,
 ) -> DeliveryReport:
     """Put linked lines into a log stream, in as few calls as the limits allow.
 
@@ -68,24 +106,40 @@ def deliver(
         stream: the log stream's name.
         lines: linked lines; a text is one that is encoded already, and fits into an event.
         arrival_ms: the timestamp of every event, in milliseconds since 1970.
+        queue: takes what CloudWatch Logs does not; None: a batch that fails is an error.
 
     Raises:
-        DeliveryFailed: a batch was not taken. Earlier batches were; delivered again, their lines
-            are there twice, under the same id.
+        DeliveryFailed: a batch was not taken, and not parked. Earlier batches were; delivered
+            again, their lines are there twice, under the same id.
     """
     report = DeliveryReport()
     for batch in _batches(lines, report):
-        events = [{"timestamp": arrival_ms, "message": message} for message in batch]
-        rejected = _rejections(_put(writer, stream, events), len(events))
-        report.dropped.update(rejected)
-        report.linked += len(events) - sum(rejected.values())
+        if report.failure is None or queue is None:
+            try:
+                _deliver(writer, stream, batch, arrival_ms, report)
+                continue
+            except DeliveryFailed as failed:
+                if queue is None:
+                    raise
+                report.failure = str(failed)
+        _park(queue, stream, batch, arrival_ms, report)
     return report
 
 
-def _batches(lines: Iterable[LinkedLine | str], report: DeliveryReport) -> Iterator[list[str]]:
-    batch: list[str] = []
+def _deliver(
+    writer: LogGroupWriter, stream: str, batch: _Batch, arrival_ms: int, report: DeliveryReport
+) -> None:
+    events = [{"timestamp": arrival_ms, "message": message} for message in batch.messages]
+    rejected = _rejections(_put(writer, stream, events), len(events))
+    report.dropped.update(rejected)
+    report.linked += len(events) - sum(rejected.values())
+
+
+def _batches(lines: Iterable[LinkedLine | str], report: DeliveryReport) -> Iterator[_Batch]:
+    batch = _Batch()
     size = 0
     for line in lines:
+        cut = False
         if isinstance(line, str):
             message = line
         else:
@@ -93,13 +147,53 @@ def _batches(lines: Iterable[LinkedLine | str], report: DeliveryReport) -> Itera
             report.cut += cut
         length = len(message) if message.isascii() else len(message.encode())
         bytes_needed = length + EVENT_OVERHEAD_BYTES
-        if batch and (size + bytes_needed > MAX_BYTES or len(batch) == MAX_EVENTS):
+        if batch.messages and (
+            size + bytes_needed > MAX_BYTES or len(batch.messages) == MAX_EVENTS
+        ):
             yield batch
-            batch, size = [], 0
-        batch.append(message)
+            batch, size = _Batch(), 0
+        if cut and isinstance(line, LinkedLine):
+            batch.cut[len(batch.messages)] = line
+        batch.messages.append(message)
         size += bytes_needed
-    if batch:
+    if batch.messages:
         yield batch
+
+
+def _park(
+    queue: ParkedLinesQueue, stream: str, batch: _Batch, arrival_ms: int, report: DeliveryReport
+) -> None:
+    try:
+        for message in _parked_messages(stream, batch, arrival_ms, report):
+            queue.send(message)
+    except ParkingFailed as failed:
+        raise DeliveryFailed(f"{report.failure}; and the queue: {failed}") from None
+    report.parked += len(batch.messages)
+
+
+def _parked_messages(
+    stream: str, batch: _Batch, arrival_ms: int, report: DeliveryReport
+) -> Iterator[str]:
+    """A batch as messages that the queue takes: halved until each is short enough."""
+    waiting = [range(len(batch.messages))]
+    while waiting:
+        places = waiting.pop()
+        lines = batch.messages[places.start : places.stop]
+        message = _parked(stream, arrival_ms, lines)
+        if len(message) <= MAX_PARKED_BYTES:
+            yield message
+        elif len(lines) > 1:
+            middle = places.start + len(lines) // 2
+            waiting += [range(middle, places.stop), range(places.start, middle)]
+        else:
+            whole = batch.cut.get(places.start) or LinkedLine.decode(lines[0])
+            report.cut += places.start not in batch.cut
+            yield _parked(stream, arrival_ms, [whole.encode_within(SURELY_FITTING_BYTES)[0]])
+
+
+def _parked(stream: str, arrival_ms: int, lines: list[str]) -> str:
+    # The stream of the linked log group is named after the tracked log group.
+    return ParkedLines(stream, stream, arrival_ms, lines).encode()
 
 
 def _put(writer: LogGroupWriter, stream: str, events: list[dict[str, Any]]) -> dict[str, Any]:

@@ -17,9 +17,12 @@ from typing import Any
 from openreplay_cw_stack.runtime.aws_calls import aws_client, error_code
 
 ATTEMPTS = 5
+BOTO3_ATTEMPTS = 3
 CONNECT_TIMEOUT_SECONDS = 3
 READ_TIMEOUT_SECONDS = 10
 LONGEST_PAUSE_SECONDS = 20
+LONGEST_CALL_SECONDS = 20
+"""No attempt begins later than this after the first: there must be time left to park the lines."""
 
 # What else can say where requests go, or by whom they are signed. boto3 knows it all.
 _SETTINGS_FOR_BOTO3 = (
@@ -51,7 +54,8 @@ def logs_client(environment: Mapping[str, str] = os.environ) -> Any:
     if not region or not has_keys or any(map(environment.get, _SETTINGS_FOR_BOTO3)):
         return aws_client(
             "logs",
-            attempts=ATTEMPTS,
+            # Its time cannot be bounded otherwise.
+            attempts=BOTO3_ATTEMPTS,
             read_timeout=READ_TIMEOUT_SECONDS,
             connect_timeout=CONNECT_TIMEOUT_SECONDS,
         )
@@ -87,6 +91,7 @@ class LogsClient:
         environment: Mapping[str, str] = os.environ,
         session: Any = None,
         pause: Callable[[float], None] = time.sleep,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """A client; it connects with the first call.
 
@@ -96,12 +101,14 @@ class LogsClient:
             environment: has the credentials, which are read for every attempt.
             session: sends requests as ``botocore.httpsession.URLLib3Session`` does, the default.
             pause: waits for as many seconds.
+            clock: seconds since whenever.
         """
         self._region = region
         self._url = f"{url.rstrip('/')}/"
         self._environment = environment
         self._session = session or _http_session(url, environment)
         self._pause = pause
+        self._clock = clock
 
     def create_log_stream(self, *, logGroupName: str, logStreamName: str) -> dict[str, Any]:  # noqa: N803
         """CreateLogStream."""
@@ -120,13 +127,15 @@ class LogsClient:
         return self._call("PutLogEvents", body)
 
     def _call(self, operation: str, body: bytes) -> dict[str, Any]:
+        latest = self._clock() + LONGEST_CALL_SECONDS
         for failures in range(1, ATTEMPTS):
             try:
                 return self._attempt(operation, body)
             except Exception as error:
-                if not _is_repeated(error):
+                pause = _pause_seconds(failures)
+                if not _is_repeated(error) or self._clock() + pause > latest:
                     raise
-            self._pause(_pause_seconds(failures))
+            self._pause(pause)
         return self._attempt(operation, body)
 
     def _attempt(self, operation: str, body: bytes) -> dict[str, Any]:

@@ -23,6 +23,8 @@ class Settings:
         policy: what is asked of a line.
         token_secret_arn: the secret that holds OpenReplay's token secret; None: unchecked.
         detailed_metrics: publish lines by log group and verdict as well.
+        parked_lines_queue: the URL of the queue for lines that CloudWatch Logs does not take;
+            None: a payload whose lines it does not take is Lambda's to repeat.
     """
 
     deployment: str
@@ -31,6 +33,7 @@ class Settings:
     policy: Policy
     token_secret_arn: str | None = None
     detailed_metrics: bool = False
+    parked_lines_queue: str | None = None
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
@@ -52,4 +55,5 @@ class Settings:
             ),
             token_secret_arn=token_secret_arn,
             detailed_metrics=environment.get("DETAILED_METRICS") == "true",
+            parked_lines_queue=environment.get("PARKED_LINES_QUEUE") or None,
         )

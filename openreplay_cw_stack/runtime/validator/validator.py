@@ -9,7 +9,11 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from openreplay_cw_stack.runtime.validator.counting import Counts, metric_documents
-from openreplay_cw_stack.runtime.validator.delivery import LogGroupWriter, deliver
+from openreplay_cw_stack.runtime.validator.delivery import (
+    LogGroupWriter,
+    ParkedLinesQueue,
+    deliver,
+)
 from openreplay_cw_stack.runtime.validator.judging import JudgedLines, judge_lines
 from openreplay_cw_stack.runtime.validator.known_tags import KnownTags
 from openreplay_cw_stack.runtime.validator.settings import Settings
@@ -35,6 +39,7 @@ class Validator:
         clock_ms: the time in milliseconds since 1970.
         emit: takes one line for the function's own log.
         known_tags: what earlier payloads had.
+        queue: takes the lines that the linked log group does not; None: there is none.
     """
 
     settings: Settings
@@ -43,13 +48,15 @@ class Validator:
     clock_ms: Callable[[], int]
     emit: Callable[[str], None]
     known_tags: KnownTags = field(default_factory=KnownTags)
+    queue: ParkedLinesQueue | None = None
 
     def validate(self, event: object) -> None:
         """Take one payload to its end. Returns for whatever a payload or a line contains.
 
         Raises:
-            DeliveryFailed: the linked log group did not take the lines. Nothing was counted then;
-                Lambda repeats the payload and gives up into the on-failure destination.
+            DeliveryFailed: neither the linked log group nor the queue took the lines. Nothing was
+                counted then; Lambda repeats the payload and gives up into the on-failure
+                destination.
         """
         try:
             payload = read_payload(decompress(event))
@@ -83,8 +90,17 @@ class Validator:
             unchecked = counts.verdicts[Verdict.LINKABLE]
             counts.totals[names.UNCHECKED_SIGNATURES] = unchecked
             self._say(f"token secret unreadable: {self.token_secret.failure}")
-        report = deliver(self.writer, subscription.log_group, judged.linked, arrival_ms=now_ms)
+        report = deliver(
+            self.writer,
+            subscription.log_group,
+            judged.linked,
+            arrival_ms=now_ms,
+            queue=self.queue,
+        )
+        if report.failure is not None:
+            self._say(f"parked lines that CloudWatch Logs did not take: {report.failure}")
         counts.linked = report.linked
+        counts.totals[names.PARKED_LINES] = report.parked
         counts.totals[names.CUT_LINES] = report.cut
         counts.dropped.update(report.dropped)
         return counts

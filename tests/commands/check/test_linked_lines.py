@@ -68,7 +68,7 @@ def test_what_has_arrived(given: dict[str, Any], status: str, said: str) -> None
 def test_the_likely_causes_are_named() -> None:
     (finding,) = checked(linkable=1, health=Health(errors=2, dead_letters=1))
     assert finding.remedy.startswith(
-        "The likely cause: 2 invocations of the validator failed, 1 payload in the dead-letter "
+        "The likely cause: 2 invocations of the validator failed, 1 message in the dead-letter "
         "queue. "
     )
 

@@ -31,7 +31,7 @@ def checked(
     ("metrics", "dead_letters", "status", "said", "cause"),
     [
         ({"Errors": 2.0}, "0", "fail", "/own", "2 invocations of the validator failed"),
-        ({}, "1", "fail", "gave up on 1 payload", "1 payload in the dead-letter queue"),
+        ({}, "1", "fail", "replay --stack Shop", "1 message in the dead-letter queue"),
         ({"DroppedLines/too_old": 3.0}, "0", "fail", "3 too_old", "3 lines dropped"),
         ({"Throttles": 1.0}, "0", "warn", "reserved_concurrency", "1 invocation throttled"),
     ],

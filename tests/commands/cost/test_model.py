@@ -162,6 +162,7 @@ def test_an_idle_default_stack() -> None:
         "secrets": 0.80,
         "alarms": 0.80,
         "dashboard": 3.00,
+        "queues: polling": pytest.approx(657_000 * 0.40e-6),
         "custom metrics": 1.50,
     }
 

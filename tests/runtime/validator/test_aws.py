@@ -6,8 +6,16 @@ import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from openreplay_cw_stack.runtime.aws_calls import error_code
-from openreplay_cw_stack.runtime.validator.aws import CloudWatchLogsWriter, SecretsManagerReader
-from openreplay_cw_stack.runtime.validator.delivery import DeliveryFailed, StreamMissing
+from openreplay_cw_stack.runtime.validator.aws import (
+    CloudWatchLogsWriter,
+    SecretsManagerReader,
+    SqsQueue,
+)
+from openreplay_cw_stack.runtime.validator.delivery import (
+    DeliveryFailed,
+    ParkingFailed,
+    StreamMissing,
+)
 from openreplay_cw_stack.runtime.validator.token_secret import SecretUnreadable
 
 SECRET_TEXT = "a line that must not be shown"
@@ -69,6 +77,24 @@ class TestWriter:
     def test_a_stream_that_exists_already_is_fine(self) -> None:
         error = client_error("ResourceAlreadyExistsException")
         CloudWatchLogsWriter("/linked", Client(error)).create_stream("s")
+
+
+class TestQueue:
+    def test_send(self) -> None:
+        client = Client({})
+        SqsQueue("https://sqs/parked", client).send("a message")
+        assert client.calls == [
+            {
+                "operation": "send_message",
+                "QueueUrl": "https://sqs/parked",
+                "MessageBody": "a message",
+            }
+        ]
+
+    @pytest.mark.parametrize("error", [client_error("RequestThrottled"), TIMEOUT])
+    def test_errors_leave_as_their_code_alone(self, error: Exception) -> None:
+        with pytest.raises(ParkingFailed, match=r"^(RequestThrottled|ReadTimeoutError)$"):
+            SqsQueue("https://sqs/parked", Client(error)).send("a message")
 
 
 class TestSecretReader:

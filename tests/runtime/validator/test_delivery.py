@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import random
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,8 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openreplay_cw_stack.runtime.linked_line import LinkedLine
+from openreplay_cw_stack.runtime.parked_lines import ParkedLines
 from openreplay_cw_stack.runtime.validator.delivery import (
     DeliveryFailed,
+    ParkingFailed,
     StreamMissing,
     deliver,
 )
@@ -128,3 +131,131 @@ def test_rejected_events_are_counted(info: dict[str, int], dropped: dict[str, in
 def test_a_group_that_is_gone_is_a_failed_delivery() -> None:
     with pytest.raises(DeliveryFailed, match="ResourceNotFoundException"):
         deliver(StrictLogGroup(can_create=False), LOG_GROUP, [a_line(1)], arrival_ms=NOW_MS)
+
+
+@dataclass
+class StrictQueue:
+    """Refuses what SQS refuses, and keeps the rest."""
+
+    messages: list[str] = field(default_factory=list)
+    takes: int = 1000
+
+    def send(self, message: str) -> None:
+        assert len(message.encode()) <= MEGABYTE
+        if len(self.messages) == self.takes:
+            raise ParkingFailed("KmsAccessDenied")
+        self.messages.append(message)
+
+    @property
+    def lines(self) -> list[LinkedLine]:
+        return [
+            LinkedLine.decode(line)
+            for message in self.messages
+            for line in ParkedLines.decode(message).lines
+        ]
+
+
+@dataclass
+class DownAfter(StrictLogGroup):
+    """Takes so many calls, and no more."""
+
+    takes: int = 0
+
+    def put(self, stream: str, events: list[dict[str, Any]]) -> dict[str, Any]:
+        if self.calls == self.takes:
+            raise DeliveryFailed("ServiceUnavailableException")
+        return super().put(stream, events)
+
+
+def incompressible(characters: int) -> str:
+    """Text of which gzip can make nothing shorter than base64 makes it longer again."""
+    alphabet = [chr(code) for code in range(0x20, 0x7F) if chr(code) not in '"\\']
+    return "".join(random.Random(7).choices(alphabet, k=characters))
+
+
+class TestParking:
+    def test_what_was_not_taken_is_parked(self) -> None:
+        queue = StrictQueue()
+        report = deliver(
+            DownAfter(), LOG_GROUP, [a_line(1), a_line(2)], arrival_ms=NOW_MS, queue=queue
+        )
+        (message,) = queue.messages
+        parked = ParkedLines.decode(message)
+        assert (parked.log_group, parked.stream) == (LOG_GROUP, LOG_GROUP)
+        assert parked.arrival_ms == NOW_MS
+        assert parked.lines == [a_line(1).encode(), a_line(2).encode()]
+        assert (report.linked, report.parked, report.cut) == (0, 2, 0)
+        assert report.failure == "ServiceUnavailableException"
+
+    def test_after_one_failure_the_rest_is_parked_untried(self) -> None:
+        group, queue = DownAfter({LOG_GROUP: []}, takes=1), StrictQueue()
+        lines = [a_line(number, 600_000) for number in range(4)]
+        report = deliver(group, LOG_GROUP, lines, arrival_ms=NOW_MS, queue=queue)
+        assert group.calls == 1
+        assert (report.linked, report.parked) == (1, 3)
+        assert queue.lines == lines[1:]
+
+    @settings(max_examples=25, deadline=None)
+    @given(
+        st.lists(
+            st.tuples(st.sampled_from([0, 9, 90_000, 400_000, 1_100_000]), st.booleans()),
+            max_size=6,
+        ),
+        st.integers(0, 3),
+    )
+    def test_no_line_is_missing_and_every_limit_is_kept(
+        self, sizes: list[tuple[int, bool]], takes: int
+    ) -> None:
+        noise = incompressible(1_100_000)
+        lines = []
+        for number, (length, random_text) in enumerate(sizes):
+            text = noise[:length] if random_text else "x" * length
+            lines.append(LinkedLine(7, NOW_MS, str(number), "1", LOG_GROUP, "s", "info", text))
+        group, queue = DownAfter({LOG_GROUP: []}, takes=takes), StrictQueue()
+        report = deliver(group, LOG_GROUP, lines, arrival_ms=NOW_MS, queue=queue)
+        arrived = [LinkedLine.decode(text) for text in group.streams[LOG_GROUP]]
+        assert sorted(line.id for line in arrived + queue.lines) == [line.id for line in lines]
+        assert report.linked + report.parked == len(lines)
+        whole = sum(line in lines for line in arrived + queue.lines)
+        assert report.cut == len(lines) - whole
+
+    @pytest.mark.parametrize("length", [1_000_000, 1_100_000])
+    def test_a_line_that_no_message_has_room_for_is_cut_and_counted_once(self, length: int) -> None:
+        noise = incompressible(length)
+        line = LinkedLine(7, NOW_MS, "1", "1", LOG_GROUP, "s", "info", f"{id_tag(7)} {noise}")
+        queue = StrictQueue()
+        report = deliver(DownAfter(), LOG_GROUP, [line], arrival_ms=NOW_MS, queue=queue)
+        (parked,) = queue.lines
+        kept, note = parked.message.rsplit(" [cut: ", 1)
+        assert line.message.startswith(kept)
+        missing = len(line.message) - len(kept)
+        assert note == f"{missing} more characters in the tracked log group]"
+        assert (report.parked, report.cut) == (1, 1)
+
+    def test_an_encoded_one_likewise(self) -> None:
+        line = LinkedLine(7, NOW_MS, "1", "1", LOG_GROUP, "s", "info", incompressible(1_000_000))
+        queue = StrictQueue()
+        report = deliver(DownAfter(), LOG_GROUP, [line.encode()], arrival_ms=NOW_MS, queue=queue)
+        assert (len(queue.lines), report.parked, report.cut) == (1, 1, 1)
+
+    def test_rejected_events_are_drops_and_not_parked(self) -> None:
+        info = {"rejectedLogEventsInfo": {"tooOldLogEventEndIndex": 1}}
+        group, queue = StrictLogGroup({LOG_GROUP: []}, responses=[info]), StrictQueue()
+        report = deliver(group, LOG_GROUP, [a_line(1), a_line(2)], arrival_ms=NOW_MS, queue=queue)
+        assert (report.linked, report.dropped, report.parked) == (1, {"too_old": 1}, 0)
+        assert queue.messages == []
+
+    def test_where_the_queue_refuses_too_both_codes_are_named(self) -> None:
+        lines = [a_line(number, 600_000) for number in range(3)]
+        for takes in (0, 2):
+            with pytest.raises(
+                DeliveryFailed,
+                match=r"^ServiceUnavailableException; and the queue: KmsAccessDenied$",
+            ):
+                deliver(
+                    DownAfter(),
+                    LOG_GROUP,
+                    lines,
+                    arrival_ms=NOW_MS,
+                    queue=StrictQueue(takes=takes),
+                )

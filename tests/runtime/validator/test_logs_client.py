@@ -194,6 +194,29 @@ class TestAttempts:
         assert all(0 <= pause <= 2**number for number, pause in enumerate(pauses))
         assert str(failed.value).isalnum()
 
+    def test_no_attempt_begins_after_twenty_seconds(self) -> None:
+        """The time of an invocation has to do for parking the lines too."""
+        seconds = 0.0
+
+        class Slow(Session):
+            def send(self, request: Any) -> Answer:
+                nonlocal seconds
+                seconds += 9
+                return super().send(request)
+
+        session = Slow([botocore.exceptions.ReadTimeoutError(endpoint_url=URL)])
+        logs = LogsClient(
+            REGION,
+            URL,
+            environment=ENVIRONMENT,
+            session=session,
+            pause=lambda _: None,
+            clock=lambda: seconds,
+        )
+        with pytest.raises(botocore.exceptions.ReadTimeoutError):
+            put(logs)
+        assert 2 <= len(session.requests) <= 3
+
     @pytest.mark.parametrize(
         "failure",
         [

@@ -16,7 +16,7 @@ from openreplay_cw_stack.runtime.validator.token_secret import SecretUnreadable,
 from openreplay_cw_stack.runtime.validator.validator import Validator
 from openreplay_cw_stack.tagging import Verdict, id_tag, token_tag
 from tests.runtime.payloads import CONTROL_MESSAGE, LOG_GROUP, NOW_MS, a_document, an_event
-from tests.runtime.validator.test_delivery import StrictLogGroup
+from tests.runtime.validator.test_delivery import StrictLogGroup, StrictQueue
 from tests.tagging.tokens import SESSION_ID, TOKEN_SECRET, a_token
 
 GOOD = token_tag(a_token())
@@ -36,6 +36,7 @@ class Run:
     accept_unsigned_ids: bool = False
     group: StrictLogGroup = field(default_factory=StrictLogGroup)
     printed: list[str] = field(default_factory=list)
+    queue: StrictQueue | None = None
 
     def _read_secret(self) -> bytes:
         if self.secret is None:
@@ -55,6 +56,7 @@ class Run:
             token_secret=TokenSecret(self._read_secret, lambda: 0.0),
             clock_ms=lambda: NOW_MS,
             emit=self.printed.append,
+            queue=self.queue,
         ).validate(event)
 
     @property
@@ -155,6 +157,25 @@ def test_an_unreadable_secret_leaves_signatures_unchecked_and_says_so() -> None:
 
 def test_a_failed_delivery_is_for_lambda_to_repeat_and_counts_nothing() -> None:
     run = Run(group=FailingLogGroup())
+    with pytest.raises(DeliveryFailed):
+        run.validate(an_event(a_document(f"{GOOD} error")))
+    assert run.printed == []
+
+
+def test_what_is_parked_is_counted_and_the_payload_is_done() -> None:
+    run = Run(group=FailingLogGroup(), queue=StrictQueue())
+    run.validate(an_event(a_document(f"{GOOD} error", f"{FORGED} error")))
+    assert run.queue is not None
+    assert [line.session for line in run.queue.lines] == [SESSION_ID]
+    assert run.metric("ParkedLines") == 1
+    assert run.metric("Lines", Verdict="linkable") == 1
+    assert run.metric("LinkedLines") == 0
+    assert any("ThrottlingException" in line for line in run.printed)
+    assert "error" not in "".join(run.printed).replace("level", "")
+
+
+def test_where_the_queue_refuses_too_nothing_was_counted() -> None:
+    run = Run(group=FailingLogGroup(), queue=StrictQueue(takes=0))
     with pytest.raises(DeliveryFailed):
         run.validate(an_event(a_document(f"{GOOD} error")))
     assert run.printed == []
