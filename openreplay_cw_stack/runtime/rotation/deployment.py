@@ -50,7 +50,9 @@ class KeyDeployment:
         if event.is_delete:
             self._delete_keys(event.stack_id)
             return user_name
-        if event.old_properties.get("UserName", user_name) != user_name:
+        # The id is the user whose keys these are. After this refusal the same properties come again
+        # as the old ones, for CloudFormation updates the resource back.
+        if event.physical_id and event.physical_id != user_name:
             raise DeploymentFailed(
                 "user_name cannot change while its key is rotated: deploy without rotation first"
             )

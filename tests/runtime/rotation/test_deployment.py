@@ -9,8 +9,12 @@ from openreplay_cw_stack.runtime.rotation.deployment import KeyDeployment
 from tests.runtime.rotation.test_access_key import Account
 
 
-def an_event(*, is_delete: bool = False, **old: str) -> DeploymentEvent:
-    return DeploymentEvent(is_delete, "arn:stack", {"UserName": "openreplay_cw"}, old)
+def an_event(
+    user_name: str = "openreplay_cw", *, is_delete: bool = False, updated: str = ""
+) -> DeploymentEvent:
+    """Of a user's keys; ``updated`` is the id that they had before."""
+    properties = {"UserName": user_name}
+    return DeploymentEvent(is_delete, "arn:stack", properties, physical_id=updated)
 
 
 def follow(account: Account, event: DeploymentEvent, *, going: bool = False) -> str:
@@ -58,10 +62,10 @@ def test_a_changed_log_group_is_noted_with_the_same_key() -> None:
     account.kind = account.kind.__class__(
         **{**vars(account.kind), "details": {"region": "eu-west-1", "log_group_name": "/other"}}
     )
-    follow(account, an_event(UserName="openreplay_cw"))
+    follow(account, an_event(updated="openreplay_cw"))
     assert account.secret.current() == {**key, "log_group_name": "/other"}
     version = account.secret.state().version("AWSCURRENT")
-    follow(account, an_event(UserName="openreplay_cw"))
+    follow(account, an_event(updated="openreplay_cw"))
     assert account.secret.state().version("AWSCURRENT") == version
     # The version before has the same key: nothing of it is to be taken out of use.
     account.look(days=30.0)
@@ -72,7 +76,9 @@ def test_another_user_is_refused() -> None:
     account = Account()
     account.rotate("one")
     with pytest.raises(DeploymentFailed, match="deploy without rotation first"):
-        follow(account, an_event(UserName="another"))
+        follow(account, an_event("another", updated="openreplay_cw"))
+    # And the update that rolls this one back is none of another user.
+    assert follow(account, an_event(updated="openreplay_cw")) == "openreplay_cw"
 
 
 def a_user_with(account: Account) -> tuple[str, str]:
