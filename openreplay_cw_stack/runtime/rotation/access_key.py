@@ -170,12 +170,12 @@ class AccessKey:
         return Retirement.WAITING if now - keys.made_at > self.notice else Retirement.NOTHING
 
     def tidy(self, keys: Keys, now: float) -> None:
-        """Delete keys that have been in no version for a day: CloudFormation has none so long."""
+        """Delete keys that have been in no version for a day."""
         kept = _ids(keys.current, keys.previous, keys.pending)
         if not kept:
             return
         for key in self.user.list_keys():
-            if key.key_id not in kept and now - key.created > _NOBODYS_AFTER_SECONDS:
+            if _may_be_ours(key, keys, kept) and now - key.created > _NOBODYS_AFTER_SECONDS:
                 self.user.delete_key(key.key_id)
 
     def delete_all(self, only: Iterable[str] | None = None) -> int:
@@ -207,16 +207,18 @@ class AccessKey:
     def _make_room(self, keys: Keys, stored: Callable[[], bool]) -> bool:
         """Have a place for a key; False where the pending version got its value meanwhile.
 
-        First goes a key that stands in no version: a run of ours ended before it was stored. While
-        rotation is being switched on, CloudFormation's own key is such a stranger too; it is the
-        older one. Then the previous key, which :meth:`refusal` has found disabled or idle.
+        First goes a key that stands in no version: a run of ours ended before it was stored. Then
+        the previous key, which :meth:`refusal` has found disabled or idle.
         """
         kept = _ids(keys.current, keys.previous)
         while len(there := self.user.list_keys()) >= MAXIMUM_KEYS:
-            strangers = [key for key in there if key.key_id not in kept]
+            strangers = [key for key in there if _may_be_ours(key, keys, kept)]
             going = max(strangers, key=_created) if strangers else self._previous(keys)
             if going is None:
-                raise RotationFailed("the user has two keys, and neither may go")
+                raise RotationFailed(
+                    "the user has two keys, and neither may go: delete one that no rotation has "
+                    "made and that nobody uses"
+                )
             if strangers and self.clock() - going.created < self.orphan_after:
                 # Another run of this step may be about to store it.
                 self.sleep(1.0)
@@ -225,6 +227,15 @@ class AccessKey:
             else:
                 self.user.delete_key(going.key_id)
         return True
+
+
+def _may_be_ours(key: UserKey, keys: Keys, kept: set[str]) -> bool:
+    """Whether a key in no version can be one that a run of ours could not store.
+
+    One that is older than the secret is none: it is CloudFormation's, which goes once the stack's
+    update is through, or a person's.
+    """
+    return key.key_id not in kept and key.created >= keys.secret_made_at
 
 
 def _created(key: UserKey) -> float:

@@ -32,6 +32,7 @@ class Keys:
         pending: the value of the version that a rotation is making; empty where there is none.
         current_version: the current version's id.
         previous_version: the previous version's id.
+        secret_made_at: when the secret was made, in seconds since 1970.
         made_at: when the current version was made, in seconds since 1970.
         tested_at: when we last used a new key ourselves; 0.0 where we never did.
         disabled_at: when the previous version's key was disabled; None where it was not.
@@ -43,6 +44,7 @@ class Keys:
     pending: Mapping[str, str] = field(default_factory=dict, repr=False)
     current_version: str | None = None
     previous_version: str | None = None
+    secret_made_at: float = 0.0
     made_at: float = 0.0
     tested_at: float = 0.0
     disabled_at: float | None = None

@@ -138,6 +138,7 @@ class Rotation:
             pending=pending.document,
             current_version=current_version,
             previous_version=previous_version,
+            secret_made_at=state.created,
             made_at=current.created,
             tested_at=_number(state.tags.get(TESTED_AT_TAG)) or 0.0,
             disabled_at=_disabled_at(state.tags.get(DISABLED_TAG, ""), previous_version),

@@ -277,18 +277,35 @@ class TestRefusals:
             account.rotation.step("createSecret", "two")
 
 
+def switched_on() -> tuple[Account, str]:
+    """A user with a key of CloudFormation's, and a secret that was made after it."""
+    account = Account()
+    theirs, _ = account.user.add()
+    account.world.now += 3600
+    account.secret.created = account.world.now
+    return account, theirs
+
+
 class TestSwitchingOn:
     def test_cloudformations_own_key_stays_until_cloudformation_deletes_it(self) -> None:
-        account = Account()
-        theirs, _ = account.user.add()
-        account.world.now += 3600
+        account, theirs = switched_on()
         account.rotate("one")
         assert theirs in account.key_ids()
+        # However old it is, and however long the update takes.
+        account.look(days=2.0)
+        assert theirs in account.key_ids()
+
+    def test_nor_is_a_key_of_a_persons_taken_for_an_orphan(self) -> None:
+        account = Account()
+        both = {account.user.add()[0], account.user.add()[0]}
+        account.world.now += 3600
+        account.secret.created = account.world.now
+        with pytest.raises(RotationFailed, match="delete one that no rotation has made"):
+            account.rotate("one")
+        assert account.key_ids() == both
 
     def test_even_where_the_first_rotation_died_and_left_a_key(self) -> None:
-        account = Account()
-        theirs, _ = account.user.add()
-        account.world.now += 3600
+        account, theirs = switched_on()
         orphan, _ = account.user.add()
         account.rotate("one")
         assert theirs in account.key_ids()
