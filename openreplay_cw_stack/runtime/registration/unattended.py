@@ -167,11 +167,11 @@ class Registration:
     def _wait_for(self, document: Mapping[str, str]) -> None:
         """A key that was just made takes some seconds to work: the poller is not to meet these."""
         give_up = self.clock() + WORKS_WITHIN_SECONDS
+        self.secrets.tag(self.settings.key_secret_arn, TESTED_AT_TAG, f"{give_up:.3f}")
         while (code := self.access_key_refusal(document)) is not None:
             if self.clock() >= give_up:
                 raise RegistrationFailed(f"the key does not work: {code}")
             self.sleep(2.0)
-        self.secrets.tag(self.settings.key_secret_arn, TESTED_AT_TAG, f"{self.clock():.3f}")
 
     def _remove(self) -> Outcome:
         remove = unregister_bridge if self.settings.bridge_url else unregister_service_account

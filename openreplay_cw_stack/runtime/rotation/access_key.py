@@ -20,7 +20,14 @@ from openreplay_cw_stack.runtime.rotation.secret import AlreadyStored
 MAXIMUM_KEYS = 2
 WORKS_WITHIN_SECONDS = 120.0
 """How long a new key is tried before it is given up. It works after 10 to 15 seconds mostly."""
-_CLOCK_SECONDS = 2.0
+_USE_TOLD_WITHIN_SECONDS = 300.0
+"""IAM tells the minute of a use, or several: ``2015-03-13T10:45:00Z`` in the API reference."""
+_IDLE_SECONDS = 6 * 3600.0
+"""After less than this without a use a reader may be there all the same.
+
+OpenReplay's poller rests for three hours after four calls that failed, IAM takes its time to tell
+of a use, and a look comes each hour. Twice the shortest interval of rotations is more.
+"""
 _WAIT_SECONDS = (1.0, 2.0, 3.0, 5.0)
 _NOBODYS_AFTER_SECONDS = 86_400.0
 
@@ -84,6 +91,7 @@ class AccessKey:
     clock: Callable[[], float] = field(repr=False)
     sleep: Callable[[float], None] = field(repr=False)
     name: str = "access_key"
+    tried_for: float = WORKS_WITHIN_SECONDS
 
     def is_key(self, document: Mapping[str, str]) -> bool:
         """Whether a secret's value has a key in it."""
@@ -199,10 +207,11 @@ class AccessKey:
         if keys.told:
             return True
         current_used = self.user.last_used(keys.current.get("access_key_id", ""))
-        if current_used is not None and current_used > keys.tested_at + _CLOCK_SECONDS:
+        # What we have used it for ourselves is noted before the use: see TESTED_AT_TAG.
+        if current_used is not None and current_used > keys.tested_at + _USE_TOLD_WITHIN_SECONDS:
             return True
         previous_used = self.user.last_used(previous.key_id) or previous.created
-        return now - previous_used >= self.grace
+        return now - previous_used >= max(self.grace, _IDLE_SECONDS)
 
     def _make_room(self, keys: Keys, stored: Callable[[], bool]) -> bool:
         """Have a place for a key; False where the pending version got its value meanwhile.

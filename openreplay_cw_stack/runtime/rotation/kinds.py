@@ -34,7 +34,7 @@ class Keys:
         previous_version: the previous version's id.
         secret_made_at: when the secret was made, in seconds since 1970.
         made_at: when the current version was made, in seconds since 1970.
-        tested_at: when we last used a new key ourselves; 0.0 where we never did.
+        tested_at: until when we used the newest key ourselves at most; 0.0 where we never did.
         disabled_at: when the previous version's key was disabled; None where it was not.
         told: whether OpenReplay was told the current key, everywhere where we tell it.
     """
@@ -72,6 +72,10 @@ class KeyKind(Protocol):
     @property
     def name(self) -> str:
         """The value of the metric dimension ``Key``."""
+
+    @property
+    def tried_for(self) -> float:
+        """For how many seconds :meth:`try_out` uses a key at most."""
 
     def is_key(self, document: Mapping[str, str]) -> bool:
         """Whether a secret's value has a key in it."""

@@ -117,8 +117,9 @@ class Rotation:
             # Nothing is being made: the key that there is shows whether rotation could work.
             value = replace(current, created=0.0)
         if self.kind.is_key(value.document):
+            # Noted first: nobody is to take a use for the reader's because this run has ended.
+            self.secret.tag(TESTED_AT_TAG, f"{self.clock() + self.kind.tried_for:.3f}")
             self.kind.try_out(value.document, value.created)
-            self.secret.tag(TESTED_AT_TAG, f"{self.clock():.3f}")
 
     def _finish(self, token: str, state: SecretState) -> None:
         if self.secret.value(token) is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -259,6 +260,71 @@ class TestRefusals:
         account.rotate("two")
         assert account.user.used[account.secret.current()["access_key_id"]]
         assert account.look() is Retirement.NOTHING
+
+    def test_nor_is_one_of_a_run_that_ended_after_it(self) -> None:
+        account = Account(told=False)
+        account.rotate("one")
+        account.tell()
+        account.world.now += 30 * DAY
+        account.reader.poll()
+        account.rotate("two")
+        account.secret.begin("throw-away")
+        account.world.now += DAY / 24
+        account.reader.poll()
+        # Secrets Manager tries the step alone; it uses the current key, and that is the end of it.
+        reads = account.user.reads
+
+        def die_of_it(document: Any) -> str | None:
+            reads(document)
+            raise Died
+
+        account.user.reads = die_of_it  # type: ignore[method-assign]
+        with pytest.raises(Died):
+            account.rotation.step("testSecret", "throw-away")
+        assert account.look() is Retirement.NOTHING
+
+    def test_nor_is_one_that_iam_tells_with_the_minute_after_it(self) -> None:
+        account = Account(told=False)
+        account.rotate("one")
+        account.tell()
+        account.world.now += 30 * DAY
+        account.reader.poll()
+        account.rotate("two")
+        account.user.used[account.secret.current()["access_key_id"]] = account.world.now + 200
+        account.world.now += DAY / 24
+        account.reader.poll()
+        assert account.look() is Retirement.NOTHING
+
+    @pytest.mark.parametrize("hours", [4, 5.9])
+    def test_a_poller_that_rests_is_there_all_the_same(self, hours: float) -> None:
+        """With a short grace as well: three hours of its rest, and what IAM takes to tell."""
+        account = Account(told=False)
+        account.kind = dataclasses.replace(account.kind, grace=3600.0)
+        account.rotation = dataclasses.replace(account.rotation, kind=account.kind)
+        account.rotate("one")
+        account.tell()
+        account.world.now += 30 * DAY
+        account.reader.poll()
+        account.rotate("two")
+        account.reader.poll()
+        assert account.look(days=hours / 24) is not Retirement.DISABLED
+        assert account.look(days=3 / 24) is Retirement.DISABLED
+
+    @pytest.mark.parametrize("told", [True, False])
+    def test_every_four_hours_with_a_grace_of_four(self, told: bool) -> None:
+        """The shortest there is, with a reader that is told at once, and with none at all."""
+        account = Account(told=told)
+        account.kind = dataclasses.replace(account.kind, grace=4 * 3600.0)
+        account.rotation = dataclasses.replace(account.rotation, kind=account.kind)
+        for number in range(30):
+            account.rotate(f"rotation {number}")
+            for _ in range(3):
+                account.reader.poll()
+                account.look(days=1 / 24)
+            # A window of Secrets Manager's: not to the minute.
+            account.world.now += (0.7 + 0.5 * (number % 2)) * 3600
+        assert account.reader.refused == 0
+        assert account.user.most_keys == 2
 
     def test_a_key_without_any_reader_is_replaced(self) -> None:
         account = Account(told=False, projects=())
