@@ -85,8 +85,14 @@ class KeyDeployment:
     def _note_details(self) -> None:
         """Have the secret name the region and the log group as they are now."""
         document = self._current()
-        if any(document.get(name) != value for name, value in self.access_key.details.items()):
-            self.secret.put(str(uuid4()), {**document, **self.access_key.details}, CURRENT)
+        if all(document.get(name) == value for name, value in self.access_key.details.items()):
+            return
+        before = self.secret.state()
+        self.secret.put(str(uuid4()), {**document, **self.access_key.details}, CURRENT)
+        previous = before.version(PREVIOUS)
+        if previous is not None:
+            # Its key is another one, which a reader may still have: it stays the previous one.
+            self.secret.move(PREVIOUS, to=previous, out_of=before.version(CURRENT))
 
     def _current(self) -> dict[str, str]:
         version = self.secret.state().version(CURRENT)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -70,6 +71,29 @@ def test_a_changed_log_group_is_noted_with_the_same_key() -> None:
     # The version before has the same key: nothing of it is to be taken out of use.
     account.look(days=30.0)
     assert account.key_ids() == {key["access_key_id"]}
+
+
+def test_a_changed_log_group_leaves_the_previous_key_to_its_reader() -> None:
+    account = Account(told=False)
+    account.rotate("one")
+    account.tell()
+    account.world.now += 30 * 86_400
+    account.reader.poll()
+    account.rotate("two")
+    account.kind = replace(
+        account.kind, details={"region": "eu-west-1", "log_group_name": "/other"}
+    )
+    follow(account, an_event(updated="openreplay_cw"))
+    assert account.secret.current()["log_group_name"] == "/other"
+    for _ in range(5):
+        account.reader.poll()
+        account.look(days=1.0)
+    account.reader.poll()
+    assert account.reader.refused == 0
+    account.tell()
+    account.look()
+    account.look(days=8.0)
+    assert account.key_ids() == {account.secret.current()["access_key_id"]}
 
 
 def test_another_user_is_refused() -> None:
