@@ -10,6 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import uuid4
 
+from openreplay_cw_stack.runtime.aws_calls import CallFailed
 from openreplay_cw_stack.runtime.custom_resource import DeploymentEvent, DeploymentFailed
 from openreplay_cw_stack.runtime.rotation.access_key import AccessKey
 from openreplay_cw_stack.runtime.rotation.secret import CURRENT, PENDING, PREVIOUS, Secret
@@ -44,7 +45,7 @@ class KeyDeployment:
 
         Raises:
             DeploymentFailed: there is no key, or the user is another one than before.
-            CallFailed: AWS refused a call.
+            CallFailed: AWS refused a call, other than while a key is waited for.
         """
         user_name = str(event.properties["UserName"])
         if event.is_delete:
@@ -67,14 +68,22 @@ class KeyDeployment:
         """
         give_up = self.clock() + FIRST_KEY_WITHIN_SECONDS
         nudge = self.clock() + _NUDGE_SECONDS
-        while not self._has_key():
+        refused = ""
+        while True:
+            try:
+                if self._has_key():
+                    return
+                if self.clock() >= nudge:
+                    nudge = self.clock() + _NUDGE_SECONDS
+                    self.secret.rotate()
+            except CallFailed as failed:
+                # A policy that was made a moment ago may not be known everywhere, for one.
+                refused = f" AWS refused a call: {failed}."
             if self.clock() >= give_up:
                 raise DeploymentFailed(
-                    "the first rotation has made no key: the rotation's log group says why"
+                    "the first rotation has made no key. The user may have two keys already, of "
+                    "which one has to go; the rotation's log group says more." + refused
                 )
-            if self.clock() >= nudge:
-                self.secret.rotate()
-                nudge = self.clock() + _NUDGE_SECONDS
             self.sleep(1.0)
 
     def _has_key(self) -> bool:

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from openreplay_cw_stack.runtime.aws_calls import CallFailed
 from openreplay_cw_stack.runtime.custom_resource import DeploymentEvent, DeploymentFailed
 from openreplay_cw_stack.runtime.rotation.deployment import KeyDeployment
 from tests.runtime.rotation.test_access_key import Account
@@ -54,6 +55,28 @@ def test_and_fails_in_the_end_so_that_an_older_key_is_kept() -> None:
     with pytest.raises(DeploymentFailed, match="has made no key"):
         follow(account, an_event())
     assert account.world.now - before < 300
+
+
+def test_a_call_that_is_refused_while_it_waits_ends_nothing() -> None:
+    account = Account()
+    refused = ("before", CallFailed("AccessDeniedException"))
+    account.world.faults = dict.fromkeys(range(account.world.calls, 200), refused)
+
+    def allow() -> None:
+        account.world.faults.clear()
+
+    account.secret.on_rotate = lambda: account.rotate("one")
+    account.world.each_sleep.append(allow)
+    follow(account, an_event())
+    assert account.secret.current()["access_key_id"] in account.key_ids()
+
+
+def test_but_is_named_where_no_key_came() -> None:
+    account = Account()
+    refused = ("before", CallFailed("AccessDeniedException"))
+    account.world.faults = dict.fromkeys(range(account.world.calls, 10_000), refused)
+    with pytest.raises(DeploymentFailed, match="refused a call: AccessDeniedException"):
+        follow(account, an_event())
 
 
 def test_a_changed_log_group_is_noted_with_the_same_key() -> None:
