@@ -142,7 +142,10 @@ class AccessKey:
             RotationFailed: it was.
         """
         if document.get("access_key_id") not in [key.key_id for key in self.user.list_keys()]:
-            raise RotationFailed("the key of the pending version has been deleted by somebody")
+            raise RotationFailed(
+                "the key of the pending version has been deleted by somebody; the next rotation "
+                "makes another"
+            )
 
     def try_out(self, document: Mapping[str, str], made_at: float) -> None:  # noqa: ARG002
         """Read the linked log group with a key until that works.

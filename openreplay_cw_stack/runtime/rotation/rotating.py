@@ -30,6 +30,8 @@ from openreplay_cw_stack.runtime.rotation.secret import (
 )
 from openreplay_cw_stack.tagging.openreplay_project import TESTED_AT_TAG, told_tag
 
+_LISTED_WITHIN_SECONDS = 60.0
+
 
 @dataclass(frozen=True)
 class Rotation:
@@ -98,7 +100,14 @@ class Rotation:
     def _create(self, token: str, state: SecretState) -> None:
         pending = self.secret.value(token)
         if pending is not None:
-            self.kind.check_pending(pending.document)
+            try:
+                self.kind.check_pending(pending.document)
+            except RotationFailed:
+                # A version's value is put once: with this one no rotation would ever succeed. But
+                # IAM may not list yet what was made a moment ago.
+                if self.clock() - pending.created > _LISTED_WITHIN_SECONDS:
+                    self.secret.remove(PENDING, out_of=token)
+                raise
             return
         keys = self._keys(state)
         refusal = self.kind.refusal(keys, self.clock())

@@ -341,6 +341,15 @@ class TestRefusals:
         del account.user.active[account.secret.values["two"].document["access_key_id"]]
         with pytest.raises(RotationFailed, match="deleted by somebody"):
             account.rotation.step("createSecret", "two")
+        # IAM may not list a new key at once.
+        assert account.secret.state().version(PENDING) == "two"
+        account.world.now += 300
+        with pytest.raises(RotationFailed, match="deleted by somebody"):
+            account.rotation.step("createSecret", "two")
+        # It is in nobody's way: Secrets Manager begins a new rotation instead of repeating it.
+        assert account.secret.state().version(PENDING) is None
+        account.rotate("three")
+        assert account.secret.current()["access_key_id"] in account.key_ids()
 
 
 def switched_on() -> tuple[Account, str]:
