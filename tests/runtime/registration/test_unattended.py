@@ -205,6 +205,23 @@ def test_what_is_missing(run: Unattended, changes: dict[str, Any], words: str) -
     assert words in run.said[-1]
 
 
+@pytest.mark.parametrize("task", [Task.REGISTER, Task.REMOVE])
+def test_a_login_that_another_one_ended_is_made_again(run: Unattended, task: Task) -> None:
+    """Two projects with one member, for one, whose functions run at the same time."""
+    run.server.other_logins = 3
+    began = run.now
+    assert run.run(task) in (Outcome.TOLD, Outcome.REMOVED)
+    assert run.now > began
+    run.server.other_logins = 100
+    assert run.run(task) is Outcome.FAILED
+    assert "each login ends that member's other ones" in run.said[-1]
+    # A login that is refused is none that ended: a member is not to be locked out by tries.
+    run.server.login = "captcha"
+    asked = len(run.server.asked)
+    assert run.run(task) is Outcome.FAILED
+    assert len(run.server.asked) == asked + 1
+
+
 def test_a_dead_server(run: Unattended) -> None:
     assert run.run(Task.REGISTER, url="http://127.0.0.1:9") is Outcome.FAILED
     assert "did not answer" in run.said[-1]
