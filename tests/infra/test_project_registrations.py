@@ -79,7 +79,7 @@ def test_new_keys_are_told_after_they_are_made() -> None:
         a_stack(rotation=cdk.Duration.days(30), openreplay_projects=[PROJECT, POLLING])
     )
     for one in resources(template, "Custom::OpenReplayProject").values():
-        assert "RotationKeys" in " ".join(one["DependsOn"])
+        assert "RotationFirstKey" in " ".join(one["DependsOn"])
     rotation = environment_of(template, "RotationFunction")
     assert rotation["API_KEY_PROJECTS"] == "openreplay.example/1"
     assert rotation["ACCESS_KEY_PROJECTS"] == "openreplay.example/2"

@@ -1,7 +1,8 @@
 """What a deployment does to the keys of the service account.
 
 With rotation CloudFormation has no key: the first one is made by a rotation, and IAM refuses to
-delete a user that still has keys.
+delete a user that still has keys. Two custom resources follow: one is there before the schedule and
+deletes the keys after it, when no rotation makes another; one waits for the first key.
 """
 
 from __future__ import annotations
@@ -17,6 +18,10 @@ from openreplay_cw_stack.runtime.rotation.secret import CURRENT, PENDING, PREVIO
 
 FIRST_KEY_WITHIN_SECONDS = 240.0
 _NUDGE_SECONDS = 30.0
+_STEP_SECONDS = 5.0
+_LOOKS = 12
+DELETE_KEYS, WAIT_FOR_KEY = "delete_keys", "wait_for_key"
+"""What a custom resource is for, in its property ``Task``."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +43,9 @@ class KeyDeployment:
     sleep: Callable[[float], None]
 
     def follow(self, event: DeploymentEvent) -> str:
-        """Wait for the first key, note a changed log group, or delete the keys.
+        """Do what the custom resource is for.
+
+        Wait for the first key and note a changed log group; or delete the keys when it goes.
 
         Returns:
             The physical id of the custom resource.
@@ -48,8 +55,10 @@ class KeyDeployment:
             CallFailed: AWS refused a call, other than while a key is waited for.
         """
         user_name = str(event.properties["UserName"])
+        waits = event.properties["Task"] == WAIT_FOR_KEY
         if event.is_delete:
-            self._delete_keys(event.stack_id)
+            if not waits:
+                self._delete_keys(event.stack_id)
             return user_name
         # The id is the user whose keys these are. After this refusal the same properties come again
         # as the old ones, for CloudFormation updates the resource back.
@@ -57,8 +66,9 @@ class KeyDeployment:
             raise DeploymentFailed(
                 "user_name cannot change while its key is rotated: deploy without rotation first"
             )
-        self._wait_for_key()
-        self._note_details()
+        if waits:
+            self._wait_for_key()
+            self._note_details()
         return user_name
 
     def _wait_for_key(self) -> None:
@@ -112,10 +122,15 @@ class KeyDeployment:
         """All keys of a user that goes; of one that stays, those that a rotation has made.
 
         The user stays where rotation is switched off: it has a key of CloudFormation's by then.
+        A step that still runs may bring one more key, so that they are looked for again.
         """
-        if self.stack_is_going(stack_id):
-            self.access_key.delete_all()
-            return
+        going = self.stack_is_going(stack_id)
+        for _ in range(_LOOKS):
+            self.sleep(_STEP_SECONDS)
+            if not self.access_key.delete_all(None if going else self._ours()):
+                return
+
+    def _ours(self) -> set[str]:
         state = self.secret.state()
         ours = set()
         for stage in (CURRENT, PREVIOUS, PENDING):
@@ -123,4 +138,4 @@ class KeyDeployment:
             value = self.secret.value(version) if version else None
             if value and value.document.get("access_key_id"):
                 ours.add(value.document["access_key_id"])
-        self.access_key.delete_all(ours)
+        return ours

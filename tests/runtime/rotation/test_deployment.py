@@ -7,7 +7,11 @@ import pytest
 
 from openreplay_cw_stack.runtime.aws_calls import CallFailed
 from openreplay_cw_stack.runtime.custom_resource import DeploymentEvent, DeploymentFailed
-from openreplay_cw_stack.runtime.rotation.deployment import KeyDeployment
+from openreplay_cw_stack.runtime.rotation.deployment import (
+    DELETE_KEYS,
+    WAIT_FOR_KEY,
+    KeyDeployment,
+)
 from tests.runtime.rotation.test_access_key import Account
 
 
@@ -15,7 +19,8 @@ def an_event(
     user_name: str = "openreplay_cw", *, is_delete: bool = False, updated: str = ""
 ) -> DeploymentEvent:
     """Of a user's keys; ``updated`` is the id that they had before."""
-    properties = {"UserName": user_name}
+    task = DELETE_KEYS if is_delete else WAIT_FOR_KEY
+    properties = {"UserName": user_name, "Task": task}
     return DeploymentEvent(is_delete, "arn:stack", properties, physical_id=updated)
 
 
@@ -147,6 +152,34 @@ def test_only_our_keys_are_deleted_where_rotation_is_switched_off() -> None:
     _, cloudformations = a_user_with(account)
     follow(account, an_event(is_delete=True))
     assert account.key_ids() == {cloudformations}
+
+
+@pytest.mark.parametrize("going", [True, False])
+def test_a_step_that_still_runs_brings_one_more_key(going: bool) -> None:
+    account = Account()
+    account.rotate("one")
+    account.secret.begin("two")
+
+    def end() -> None:
+        if account.world.now > began + 7:
+            account.world.each_sleep.remove(end)
+            account.rotation.step("createSecret", "two")
+
+    began = account.world.now
+    account.world.each_sleep.append(end)
+    follow(account, an_event(is_delete=True), going=going)
+    assert account.key_ids() == set()
+
+
+def test_the_resource_that_waits_deletes_nothing_and_the_other_waits_for_nothing() -> None:
+    account = Account()
+    user = {"UserName": "openreplay_cw"}
+    follow(account, DeploymentEvent(False, "arn:stack", {**user, "Task": DELETE_KEYS}))
+    assert account.secret.rotations == 0
+    account.rotate("one")
+    gone = DeploymentEvent(True, "arn:stack", {**user, "Task": WAIT_FOR_KEY})
+    follow(account, gone, going=True)
+    assert len(account.key_ids()) == 1
 
 
 def test_a_user_that_never_had_a_key(monkeypatch: Any) -> None:
