@@ -110,6 +110,27 @@ def test_in_a_vpc(stack: cdk.Stack) -> None:
     assert "ec2:CreateNetworkInterface" in found["JoinTheVpc"]["Action"]
 
 
+def test_its_vpc_has_its_way_out_before_it_is_registered_and_until_it_is_removed(
+    stack: cdk.Stack,
+) -> None:
+    """Of a VPC in the same stack, which CloudFormation would take apart at the same time."""
+    vpc = ec2.Vpc(stack, "Vpc", max_azs=1)
+    OpenReplayCloudWatch(
+        stack,
+        "Tracking",
+        new_log_groups=["/one"],
+        openreplay_projects=[a_project(stack, vpc=vpc)],
+    )
+    template = template_of(stack)
+    (registration,) = resources(template, "Custom::OpenReplayProject").values()
+    (route,) = [
+        name
+        for name, one in resources(template, "AWS::EC2::Route").items()
+        if "NatGatewayId" in one["Properties"]
+    ]
+    assert route in registration["DependsOn"]
+
+
 def test_in_a_vpc_there_is_no_finding_either(stack: cdk.Stack) -> None:
     vpc = ec2.Vpc.from_vpc_attributes(
         stack,
