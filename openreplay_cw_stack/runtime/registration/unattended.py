@@ -203,7 +203,14 @@ class Registration:
 
     def _logged_in(self) -> LoggedIn:
         server = checked_url(self.settings.url, insecure=self.settings.insecure)
-        login = self.secrets.document(self.settings.login_secret_arn)
+        try:
+            login = self.secrets.document(self.settings.login_secret_arn)
+        except CallFailed as failed:
+            raise RegistrationFailed(
+                f"the login secret cannot be read: {failed}; does it still exist, may this "
+                "function use the KMS key that encrypts it, and, where it is another account's, "
+                "does its own policy allow this function's role?"
+            ) from None
         email, password = login.get("email"), login.get("password")
         if not email or not password:
             raise RegistrationFailed(

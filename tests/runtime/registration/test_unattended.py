@@ -45,6 +45,7 @@ class Secrets:
     version: str = "version-1"
     tags: dict[str, str] = field(default_factory=dict)
     failure: str | None = None
+    login_failure: str | None = None
     reads_of_login: int = 0
 
     def current(self, arn: str, tag: str) -> CurrentKey:
@@ -56,6 +57,8 @@ class Secrets:
     def document(self, arn: str) -> Mapping[str, str]:
         assert arn == "arn:login"
         self.reads_of_login += 1
+        if self.login_failure:
+            raise CallFailed(self.login_failure)
         return self.login
 
     def tag(self, arn: str, key: str, value: str) -> None:
@@ -194,6 +197,7 @@ def test_logins_that_are_refused_say_why(run: Unattended, login: str, words: str
     [
         ({"login": {}}, "the login secret holds no login"),
         ({"login": {"email": EMAIL, "password": "wrong"}}, "does not know this email"),
+        ({"login_failure": "AccessDeniedException"}, "cannot be read: AccessDeniedException"),
         ({"key": {}}, "no key to tell yet"),
         ({"failure": "AccessDeniedException"}, "AWS refused a call: AccessDeniedException"),
     ],

@@ -194,6 +194,15 @@ def test_whether_the_stack_goes(status: str, going: bool) -> None:
     assert stack_is_going("arn:stack", Stacks()) is going
 
 
+def test_a_login_secret_of_another_region_is_asked_for_there() -> None:
+    made = boto3.client("secretsmanager", region_name="us-east-2").create_secret(
+        Name="login", SecretString='{"email": "a"}'
+    )
+    assert SecretsManager().document(made["ARN"]) == {"email": "a"}
+    with pytest.raises(CallFailed, match="ResourceNotFoundException"):
+        SecretsManager().document("login")
+
+
 def test_what_the_registration_reads(arn: str) -> None:
     secrets = SecretsManager()
     found = secrets.current(arn, "openreplay-cw-stack:told:x/1")
