@@ -19,7 +19,7 @@ from openreplay_cw_stack.runtime.rotation.kinds import (
 )
 from openreplay_cw_stack.runtime.rotation.rotating import Rotation
 from openreplay_cw_stack.runtime.rotation.secret import PENDING
-from openreplay_cw_stack.tagging.openreplay_project import told_tag
+from openreplay_cw_stack.tagging.openreplay_project import TESTED_AT_TAG, told_tag
 from tests.runtime.rotation.simulation import Died, FakeSecret, FakeUser, Reader, World
 
 DAY = 86_400.0
@@ -250,6 +250,22 @@ class TestRefusals:
         assert account.key_ids() == {account.secret.current()["access_key_id"]}
         assert account.look() is Retirement.NOTHING
         assert account.reader.refused == 0
+
+    def test_a_previous_key_that_is_disabled_is_in_nobodys_way(self) -> None:
+        account = Account(told=False)
+        account.rotate("one")
+        account.tell()
+        account.world.now += 30 * DAY
+        account.reader.poll()
+        account.rotate("two")
+        account.world.now += 600
+        account.reader.key = account.secret.current()
+        account.reader.poll()
+        assert account.look() is Retirement.DISABLED
+        # Tried again since then, so that the reader's use shows no more.
+        account.secret.tags[TESTED_AT_TAG] = str(account.world.now + DAY)
+        account.rotate("three")
+        assert account.reader.key["access_key_id"] in account.key_ids()
 
     def test_our_own_test_of_the_new_key_is_no_use_of_it(self) -> None:
         account = Account(told=False)
