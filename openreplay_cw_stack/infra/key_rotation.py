@@ -33,6 +33,7 @@ DEFAULT_GRACE = cdk.Duration.days(7)
 _SHORTEST, _LONGEST = cdk.Duration.hours(4), cdk.Duration.days(1000)
 # As long as one run of a step can take to store the key that it has made.
 _ORPHAN_AFTER = cdk.Duration.seconds(60)
+_FOLLOWED_WITHIN = cdk.Duration.minutes(6)
 _SPARE = cdk.Duration.seconds(10)
 _NOBODY_FLOODS = (
     "Secrets Manager, a schedule and CloudFormation invoke it and nobody else: nothing outside the "
@@ -188,21 +189,37 @@ class KeyRotation(Construct):
         schedule: secretsmanager.CfnRotationSchedule,
         registrations: ProjectRegistrations | None,
     ) -> None:
-        """Wait for the first key, and delete the keys before the user."""
+        """Wait for the first key; and delete the keys after the schedule and before the user.
+
+        What deletes them is there before the schedule, so that it is whatever fails after that. The
+        user and the secret are there before the function, whose policy names both.
+        """
+        user_name = service_account.user.user_name
         keys = cdk.CustomResource(
             self,
             "Keys",
             resource_type="Custom::OpenReplayAccessKeys",
             service_token=self.function.function_arn,
-            service_timeout=cdk.Duration.minutes(6),
+            service_timeout=_FOLLOWED_WITHIN,
+            properties={"Task": "delete_keys", "UserName": user_name},
+        )
+        schedule.node.add_dependency(keys)
+        first_key = cdk.CustomResource(
+            self,
+            "FirstKey",
+            resource_type="Custom::OpenReplayFirstKey",
+            service_token=self.function.function_arn,
+            service_timeout=_FOLLOWED_WITHIN,
+            # A changed log group is noted with the key.
             properties={
-                "UserName": service_account.user.user_name,
+                "Task": "wait_for_key",
+                "UserName": user_name,
                 "LogGroupName": linked_log_group.log_group_name,
             },
         )
-        keys.node.add_dependency(schedule, service_account, self._let_it_ask_for_a_rotation())
+        first_key.node.add_dependency(schedule, service_account, self._let_it_ask_for_a_rotation())
         if registrations is not None:
-            registrations.register_after(keys)
+            registrations.register_after(first_key)
 
     def _let_it_ask_for_a_rotation(self) -> iam.ManagedPolicy:
         """AWS API reference, "RotateSecret": the caller must be allowed to invoke the function.

@@ -186,6 +186,10 @@ class ProjectRegistrations(Construct):
             },
         )
         resource.node.add_dependency(may_run, function, key_secret)
+        if project.vpc is not None:
+            # A VPC of the same stack has its way out before, and until the project is removed.
+            way_out = project.vpc.select_subnets().internet_connectivity_established
+            resource.node.add_dependency(way_out)
         self._resources.append(resource)
 
     def _key_secret(self, project: OpenReplayProject) -> secretsmanager.ISecret:

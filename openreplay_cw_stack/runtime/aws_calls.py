@@ -24,7 +24,12 @@ def error_code(error: Exception) -> str:
 
 
 def aws_client(
-    service: str, *, attempts: int, read_timeout: float, connect_timeout: float = 3
+    service: str,
+    *,
+    attempts: int,
+    read_timeout: float,
+    connect_timeout: float = 3,
+    region: str | None = None,
 ) -> Any:
     """A boto3 client.
 
@@ -33,6 +38,7 @@ def aws_client(
         attempts: how often a call is made at most, with botocore's back-off between.
         read_timeout: seconds to wait for an answer to one attempt.
         connect_timeout: seconds to wait for a connection.
+        region: where to call; default: where the function runs.
     """
     import boto3
     from botocore.config import Config
@@ -42,7 +48,7 @@ def aws_client(
         connect_timeout=connect_timeout,
         read_timeout=read_timeout,
     )
-    return boto3.client(service, config=config)
+    return boto3.client(service, config=config, region_name=region)
 
 
 def asked(call: Callable[..., dict[str, Any]], **arguments: Any) -> dict[str, Any]:

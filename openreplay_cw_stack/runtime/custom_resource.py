@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import urllib.request
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from openreplay_cw_stack.runtime.aws_calls import error_code
@@ -31,14 +31,12 @@ class DeploymentEvent:
         is_delete: whether the resource goes.
         stack_id: the stack's ARN.
         properties: the resource's properties.
-        old_properties: as they were before an update; empty else.
         physical_id: the resource's id; empty on creation.
     """
 
     is_delete: bool
     stack_id: str
     properties: Mapping[str, Any]
-    old_properties: Mapping[str, Any] = field(default_factory=dict)
     physical_id: str = ""
 
 
@@ -65,7 +63,6 @@ def answer_deployment(
         is_delete=event["RequestType"] == "Delete",
         stack_id=event["StackId"],
         properties=event.get("ResourceProperties", {}),
-        old_properties=event.get("OldResourceProperties", {}),
         physical_id=event.get("PhysicalResourceId", ""),
     )
     status, reason = "SUCCESS", ""

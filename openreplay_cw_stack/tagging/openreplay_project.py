@@ -1,7 +1,7 @@
 """OpenReplay's projects: their addresses, their names, and the notes on what they were told.
 
 A tag of a key's secret has, by project, the id of the version whose key the project was told.
-Another says when we last tried the key ourselves. The registration writes them, and the rotation
+Another says until when we tried the key ourselves. The registration writes them, and the rotation
 reads them: no key is taken out of use before the next one is told, or used by somebody else.
 """
 
@@ -12,7 +12,10 @@ from collections.abc import Mapping
 from urllib.parse import SplitResult, urlsplit
 
 TESTED_AT_TAG = "openreplay-cw-stack:tested-at"
-"""A tag of a key's secret: when we last tried its newest key, in seconds since 1970."""
+"""A tag of a key's secret: until when we tried its newest key at most, in seconds since 1970.
+
+It is written before the first trial, so that none is ever taken for a reader's use of the key.
+"""
 
 _PREFIX = "openreplay-cw-stack:told:"
 _ALLOWED = re.compile(r"[^A-Za-z0-9.:/_+=@-]")

@@ -6,6 +6,7 @@ from typing import Any
 import aws_cdk as cdk
 import pytest
 
+from openreplay_cw_stack.runtime.rotation.deployment import DELETE_KEYS, WAIT_FOR_KEY
 from tests.infra.conftest import (
     ENCRYPTION_KEY_ARN,
     EVERY_FUNCTION,
@@ -95,12 +96,29 @@ def test_it_may_touch_its_secrets_and_its_user_and_nothing_else() -> None:
     }
 
 
-def test_keys_are_waited_for_and_deleted_before_the_user() -> None:
+def test_the_first_key_is_waited_for() -> None:
     template = template_of(a_stack(**ROTATION))
-    (keys,) = resources(template, "Custom::OpenReplayAccessKeys").values()
-    needed = " ".join(keys["DependsOn"])
+    (first_key,) = resources(template, "Custom::OpenReplayFirstKey").values()
+    needed = " ".join(first_key["DependsOn"])
     for part in ("ServiceAccountUser", "RotatedSecretRotation", "ServiceAccountPolicy"):
         assert part in needed
+    assert first_key["Properties"]["Task"] == WAIT_FOR_KEY
+
+
+def test_keys_are_deleted_after_the_schedule_and_before_the_user() -> None:
+    """CloudFormation deletes in the opposite order; no rotation is to make a key after that."""
+    template = template_of(a_stack(**ROTATION))
+    ((name, keys),) = resources(template, "Custom::OpenReplayAccessKeys").items()
+    (schedule,) = [
+        one
+        for one in resources(template, "AWS::SecretsManager::RotationSchedule").values()
+        if name in one["DependsOn"]
+    ]
+    assert "ServiceAccount" in json.dumps(schedule["Properties"]["SecretId"])
+    assert keys["Properties"]["Task"] == DELETE_KEYS
+    assert "ServiceAccountUser" in json.dumps(keys["Properties"]["UserName"])
+    # The function that deletes them needs its policy, and that names the secret.
+    assert "RotatedSecret" in json.dumps(statements(template, "Rotation")["RotateTheSecrets"])
 
 
 def test_it_looks_after_the_keys_each_hour() -> None:

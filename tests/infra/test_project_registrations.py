@@ -79,7 +79,7 @@ def test_new_keys_are_told_after_they_are_made() -> None:
         a_stack(rotation=cdk.Duration.days(30), openreplay_projects=[PROJECT, POLLING])
     )
     for one in resources(template, "Custom::OpenReplayProject").values():
-        assert "RotationKeys" in " ".join(one["DependsOn"])
+        assert "RotationFirstKey" in " ".join(one["DependsOn"])
     rotation = environment_of(template, "RotationFunction")
     assert rotation["API_KEY_PROJECTS"] == "openreplay.example/1"
     assert rotation["ACCESS_KEY_PROJECTS"] == "openreplay.example/2"
@@ -108,6 +108,27 @@ def test_in_a_vpc(stack: cdk.Stack) -> None:
     assert [("Registrationsopenreplayinternal1" in name) for name in inside] == [True]
     found = statements(template, "Registrationsopenreplayinternal1")
     assert "ec2:CreateNetworkInterface" in found["JoinTheVpc"]["Action"]
+
+
+def test_its_vpc_has_its_way_out_before_it_is_registered_and_until_it_is_removed(
+    stack: cdk.Stack,
+) -> None:
+    """Of a VPC in the same stack, which CloudFormation would take apart at the same time."""
+    vpc = ec2.Vpc(stack, "Vpc", max_azs=1)
+    OpenReplayCloudWatch(
+        stack,
+        "Tracking",
+        new_log_groups=["/one"],
+        openreplay_projects=[a_project(stack, vpc=vpc)],
+    )
+    template = template_of(stack)
+    (registration,) = resources(template, "Custom::OpenReplayProject").values()
+    (route,) = [
+        name
+        for name, one in resources(template, "AWS::EC2::Route").items()
+        if "NatGatewayId" in one["Properties"]
+    ]
+    assert route in registration["DependsOn"]
 
 
 def test_in_a_vpc_there_is_no_finding_either(stack: cdk.Stack) -> None:

@@ -54,9 +54,7 @@ def test_success() -> None:
         "RequestId": "request-1",
         "LogicalResourceId": "Keys",
     }
-    assert seen == [
-        DeploymentEvent(False, "arn:stack", {"UserName": "a"}, {"UserName": "b"}, "before")
-    ]
+    assert seen == [DeploymentEvent(False, "arn:stack", {"UserName": "a"}, "before")]
 
 
 @pytest.mark.parametrize(

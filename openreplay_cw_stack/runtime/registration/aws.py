@@ -27,7 +27,7 @@ class SecretsManager:
 
     @functools.cached_property
     def _client(self) -> Any:
-        return self._given_client or aws_client("secretsmanager", attempts=3, read_timeout=8)
+        return self._given_client or _client()
 
     def current(self, arn: str, tag: str) -> CurrentKey:
         """The current version of a secret, and what a tag of it says."""
@@ -39,13 +39,24 @@ class SecretsManager:
         )
 
     def document(self, arn: str) -> Mapping[str, str]:
-        """The JSON object that a secret holds now."""
-        value = asked(self._client.get_secret_value, SecretId=arn)
+        """The JSON object that a secret holds now, in whatever region it is."""
+        client = self._given_client or _client(_region_of(arn))
+        value = asked(client.get_secret_value, SecretId=arn)
         return texts_of(value.get("SecretString"))
 
     def tag(self, arn: str, key: str, value: str) -> None:
         """Note something on a secret."""
         asked(self._client.tag_resource, SecretId=arn, Tags=[{"Key": key, "Value": value}])
+
+
+def _client(region: str | None = None) -> Any:
+    return aws_client("secretsmanager", attempts=3, read_timeout=8, region=region)
+
+
+def _region_of(arn: str) -> str | None:
+    """Secrets Manager of one region does not know the secrets of another."""
+    parts = arn.split(":")
+    return parts[3] if len(parts) > 3 and parts[3] else None
 
 
 def run_registration(function_name: str, task: str, client: Any = None) -> None:

@@ -29,6 +29,10 @@ class LoginRefused(RegistrationFailed):
     """OpenReplay does not let this user in; or not this way."""
 
 
+class LoginEnded(LoginRefused):
+    """A login that was accepted is not any more: the same member has logged in elsewhere."""
+
+
 @dataclass(frozen=True)
 class LoggedIn:
     """OpenReplay, for a member who has logged in.
@@ -45,13 +49,13 @@ class LoggedIn:
         """Ask as that member.
 
         Raises:
-            LoginRefused: the credential is not accepted.
+            LoginEnded: the credential is not accepted any more.
             RegistrationFailed: there was no answer, or a redirect.
         """
         headers = {"Authorization": f"Bearer {self.jwt}"}
         answer = call(self.server, method, path, headers=headers, body=body)
         if answer.status in (401, 403):
-            raise LoginRefused(
+            raise LoginEnded(
                 f"{self.server.hostname} does not accept the login any more: each login ends that "
                 "member's other ones; use a member of its own for this"
             )

@@ -7,6 +7,7 @@ changed costs one call of AWS and no login.
 
 from __future__ import annotations
 
+import random
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,7 +21,11 @@ from openreplay_cw_stack.runtime.registration.bridge_question import (
     ask_bridge,
 )
 from openreplay_cw_stack.runtime.registration.http_calls import RegistrationFailed
-from openreplay_cw_stack.runtime.registration.openreplay_api import LoggedIn, log_in
+from openreplay_cw_stack.runtime.registration.openreplay_api import (
+    LoggedIn,
+    LoginEnded,
+    log_in,
+)
 from openreplay_cw_stack.runtime.registration.registering import (
     CloudWatchForm,
     register_bridge,
@@ -38,6 +43,8 @@ from openreplay_cw_stack.tagging.openreplay_project import (
 
 WORKS_WITHIN_SECONDS = 40.0
 """How long a new access key is tried before it is told."""
+_LOGINS = 5
+_SHORTEST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 1.0, 6.0
 
 
 class Task(Enum):
@@ -116,7 +123,7 @@ class Registration:
     def run(self, task: Task) -> Outcome:
         """Do what is asked. Never raises."""
         try:
-            outcome = self._remove() if task is Task.REMOVE else self._tell(task)
+            outcome = self._do(task)
         except (RegistrationFailed, ValueError) as failed:
             # Their messages name hosts and what to do; neither a key nor a login is in them.
             return self._failed(str(failed))
@@ -126,6 +133,22 @@ class Registration:
             return self._failed(type(fault).__name__)
         self.say("INFO", f"{self.project}: {outcome.value}")
         return outcome
+
+    def _do(self, task: Task) -> Outcome:
+        """Do it, with a new login where another one has ended ours.
+
+        Projects may share a member, and are all told after a rotation and on a deployment.
+        """
+        for _ in range(_LOGINS - 1):
+            try:
+                return self._do_once(task)
+            except LoginEnded:
+                wait = random.uniform(_SHORTEST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS)  # noqa: S311
+                self.sleep(wait)
+        return self._do_once(task)
+
+    def _do_once(self, task: Task) -> Outcome:
+        return self._remove() if task is Task.REMOVE else self._tell(task)
 
     def _failed(self, reason: str) -> Outcome:
         self.say("ERROR", f"{self.project}: {reason}")
@@ -167,11 +190,11 @@ class Registration:
     def _wait_for(self, document: Mapping[str, str]) -> None:
         """A key that was just made takes some seconds to work: the poller is not to meet these."""
         give_up = self.clock() + WORKS_WITHIN_SECONDS
+        self.secrets.tag(self.settings.key_secret_arn, TESTED_AT_TAG, f"{give_up:.3f}")
         while (code := self.access_key_refusal(document)) is not None:
             if self.clock() >= give_up:
                 raise RegistrationFailed(f"the key does not work: {code}")
             self.sleep(2.0)
-        self.secrets.tag(self.settings.key_secret_arn, TESTED_AT_TAG, f"{self.clock():.3f}")
 
     def _remove(self) -> Outcome:
         remove = unregister_bridge if self.settings.bridge_url else unregister_service_account
@@ -180,7 +203,14 @@ class Registration:
 
     def _logged_in(self) -> LoggedIn:
         server = checked_url(self.settings.url, insecure=self.settings.insecure)
-        login = self.secrets.document(self.settings.login_secret_arn)
+        try:
+            login = self.secrets.document(self.settings.login_secret_arn)
+        except CallFailed as failed:
+            raise RegistrationFailed(
+                f"the login secret cannot be read: {failed}; does it still exist, may this "
+                "function use the KMS key that encrypts it, and, where it is another account's, "
+                "does its own policy allow this function's role?"
+            ) from None
         email, password = login.get("email"), login.get("password")
         if not email or not password:
             raise RegistrationFailed(

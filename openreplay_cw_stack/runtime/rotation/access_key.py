@@ -20,7 +20,14 @@ from openreplay_cw_stack.runtime.rotation.secret import AlreadyStored
 MAXIMUM_KEYS = 2
 WORKS_WITHIN_SECONDS = 120.0
 """How long a new key is tried before it is given up. It works after 10 to 15 seconds mostly."""
-_CLOCK_SECONDS = 2.0
+_USE_TOLD_WITHIN_SECONDS = 300.0
+"""IAM tells the minute of a use, or several: ``2015-03-13T10:45:00Z`` in the API reference."""
+_IDLE_SECONDS = 6 * 3600.0
+"""After less than this without a use a reader may be there all the same.
+
+OpenReplay's poller rests for three hours after four calls that failed, IAM takes its time to tell
+of a use, and a look comes each hour. Twice the shortest interval of rotations is more.
+"""
 _WAIT_SECONDS = (1.0, 2.0, 3.0, 5.0)
 _NOBODYS_AFTER_SECONDS = 86_400.0
 
@@ -84,6 +91,7 @@ class AccessKey:
     clock: Callable[[], float] = field(repr=False)
     sleep: Callable[[float], None] = field(repr=False)
     name: str = "access_key"
+    tried_for: float = WORKS_WITHIN_SECONDS
 
     def is_key(self, document: Mapping[str, str]) -> bool:
         """Whether a secret's value has a key in it."""
@@ -134,7 +142,10 @@ class AccessKey:
             RotationFailed: it was.
         """
         if document.get("access_key_id") not in [key.key_id for key in self.user.list_keys()]:
-            raise RotationFailed("the key of the pending version has been deleted by somebody")
+            raise RotationFailed(
+                "the key of the pending version has been deleted by somebody; the next rotation "
+                "makes another"
+            )
 
     def try_out(self, document: Mapping[str, str], made_at: float) -> None:  # noqa: ARG002
         """Read the linked log group with a key until that works.
@@ -170,12 +181,12 @@ class AccessKey:
         return Retirement.WAITING if now - keys.made_at > self.notice else Retirement.NOTHING
 
     def tidy(self, keys: Keys, now: float) -> None:
-        """Delete keys that have been in no version for a day: CloudFormation has none so long."""
+        """Delete keys that have been in no version for a day."""
         kept = _ids(keys.current, keys.previous, keys.pending)
         if not kept:
             return
         for key in self.user.list_keys():
-            if key.key_id not in kept and now - key.created > _NOBODYS_AFTER_SECONDS:
+            if _may_be_ours(key, keys, kept) and now - key.created > _NOBODYS_AFTER_SECONDS:
                 self.user.delete_key(key.key_id)
 
     def delete_all(self, only: Iterable[str] | None = None) -> int:
@@ -199,24 +210,27 @@ class AccessKey:
         if keys.told:
             return True
         current_used = self.user.last_used(keys.current.get("access_key_id", ""))
-        if current_used is not None and current_used > keys.tested_at + _CLOCK_SECONDS:
+        # What we have used it for ourselves is noted before the use: see TESTED_AT_TAG.
+        if current_used is not None and current_used > keys.tested_at + _USE_TOLD_WITHIN_SECONDS:
             return True
         previous_used = self.user.last_used(previous.key_id) or previous.created
-        return now - previous_used >= self.grace
+        return now - previous_used >= max(self.grace, _IDLE_SECONDS)
 
     def _make_room(self, keys: Keys, stored: Callable[[], bool]) -> bool:
         """Have a place for a key; False where the pending version got its value meanwhile.
 
-        First goes a key that stands in no version: a run of ours ended before it was stored. While
-        rotation is being switched on, CloudFormation's own key is such a stranger too; it is the
-        older one. Then the previous key, which :meth:`refusal` has found disabled or idle.
+        First goes a key that stands in no version: a run of ours ended before it was stored. Then
+        the previous key, which :meth:`refusal` has found disabled or idle.
         """
         kept = _ids(keys.current, keys.previous)
         while len(there := self.user.list_keys()) >= MAXIMUM_KEYS:
-            strangers = [key for key in there if key.key_id not in kept]
+            strangers = [key for key in there if _may_be_ours(key, keys, kept)]
             going = max(strangers, key=_created) if strangers else self._previous(keys)
             if going is None:
-                raise RotationFailed("the user has two keys, and neither may go")
+                raise RotationFailed(
+                    "the user has two keys, and neither may go: delete one that no rotation has "
+                    "made and that nobody uses"
+                )
             if strangers and self.clock() - going.created < self.orphan_after:
                 # Another run of this step may be about to store it.
                 self.sleep(1.0)
@@ -225,6 +239,15 @@ class AccessKey:
             else:
                 self.user.delete_key(going.key_id)
         return True
+
+
+def _may_be_ours(key: UserKey, keys: Keys, kept: set[str]) -> bool:
+    """Whether a key in no version can be one that a run of ours could not store.
+
+    One that is older than the secret is none: it is CloudFormation's, which goes once the stack's
+    update is through, or a person's.
+    """
+    return key.key_id not in kept and key.created >= keys.secret_made_at
 
 
 def _created(key: UserKey) -> float:

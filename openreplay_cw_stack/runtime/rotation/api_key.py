@@ -47,6 +47,7 @@ class ApiKey:
     clock: Callable[[], float] = field(repr=False)
     sleep: Callable[[float], None] = field(repr=False)
     name: str = "api_key"
+    tried_for: float = 0.0
 
     def is_key(self, document: Mapping[str, str]) -> bool:
         """Whether a secret's value has a key in it."""

@@ -45,6 +45,7 @@ class SecretsManagerSecret:
         return SecretState(
             {one: frozenset(stages) for one, stages in found["VersionIdsToStages"].items()},
             {one["Key"]: one["Value"] for one in found.get("Tags", [])},
+            _seconds(found["CreatedDate"]),
         )
 
     def value(self, version_id: str) -> StoredValue | None:

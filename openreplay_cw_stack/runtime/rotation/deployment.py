@@ -1,7 +1,8 @@
 """What a deployment does to the keys of the service account.
 
 With rotation CloudFormation has no key: the first one is made by a rotation, and IAM refuses to
-delete a user that still has keys.
+delete a user that still has keys. Two custom resources follow: one is there before the schedule and
+deletes the keys after it, when no rotation makes another; one waits for the first key.
 """
 
 from __future__ import annotations
@@ -10,12 +11,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import uuid4
 
+from openreplay_cw_stack.runtime.aws_calls import CallFailed
 from openreplay_cw_stack.runtime.custom_resource import DeploymentEvent, DeploymentFailed
 from openreplay_cw_stack.runtime.rotation.access_key import AccessKey
 from openreplay_cw_stack.runtime.rotation.secret import CURRENT, PENDING, PREVIOUS, Secret
 
 FIRST_KEY_WITHIN_SECONDS = 240.0
 _NUDGE_SECONDS = 30.0
+_STEP_SECONDS = 5.0
+_LOOKS = 12
+DELETE_KEYS, WAIT_FOR_KEY = "delete_keys", "wait_for_key"
+"""What a custom resource is for, in its property ``Task``."""
 
 
 @dataclass(frozen=True)
@@ -37,25 +43,32 @@ class KeyDeployment:
     sleep: Callable[[float], None]
 
     def follow(self, event: DeploymentEvent) -> str:
-        """Wait for the first key, note a changed log group, or delete the keys.
+        """Do what the custom resource is for.
+
+        Wait for the first key and note a changed log group; or delete the keys when it goes.
 
         Returns:
             The physical id of the custom resource.
 
         Raises:
             DeploymentFailed: there is no key, or the user is another one than before.
-            CallFailed: AWS refused a call.
+            CallFailed: AWS refused a call, other than while a key is waited for.
         """
         user_name = str(event.properties["UserName"])
+        waits = event.properties["Task"] == WAIT_FOR_KEY
         if event.is_delete:
-            self._delete_keys(event.stack_id)
+            if not waits:
+                self._delete_keys(event.stack_id)
             return user_name
-        if event.old_properties.get("UserName", user_name) != user_name:
+        # The id is the user whose keys these are. After this refusal the same properties come again
+        # as the old ones, for CloudFormation updates the resource back.
+        if event.physical_id and event.physical_id != user_name:
             raise DeploymentFailed(
                 "user_name cannot change while its key is rotated: deploy without rotation first"
             )
-        self._wait_for_key()
-        self._note_details()
+        if waits:
+            self._wait_for_key()
+            self._note_details()
         return user_name
 
     def _wait_for_key(self) -> None:
@@ -65,14 +78,22 @@ class KeyDeployment:
         """
         give_up = self.clock() + FIRST_KEY_WITHIN_SECONDS
         nudge = self.clock() + _NUDGE_SECONDS
-        while not self._has_key():
+        refused = ""
+        while True:
+            try:
+                if self._has_key():
+                    return
+                if self.clock() >= nudge:
+                    nudge = self.clock() + _NUDGE_SECONDS
+                    self.secret.rotate()
+            except CallFailed as failed:
+                # A policy that was made a moment ago may not be known everywhere, for one.
+                refused = f" AWS refused a call: {failed}."
             if self.clock() >= give_up:
                 raise DeploymentFailed(
-                    "the first rotation has made no key: the rotation's log group says why"
+                    "the first rotation has made no key. The user may have two keys already, of "
+                    "which one has to go; the rotation's log group says more." + refused
                 )
-            if self.clock() >= nudge:
-                self.secret.rotate()
-                nudge = self.clock() + _NUDGE_SECONDS
             self.sleep(1.0)
 
     def _has_key(self) -> bool:
@@ -83,8 +104,14 @@ class KeyDeployment:
     def _note_details(self) -> None:
         """Have the secret name the region and the log group as they are now."""
         document = self._current()
-        if any(document.get(name) != value for name, value in self.access_key.details.items()):
-            self.secret.put(str(uuid4()), {**document, **self.access_key.details}, CURRENT)
+        if all(document.get(name) == value for name, value in self.access_key.details.items()):
+            return
+        before = self.secret.state()
+        self.secret.put(str(uuid4()), {**document, **self.access_key.details}, CURRENT)
+        previous = before.version(PREVIOUS)
+        if previous is not None:
+            # Its key is another one, which a reader may still have: it stays the previous one.
+            self.secret.move(PREVIOUS, to=previous, out_of=before.version(CURRENT))
 
     def _current(self) -> dict[str, str]:
         version = self.secret.state().version(CURRENT)
@@ -95,10 +122,15 @@ class KeyDeployment:
         """All keys of a user that goes; of one that stays, those that a rotation has made.
 
         The user stays where rotation is switched off: it has a key of CloudFormation's by then.
+        A step that still runs may bring one more key, so that they are looked for again.
         """
-        if self.stack_is_going(stack_id):
-            self.access_key.delete_all()
-            return
+        going = self.stack_is_going(stack_id)
+        for _ in range(_LOOKS):
+            self.sleep(_STEP_SECONDS)
+            if not self.access_key.delete_all(None if going else self._ours()):
+                return
+
+    def _ours(self) -> set[str]:
         state = self.secret.state()
         ours = set()
         for stage in (CURRENT, PREVIOUS, PENDING):
@@ -106,4 +138,4 @@ class KeyDeployment:
             value = self.secret.value(version) if version else None
             if value and value.document.get("access_key_id"):
                 ours.add(value.document["access_key_id"])
-        self.access_key.delete_all(ours)
+        return ours

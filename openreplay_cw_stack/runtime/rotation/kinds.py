@@ -32,8 +32,9 @@ class Keys:
         pending: the value of the version that a rotation is making; empty where there is none.
         current_version: the current version's id.
         previous_version: the previous version's id.
+        secret_made_at: when the secret was made, in seconds since 1970.
         made_at: when the current version was made, in seconds since 1970.
-        tested_at: when we last used a new key ourselves; 0.0 where we never did.
+        tested_at: until when we used the newest key ourselves at most; 0.0 where we never did.
         disabled_at: when the previous version's key was disabled; None where it was not.
         told: whether OpenReplay was told the current key, everywhere where we tell it.
     """
@@ -43,6 +44,7 @@ class Keys:
     pending: Mapping[str, str] = field(default_factory=dict, repr=False)
     current_version: str | None = None
     previous_version: str | None = None
+    secret_made_at: float = 0.0
     made_at: float = 0.0
     tested_at: float = 0.0
     disabled_at: float | None = None
@@ -70,6 +72,10 @@ class KeyKind(Protocol):
     @property
     def name(self) -> str:
         """The value of the metric dimension ``Key``."""
+
+    @property
+    def tried_for(self) -> float:
+        """For how many seconds :meth:`try_out` uses a key at most."""
 
     def is_key(self, document: Mapping[str, str]) -> bool:
         """Whether a secret's value has a key in it."""

@@ -30,6 +30,8 @@ from openreplay_cw_stack.runtime.rotation.secret import (
 )
 from openreplay_cw_stack.tagging.openreplay_project import TESTED_AT_TAG, told_tag
 
+_LISTED_WITHIN_SECONDS = 60.0
+
 
 @dataclass(frozen=True)
 class Rotation:
@@ -98,7 +100,14 @@ class Rotation:
     def _create(self, token: str, state: SecretState) -> None:
         pending = self.secret.value(token)
         if pending is not None:
-            self.kind.check_pending(pending.document)
+            try:
+                self.kind.check_pending(pending.document)
+            except RotationFailed:
+                # A version's value is put once: with this one no rotation would ever succeed. But
+                # IAM may not list yet what was made a moment ago.
+                if self.clock() - pending.created > _LISTED_WITHIN_SECONDS:
+                    self.secret.remove(PENDING, out_of=token)
+                raise
             return
         keys = self._keys(state)
         refusal = self.kind.refusal(keys, self.clock())
@@ -117,8 +126,9 @@ class Rotation:
             # Nothing is being made: the key that there is shows whether rotation could work.
             value = replace(current, created=0.0)
         if self.kind.is_key(value.document):
+            # Noted first: nobody is to take a use for the reader's because this run has ended.
+            self.secret.tag(TESTED_AT_TAG, f"{self.clock() + self.kind.tried_for:.3f}")
             self.kind.try_out(value.document, value.created)
-            self.secret.tag(TESTED_AT_TAG, f"{self.clock():.3f}")
 
     def _finish(self, token: str, state: SecretState) -> None:
         if self.secret.value(token) is None:
@@ -138,6 +148,7 @@ class Rotation:
             pending=pending.document,
             current_version=current_version,
             previous_version=previous_version,
+            secret_made_at=state.created,
             made_at=current.created,
             tested_at=_number(state.tags.get(TESTED_AT_TAG)) or 0.0,
             disabled_at=_disabled_at(state.tags.get(DISABLED_TAG, ""), previous_version),

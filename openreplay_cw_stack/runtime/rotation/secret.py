@@ -30,10 +30,12 @@ class SecretState:
     Attributes:
         stages: the staging labels by version id; versions without any are not in it.
         tags: of the secret.
+        created: when the secret was made, in seconds since 1970.
     """
 
     stages: Mapping[str, frozenset[str]]
     tags: Mapping[str, str] = field(default_factory=dict)
+    created: float = 0.0
 
     def version(self, stage: str) -> str | None:
         """The id of the version that has a staging label."""

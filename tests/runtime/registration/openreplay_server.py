@@ -29,6 +29,7 @@ class OpenReplayServer:
     Attributes:
         version: 20 for v1.20, and so on.
         login: what the login answers instead: ``captcha``, ``sso``, ``redirect``, ``nonsense``.
+        other_logins: so many logins are followed at once by another one of the same member.
         rows: what is stored, by route and project.
         asked: method and path of each request, in their order.
         bodies: everything that was sent.
@@ -36,6 +37,7 @@ class OpenReplayServer:
 
     version: int = 27
     login: str = ""
+    other_logins: int = 0
     forgets: bool = False
     redirect_to: str = ""
     url: str = ""
@@ -70,8 +72,10 @@ class OpenReplayServer:
         if body != {"email": EMAIL, "password": PASSWORD}:
             return 401, {"errors": ["You've entered invalid Email or Password."]}
         # Each login ends the member's other ones.
-        self.jwt = f"jwt-{int(self.jwt.removeprefix('jwt-')) + 1}"
-        return 200, {"jwt": self.jwt, "spotJwt": "", "data": {"user": {}}}
+        number = int(self.jwt.removeprefix("jwt-")) + 1
+        self.jwt = f"jwt-{number + 1 if self.other_logins else number}"
+        self.other_logins = max(0, self.other_logins - 1)
+        return 200, {"jwt": f"jwt-{number}", "spotJwt": "", "data": {"user": {}}}
 
     def _kind(self, path: str) -> str | None:
         if _NEW.match(path) and self.version >= 23:

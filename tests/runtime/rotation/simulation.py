@@ -71,6 +71,7 @@ class FakeSecret:
     values: dict[str, StoredValue] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
     rotations: int = 0
+    created: float = 0.0
     on_rotate: Callable[[], None] = lambda: None
 
     def begin(self, token: str) -> None:
@@ -82,7 +83,7 @@ class FakeSecret:
     def state(self) -> SecretState:
         with self.world.call("DescribeSecret"):
             labelled = {one: frozenset(stages) for one, stages in self.stages.items() if stages}
-            return SecretState(labelled, dict(self.tags))
+            return SecretState(labelled, dict(self.tags), self.created)
 
     def value(self, version_id: str) -> StoredValue | None:
         with self.world.call("GetSecretValue"):

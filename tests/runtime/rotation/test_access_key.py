@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -18,7 +19,7 @@ from openreplay_cw_stack.runtime.rotation.kinds import (
 )
 from openreplay_cw_stack.runtime.rotation.rotating import Rotation
 from openreplay_cw_stack.runtime.rotation.secret import PENDING
-from openreplay_cw_stack.tagging.openreplay_project import told_tag
+from openreplay_cw_stack.tagging.openreplay_project import TESTED_AT_TAG, told_tag
 from tests.runtime.rotation.simulation import Died, FakeSecret, FakeUser, Reader, World
 
 DAY = 86_400.0
@@ -250,6 +251,22 @@ class TestRefusals:
         assert account.look() is Retirement.NOTHING
         assert account.reader.refused == 0
 
+    def test_a_previous_key_that_is_disabled_is_in_nobodys_way(self) -> None:
+        account = Account(told=False)
+        account.rotate("one")
+        account.tell()
+        account.world.now += 30 * DAY
+        account.reader.poll()
+        account.rotate("two")
+        account.world.now += 600
+        account.reader.key = account.secret.current()
+        account.reader.poll()
+        assert account.look() is Retirement.DISABLED
+        # Tried again since then, so that the reader's use shows no more.
+        account.secret.tags[TESTED_AT_TAG] = str(account.world.now + DAY)
+        account.rotate("three")
+        assert account.reader.key["access_key_id"] in account.key_ids()
+
     def test_our_own_test_of_the_new_key_is_no_use_of_it(self) -> None:
         account = Account(told=False)
         account.rotate("one")
@@ -259,6 +276,71 @@ class TestRefusals:
         account.rotate("two")
         assert account.user.used[account.secret.current()["access_key_id"]]
         assert account.look() is Retirement.NOTHING
+
+    def test_nor_is_one_of_a_run_that_ended_after_it(self) -> None:
+        account = Account(told=False)
+        account.rotate("one")
+        account.tell()
+        account.world.now += 30 * DAY
+        account.reader.poll()
+        account.rotate("two")
+        account.secret.begin("throw-away")
+        account.world.now += DAY / 24
+        account.reader.poll()
+        # Secrets Manager tries the step alone; it uses the current key, and that is the end of it.
+        reads = account.user.reads
+
+        def die_of_it(document: Any) -> str | None:
+            reads(document)
+            raise Died
+
+        account.user.reads = die_of_it  # type: ignore[method-assign]
+        with pytest.raises(Died):
+            account.rotation.step("testSecret", "throw-away")
+        assert account.look() is Retirement.NOTHING
+
+    def test_nor_is_one_that_iam_tells_with_the_minute_after_it(self) -> None:
+        account = Account(told=False)
+        account.rotate("one")
+        account.tell()
+        account.world.now += 30 * DAY
+        account.reader.poll()
+        account.rotate("two")
+        account.user.used[account.secret.current()["access_key_id"]] = account.world.now + 200
+        account.world.now += DAY / 24
+        account.reader.poll()
+        assert account.look() is Retirement.NOTHING
+
+    @pytest.mark.parametrize("hours", [4, 5.9])
+    def test_a_poller_that_rests_is_there_all_the_same(self, hours: float) -> None:
+        """With a short grace as well: three hours of its rest, and what IAM takes to tell."""
+        account = Account(told=False)
+        account.kind = dataclasses.replace(account.kind, grace=3600.0)
+        account.rotation = dataclasses.replace(account.rotation, kind=account.kind)
+        account.rotate("one")
+        account.tell()
+        account.world.now += 30 * DAY
+        account.reader.poll()
+        account.rotate("two")
+        account.reader.poll()
+        assert account.look(days=hours / 24) is not Retirement.DISABLED
+        assert account.look(days=3 / 24) is Retirement.DISABLED
+
+    @pytest.mark.parametrize("told", [True, False])
+    def test_every_four_hours_with_a_grace_of_four(self, told: bool) -> None:
+        """The shortest there is, with a reader that is told at once, and with none at all."""
+        account = Account(told=told)
+        account.kind = dataclasses.replace(account.kind, grace=4 * 3600.0)
+        account.rotation = dataclasses.replace(account.rotation, kind=account.kind)
+        for number in range(30):
+            account.rotate(f"rotation {number}")
+            for _ in range(3):
+                account.reader.poll()
+                account.look(days=1 / 24)
+            # A window of Secrets Manager's: not to the minute.
+            account.world.now += (0.7 + 0.5 * (number % 2)) * 3600
+        assert account.reader.refused == 0
+        assert account.user.most_keys == 2
 
     def test_a_key_without_any_reader_is_replaced(self) -> None:
         account = Account(told=False, projects=())
@@ -275,20 +357,46 @@ class TestRefusals:
         del account.user.active[account.secret.values["two"].document["access_key_id"]]
         with pytest.raises(RotationFailed, match="deleted by somebody"):
             account.rotation.step("createSecret", "two")
+        # IAM may not list a new key at once.
+        assert account.secret.state().version(PENDING) == "two"
+        account.world.now += 300
+        with pytest.raises(RotationFailed, match="deleted by somebody"):
+            account.rotation.step("createSecret", "two")
+        # It is in nobody's way: Secrets Manager begins a new rotation instead of repeating it.
+        assert account.secret.state().version(PENDING) is None
+        account.rotate("three")
+        assert account.secret.current()["access_key_id"] in account.key_ids()
+
+
+def switched_on() -> tuple[Account, str]:
+    """A user with a key of CloudFormation's, and a secret that was made after it."""
+    account = Account()
+    theirs, _ = account.user.add()
+    account.world.now += 3600
+    account.secret.created = account.world.now
+    return account, theirs
 
 
 class TestSwitchingOn:
     def test_cloudformations_own_key_stays_until_cloudformation_deletes_it(self) -> None:
-        account = Account()
-        theirs, _ = account.user.add()
-        account.world.now += 3600
+        account, theirs = switched_on()
         account.rotate("one")
         assert theirs in account.key_ids()
+        # However old it is, and however long the update takes.
+        account.look(days=2.0)
+        assert theirs in account.key_ids()
+
+    def test_nor_is_a_key_of_a_persons_taken_for_an_orphan(self) -> None:
+        account = Account()
+        both = {account.user.add()[0], account.user.add()[0]}
+        account.world.now += 3600
+        account.secret.created = account.world.now
+        with pytest.raises(RotationFailed, match="delete one that no rotation has made"):
+            account.rotate("one")
+        assert account.key_ids() == both
 
     def test_even_where_the_first_rotation_died_and_left_a_key(self) -> None:
-        account = Account()
-        theirs, _ = account.user.add()
-        account.world.now += 3600
+        account, theirs = switched_on()
         orphan, _ = account.user.add()
         account.rotate("one")
         assert theirs in account.key_ids()

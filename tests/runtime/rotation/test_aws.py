@@ -52,6 +52,7 @@ class TestSecret:
     def test_state_and_values(self, arn: str) -> None:
         secret = SecretsManagerSecret(arn)
         assert secret.state().version("AWSCURRENT") == FIRST
+        assert abs(secret.state().created - time.time()) < 60
         value = secret.value(FIRST)
         assert value is not None
         assert value.document == {"access_key_id": "one"}
@@ -191,6 +192,15 @@ def test_whether_the_stack_goes(status: str, going: bool) -> None:
             return {"Stacks": [{"StackStatus": status}]}
 
     assert stack_is_going("arn:stack", Stacks()) is going
+
+
+def test_a_login_secret_of_another_region_is_asked_for_there() -> None:
+    made = boto3.client("secretsmanager", region_name="us-east-2").create_secret(
+        Name="login", SecretString='{"email": "a"}'
+    )
+    assert SecretsManager().document(made["ARN"]) == {"email": "a"}
+    with pytest.raises(CallFailed, match="ResourceNotFoundException"):
+        SecretsManager().document("login")
 
 
 def test_what_the_registration_reads(arn: str) -> None:
