@@ -17,6 +17,8 @@ from aws_cdk import aws_logs_destinations as destinations
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from openreplay_cw_stack.infra.acknowledgements import acknowledge, in_packs
+
 RETENTION = cdk.Duration.days(7)
 """How long the stream keeps a payload, also one that was given up."""
 MAXIMUM_AGE = cdk.Duration.hours(6)
@@ -78,6 +80,12 @@ class IngestStream(Construct):
             # Whatever it holds is in the tracked log groups.
             removal_policy=cdk.RemovalPolicy.DESTROY,
         )
+        if encryption_key is not None:
+            asked_for = (
+                "encryption_key= asks for a customer managed key in the place of the account's key "
+                "for Kinesis, whose requests cost nothing"
+            )
+            acknowledge(self.stream, in_packs("KDS3", asked_for, ["AwsSolutions"]))
         self.role = self._role(source_accounts)
         self.policy = iam.ManagedPolicy(
             self,
