@@ -14,6 +14,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from emulator import Emulator
+from openreplay_cw_stack.commands import main
 from openreplay_cw_stack.runtime.linked_line import LinkedLine
 from openreplay_cw_stack.tagging import id_tag, token_tag
 from openreplay_cw_stack.tagging.filter_pattern import FILTER_PATTERN
@@ -115,6 +116,7 @@ class TestKinesis:
         "ingest": "kinesis",
         "source_accounts": OTHER_ACCOUNT,
         "new_log_groups": "/app/checkout",
+        "bridge": "false",
     }
 
     def stream(self, aws: Emulator) -> str:
@@ -129,6 +131,20 @@ class TestKinesis:
         assert sorted(line.message for line in lines) == wanted
         assert {(line.owner, line.group) for line in lines} == {(THIS_ACCOUNT, "/app/checkout")}
         assert {one["logStreamName"] for one in deployment.linked_events()} == {"/app/checkout"}
+
+    def test_the_check_follows_the_stream(
+        self,
+        deployment: Deployment,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        for name, value in deployment.aws.child_environment().items():
+            monkeypatch.setenv(name, value)
+        main(["check", "--stack", deployment.stack, "--json"])
+        (found,) = json.loads(capsys.readouterr().out)["deployments"]
+        steps = [one for one in found["steps"] if one["name"] in ("tracked log group", "delivery")]
+        assert [one["status"] for one in steps] == ["ok"] * 3, steps
+        assert "5 lines forwarded" in steps[-1]["detail"]
 
     def test_another_account_subscribes_its_log_group(
         self, deployment: Deployment, aws: Emulator
