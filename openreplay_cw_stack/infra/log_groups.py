@@ -59,7 +59,16 @@ def reference_identity(stack: cdk.Stack, name: str) -> str:
     """The identity of a log group that a resource in ``stack`` names."""
     if not cdk.Token.is_unresolved(name):
         return name
+    stack = _defining_stack(name) or stack
     return f"{stack.node.addr} {json.dumps(_by_reference(stack.resolve(name)), sort_keys=True)}"
+
+
+def _defining_stack(name: str) -> cdk.Stack | None:
+    """The stack of the resource that a name refers to, which may be another one."""
+    tokens = cdk.Tokenization.reverse_string(name).tokens
+    if len(tokens) == 1 and isinstance(tokens[0], cdk.Reference):
+        return cdk.Stack.of(tokens[0].target)
+    return None
 
 
 def describe(log_group: logs.ILogGroup) -> str:

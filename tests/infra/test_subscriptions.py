@@ -20,6 +20,7 @@ from openreplay_cw_stack import (
 )
 from openreplay_cw_stack.infra.subscription_limits import RESOURCES_ALLOWED
 from openreplay_cw_stack.infra.subscriptions import CHAIN_WIDTH
+from openreplay_cw_stack.runtime.validator.settings import Settings
 from openreplay_cw_stack.tagging import Verdict, judge
 from openreplay_cw_stack.tagging.filter_pattern import FILTER_PATTERN
 from tests.infra.conftest import (
@@ -108,8 +109,8 @@ def by_name(name: str) -> Callable[[cdk.Stack], logs.ILogGroup]:
     return lambda stack: logs.LogGroup.from_log_group_name(stack, "Again", name)
 
 
-def by_arn(name: str) -> Callable[[cdk.Stack], logs.ILogGroup]:
-    arn = f"arn:aws:logs:eu-west-1:123456789012:log-group:{name}:*"
+def by_arn(name: str, end: str = ":*") -> Callable[[cdk.Stack], logs.ILogGroup]:
+    arn = f"arn:aws:logs:eu-west-1:123456789012:log-group:{name}{end}"
     return lambda stack: logs.LogGroup.from_log_group_arn(stack, "Again", arn)
 
 
@@ -120,6 +121,7 @@ def by_arn(name: str) -> Callable[[cdk.Stack], logs.ILogGroup]:
         (by_arn("/app/checkout"), "/app/checkout is tracked already"),
         (by_name("/linked"), "/linked cannot be tracked: it is the linked log group"),
         (by_arn("/linked"), "it would be fed its own output"),
+        (by_arn("/linked", end=""), "it would be fed its own output"),
         (
             lambda stack: logs.LogGroup(
                 stack, "Rare", log_group_class=logs.LogGroupClass.INFREQUENT_ACCESS
@@ -397,3 +399,36 @@ def test_an_alias_by_reference_is_refused(kind: str, whose: str) -> None:
     }[whose]
     with pytest.raises(ValueError, match="cannot be tracked: it is"):
         integration.track(by_token(kind)(stack, group))
+
+
+def test_an_alias_that_cannot_be_known_for_one_is_refused_while_it_runs() -> None:
+    stack = cdk.Stack(an_app(), "Host")
+    linked = logs.LogGroup.from_log_group_name(stack, "Linked", "/linked")
+    integration = OpenReplayCloudWatch(stack, "OpenReplay", linked_log_group=linked)
+    name = cdk.Fn.import_value("A name that only CloudFormation knows")
+    integration.track(logs.LogGroup.from_log_group_name(stack, "Alias", name))
+    environment = environment_of(template_of(stack), "Validator")
+    settings = Settings.from_environment({**environment, "REFUSED_LOG_GROUPS": "/linked,/own"})
+    assert settings.refuses("123456789012", "/linked")
+    assert environment["REFUSED_LOG_GROUPS"].startswith('{"Fn::Join": ["", ["/linked,"')
+
+
+def test_what_is_refused_later_is_refused_while_it_runs_too() -> None:
+    stack = cdk.Stack(an_app(), "Host")
+    integration = OpenReplayCloudWatch(stack, "OpenReplay")
+    group = logs.LogGroup.from_log_group_name(stack, "Mine", "/mine")
+    integration.validator.refuse(group, "I say so")
+    assert integration.validator.is_refused(group)
+    refused = environment_of(template_of(stack), "Validator")["REFUSED_LOG_GROUPS"]
+    assert refused.endswith(',/mine"]]}')
+
+
+def test_another_stacks_alias_of_the_linked_group_is_refused() -> None:
+    app = an_app()
+    stack, other = cdk.Stack(app, "Host"), cdk.Stack(app, "Other")
+    integration = OpenReplayCloudWatch(stack, "OpenReplay")
+    alias = logs.LogGroup.from_log_group_name(
+        other, "Alias", integration.linked_log_group.log_group_name
+    )
+    with pytest.raises(ValueError, match="it is the linked log group"):
+        integration.track(alias)
