@@ -234,5 +234,21 @@ class TestKinesis:
         )
         assert sum("in the dark" in one for one in messages) == 1
 
+    def test_there_is_a_way_back_to_direct_and_forth(
+        self, deployment: Deployment, aws: Emulator
+    ) -> None:
+        through_kinesis = dict(deployment.context)
+        direct = {**through_kinesis, "ingest": "direct", "source_accounts": ""}
+        for number, context in enumerate((direct, through_kinesis)):
+            aws.evaluate_iam(False)
+            deployment.context = context
+            deployment.deploy()
+            aws.evaluate_iam(True)
+            streams = aws.client("kinesis").list_streams()["StreamNames"]
+            assert len(streams) == number
+            wanted = len(deployment.linked_lines()) + 1
+            deployment.put("/app/checkout", f"{GOOD} ERROR after change {number}")
+            assert eventually(lambda: len(deployment.linked_lines()), wanted.__eq__) == wanted
+
     def test_no_loop_ran(self, aws: Emulator) -> None:
         assert no_loop_ran(aws)
