@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from openreplay_cw_stack.infra import (
         BridgeEndpoint,
+        Ingest,
         KeyRotation,
         OpenReplayCloudWatch,
         OpenReplayCloudWatchStack,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "BridgeEndpoint",
+    "Ingest",
     "KeyRotation",
     "OpenReplayCloudWatch",
     "OpenReplayCloudWatchStack",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from openreplay_cw_stack.infra.cors import function_url_cors, http_api_cors, rest_api_cors
+from openreplay_cw_stack.infra.ingest_stream import Ingest
 from openreplay_cw_stack.infra.key_rotation import KeyRotation
 from openreplay_cw_stack.infra.open_replay_cloud_watch import OpenReplayCloudWatch
 from openreplay_cw_stack.infra.open_replay_project import OpenReplayProject
@@ -15,6 +16,7 @@ from openreplay_cw_stack.infra.token_validator import TokenValidator
 
 __all__ = [
     "BridgeEndpoint",
+    "Ingest",
     "KeyRotation",
     "OpenReplayCloudWatch",
     "OpenReplayCloudWatchStack",

@@ -47,6 +47,9 @@ REJECTING_VERDICTS = tuple(
 )
 ONLY_WITH_TOKEN_SECRET = (Verdict.BAD_SIGNATURE, Verdict.UNSIGNED)
 """The verdicts that need a signature check."""
+WATCHED_LOG_GROUPS = 25
+"""How many tracked log groups have their delivery watched: each is 0.20 dollars a month, and two
+kilobytes of a template that may have a megabyte. The check command looks at all of them."""
 _DELIVERY_METRICS = ("DeliveryErrors", "DeliveryThrottling")
 _GROUPS_PER_ALARM = METRICS_PER_ALARM // len(_DELIVERY_METRICS)
 
@@ -70,6 +73,7 @@ class Alarms:
         self.on_delivery: list[cloudwatch.CfnAlarm] = []
         self._scope = scope
         self._topic = topic
+        self._groups_watched = 0
         self._delivery_metrics: list[cloudwatch.CfnAlarm.MetricDataQueryProperty] = []
 
     @property
@@ -119,6 +123,38 @@ class Alarms:
                 "whether the secret is there, and whether its key lets the validator's role use it",
                 ends=True,
             )
+
+    def watch_loops(self, validator: TokenValidator) -> None:
+        """An alarm on what would have gone round for ever, had it not been refused."""
+        self._add(
+            "RefusedLoops",
+            cloudwatch.MathExpression(
+                expression="SUM([payloads, lines])",
+                using_metrics={
+                    "payloads": validator.metric(names.REFUSED_PAYLOADS),
+                    "lines": validator.metric(names.REFUSED_LINES),
+                },
+                label="Payloads and lines refused",
+                period=cdk.Duration.minutes(5),
+            ),
+            "The validator was handed log groups of its own, or linked lines of another "
+            "deployment, and refused them, or they would go round for ever. Its log group says "
+            "whose they are: do not track that log group, or leave it out of the account's "
+            "subscription policy",
+            ends=True,
+        )
+
+    def watch_stream(self, validator: TokenValidator) -> None:
+        """An alarm on lines that wait in the stream."""
+        self._add(
+            "StreamAge",
+            _of_function(validator.function, "IteratorAge", "Maximum"),
+            "Lines wait in the stream for more than ten minutes, and are lost after its retention "
+            "of seven days. See whether the validator is throttled or failing: raise "
+            "reserved_concurrency, or mend what its log group names",
+            threshold=AGE_TOLERATED.to_milliseconds(),
+            ends=True,
+        )
 
     def watch_validator(self, validator: TokenValidator) -> None:
         """Alarms on the function that every line passes, and on the events in front of it."""
@@ -208,6 +244,8 @@ class Alarms:
     ) -> None:
         """Alarm where CloudWatch Logs fails to hand a log group's lines over, or is throttled.
 
+        The first :data:`WATCHED_LOG_GROUPS` are watched, and no others.
+
         Nothing on the function's side tells of that. CloudWatch Logs User Guide, "Monitoring with
         CloudWatch metrics": both metrics have the dimensions LogGroupName, DestinationType and
         FilterName. The page does not give the values of DestinationType: ``Lambda`` was not
@@ -218,6 +256,9 @@ class Alarms:
             subscription_filter: that delivers them.
             destination_type: where to, as the dimension of that name has it.
         """
+        if self._groups_watched >= WATCHED_LOG_GROUPS:
+            return
+        self._groups_watched += 1
         if len(self._delivery_metrics) % METRICS_PER_ALARM == 0:
             self._delivery_metrics = []
             self.on_delivery.append(self._delivery_alarm())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from typing import Any
 
 import aws_cdk as cdk
 from aws_cdk import aws_logs as logs
@@ -58,7 +59,16 @@ def reference_identity(stack: cdk.Stack, name: str) -> str:
     """The identity of a log group that a resource in ``stack`` names."""
     if not cdk.Token.is_unresolved(name):
         return name
-    return f"{stack.node.addr} {json.dumps(stack.resolve(name), sort_keys=True)}"
+    stack = _defining_stack(name) or stack
+    return f"{stack.node.addr} {json.dumps(_by_reference(stack.resolve(name)), sort_keys=True)}"
+
+
+def _defining_stack(name: str) -> cdk.Stack | None:
+    """The stack of the resource that a name refers to, which may be another one."""
+    tokens = cdk.Tokenization.reverse_string(name).tokens
+    if len(tokens) == 1 and isinstance(tokens[0], cdk.Reference):
+        return cdk.Stack.of(tokens[0].target)
+    return None
 
 
 def describe(log_group: logs.ILogGroup) -> str:
@@ -86,3 +96,13 @@ def arn_for_policies(log_group: logs.ILogGroup) -> str:
 def _declared_name(log_group: logs.ILogGroup) -> str | None:
     child = log_group.node.default_child
     return child.log_group_name if isinstance(child, logs.CfnLogGroup) else None
+
+
+def _by_reference(resolved: Any) -> Any:
+    """A name that is cut out of a log group's ARN as what refers to that log group."""
+    match resolved:
+        case {
+            "Fn::Select": [6, {"Fn::Split": [":", {"Fn::GetAtt": [str() as logical_id, "Arn"]}]}]
+        }:
+            return {"Ref": logical_id}
+    return resolved

@@ -67,9 +67,13 @@ class Monitoring(Construct):
         super().__init__(scope, construct_id)
         self.topic: sns.ITopic = topic or self._own_topic(encryption_key)
         self._alarms = Alarms(self, self.topic)
+        self._destination_type = "Lambda" if validator.ingest is None else "Kinesis"
         self._alarms.watch_lines(validator, checks_signatures=checks_signatures)
         self._alarms.watch_validator(validator)
+        self._alarms.watch_loops(validator)
         self._alarms.watch_redelivery(validator)
+        if validator.ingest is not None:
+            self._alarms.watch_stream(validator)
         functions: list[lambda_.IFunction] = [validator.redelivery.function]
         if bridge is not None:
             self._alarms.watch_bridge(bridge)
@@ -104,7 +108,9 @@ class Monitoring(Construct):
         self, log_group: logs.ILogGroup, subscription_filter: logs.SubscriptionFilter
     ) -> None:
         """Alarm where CloudWatch Logs cannot deliver a tracked log group's lines."""
-        self._alarms.watch_delivery(log_group, subscription_filter)
+        self._alarms.watch_delivery(
+            log_group, subscription_filter, destination_type=self._destination_type
+        )
 
     def _own_topic(self, encryption_key: kms.IKey | None) -> sns.Topic:
         topic = sns.Topic(self, "AlarmTopic", master_key=encryption_key, enforce_ssl=True)

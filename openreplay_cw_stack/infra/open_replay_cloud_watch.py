@@ -17,8 +17,9 @@ from constructs import Construct
 
 from openreplay_cw_stack.infra.acknowledgements import acknowledge_default_encryption
 from openreplay_cw_stack.infra.encryption import let_log_groups_use
+from openreplay_cw_stack.infra.ingest_stream import Ingest
 from openreplay_cw_stack.infra.key_rotation import DEFAULT_GRACE, KeyRotation, check_rotation
-from openreplay_cw_stack.infra.log_groups import check_log_group_name
+from openreplay_cw_stack.infra.log_groups import check_log_group_name, describe
 from openreplay_cw_stack.infra.metrics import deployment_name
 from openreplay_cw_stack.infra.monitoring import Monitoring
 from openreplay_cw_stack.infra.open_replay_project import OpenReplayProject
@@ -54,6 +55,10 @@ class OpenReplayCloudWatch(Construct):
         *,
         log_groups: Sequence[logs.ILogGroup] = (),
         new_log_groups: Sequence[str] = (),
+        track_account: bool = False,
+        untracked_log_groups: Sequence[str] = (),
+        ingest: Ingest = Ingest.DIRECT,
+        source_accounts: Sequence[str] = (),
         linked_log_group: logs.ILogGroup | None = None,
         linked_log_group_name: str | None = None,
         log_retention: logs.RetentionDays = logs.RetentionDays.ONE_MONTH,
@@ -91,6 +96,15 @@ class OpenReplayCloudWatch(Construct):
             construct_id: the id under it.
             log_groups: existing log groups to track, or ones of your app.
             new_log_groups: names of log groups to create and to track.
+            track_account: track every log group of the account and region that there is and will
+                be, with one subscription, in place of log groups by name. An account has one such
+                subscription in a region.
+            untracked_log_groups: with it, names of log groups to leave out, 25 KB in all at most.
+            ingest: how lines get to the validator; ``KINESIS`` for what is more than Lambda runs
+                at once, and for other accounts.
+            source_accounts: with ``KINESIS``, ids of the other accounts that may send their lines,
+                to ``validator.ingest.destination``. Their linked lines go to log streams named
+                ``<account>/<log group>``; those of this account keep ``<log group>``.
             linked_log_group: an existing group for the linked lines; default: a new one.
             linked_log_group_name: the name of the new one; default: generated.
             log_retention: of the log groups created here.
@@ -135,9 +149,13 @@ class OpenReplayCloudWatch(Construct):
         Raises:
             ValueError: a log group is named twice or is the linked one, a name or an address
                 range is none, both a linked log group and a name for one are given, a number or a
-                time is out of its range, or a project cannot be registered.
+                time is out of its range, a project cannot be registered, log groups are named
+                that ``track_account`` tracks already, or other accounts without ``KINESIS``.
         """
         _check(new_log_groups, linked_log_group, linked_log_group_name)
+        check_account_tracking(
+            track_account, [*new_log_groups, *map(describe, log_groups)], untracked_log_groups
+        )
         if rotation is not None:
             check_rotation(rotation, rotation_grace or DEFAULT_GRACE)
         super().__init__(scope, construct_id)
@@ -158,6 +176,8 @@ class OpenReplayCloudWatch(Construct):
             token_secret=token_secret,
             accept_unsigned_ids=accept_unsigned_ids,
             reserved_concurrency=reserved_concurrency,
+            ingest=ingest,
+            source_accounts=source_accounts,
             detailed_metrics=detailed_metrics,
             deployment=deployment_name(self),
             encryption_key=encryption_key,
@@ -220,6 +240,8 @@ class OpenReplayCloudWatch(Construct):
                 encryption_key=encryption_key,
             )
         self._refuse_own_log_groups()
+        if track_account:
+            self.validator.subscribe_account(untracked_log_groups)
         self.monitoring = Monitoring(
             self,
             "Monitoring",
@@ -263,8 +285,9 @@ class OpenReplayCloudWatch(Construct):
         """Track one more log group.
 
         Raises:
-            ValueError: it is tracked already, is the linked or the validator's own, is in another
-                account or region, or has no subscription filters for its class.
+            ValueError: it is tracked already, by itself or with the account, is the linked or the
+                validator's own, is in another account or region, or has no subscription filters
+                for its class.
         """
         subscription_filter = self.validator.subscribe(log_group)
         self.monitoring.watch_delivery(log_group, subscription_filter)
@@ -321,6 +344,9 @@ class OpenReplayCloudWatch(Construct):
             own += [("a registration's", one) for one in self.registrations.log_groups]
         for whose, log_group in own:
             self.validator.refuse(log_group, f"it is {whose} own, and holds no lines of yours")
+        for child in self.node.find_all():
+            if isinstance(child, logs.LogGroup) and not self.validator.is_refused(child):
+                self.validator.refuse(child, "it is of this deployment and holds no lines of yours")
 
     def _new_tracked_log_group(self, name: str) -> logs.LogGroup:
         return self._new_log_group(f"LogGroup{name}", name)
@@ -337,6 +363,33 @@ class OpenReplayCloudWatch(Construct):
         if self._encryption_key is None:
             acknowledge_default_encryption(log_group)
         return log_group
+
+
+def check_account_tracking(
+    track_account: bool, named: Sequence[str], untracked_log_groups: Sequence[str]
+) -> None:
+    """Refuse what does not go together with tracking the account, or with not tracking it.
+
+    Args:
+        track_account: whether the account is tracked.
+        named: the log groups that are to be tracked by name.
+        untracked_log_groups: the ones to leave out.
+
+    Raises:
+        ValueError: it does not go together, or a name is none.
+    """
+    for name in untracked_log_groups:
+        check_log_group_name(name)
+    if track_account and named:
+        raise ValueError(
+            f"track_account tracks {', '.join(named)} already, and every line would be delivered "
+            "twice: leave out log_groups and new_log_groups"
+        )
+    if untracked_log_groups and not track_account:
+        raise ValueError(
+            "untracked_log_groups are given without track_account: only the log groups that are "
+            "named are tracked anyway"
+        )
 
 
 def _check(

@@ -12,11 +12,13 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
+from openreplay_cw_stack.infra.ingest_stream import Ingest
 from openreplay_cw_stack.infra.open_replay_cloud_watch import OpenReplayCloudWatch
 from openreplay_cw_stack.infra.open_replay_project import OpenReplayProject
 from openreplay_cw_stack.infra.service_account import ServiceAccountAccess
 from openreplay_cw_stack.infra.session_search_bridge import BridgeEndpoint, SessionSearchBridge
 from openreplay_cw_stack.tagging import Reader
+from openreplay_cw_stack.tagging.filter_pattern import FILTER_PATTERN
 
 
 class OpenReplayCloudWatchStack(cdk.Stack):
@@ -34,6 +36,10 @@ class OpenReplayCloudWatchStack(cdk.Stack):
         env: cdk.Environment | None = None,
         log_groups: Sequence[str] = (),
         new_log_groups: Sequence[str] = (),
+        track_account: bool = False,
+        untracked_log_groups: Sequence[str] = (),
+        ingest: Ingest = Ingest.DIRECT,
+        source_accounts: Sequence[str] = (),
         linked_log_group: str | None = None,
         linked_log_group_name: str | None = None,
         log_retention: logs.RetentionDays = logs.RetentionDays.ONE_MONTH,
@@ -72,6 +78,10 @@ class OpenReplayCloudWatchStack(cdk.Stack):
             env: account and region; default: whatever the CLI deploys to.
             log_groups: names or ARNs of existing log groups to track.
             new_log_groups: see :class:`OpenReplayCloudWatch`, as for all keywords not named here.
+            track_account: see there.
+            untracked_log_groups: see there.
+            ingest: see there.
+            source_accounts: see there.
             linked_log_group: name or ARN of an existing log group.
             linked_log_group_name: see there.
             log_retention: see there.
@@ -107,7 +117,7 @@ class OpenReplayCloudWatchStack(cdk.Stack):
         Raises:
             ValueError: no log group is named, or as the construct does.
         """
-        if not log_groups and not new_log_groups:
+        if not (log_groups or new_log_groups or track_account or source_accounts):
             raise ValueError(
                 "no log group to track: name some in new_log_groups (created) or log_groups "
                 "(existing), for example -c log_groups=/aws/lambda/checkout,/ecs/shop"
@@ -123,6 +133,10 @@ class OpenReplayCloudWatchStack(cdk.Stack):
             "OpenReplay",
             log_groups=[self._log_group("LogGroup", one) for one in log_groups],
             new_log_groups=new_log_groups,
+            track_account=track_account,
+            untracked_log_groups=untracked_log_groups,
+            ingest=ingest,
+            source_accounts=source_accounts,
             linked_log_group=self._log_group("LinkedLogGroup", linked_log_group)
             if linked_log_group
             else None,
@@ -199,6 +213,20 @@ class OpenReplayCloudWatchStack(cdk.Stack):
             integration.validator.dead_letter_queue.queue_url,
             "Payloads that Lambda gave up on",
         )
+        ingest = integration.validator.ingest
+        if ingest is not None and ingest.destination is not None:
+            self._output(
+                "SubscribeCommand",
+                "aws logs put-subscription-filter --log-group-name LOG_GROUP --filter-name "
+                f"OpenReplay --filter-pattern '{FILTER_PATTERN}' --destination-arn "
+                f"{ingest.destination.attr_arn} --region {self.region}",
+                "With credentials of a source account, tracks its log group LOG_GROUP",
+            )
+            self._output(
+                "IngestDestinationArn",
+                ingest.destination.attr_arn,
+                "What source accounts subscribe their log groups to",
+            )
         if integration.bridge is not None:
             self._add_bridge_outputs(integration.bridge)
         if integration.dashboard is not None:

@@ -16,6 +16,7 @@ from typing import Any
 from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_logs as logs
 
+from openreplay_cw_stack.infra.ingest_stream import Ingest
 from openreplay_cw_stack.infra.log_groups import check_log_group_name
 from openreplay_cw_stack.infra.service_account import ServiceAccountAccess
 from openreplay_cw_stack.infra.session_search_bridge import BridgeEndpoint, check_source_ranges
@@ -106,7 +107,7 @@ def settings_from_context(context: Mapping[str, object]) -> dict[str, Any]:
     errors += _contradictions(settings)
     if errors:
         raise InvalidSettings(errors)
-    if not settings.get("log_groups") and not settings.get("new_log_groups"):
+    if not any(map(settings.get, _WHAT_IS_TRACKED)):
         settings["new_log_groups"] = (FIRST_LOG_GROUP,)
     return settings
 
@@ -132,7 +133,20 @@ def _contradictions(settings: Mapping[str, Any]) -> list[str]:
             f"linked_log_group_name: {settings['linked_log_group_name']!r} is given and so is "
             "linked_log_group; an existing log group has its name already, leave one out"
         )
+    for key in ("log_groups", "new_log_groups"):
+        if settings.get("track_account") and settings.get(key):
+            errors.append(
+                f"{key}: is given and so is track_account, which tracks them already; every line "
+                "would be delivered twice, leave one out"
+            )
+    if settings.get("untracked_log_groups") and not settings.get("track_account"):
+        errors.append("untracked_log_groups: leaves nothing out without track_account=true")
+    if settings.get("source_accounts") and settings.get("ingest") is not Ingest.KINESIS:
+        errors.append("source_accounts: other accounts can send lines with ingest=kinesis alone")
     return errors
+
+
+_WHAT_IS_TRACKED = ("log_groups", "new_log_groups", "track_account", "source_accounts")
 
 
 def _unknown(key: str) -> str:
@@ -199,6 +213,13 @@ def _duration(least: int, most: int) -> Callable[[object], Duration]:
 
 
 _UNITS = {None: 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
+
+
+def _account(value: object) -> str:
+    text = _text(value)
+    if not re.fullmatch(r"[0-9]{12}", text):
+        raise _Wrong("give ids of accounts, twelve digits each")
+    return text
 
 
 def _source_range(value: object) -> str:
@@ -348,6 +369,26 @@ SETTINGS: dict[str, Setting] = {
         _list_of(_log_group_name_or_arn),
         "none",
         "Names or ARNs of existing log groups to track",
+    ),
+    "track_account": Setting(
+        _flag,
+        "false",
+        "Track every log group of the account and region, with one subscription, in place of "
+        "log_groups and new_log_groups",
+    ),
+    "untracked_log_groups": Setting(
+        _list_of(_log_group_name), "none", "With track_account: names of log groups to leave out"
+    ),
+    "ingest": Setting(
+        _choice({ingest.value: ingest for ingest in Ingest}),
+        "direct",
+        "How lines get to the validator: direct, or kinesis (a stream between, for more than "
+        "Lambda runs at once and for other accounts)",
+    ),
+    "source_accounts": Setting(
+        _list_of(_account),
+        "none",
+        "With ingest=kinesis: ids of other accounts that may send their lines",
     ),
     "linked_log_group": Setting(
         _or_none(_log_group_name_or_arn),

@@ -2,46 +2,159 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import aws_cdk as cdk
 import jsii
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_logs_destinations as destinations
-from constructs import Construct, IConstruct, IValidation
+from constructs import Construct, IDependable
 
-from openreplay_cw_stack.infra.log_groups import (
-    describe,
-    identity,
-    log_group_class,
-    reference_identity,
+from openreplay_cw_stack.infra.ingest_stream import IngestStream
+from openreplay_cw_stack.infra.log_groups import describe, identity, log_group_class
+from openreplay_cw_stack.infra.subscription_limits import (
+    CriteriaValidation,
+    FilterCountValidation,
+    ResourceCountValidation,
 )
 from openreplay_cw_stack.tagging.filter_pattern import FILTER_PATTERN
 
-FILTERS_ALLOWED = 5
-"""Subscription filters to a log group: AWS documentation, "CloudWatch Logs quotas"."""
-FILTERS_COMMON = 2
-"""What the API reference of PutSubscriptionFilter still says; some accounts are held to it."""
 CHAIN_WIDTH = 5
 """How many filters are created at a time: CloudFormation is throttled beyond a few dozen."""
 
 
 class Subscriptions(Construct):
-    """The subscription filters of one function, one to a log group.
+    """The subscription filters of one function, one to a log group, or one for the whole account.
 
     Attributes:
-        permission: lets CloudWatch Logs invoke the function; one for every log group, since the
-            policy of a function is capped at 20 KB.
+        account_policy: subscribes the account's log groups; None where each is named.
     """
 
-    def __init__(self, scope: Construct, construct_id: str, *, function: lambda_.Function) -> None:
-        """Allow CloudWatch Logs of this account and region to invoke ``function``."""
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        function: lambda_.Function,
+        stream: IngestStream | None = None,
+        after: Sequence[IDependable] = (),
+    ) -> None:
+        """Prepare the delivery to ``function``, or to the stream that it reads.
+
+        Args:
+            scope: the parent construct.
+            construct_id: the id under it.
+            function: the validator's.
+            stream: takes the lines in its place.
+            after: what has to be there before the first line is delivered.
+        """
         super().__init__(scope, construct_id)
-        self._function = function
+        self._stream = stream
         self._filters: list[logs.SubscriptionFilter] = []
         self._groups: dict[str, logs.ILogGroup] = {}
-        self._refused: dict[str, str] = {}
+        self._refused: dict[str, tuple[logs.ILogGroup, str]] = {}
+        self.account_policy: logs.CfnAccountPolicy | None = None
+        self._destination: logs.ILogSubscriptionDestination
+        if stream is None:
+            self._destination = destinations.LambdaDestination(function, add_permissions=False)
+            self._destination_arn = function.function_arn
+            permission = self._permission(function)
+            for dependency in after:
+                permission.node.add_dependency(dependency)
+            self._before: tuple[IDependable, ...] = (permission,)
+        else:
+            self._destination = stream.filter_destination()
+            self._destination_arn = stream.stream.stream_arn
+            self._before = (stream.policy, *after)
+        self.node.add_validation(FilterCountValidation(self, lambda: self.log_groups))
+        self.node.add_validation(ResourceCountValidation(self, lambda: self.log_groups))
+
+    @property
+    def log_groups(self) -> tuple[logs.ILogGroup, ...]:
+        """The subscribed log groups, in the order in which they were added."""
+        return tuple(self._groups.values())
+
+    @property
+    def refused_names(self) -> str:
+        """The names of the refused log groups, also of those refused later, and commas."""
+        return cdk.Lazy.string(
+            _Later(lambda: ",".join(one.log_group_name for one, _ in self._refused.values()))
+        )
+
+    def refuse(self, log_group: logs.ILogGroup, reason: str) -> None:
+        """Refuse a log group from now on, with the reason that is to be told."""
+        self._refused[identity(log_group)] = (log_group, reason)
+
+    def is_refused(self, log_group: logs.ILogGroup) -> bool:
+        """Whether a log group is refused."""
+        return identity(log_group) in self._refused
+
+    def add(self, log_group: logs.ILogGroup) -> logs.SubscriptionFilter:
+        """Subscribe the function to a log group; the filter.
+
+        Raises:
+            ValueError: the group is refused, subscribed already, by itself or with the account, in
+                another account or region, or of a class without subscription filters, as far as
+                the app shows it.
+        """
+        self._check(log_group)
+        self._groups[identity(log_group)] = log_group
+        subscription_filter = logs.SubscriptionFilter(
+            self,
+            cdk.Names.node_unique_id(log_group.node),
+            log_group=log_group,
+            destination=self._destination,
+            filter_pattern=logs.FilterPattern.literal(FILTER_PATTERN),
+        )
+        subscription_filter.node.add_dependency(*self._before)
+        if len(self._filters) >= CHAIN_WIDTH:
+            subscription_filter.node.add_dependency(self._filters[-CHAIN_WIDTH])
+        self._filters.append(subscription_filter)
+        return subscription_filter
+
+    def add_account(self, untracked: Sequence[str] = ()) -> None:
+        """Subscribe the function to every log group of the account and region, now and later.
+
+        CloudWatch Logs API reference, "PutAccountPolicy": an account has one such policy in a
+        region, for log groups of the Standard class. The groups that are refused, also the ones
+        refused later, are left out.
+
+        Args:
+            untracked: names of further log groups to leave out.
+
+        Raises:
+            ValueError: a log group is subscribed by itself.
+        """
+        for log_group in self._groups.values():
+            raise ValueError(f"{describe(log_group)} is tracked by itself: {_TWICE}")
         stack = cdk.Stack.of(self)
-        self.permission = lambda_.CfnPermission(
+
+        def criteria() -> str:
+            names = [one.log_group_name for one, _ in self._refused.values()]
+            names = list(dict.fromkeys([*names, *untracked]))
+            return f"LogGroupName NOT IN {stack.to_json_string(names)}"
+
+        document = {"DestinationArn": self._destination_arn, "FilterPattern": FILTER_PATTERN}
+        if self._stream is not None:
+            document["RoleArn"] = self._stream.role.role_arn
+        self.account_policy = logs.CfnAccountPolicy(
+            self,
+            "AccountPolicy",
+            policy_name=cdk.Names.unique_resource_name(self, max_length=255, separator="-"),
+            policy_type="SUBSCRIPTION_FILTER_POLICY",
+            policy_document=stack.to_json_string(document),
+            scope="ALL",
+            selection_criteria=cdk.Lazy.string(_Later(criteria)),
+        )
+        self.account_policy.node.add_dependency(*self._before)
+        self.node.add_validation(CriteriaValidation(self, criteria))
+
+    def _permission(self, function: lambda_.Function) -> lambda_.CfnPermission:
+        """One for every log group, since the policy of a function is capped at 20 KB."""
+        stack = cdk.Stack.of(self)
+        return lambda_.CfnPermission(
             self,
             "Permission",
             action="lambda:InvokeFunction",
@@ -55,43 +168,13 @@ class Subscriptions(Construct):
                 arn_format=cdk.ArnFormat.COLON_RESOURCE_NAME,
             ),
         )
-        self.node.add_validation(_FilterCountValidation(self))
-
-    @property
-    def log_groups(self) -> tuple[logs.ILogGroup, ...]:
-        """The subscribed log groups, in the order in which they were added."""
-        return tuple(self._groups.values())
-
-    def refuse(self, log_group: logs.ILogGroup, reason: str) -> None:
-        """Refuse a log group from now on, with the reason that is to be told."""
-        self._refused[identity(log_group)] = reason
-
-    def add(self, log_group: logs.ILogGroup) -> logs.SubscriptionFilter:
-        """Subscribe the function to a log group; the filter.
-
-        Raises:
-            ValueError: the group is refused, subscribed already, in another account or region, or
-                of a class without subscription filters, as far as the app shows it.
-        """
-        self._check(log_group)
-        self._groups[identity(log_group)] = log_group
-        subscription_filter = logs.SubscriptionFilter(
-            self,
-            cdk.Names.node_unique_id(log_group.node),
-            log_group=log_group,
-            destination=destinations.LambdaDestination(self._function, add_permissions=False),
-            filter_pattern=logs.FilterPattern.literal(FILTER_PATTERN),
-        )
-        subscription_filter.node.add_dependency(self.permission)
-        if len(self._filters) >= CHAIN_WIDTH:
-            subscription_filter.node.add_dependency(self._filters[-CHAIN_WIDTH])
-        self._filters.append(subscription_filter)
-        return subscription_filter
 
     def _check(self, log_group: logs.ILogGroup) -> None:
         name, key = describe(log_group), identity(log_group)
         if key in self._refused:
-            raise ValueError(f"{name} cannot be tracked: {self._refused[key]}")
+            raise ValueError(f"{name} cannot be tracked: {self._refused[key][1]}")
+        if self.account_policy is not None:
+            raise ValueError(f"{name} cannot be tracked by itself: {_TWICE}")
         if key in self._groups:
             raise ValueError(f"{name} is tracked already: name every log group once")
         if log_group_class(log_group) not in (None, logs.LogGroupClass.STANDARD.value):
@@ -115,50 +198,18 @@ class Subscriptions(Construct):
                 )
 
 
-@jsii.implements(IValidation)
-class _FilterCountValidation:
-    """Counts, at synth, every subscription filter that the whole app puts on a tracked group."""
-
-    def __init__(self, subscriptions: Subscriptions) -> None:
-        self._subscriptions = subscriptions
-
-    def validate(self) -> list[str]:
-        counts = _filters_in_app(self._subscriptions.node.root)
-        errors = []
-        for log_group in self._subscriptions.log_groups:
-            count = counts.get(identity(log_group), 0)
-            if count > FILTERS_ALLOWED:
-                errors.append(
-                    f"{describe(log_group)} has {count} subscription filters in this app; "
-                    f"CloudWatch Logs allows {FILTERS_ALLOWED}: remove one"
-                )
-            elif count > FILTERS_COMMON:
-                cdk.Annotations.of(self._subscriptions).add_warning_v2(
-                    "openreplay-cw-stack:subscription-filters",
-                    f"{describe(log_group)} has {count} subscription filters in this app; some "
-                    f"accounts are held to {FILTERS_COMMON}",
-                )
-        return errors
+_TWICE = (
+    "with track_account=True the account's subscription delivers its lines, and every one would be "
+    "delivered twice; leave one of the two out"
+)
 
 
-def _filters_in_app(root: IConstruct) -> dict[str, int]:
-    counts: dict[str, int] = {}
-    for construct in root.node.find_all():
-        if isinstance(construct, logs.CfnSubscriptionFilter):
-            key = _filtered_group(construct)
-            counts[key] = counts.get(key, 0) + 1
-    return counts
+@jsii.implements(cdk.IStableStringProducer)
+class _Later:
+    """A text that is made when the app is synthesised."""
 
+    def __init__(self, make: Any) -> None:
+        self._make = make
 
-def _filtered_group(subscription_filter: logs.CfnSubscriptionFilter) -> str:
-    stack = cdk.Stack.of(subscription_filter)
-    resolved = stack.resolve(subscription_filter.log_group_name)
-    if isinstance(resolved, dict) and set(resolved) == {"Ref"}:
-        for construct in stack.node.find_all():
-            if (
-                isinstance(construct, logs.CfnLogGroup)
-                and stack.resolve(construct.logical_id) == resolved["Ref"]
-                and construct.log_group_name is not None
-            ):
-                return reference_identity(stack, construct.log_group_name)
-    return reference_identity(stack, subscription_filter.log_group_name)
+    def produce(self) -> str:
+        return str(self._make())

@@ -12,9 +12,10 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_destinations as lambda_destinations
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_secretsmanager as secretsmanager
-from constructs import Construct
+from constructs import Construct, IDependable
 
 from openreplay_cw_stack.infra.acknowledgements import acknowledge, in_packs
+from openreplay_cw_stack.infra.ingest_stream import Ingest, IngestStream, check_ingest
 from openreplay_cw_stack.infra.lambda_function import (
     check_function_numbers,
     lambda_function,
@@ -39,6 +40,7 @@ class TokenValidator(Construct):
         dead_letter_queue: payloads that Lambda gave up on, after two retries or six hours, and
             parked lines that the redelivery could not write for a day.
         deployment: the value of the metric dimension ``Deployment``.
+        ingest: the stream that lines come through; None where the function is invoked directly.
     """
 
     def __init__(
@@ -53,6 +55,8 @@ class TokenValidator(Construct):
         reserved_concurrency: int | None = 10,
         memory_size: int = 512,
         timeout: cdk.Duration | None = None,
+        ingest: Ingest = Ingest.DIRECT,
+        source_accounts: Sequence[str] = (),
         own_log_retention: logs.RetentionDays = logs.RetentionDays.TWO_WEEKS,
         detailed_metrics: bool = False,
         deployment: str | None = None,
@@ -72,7 +76,11 @@ class TokenValidator(Construct):
             reserved_concurrency: how many payloads are judged at once, and what the validator can
                 take from the account's quota at most; None: neither. At least 1.
             memory_size: megabytes, 128 to 10240.
-            timeout: for one payload, up to 15 minutes; default: one minute.
+            timeout: for one payload, up to 15 minutes; default: one minute, five for the up to a
+                hundred payloads of a batch from Kinesis.
+            ingest: how lines get here from CloudWatch Logs.
+            source_accounts: with ``KINESIS``, ids of other accounts that may send lines. Theirs
+                go to streams ``<account>/<log group>`` of the linked log group.
             own_log_retention: of the function's own log group.
             detailed_metrics: also publish lines by log group and verdict, at 0.30 dollars a month
                 for each pair that occurs.
@@ -82,9 +90,11 @@ class TokenValidator(Construct):
                 owned by AWS.
 
         Raises:
-            ValueError: a number is out of its range, or ``readers`` is empty.
+            ValueError: a number is out of its range, ``readers`` is empty, or other accounts
+                cannot send lines this way.
         """
-        timeout = timeout or cdk.Duration.minutes(1)
+        timeout = timeout or cdk.Duration.minutes(5 if ingest is Ingest.KINESIS else 1)
+        check_ingest(ingest, source_accounts)
         _check(readers, reserved_concurrency, memory_size, timeout)
         super().__init__(scope, construct_id)
         self.deployment = deployment or deployment_name(self)
@@ -99,6 +109,11 @@ class TokenValidator(Construct):
             own_log_retention=own_log_retention,
             encryption_key=encryption_key,
         )
+        self.ingest: IngestStream | None = None
+        if ingest is Ingest.KINESIS:
+            self.ingest = IngestStream(
+                self, "Ingest", source_accounts=source_accounts, encryption_key=encryption_key
+            )
         environment = {
             "DEPLOYMENT": self.deployment,
             "LINKED_LOG_GROUP": linked_log_group.log_group_name,
@@ -106,6 +121,8 @@ class TokenValidator(Construct):
             "PARKED_LINES_QUEUE": self.redelivery.queue.queue_url,
             "READERS": ",".join(sorted(map(str, set(readers)))),
         }
+        if source_accounts:
+            environment["OWN_ACCOUNT"] = cdk.Stack.of(self).account
         if token_secret is not None:
             environment["TOKEN_SECRET_ARN"] = token_secret.secret_arn
             environment["ACCEPT_UNSIGNED_IDS"] = str(accept_unsigned_ids).lower()
@@ -133,9 +150,14 @@ class TokenValidator(Construct):
             retry_attempts=2,
             max_event_age=cdk.Duration.hours(6),
         )
-        self._subscriptions = Subscriptions(self, "Subscriptions", function=self.function)
         # Delivery begins with the first filter: what is given up on must have a place by then.
-        self._subscriptions.permission.node.add_dependency(invocation)
+        before: list[IDependable] = [invocation]
+        if self.ingest is not None:
+            before.append(self.ingest.feed(self.function, self.dead_letter_queue))
+        self._subscriptions = Subscriptions(
+            self, "Subscriptions", function=self.function, stream=self.ingest, after=before
+        )
+        self.function.add_environment("REFUSED_LOG_GROUPS", self._subscriptions.refused_names)
         loop = "it would be fed its own output for ever"
         self._subscriptions.refuse(linked_log_group, f"it is the linked log group, and {loop}")
         self._subscriptions.refuse(self.log_group, f"it is the validator's own, and {loop}")
@@ -158,9 +180,27 @@ class TokenValidator(Construct):
         """
         return self._subscriptions.add(log_group)
 
+    def subscribe_account(self, untracked: Sequence[str] = ()) -> None:
+        """Track every log group of the account and region but the refused ones.
+
+        Args:
+            untracked: names of further log groups to leave out.
+
+        Raises:
+            ValueError: a log group is tracked by itself.
+        """
+        self._subscriptions.add_account(untracked)
+
     def refuse(self, log_group: logs.ILogGroup, reason: str) -> None:
-        """Refuse to track a log group from now on, and tell the reason to who tries."""
+        """Refuse to track a log group from now on, and tell the reason to who tries.
+
+        The function refuses lines that come from it all the same.
+        """
         self._subscriptions.refuse(log_group, reason)
+
+    def is_refused(self, log_group: logs.ILogGroup) -> bool:
+        """Whether a log group may not be tracked."""
+        return self._subscriptions.is_refused(log_group)
 
     def metric_lines(
         self,
@@ -216,6 +256,8 @@ class TokenValidator(Construct):
                 resources=[self.redelivery.queue.queue_arn],
             ),
         ]
+        if self.ingest is not None:
+            statements.append(self.ingest.statement())
         keys = [encryption_key]
         if token_secret is not None:
             statements.append(

@@ -2,11 +2,13 @@
 
 The contract between the validator, which writes linked lines, and the bridge, which reads them.
 One JSON object to a log event. Its ``message`` begins with ``[openReplaySession.id=<decimal>]``,
-so that one exact term narrows a search; whose line it is says ``session`` alone.
+so that one exact term narrows a search; whose line it is says ``session`` alone. It stands in a
+log stream named after the tracked log group.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,6 +20,10 @@ VERSION = 1
 
 LEVELS = ("error", "warning", "info", "debug")
 """The levels a line can have: the ones OpenReplay's player knows."""
+
+
+MAX_STREAM_NAME = 512
+"""Characters of a log stream's name: CloudWatch Logs API reference, "CreateLogStream"."""
 
 
 class NotALinkedLine(ValueError):
@@ -104,14 +110,7 @@ class LinkedLine:
         Raises:
             NotALinkedLine: the text is none, or of a version that we do not know.
         """
-        try:
-            document = json.loads(text)
-        except (ValueError, RecursionError):
-            raise NotALinkedLine("not JSON") from None
-        version = document.get("v") if isinstance(document, dict) else None
-        if type(version) is not int or version != VERSION:
-            raise NotALinkedLine("not a linked line of a known version")
-        return cls._from_document(document)
+        return cls._from_document(_document(text))
 
     @classmethod
     def _from_document(cls, document: dict[str, Any]) -> LinkedLine:
@@ -131,6 +130,53 @@ class LinkedLine:
         return cls(session=session, time=time, **texts)  # type: ignore[arg-type]
 
 
+def is_linked_line(text: str) -> bool:
+    """Whether a log line is a linked line already, and would go round in a loop.
+
+    It has exactly the fields of one, and its message begins with the tag of its session: what a
+    program says of itself in JSON is not taken for one.
+    """
+    if not text.startswith('{"v":'):
+        return False
+    try:
+        document = _document(text)
+        line = LinkedLine._from_document(document)
+    except NotALinkedLine:
+        return False
+    return document.keys() == _FIELDS and line.message.startswith(id_tag(line.session))
+
+
+def _document(text: str) -> dict[str, Any]:
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError):
+        raise NotALinkedLine("not JSON") from None
+    version = document.get("v") if isinstance(document, dict) else None
+    if type(version) is not int or version != VERSION:
+        raise NotALinkedLine("not a linked line of a known version")
+    return dict(document)
+
+
+def stream_of(owner: str, group: str, *, own_account: str | None) -> str:
+    """The log stream of the lines of a tracked log group.
+
+    It has the log group's name. Other accounts' are ``<owner>/<group>``, since two accounts may
+    have groups of one name; cut with a digest of the whole where that is too long.
+
+    Args:
+        owner: the account of the log group.
+        group: its name. It has none of the characters that a stream's must not have.
+        own_account: the validator's; None where no other account sends lines.
+    """
+    if own_account in (None, owner):
+        return group
+    name = f"{owner}/{group}"
+    if len(name) <= MAX_STREAM_NAME:
+        return name
+    digest = hashlib.sha256(name.encode()).hexdigest()[:16]
+    return f"{name[: MAX_STREAM_NAME - 17]}-{digest}"
+
+
 def encode_session(session: int) -> str:
     """How an encoded line begins, up to its ``time``."""
     return f'{{"v":{VERSION},"session":"{session}","time":'
@@ -144,3 +190,4 @@ def encode_source(owner: str, group: str, stream: str) -> str:
 
 
 _TEXTS = ("id", "owner", "group", "stream", "level", "message")
+_FIELDS = {"v", "session", "time", *_TEXTS}

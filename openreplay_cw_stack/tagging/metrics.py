@@ -65,6 +65,8 @@ INVALID_PAYLOADS = "InvalidPayloads"
 """Subscription payloads that were none; nothing in them could be read."""
 REFUSED_PAYLOADS = "RefusedPayloads"
 """Payloads that came from the linked log group or from our own, and would have made a loop."""
+REFUSED_LINES = "RefusedLines"
+"""Lines that are linked lines already, such as another deployment's, and would have made a loop."""
 KEY_USES = "KeyUses"
 """Sessions asked for with one of several accepted keys, with KEY_VERSION; only while there are
 several."""

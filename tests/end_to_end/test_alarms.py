@@ -257,6 +257,11 @@ def the_validator_lives(watch: Watch) -> None:
     watch.take_back(watch.of_function("ValidatorFunction"), "Errors")
 
 
+def a_payload_of_our_own(watch: Watch) -> None:
+    """As a subscription would send it that somebody has put on the linked log group."""
+    watch.validate(a_document("anything", logGroup=watch.deployment.linked_log_group))
+
+
 def dropped_payloads_over(watch: Watch) -> None:
     watch.aws.clear_faults()
     watch.take_back(watch.of_function("ValidatorFunction"), "AsyncEventsDropped")
@@ -373,6 +378,7 @@ CASES = {
     "ValidatorErrors": Case(the_validator_dies_at_every_line, the_validator_lives),
     "DroppedPayloads": Case(the_validator_dies_at_every_line, dropped_payloads_over),
     "DeadLetters": published(Watch.of_queue, "ApproximateNumberOfMessagesVisible", 1),
+    "RefusedLoops": really(a_payload_of_our_own, "", names.REFUSED_PAYLOADS),
     "ParkedLines": published(
         Watch.of_parked_lines, "ApproximateNumberOfMessagesNotVisible", 1, periods=3
     ),

@@ -64,7 +64,7 @@ def test_expressions_are_within_the_limits_of_an_alarm() -> None:
     projects = [{**PROJECT, "project_id": number} for number in range(1, 13)]
     alarms = alarms_of(**{**EVERYTHING, "new_log_groups": groups, "openreplay_projects": projects})
     with_expressions = [one for one in alarms.values() if "Metrics" in one]
-    assert len(with_expressions) == 8
+    assert len(with_expressions) == 9
     for alarm in with_expressions:
         assert len(metrics_of(alarm)) <= METRICS_PER_ALARM
         assert [one.get("ReturnData", True) for one in alarm["Metrics"]].count(True) == 1
@@ -163,6 +163,21 @@ def test_functions_are_watched_by_tens() -> None:
     # The redelivery, the bridge, twelve projects, and the function that follows deployments.
     assert [len(metrics_of(one)) for one in watching] == [10, 5]
     assert len(metrics_of(alarms_of(bridge=False)["FunctionErrors"])) == 1
+
+
+def test_the_first_log_groups_are_watched_and_no_more() -> None:
+    groups = [f"/app/{number:02}" for number in range(28)]
+    alarms = alarms_of(new_log_groups=[], log_groups=groups)
+    watching = [one for name, one in alarms.items() if name.startswith("UndeliveredLines")]
+    named = [
+        dimension["Value"]
+        for one in watching
+        for stat in metrics_of(one).values()
+        for dimension in stat["Metric"]["Dimensions"]
+        if dimension["Name"] == "LogGroupName"
+    ]
+    assert sorted(set(named)) == groups[:25]
+    assert len(watching) == 5
 
 
 def test_an_alarm_that_is_tracked_later_is_on_the_dashboard() -> None:

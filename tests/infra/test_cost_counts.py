@@ -12,8 +12,10 @@ from openreplay_cw_stack import BridgeEndpoint
 from openreplay_cw_stack.commands.cost.model import (
     ALARM_METRICS_OF_LOG_GROUP,
     EVERYTHING,
+    WATCHED_LOG_GROUPS,
     Counts,
 )
+from openreplay_cw_stack.infra import alarms
 from tests.infra.conftest import (
     ENCRYPTION_KEY_ARN,
     EVERY_FUNCTION,
@@ -90,3 +92,7 @@ def retention(template: assertions.Template, part: str) -> int:
         if part in name
     ]
     return int(days)
+
+
+def test_as_many_log_groups_are_watched_as_the_model_counts() -> None:
+    assert WATCHED_LOG_GROUPS == alarms.WATCHED_LOG_GROUPS

@@ -9,7 +9,11 @@ import cdk_nag
 import pytest
 from constructs import IConstruct
 
-from openreplay_cw_stack import BridgeEndpoint, ServiceAccountAccess
+from openreplay_cw_stack import (
+    BridgeEndpoint,
+    Ingest,
+    ServiceAccountAccess,
+)
 from tests.infra.conftest import (
     ENCRYPTION_KEY_ARN,
     EVERY_FUNCTION,
@@ -60,6 +64,21 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "service_account": False,
     },
     "rotation without a bridge": {"rotation": EVERY_FUNCTION["rotation"], "bridge": False},
+    "whole account": {
+        "new_log_groups": [],
+        "track_account": True,
+        "untracked_log_groups": ["/noise"],
+    },
+    "whole account through Kinesis": {
+        "new_log_groups": [],
+        "track_account": True,
+        "ingest": Ingest.KINESIS,
+    },
+    "Kinesis and other accounts": {
+        "ingest": Ingest.KINESIS,
+        "source_accounts": ["111111111111", "222222222222"],
+    },
+    "Kinesis with a key": {"ingest": Ingest.KINESIS, "encryption_key": ENCRYPTION_KEY_ARN},
     "fixed place": {"env": cdk.Environment(account="123456789012", region="eu-west-1")},
 }
 

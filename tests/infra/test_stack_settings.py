@@ -15,7 +15,12 @@ from aws_cdk import aws_logs as logs
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openreplay_cw_stack import BridgeEndpoint, OpenReplayCloudWatchStack, ServiceAccountAccess
+from openreplay_cw_stack import (
+    BridgeEndpoint,
+    Ingest,
+    OpenReplayCloudWatchStack,
+    ServiceAccountAccess,
+)
 from openreplay_cw_stack.infra.stack_settings import (
     SETTINGS,
     InvalidSettings,
@@ -75,6 +80,8 @@ def test_the_projects_own_context_is_right() -> None:
             "arn:aws:sns:eu-west-1:123456789012:a",
             "arn:aws:sns:eu-west-1:123456789012:a",
         ),
+        ("track_account", "true", True),
+        ("ingest", "Kinesis", Ingest.KINESIS),
         ("stack_id", "Shop-OpenReplay", "Shop-OpenReplay"),
     ],
 )
@@ -91,6 +98,23 @@ def test_where_no_log_group_is_named_one_is_created() -> None:
         **first,
     }
     assert settings_from_context({"log_groups": "/a"}) == {"log_groups": ("/a",)}
+
+
+def test_no_log_group_is_created_where_lines_come_another_way() -> None:
+    for context in (
+        {"track_account": "true"},
+        {"ingest": "kinesis", "source_accounts": "111111111111"},
+    ):
+        assert "new_log_groups" not in settings_from_context(context)
+
+
+def test_the_account_and_log_groups_by_name_do_not_go_together() -> None:
+    with pytest.raises(InvalidSettings) as invalid:
+        settings_from_context({"track_account": True, "log_groups": "/a", "new_log_groups": "/b"})
+    assert [error.split(":")[0] for error in invalid.value.errors] == [
+        "log_groups",
+        "new_log_groups",
+    ]
 
 
 def test_every_retention_that_cloudwatch_logs_has() -> None:
@@ -157,6 +181,10 @@ def test_the_bridges_settings() -> None:
         ("allowed_source_ranges", "203.0.113.0/8", ["CIDR notation"]),
         ("allowed_source_ranges", ["here"], ["CIDR notation"]),
         ("bridge_endpoint", "alb", ["function_url or http_api"]),
+        ("ingest", "firehose", ["direct or kinesis"]),
+        ("source_accounts", "12345", ["twelve digits each"]),
+        ("source_accounts", "111111111111", ["with ingest=kinesis alone"]),
+        ("untracked_log_groups", "/a", ["without track_account=true"]),
         ("frobnicate", "x", ["is no setting; there are: new_log_groups, "]),
     ],
 )

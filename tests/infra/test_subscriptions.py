@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
+from typing import Any
 
 import aws_cdk as cdk
 import pytest
@@ -10,11 +12,27 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_logs_destinations as destinations
 
-from openreplay_cw_stack import OpenReplayCloudWatch
+from openreplay_cw_stack import (
+    BridgeEndpoint,
+    Ingest,
+    OpenReplayCloudWatch,
+    OpenReplayCloudWatchStack,
+)
+from openreplay_cw_stack.infra.subscription_limits import RESOURCES_ALLOWED
 from openreplay_cw_stack.infra.subscriptions import CHAIN_WIDTH
+from openreplay_cw_stack.runtime.validator.settings import Settings
 from openreplay_cw_stack.tagging import Verdict, judge
 from openreplay_cw_stack.tagging.filter_pattern import FILTER_PATTERN
-from tests.infra.conftest import a_stack, an_app, only, resources, template_of
+from tests.infra.conftest import (
+    EVERY_FUNCTION,
+    a_stack,
+    an_app,
+    default_template,
+    environment_of,
+    only,
+    resources,
+    template_of,
+)
 from tests.tagging.test_conformance import LINES
 
 EXPRESSION = re.compile(FILTER_PATTERN.strip("%"))
@@ -91,8 +109,8 @@ def by_name(name: str) -> Callable[[cdk.Stack], logs.ILogGroup]:
     return lambda stack: logs.LogGroup.from_log_group_name(stack, "Again", name)
 
 
-def by_arn(name: str) -> Callable[[cdk.Stack], logs.ILogGroup]:
-    arn = f"arn:aws:logs:eu-west-1:123456789012:log-group:{name}:*"
+def by_arn(name: str, end: str = ":*") -> Callable[[cdk.Stack], logs.ILogGroup]:
+    arn = f"arn:aws:logs:eu-west-1:123456789012:log-group:{name}{end}"
     return lambda stack: logs.LogGroup.from_log_group_arn(stack, "Again", arn)
 
 
@@ -103,6 +121,7 @@ def by_arn(name: str) -> Callable[[cdk.Stack], logs.ILogGroup]:
         (by_arn("/app/checkout"), "/app/checkout is tracked already"),
         (by_name("/linked"), "/linked cannot be tracked: it is the linked log group"),
         (by_arn("/linked"), "it would be fed its own output"),
+        (by_arn("/linked", end=""), "it would be fed its own output"),
         (
             lambda stack: logs.LogGroup(
                 stack, "Rare", log_group_class=logs.LogGroupClass.INFREQUENT_ACCESS
@@ -205,3 +224,213 @@ def test_nothing_is_parented_outside_the_construct() -> None:
     stack, integration = a_host()
     integration.track(logs.LogGroup.from_log_group_name(stack, "Lambda", "/aws/lambda/x"))
     assert {child.node.id for child in stack.node.children} == {"Linked", "OpenReplay", "Lambda"}
+
+
+class TestAccount:
+    def account_policy(self, stack: cdk.Stack) -> dict[str, Any]:
+        return only(template_of(stack), "AWS::Logs::AccountPolicy")
+
+    def test_one_policy_tracks_every_log_group_but_ours(self) -> None:
+        stack = a_stack(new_log_groups=[], track_account=True, **EVERY_FUNCTION)
+        template = template_of(stack)
+        policy = only(template, "AWS::Logs::AccountPolicy")
+        assert policy["PolicyType"] == "SUBSCRIPTION_FILTER_POLICY"
+        assert policy["Scope"] == "ALL"
+        parts = policy["SelectionCriteria"]["Fn::Join"][1]
+        assert "".join(one if isinstance(one, str) else "x" for one in parts) == (
+            "LogGroupName NOT IN [" + ",".join(['"x"'] * (len(parts) // 2)) + "]"
+        )
+        excluded = {one["Ref"] for one in parts if isinstance(one, dict)}
+        assert excluded == set(resources(template, "AWS::Logs::LogGroup"))
+        assert len(excluded) >= 6
+        assert resources(template, "AWS::Logs::SubscriptionFilter") == {}
+
+    def test_the_access_logs_of_the_bridge_are_excluded_too(self) -> None:
+        stack = a_stack(
+            new_log_groups=[], track_account=True, bridge_endpoint=BridgeEndpoint.HTTP_API
+        )
+        template = template_of(stack)
+        criteria = json.dumps(only(template, "AWS::Logs::AccountPolicy")["SelectionCriteria"])
+        for name in resources(template, "AWS::Logs::LogGroup"):
+            assert f'"Ref": "{name}"' in criteria
+            assert name in environment_of(template, "ValidatorFunction")["REFUSED_LOG_GROUPS"]
+
+    def test_it_delivers_what_a_filter_does_to_the_function(self) -> None:
+        template = template_of(a_stack(new_log_groups=[], track_account=True))
+        policy = only(template, "AWS::Logs::AccountPolicy")
+        parts = policy["PolicyDocument"]["Fn::Join"][1]
+        text = "".join(one if isinstance(one, str) else "arn" for one in parts)
+        assert json.loads(text) == {"DestinationArn": "arn", "FilterPattern": FILTER_PATTERN}
+        (name,) = resources(template, "AWS::Logs::AccountPolicy")
+        (permission,) = [
+            one for one in resources(template, "AWS::Lambda::Permission") if "Validator" in one
+        ]
+        assert permission in resources(template, "AWS::Logs::AccountPolicy")[name]["DependsOn"]
+
+    def test_through_kinesis_it_has_a_role(self) -> None:
+        stack = a_stack(new_log_groups=[], track_account=True, ingest=Ingest.KINESIS)
+        parts = self.account_policy(stack)["PolicyDocument"]["Fn::Join"][1]
+        text = "".join(one if isinstance(one, str) else one["Fn::GetAtt"][0] for one in parts)
+        assert "IngestStream" in json.loads(text)["DestinationArn"]
+        assert "IngestRole" in json.loads(text)["RoleArn"]
+
+    def test_the_users_own_can_be_left_out(self) -> None:
+        stack = a_stack(
+            new_log_groups=[],
+            track_account=True,
+            linked_log_group="/linked",
+            untracked_log_groups=["/noise", "/linked"],
+        )
+        criteria = json.dumps(self.account_policy(stack)["SelectionCriteria"])
+        assert "/noise" in criteria
+        assert criteria.count("/linked") == 1
+
+    def test_two_deployments_have_two_names(self) -> None:
+        names = {
+            self.account_policy(
+                OpenReplayCloudWatchStack(an_app(), name, track_account=True, user_name=None)
+            )["PolicyName"]
+            for name in ("One", "Other")
+        }
+        assert len(names) == 2
+
+    @pytest.mark.parametrize(
+        ("keywords", "words"),
+        [
+            ({"track_account": True, "new_log_groups": ["/a"]}, "tracks /a already, and every"),
+            (
+                {"track_account": True, "new_log_groups": [], "log_groups": ["/b"]},
+                "tracks /b already",
+            ),
+            ({"untracked_log_groups": ["/a"]}, "without track_account"),
+            (
+                {"track_account": True, "new_log_groups": [], "untracked_log_groups": ["a b"]},
+                "'a b' is no log group name",
+            ),
+        ],
+    )
+    def test_what_does_not_go_together_is_refused(
+        self, keywords: dict[str, Any], words: str
+    ) -> None:
+        with pytest.raises(ValueError, match=words):
+            a_stack(**keywords)
+
+    def test_a_group_that_is_tracked_later_is_refused_as_well(self) -> None:
+        stack = a_stack(new_log_groups=[], track_account=True)
+        group = logs.LogGroup.from_log_group_name(stack, "Later", "/later")
+        with pytest.raises(ValueError, match="every one would be delivered twice"):
+            stack.integration.track(group)
+
+    def test_criteria_that_are_too_long_end_the_synth(self) -> None:
+        names = [f"/{number:0510}" for number in range(48)]
+        stack = a_stack(new_log_groups=[], track_account=True, untracked_log_groups=names)
+        with pytest.raises(RuntimeError, match="name fewer untracked_log_groups"):
+            template_of(stack)
+        few = a_stack(new_log_groups=[], track_account=True, untracked_log_groups=names[:40])
+        assert "AWS::Logs::AccountPolicy" in str(template_of(few).to_json())
+
+
+class TestResourceCount:
+    """As many tracked log groups as a stack can have."""
+
+    def names(self, count: int, length: int = 46) -> list[str]:
+        return [f"/{number:0{length - 1}}" for number in range(count)]
+
+    def most(self) -> int:
+        """A filter each, and five alarms. One log group is there, which is created."""
+        others = len(default_template().to_json()["Resources"]) - 3 + 5
+        return RESOURCES_ALLOWED - others
+
+    @pytest.mark.parametrize("length", [46, 512])
+    def test_the_largest_stack_is_within_every_limit(self, length: int) -> None:
+        names = self.names(self.most(), length)
+        template = template_of(a_stack(new_log_groups=[], log_groups=names)).to_json()
+        assert len(template["Resources"]) == RESOURCES_ALLOWED
+        # AWS documentation, "Understand CloudFormation quotas": a template has 1 MB at most.
+        assert len(json.dumps(template, indent=1)) < 1_000_000
+
+    def test_one_more_ends_the_synth_and_says_what_to_do(self) -> None:
+        stack = a_stack(new_log_groups=[], log_groups=self.names(self.most() + 1))
+        with pytest.raises(RuntimeError) as error:
+            template_of(stack)
+        for words in ("has 501 resources", "CloudFormation allows 500", "track_account=True"):
+            assert words in str(error.value)
+
+    def test_the_hosts_own_resources_count(self) -> None:
+        stack, integration = a_host()
+        for number in range(470):
+            cdk.CfnResource(
+                stack, f"Other{number}", type="AWS::CloudFormation::WaitConditionHandle"
+            )
+        integration.track(logs.LogGroup.from_log_group_name(stack, "One", "/one"))
+        with pytest.raises(RuntimeError, match="2 log groups are tracked here"):
+            template_of(stack)
+
+    def test_a_nested_stacks_do_not(self) -> None:
+        stack, integration = a_host()
+        nested = cdk.NestedStack(stack, "Nested")
+        for number in range(470):
+            cdk.CfnResource(
+                nested, f"Other{number}", type="AWS::CloudFormation::WaitConditionHandle"
+            )
+        integration.track(logs.LogGroup.from_log_group_name(stack, "One", "/one"))
+        template_of(stack)
+
+
+def by_token(name: str) -> Callable[[cdk.Stack, logs.ILogGroup], logs.ILogGroup]:
+    """An alias that has the log group's name or its ARN as a reference."""
+    if name == "name":
+        return lambda stack, group: logs.LogGroup.from_log_group_name(
+            stack, "Again", group.log_group_name
+        )
+    return lambda stack, group: logs.LogGroup.from_log_group_arn(
+        stack, "Again", group.log_group_arn
+    )
+
+
+@pytest.mark.parametrize("kind", ["name", "arn"])
+@pytest.mark.parametrize("whose", ["linked", "validator", "bridge"])
+def test_an_alias_by_reference_is_refused(kind: str, whose: str) -> None:
+    stack = cdk.Stack(an_app(), "Host")
+    integration = OpenReplayCloudWatch(stack, "OpenReplay")
+    assert integration.bridge is not None
+    group = {
+        "linked": integration.linked_log_group,
+        "validator": integration.validator.log_group,
+        "bridge": integration.bridge.log_group,
+    }[whose]
+    with pytest.raises(ValueError, match="cannot be tracked: it is"):
+        integration.track(by_token(kind)(stack, group))
+
+
+def test_an_alias_that_cannot_be_known_for_one_is_refused_while_it_runs() -> None:
+    stack = cdk.Stack(an_app(), "Host")
+    linked = logs.LogGroup.from_log_group_name(stack, "Linked", "/linked")
+    integration = OpenReplayCloudWatch(stack, "OpenReplay", linked_log_group=linked)
+    name = cdk.Fn.import_value("A name that only CloudFormation knows")
+    integration.track(logs.LogGroup.from_log_group_name(stack, "Alias", name))
+    environment = environment_of(template_of(stack), "ValidatorFunction")
+    settings = Settings.from_environment({**environment, "REFUSED_LOG_GROUPS": "/linked,/own"})
+    assert settings.refuses("123456789012", "/linked")
+    assert environment["REFUSED_LOG_GROUPS"].startswith('{"Fn::Join": ["", ["/linked,"')
+
+
+def test_what_is_refused_later_is_refused_while_it_runs_too() -> None:
+    stack = cdk.Stack(an_app(), "Host")
+    integration = OpenReplayCloudWatch(stack, "OpenReplay")
+    group = logs.LogGroup.from_log_group_name(stack, "Mine", "/mine")
+    integration.validator.refuse(group, "I say so")
+    assert integration.validator.is_refused(group)
+    refused = environment_of(template_of(stack), "ValidatorFunction")["REFUSED_LOG_GROUPS"]
+    assert refused.endswith(',/mine"]]}')
+
+
+def test_another_stacks_alias_of_the_linked_group_is_refused() -> None:
+    app = an_app()
+    stack, other = cdk.Stack(app, "Host"), cdk.Stack(app, "Other")
+    integration = OpenReplayCloudWatch(stack, "OpenReplay")
+    alias = logs.LogGroup.from_log_group_name(
+        other, "Alias", integration.linked_log_group.log_group_name
+    )
+    with pytest.raises(ValueError, match="it is the linked log group"):
+        integration.track(alias)

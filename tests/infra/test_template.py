@@ -17,7 +17,7 @@ import pytest
 from aws_cdk import assertions
 from cfnlint.config import ManualArgs
 
-from openreplay_cw_stack import BridgeEndpoint
+from openreplay_cw_stack import BridgeEndpoint, Ingest
 from tests.infra.conftest import (
     ENCRYPTION_KEY_ARN,
     EVERY_FUNCTION,
@@ -27,6 +27,13 @@ from tests.infra.conftest import (
 )
 
 SNAPSHOTS = Path(__file__).parent / "snapshots"
+SCALE = {
+    "new_log_groups": [],
+    "track_account": True,
+    "untracked_log_groups": ["/noise"],
+    "ingest": Ingest.KINESIS,
+    "source_accounts": ["111111111111"],
+}
 FULL = {
     "new_log_groups": ["/app/checkout", "/app/search"],
     "log_groups": ["/aws/lambda/pay"],
@@ -74,8 +81,9 @@ def test_logical_ids(template: assertions.Template) -> None:
             {"bridge_endpoint": BridgeEndpoint.HTTP_API},
             ["eu-west-1", "cn-north-1", "us-gov-west-1"],
         ),
+        (SCALE, ["eu-west-1", "cn-north-1"]),
     ],
-    ids=["default", "full", "HTTP API"],
+    ids=["default", "full", "HTTP API", "scale"],
 )
 def test_cfn_lint(keywords: dict[str, Any], regions: list[str]) -> None:
     document = json.dumps(template_of(a_stack(**keywords)).to_json())

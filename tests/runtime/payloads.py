@@ -5,7 +5,16 @@ from __future__ import annotations
 import base64
 import gzip
 import json
+from dataclasses import dataclass
 from typing import Any
+
+from openreplay_cw_stack.runtime.validator.subscription import (
+    LogEvent,
+    Subscription,
+    decompress,
+    is_log_event,
+    read_payload,
+)
 
 LOG_GROUP = "/app/checkout"
 LOG_STREAM = "2026/11/24/[$LATEST]0b1c2d"
@@ -30,6 +39,29 @@ def a_document(*messages: str, **changes: Any) -> dict[str, Any]:
 
 def an_event(document: object) -> dict[str, Any]:
     return {"awslogs": {"data": encode(json.dumps(document).encode())}}
+
+
+@dataclass(frozen=True)
+class Payload:
+    """A payload with its log events as they could be read."""
+
+    subscription: Subscription
+    log_events: tuple[LogEvent, ...]
+    unreadable: int
+
+
+def decode(event: object) -> Payload | None:
+    """Read a payload, without any short cut; None for a control message."""
+    payload = read_payload(decompress(event))
+    if payload is None:
+        return None
+    subscription, entries = payload
+    log_events = tuple(
+        LogEvent(entry["id"], entry["timestamp"], entry["message"])
+        for entry in entries
+        if is_log_event(entry)
+    )
+    return Payload(subscription, log_events, len(entries) - len(log_events))
 
 
 def encode(content: bytes) -> str:

@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openreplay_cw_stack.runtime.linked_line import LEVELS, LinkedLine, NotALinkedLine
+from openreplay_cw_stack.runtime.linked_line import (
+    LEVELS,
+    LinkedLine,
+    NotALinkedLine,
+    is_linked_line,
+    stream_of,
+)
 from openreplay_cw_stack.tagging import id_tag
 
 any_text = st.text(st.characters(exclude_categories=()))
@@ -127,3 +133,62 @@ def test_a_version_is_a_number_that_we_know(version: object) -> None:
     document = json.loads(LinkedLine(1, 1, "1", "1", "/app", "s", "info", "m").encode())
     with pytest.raises(NotALinkedLine, match="version"):
         LinkedLine.decode(json.dumps({**document, "v": version}))
+
+
+LINE = LinkedLine(12, 1, "0", "123456789012", "/app", "web-1", "info", f"{id_tag(12)} text")
+DOCUMENT = json.loads(LINE.encode())
+
+
+@given(linked_lines(any_text))
+def test_a_linked_line_is_known_for_one_even_when_it_was_cut(line: LinkedLine) -> None:
+    assert is_linked_line(line.encode())
+    assert is_linked_line(line.encode_within(4000)[0])
+
+
+def test_one_that_was_written_anew_is_known_too() -> None:
+    assert is_linked_line(json.dumps(DOCUMENT))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"more": 1},
+        {"message": f"text {id_tag(12)}"},
+        {"message": f"{id_tag(13)} text"},
+        {"level": "fatal"},
+        {"session": 12},
+        {"v": 2},
+    ],
+)
+def test_a_program_may_log_json_that_is_like_it(changes: dict[str, object]) -> None:
+    assert not is_linked_line(json.dumps({**DOCUMENT, **changes}))
+
+
+@pytest.mark.parametrize("name", [name for name in DOCUMENT if name != "v"])
+def test_what_lacks_a_field_is_none(name: str) -> None:
+    assert not is_linked_line(json.dumps({k: v for k, v in DOCUMENT.items() if k != name}))
+
+
+@pytest.mark.parametrize(
+    "text", ["", "text", '{"v":1', '{"v":1}', '{"v":' + "[" * 100_000, f"x {LINE.encode()}"]
+)
+def test_anything_else_is_none(text: str) -> None:
+    assert not is_linked_line(text)
+
+
+class TestStreamOf:
+    def test_lines_of_the_own_account_go_by_the_log_group_alone(self) -> None:
+        assert stream_of("1", "/app", own_account=None) == "/app"
+        assert stream_of("1", "/app", own_account="1") == "/app"
+
+    def test_others_carry_their_account(self) -> None:
+        assert stream_of("2", "/app", own_account="1") == "2//app"
+
+    @given(st.text(".-_/#aB3", min_size=490, max_size=512))
+    def test_a_long_name_is_cut_and_stays_its_own(self, group: str) -> None:
+        name = stream_of("222222222222", group, own_account="111111111111")
+        assert len(name) <= 512
+        assert name.startswith(f"222222222222/{group[:480]}")
+        assert not set(name) & set(":*")
+        other = stream_of("222222222222", group[:-1] + "x", own_account="111111111111")
+        assert other != name

@@ -17,10 +17,12 @@ class TrackedLogGroup:
     Attributes:
         name: the group's.
         filter_name: that of the stack's subscription filter on it.
+        stream_arn: the Kinesis stream that the filter is to deliver to; None: the validator.
     """
 
     name: str
     filter_name: str
+    stream_arn: str | None = None
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from openreplay_cw_stack.commands.check.context import Context, TrackedLogGroup
 from openreplay_cw_stack.commands.check.deployment import Deployment, Function
 from openreplay_cw_stack.commands.check.findings import Finding, count, fail, ok, warn
 from openreplay_cw_stack.commands.check.metric_sums import Metric, sums
-from openreplay_cw_stack.commands.check.stack import Template, read_template
+from openreplay_cw_stack.commands.check.stack import Resource, Template, read_template
 from openreplay_cw_stack.tagging.filter_pattern import FILTER_PATTERN
 
 FILTERS_ALLOWED = 5
@@ -28,6 +28,7 @@ FILTERS_COMMON = 2
 _NAME = "tracked log group"
 _FILTER = "AWS::Logs::SubscriptionFilter"
 _ACCOUNT_POLICY = "AWS::Logs::AccountPolicy"
+_LOGS_DESTINATION = "AWS::Logs::Destination"
 
 
 def find_tracked(
@@ -38,15 +39,19 @@ def find_tracked(
     if validator is None:
         return
     template = read_template(account, deployment.stack)
+    stream = _stream(template, deployment, validator)
     for resource in deployment.stack.of_kind(_FILTER):
         properties = template.properties(resource.logical_id)
-        if not _mentions(properties.get("DestinationArn"), validator):
+        destination = properties.get("DestinationArn")
+        through = stream if stream and _names(destination, stream.logical_id) else None
+        if not _mentions(destination, validator) and not through:
             continue
         # Newer handlers of CloudFormation's give name and group.
         filter_name, _, group = resource.physical_id.partition("|")
         group = template.value(properties.get("LogGroupName")) or group
         if group:
-            tracked.append(TrackedLogGroup(group, filter_name))
+            stream_arn = _arn(stream, validator) if stream and through else None
+            tracked.append(TrackedLogGroup(group, filter_name, stream_arn))
         else:
             yield fail(
                 _NAME,
@@ -54,10 +59,18 @@ def find_tracked(
                 "Name the log group in the app, so that it can be looked at.",
             )
     policies = [one.logical_id for one in deployment.stack.of_kind(_ACCOUNT_POLICY)]
-    ours = [one for one in policies if _mentions(template.properties(one), validator)]
+    ours = [
+        one
+        for one in policies
+        if _mentions(template.properties(one), validator)
+        or (stream and _names(template.properties(one), stream.logical_id))
+    ]
     for logical_id in ours:
         yield from guarded("account policy", _account_policy(account, template, logical_id))
-    if not tracked and not ours:
+    destinations = [one.physical_id for one in deployment.stack.of_kind(_LOGS_DESTINATION)]
+    if stream and destinations:
+        yield ok(_NAME, f"other accounts may subscribe theirs to {', '.join(destinations)}")
+    elif not tracked and not ours:
         yield fail(
             _NAME,
             "no log group is tracked",
@@ -66,8 +79,29 @@ def find_tracked(
 
 
 def _mentions(properties: Any, function: Function) -> bool:
-    text = json.dumps(properties)
-    return f'"{function.logical_id}"' in text or function.arn in text
+    return _names(properties, function.logical_id) or function.arn in json.dumps(properties)
+
+
+def _names(properties: Any, logical_id: str) -> bool:
+    return f'"{logical_id}"' in json.dumps(properties)
+
+
+def _stream(template: Template, deployment: Deployment, validator: Function) -> Resource | None:
+    """The Kinesis stream that the validator reads, if it does."""
+    for mapping in deployment.stack.of_kind("AWS::Lambda::EventSourceMapping"):
+        properties = template.properties(mapping.logical_id)
+        if not _mentions(properties.get("FunctionName"), validator):
+            continue
+        for stream in deployment.stack.of_kind("AWS::Kinesis::Stream"):
+            if _names(properties.get("EventSourceArn"), stream.logical_id):
+                return stream
+    return None
+
+
+def _arn(stream: Resource, validator: Function) -> str:
+    """The ARN of a stream in the validator's account and region."""
+    _, partition, _, region, account, *_ = validator.arn.split(":")
+    return f"arn:{partition}:kinesis:{region}:{account}:stream/{stream.physical_id}"
 
 
 def _account_policy(account: Account, template: Template, logical_id: str) -> Iterator[Finding]:
@@ -144,7 +178,7 @@ def _subscription(
     if ours is None:
         said = f"{group.name} has lost our subscription filter{beside}"
         return fail(_NAME, said, f"Somebody removed it. {_put(group, validator)}")
-    if ours["destinationArn"] != validator.arn:
+    if ours["destinationArn"] != (group.stream_arn or validator.arn):
         said = f"the filter of {group.name} has another destination"
         return fail(_NAME, said, f"Somebody changed it. {_put(group, validator)}")
     if ours["filterPattern"] != FILTER_PATTERN:
@@ -161,6 +195,11 @@ def _subscription(
 
 
 def _put(group: TrackedLogGroup, validator: Function) -> str:
+    if group.stream_arn:
+        return (
+            "CloudFormation does not see that: leave the log group out of log_groups, deploy, and "
+            "deploy with it again."
+        )
     return (
         "CloudFormation does not see that; put it back:\n"
         f"aws logs put-subscription-filter --log-group-name '{group.name}' "
@@ -173,7 +212,7 @@ def _delivery(account: Account, group: TrackedLogGroup) -> Iterator[Finding]:
     """CloudWatch Logs User Guide, "Monitoring with CloudWatch metrics"."""
     dimensions = (
         ("LogGroupName", group.name),
-        ("DestinationType", "Lambda"),
+        ("DestinationType", "Kinesis" if group.stream_arn else "Lambda"),
         ("FilterName", group.filter_name),
     )
     names = ("ForwardedLogEvents", "DeliveryErrors", "DeliveryThrottling")

@@ -31,6 +31,8 @@ BRIDGE_METRICS = (
     names.ANSWER_TIME,
 )
 """What the bridge publishes in a month in which it was asked, and nothing was wrong."""
+WATCHED_LOG_GROUPS = 25
+"""Tracked log groups whose delivery has alarms: the first ones."""
 ALARM_METRICS_OF_LOG_GROUP = 2
 """An alarm looks at delivery errors and at throttling; a test holds it to the template."""
 POLLS_OF_A_QUEUE = 5 * 3 * 60 * HOURS
@@ -147,7 +149,7 @@ class Counts:
     verdicts: int = 3
     detailed_metrics: bool = False
     secrets: int = 2
-    alarm_metrics: int = 22
+    alarm_metrics: int = 24
     dashboards: int = 1
     encryption_keys: int = 0
     hourly_schedules: int = 0
@@ -173,7 +175,7 @@ class Counts:
 
 EVERYTHING = Counts(
     detailed_metrics=True,
-    alarm_metrics=32,
+    alarm_metrics=34,
     encryption_keys=1,
     hourly_schedules=2,
     rotated_keys=2,
@@ -310,7 +312,8 @@ def _fixed(counts: Counts, prices: Prices, measured: Measured, *, asked: bool) -
     looks = counts.hourly_schedules * HOURS
     look_calls = looks * measured.look_calls
     metrics = custom_metrics(counts, asked=asked)
-    alarm_metrics = counts.alarm_metrics + ALARM_METRICS_OF_LOG_GROUP * counts.log_groups
+    watched = min(counts.log_groups, WATCHED_LOG_GROUPS)
+    alarm_metrics = counts.alarm_metrics + ALARM_METRICS_OF_LOG_GROUP * watched
     return [
         Item("fixed", "secrets", counts.secrets, "secrets", prices.secret),
         Item("fixed", "alarms", alarm_metrics, "metrics", prices.alarm_metric),

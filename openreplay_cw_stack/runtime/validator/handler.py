@@ -6,6 +6,7 @@ import functools
 import os
 import sys
 import time
+from typing import Any
 
 from openreplay_cw_stack.runtime.validator.aws import (
     CloudWatchLogsWriter,
@@ -13,17 +14,24 @@ from openreplay_cw_stack.runtime.validator.aws import (
     SqsQueue,
 )
 from openreplay_cw_stack.runtime.validator.settings import Settings
+from openreplay_cw_stack.runtime.validator.stream_records import are_stream_records, take_records
 from openreplay_cw_stack.runtime.validator.token_secret import TokenSecret
 from openreplay_cw_stack.runtime.validator.validator import Validator
 
 
-def handler(event: object, _context: object) -> None:
-    """Take one subscription payload from CloudWatch Logs.
+def handler(event: Any, context: Any) -> dict[str, Any] | None:
+    """Take one subscription payload from CloudWatch Logs, or a batch of them from Kinesis.
 
     Raises:
-        DeliveryFailed: see :meth:`Validator.validate`.
+        DeliveryFailed: see :meth:`Validator.validate`. Not for a batch, whose answer says it.
     """
-    _validator().validate(event)
+    validator = _validator()
+    if not are_stream_records(event):
+        validator.validate(event)
+        return None
+    return take_records(
+        event["Records"], validator.validate, context.get_remaining_time_in_millis, validator.say
+    )
 
 
 @functools.cache

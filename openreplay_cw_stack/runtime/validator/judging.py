@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from json.encoder import encode_basestring, encode_basestring_ascii
 from typing import Any
 
-from openreplay_cw_stack.runtime.linked_line import LinkedLine, encode_source
+from openreplay_cw_stack.runtime.linked_line import LinkedLine, encode_source, is_linked_line
 from openreplay_cw_stack.runtime.validator.known_tags import KnownTag, KnownTags
 from openreplay_cw_stack.runtime.validator.linking import Policy, judge_line
 from openreplay_cw_stack.runtime.validator.log_level import level_of
@@ -33,6 +33,8 @@ class JudgedLines:
         verdicts: how many lines have which.
         expired: how many are linkable with an expired token.
         unreadable: how many entries were no log events.
+        refused: how many are linked lines already. They are judged no more: two deployments that
+            track each other's linked log groups would never come to an end.
         linked: the linked lines in their order; a text is one that is encoded already, and fits
             into a log event.
     """
@@ -40,6 +42,7 @@ class JudgedLines:
     verdicts: Counter[Verdict] = field(default_factory=Counter)
     expired: int = 0
     unreadable: int = 0
+    refused: int = 0
     linked: list[LinkedLine | str] = field(default_factory=list)
 
 
@@ -93,6 +96,9 @@ def judge_lines(
         if "replay" not in message.lower():
             untagged += 1
             continue
+        if is_linked_line(message):
+            judged.refused += 1
+            continue
         whole = judge_line(
             LogEvent(entry["id"], entry["timestamp"], message),
             subscription,
@@ -113,7 +119,7 @@ def _only_tag(
 ) -> tuple[KnownTag, str] | None:
     """The tag that decides, if no other counts, and the message as it is linked.
 
-    None where the line has to be looked at.
+    None where the line has to be looked at, as a linked line has: its message begins with an id.
     """
     start = message.find(_BEGIN)
     if start < 0 or len(message) > MAX_CHARACTERS:

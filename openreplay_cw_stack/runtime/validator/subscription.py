@@ -14,7 +14,7 @@ import binascii
 import gzip
 import json
 import zlib
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 
@@ -39,43 +39,17 @@ class LogEvent:
 
 @dataclass(frozen=True)
 class Subscription:
-    """A subscription payload: events of one log stream.
+    """Where the events of a subscription payload come from.
 
     Attributes:
         owner: the AWS account of the log group.
         log_group: the log group's name.
         log_stream: the log stream's name.
-        log_events: the events that could be read, in their order.
-        unreadable_events: how many entries of ``logEvents`` were no events.
     """
 
     owner: str
     log_group: str
     log_stream: str
-    log_events: tuple[LogEvent, ...]
-    unreadable_events: int = 0
-
-
-def decode_subscription(event: object) -> Subscription | None:
-    """Read a subscription payload; None for a control message, which carries no lines.
-
-    Raises:
-        InvalidPayload: the event is none. An entry of ``logEvents`` that is no event is counted
-            and does not stop the entries around it.
-    """
-    payload = read_payload(decompress(event))
-    if payload is None:
-        return None
-    subscription, entries = payload
-    log_events = tuple(
-        LogEvent(entry["id"], entry["timestamp"], entry["message"])
-        for entry in filter(is_log_event, entries)
-    )
-    return replace(
-        subscription,
-        log_events=log_events,
-        unreadable_events=len(entries) - len(log_events),
-    )
 
 
 def decompress(event: object) -> bytes:
@@ -95,7 +69,7 @@ def decompress(event: object) -> bytes:
 
 
 def read_payload(text: bytes) -> tuple[Subscription, list[Any]] | None:
-    """A payload without its events, and the entries of ``logEvents`` as they stand in it.
+    """Where a payload comes from, and the entries of ``logEvents`` as they stand in it.
 
     None for a control message.
 
@@ -115,7 +89,6 @@ def read_payload(text: bytes) -> tuple[Subscription, list[Any]] | None:
         owner=_text(document, "owner"),
         log_group=_text(document, "logGroup"),
         log_stream=_text(document, "logStream"),
-        log_events=(),
     )
     return subscription, entries
 

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
+from openreplay_cw_stack.runtime.linked_line import stream_of
 from openreplay_cw_stack.runtime.validator.counting import Counts, metric_documents
 from openreplay_cw_stack.runtime.validator.delivery import (
     LogGroupWriter,
@@ -66,10 +67,7 @@ class Validator:
         if payload is None:
             return
         subscription, entries = payload
-        if subscription.log_group in (
-            self.settings.linked_log_group,
-            self.settings.own_log_group,
-        ):
+        if self.settings.refuses(subscription.owner, subscription.log_group):
             self._report(names.REFUSED_PAYLOADS, "refused our own log group: it would make a loop")
             return
         self._publish(self._validate(subscription, entries))
@@ -85,20 +83,27 @@ class Validator:
             token_secret=secret,
             now_ms=now_ms,
         )
-        counts = _count(judged, subscription.log_group)
+        owner, group = subscription.owner, subscription.log_group
+        stream = stream_of(owner, group, own_account=self.settings.own_account)
+        counts = _count(judged, stream)
+        if judged.refused:
+            self.say(
+                f"refused lines of {stream} that are linked lines already: do not track a linked "
+                "log group, or everything goes round for ever"
+            )
         if self.token_secret and secret is None:
             unchecked = counts.verdicts[Verdict.LINKABLE]
             counts.totals[names.UNCHECKED_SIGNATURES] = unchecked
-            self._say(f"token secret unreadable: {self.token_secret.failure}")
+            self.say(f"token secret unreadable: {self.token_secret.failure}")
         report = deliver(
             self.writer,
-            subscription.log_group,
+            stream,
             judged.linked,
             arrival_ms=now_ms,
             queue=self.queue,
         )
         if report.failure is not None:
-            self._say(f"parked lines that CloudWatch Logs did not take: {report.failure}")
+            self.say(f"parked lines that CloudWatch Logs did not take: {report.failure}")
         counts.linked = report.linked
         counts.totals[names.PARKED_LINES] = report.parked
         counts.totals[names.CUT_LINES] = report.cut
@@ -106,7 +111,7 @@ class Validator:
         return counts
 
     def _report(self, metric: str, reason: str) -> None:
-        self._say(reason)
+        self.say(reason)
         self._publish(Counts(totals=Counter({metric: 1})))
 
     def _publish(self, counts: Counts) -> None:
@@ -118,13 +123,15 @@ class Validator:
         ):
             self.emit(document)
 
-    def _say(self, message: str) -> None:
+    def say(self, message: str) -> None:
+        """Write a warning to the function's own log."""
         self.emit(json.dumps({"level": "WARN", "message": message}))
 
 
 def _count(judged: JudgedLines, log_group: str) -> Counts:
     counts = Counts(log_group=log_group, verdicts=judged.verdicts)
     counts.totals[names.EXPIRED_LINES] = judged.expired
+    counts.totals[names.REFUSED_LINES] = judged.refused
     if judged.unreadable:
         counts.dropped["unreadable"] = judged.unreadable
     return counts

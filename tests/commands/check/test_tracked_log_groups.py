@@ -1,6 +1,7 @@
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import replace
+from typing import Any, ClassVar
 
 import pytest
 
@@ -202,3 +203,53 @@ def test_delivery(metrics: dict[str, float], status: str, said: str) -> None:
     _, delivery = checked([ours()], metrics=metrics)
     assert delivery.status.value == status
     assert said in delivery.detail
+
+
+class TestThroughKinesis:
+    STREAM = resource("ValidatorIngestStream", "stream-1", "AWS::Kinesis::Stream")
+    MAPPING = resource("Mapping", "uuid", "AWS::Lambda::EventSourceMapping")
+    ARN: ClassVar = {"Fn::GetAtt": [STREAM.logical_id, "Arn"]}
+    PROPERTIES: ClassVar[dict[str, Any]] = {
+        "stream-1": {},
+        "uuid": {
+            "FunctionName": {"Ref": "OpenReplayValidatorFunction0A1B2C3D"},
+            "EventSourceArn": ARN,
+        },
+    }
+
+    def test_a_filter_that_feeds_the_stream_is_ours(self) -> None:
+        filters = [resource("F1", "one", FILTER), resource("F2", "two", FILTER)]
+        tracked, findings = found(
+            [self.STREAM, self.MAPPING, *filters],
+            {
+                **self.PROPERTIES,
+                "one": {"LogGroupName": "/app", "DestinationArn": self.ARN},
+                "two": {"LogGroupName": "/b", "DestinationArn": {"Fn::GetAtt": ["Other", "Arn"]}},
+            },
+        )
+        stream_arn = "arn:aws:kinesis:" + ":".join(VALIDATOR_ARN.split(":")[3:5])
+        assert tracked == [TrackedLogGroup("/app", "one", f"{stream_arn}:stream/stream-1")]
+        assert findings == []
+
+    def test_other_accounts_alone_are_enough(self) -> None:
+        destination = resource("Destination", "here", "AWS::Logs::Destination")
+        _, findings = found(
+            [self.STREAM, self.MAPPING, destination], {**self.PROPERTIES, "here": {}}
+        )
+        assert statuses(findings) == [("tracked log group", "ok")]
+
+    def test_a_filter_with_another_destination_is_none_that_we_can_put_back(self) -> None:
+        given = context(
+            account(
+                logs={
+                    "describe_log_groups": {"logGroups": [{"logGroupName": "/app"}]},
+                    "describe_subscription_filters": {
+                        "subscriptionFilters": [{**ours(), "filterName": "one"}]
+                    },
+                }
+            )
+        )
+        tracked = [TrackedLogGroup("/app", "one", "arn:aws:kinesis:x")]
+        first, _ = check_tracked_log_groups(replace(given, tracked=tracked))
+        assert first.status.value == "fail"
+        assert "leave the log group out" in first.remedy

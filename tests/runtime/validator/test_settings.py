@@ -37,3 +37,18 @@ def test_both_readers() -> None:
 def test_a_missing_variable_is_named(missing: str) -> None:
     with pytest.raises(KeyError, match=missing):
         Settings.from_environment({k: v for k, v in SMALLEST.items() if k != missing})
+
+
+def test_log_groups_that_are_refused() -> None:
+    settings = Settings.from_environment({**SMALLEST, "REFUSED_LOG_GROUPS": "/linked,/bridge"})
+    refused = [
+        name for name in ("/linked", "/own", "/bridge", "/app", "") if settings.refuses("1", name)
+    ]
+    assert refused == ["/linked", "/own", "/bridge"]
+    assert settings.own_account is None
+
+
+def test_in_another_account_a_name_says_nothing() -> None:
+    settings = Settings.from_environment({**SMALLEST, "OWN_ACCOUNT": "1"})
+    assert settings.refuses("1", "/linked")
+    assert not settings.refuses("2", "/linked")

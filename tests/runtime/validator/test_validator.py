@@ -14,8 +14,8 @@ from openreplay_cw_stack.runtime.validator.linking import Policy
 from openreplay_cw_stack.runtime.validator.settings import Settings
 from openreplay_cw_stack.runtime.validator.token_secret import SecretUnreadable, TokenSecret
 from openreplay_cw_stack.runtime.validator.validator import Validator
-from openreplay_cw_stack.tagging import Verdict, id_tag, token_tag
-from tests.runtime.payloads import CONTROL_MESSAGE, LOG_GROUP, NOW_MS, a_document, an_event
+from openreplay_cw_stack.tagging import Reader, Verdict, id_tag, token_tag
+from tests.runtime.payloads import CONTROL_MESSAGE, LOG_GROUP, NOW_MS, OWNER, a_document, an_event
 from tests.runtime.validator.test_delivery import StrictLogGroup, StrictQueue
 from tests.tagging.tokens import SESSION_ID, TOKEN_SECRET, a_token
 
@@ -34,6 +34,8 @@ class Run:
 
     secret: bytes | None = TOKEN_SECRET
     accept_unsigned_ids: bool = False
+    policy: Policy | None = None
+    own_account: str | None = None
     group: StrictLogGroup = field(default_factory=StrictLogGroup)
     printed: list[str] = field(default_factory=list)
     queue: StrictQueue | None = None
@@ -44,12 +46,17 @@ class Run:
         return self.secret
 
     def validate(self, event: object) -> None:
-        Validator(
+        self.validator().validate(event)
+
+    def validator(self) -> Validator:
+        return Validator(
             settings=Settings(
                 deployment="Shop",
                 linked_log_group="/openreplay/linked",
                 own_log_group="/openreplay/validator",
-                policy=Policy(accept_unsigned_ids=self.accept_unsigned_ids),
+                policy=self.policy or Policy(accept_unsigned_ids=self.accept_unsigned_ids),
+                refused_log_groups=frozenset({"/openreplay/bridge"}),
+                own_account=self.own_account,
                 token_secret_arn="arn",
             ),
             writer=self.group,
@@ -57,7 +64,7 @@ class Run:
             clock_ms=lambda: NOW_MS,
             emit=self.printed.append,
             queue=self.queue,
-        ).validate(event)
+        )
 
     @property
     def linked(self) -> list[LinkedLine]:
@@ -122,12 +129,59 @@ def test_an_invalid_payload_is_counted_and_not_repeated(event: object) -> None:
     assert run.metric("InvalidPayloads") == 1
 
 
-@pytest.mark.parametrize("log_group", ["/openreplay/linked", "/openreplay/validator"])
+@pytest.mark.parametrize(
+    "log_group", ["/openreplay/linked", "/openreplay/validator", "/openreplay/bridge"]
+)
 def test_our_own_groups_are_refused(log_group: str) -> None:
     run = Run()
     run.validate(an_event(a_document(f"{GOOD} error", logGroup=log_group)))
     assert run.metric("RefusedPayloads") == 1
     assert run.group.calls == 0
+
+
+class TestOtherAccounts:
+    OWN = "999999999999"
+
+    def test_their_lines_have_streams_of_their_own(self) -> None:
+        run = Run(own_account=self.OWN)
+        run.validate(an_event(a_document(f"{GOOD} error")))
+        run.validate(an_event(a_document(f"{GOOD} error", owner=self.OWN)))
+        assert list(run.group.streams) == [f"{OWNER}/{LOG_GROUP}", LOG_GROUP]
+        assert [line.owner for line in run.linked] == [OWNER, self.OWN]
+        assert {line.group for line in run.linked} == {LOG_GROUP}
+        assert run.metric("LinkedLines", LogGroup=f"{OWNER}/{LOG_GROUP}") == 1
+
+    def test_a_group_of_theirs_may_have_the_name_of_one_of_ours(self) -> None:
+        run = Run(own_account=self.OWN)
+        run.validate(an_event(a_document(f"{GOOD} error", logGroup="/openreplay/bridge")))
+        own = a_document(f"{GOOD} error", logGroup="/openreplay/bridge", owner=self.OWN)
+        run.validate(an_event(own))
+        assert len(run.linked) == run.metric("RefusedPayloads") == 1
+
+
+class TestLinkedLines:
+    """Another deployment's linked log group is tracked here, and ours by it."""
+
+    def test_they_are_refused_and_counted_and_others_are_not(self) -> None:
+        first, second = Run(), Run(secret=None)
+        first.validate(an_event(a_document(f"{GOOD} error")))
+        (going_round,) = (line.encode() for line in first.linked)
+        payload = a_document(going_round, f"{GOOD} error", logGroup="/other/linked")
+        second.validate(an_event(payload))
+        assert [line.message for line in second.linked] == [f"{id_tag(SESSION_ID)} error"]
+        assert second.metric("RefusedLines") == 1
+        assert any("refused lines of /other/linked" in line for line in second.printed)
+
+    @pytest.mark.parametrize("readers", [frozenset({Reader.POLL}), frozenset(Reader)])
+    def test_with_their_token_too(self, readers: frozenset[Reader]) -> None:
+        policy = Policy(readers=readers, accept_unsigned_ids=True)
+        first, second = Run(policy=policy), Run(policy=policy)
+        first.validate(an_event(a_document(f"{GOOD} error")))
+        (going_round,) = (line.encode() for line in first.linked)
+        assert "openReplaySessionToken" in going_round
+        second.validate(an_event(a_document(going_round, logGroup="/other/linked")))
+        assert second.linked == []
+        assert second.metric("RefusedLines") == 1
 
 
 def test_unreadable_entries_are_counted_as_dropped() -> None:
