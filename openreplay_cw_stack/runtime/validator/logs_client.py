@@ -2,7 +2,7 @@
 
 Making a boto3 client takes longer than everything else in a cold start, and its serialiser takes
 longer for a line than everything else that is done to one. So the body of a request is put
-together here, and botocore signs and sends it. Endpoints, proxies, certificates, and what is
+together and signed here, and botocore sends it. Endpoints, proxies, certificates, and what is
 repeated after which pause, are botocore's.
 """
 
@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from openreplay_cw_stack.runtime.aws_calls import aws_client, error_code
+from openreplay_cw_stack.runtime.validator.request_signing import signed_headers
 
 ATTEMPTS = 5
 CONNECT_TIMEOUT_SECONDS = 3
@@ -67,6 +68,9 @@ def endpoint_url(region: str, environment: Mapping[str, str]) -> str:
 def _dns_suffix(region: str) -> str:
     import re
 
+    # botocore's list of all partitions takes a while to load, and this one has nearly all regions.
+    if re.match(r"(us|eu|ap|sa|ca|me|af|il|mx)-[a-z]+-\d\Z", region):
+        return "amazonaws.com"
     from botocore.loaders import Loader
 
     partitions: list[dict[str, Any]] = Loader().load_data("partitions")["partitions"]
@@ -138,23 +142,25 @@ class LogsClient:
         raise CallRefused(code, answer)
 
     def _signed(self, operation: str, body: bytes) -> Any:
-        from botocore.auth import SigV4Auth
-        from botocore.awsrequest import AWSRequest
-        from botocore.credentials import Credentials
+        from botocore.awsrequest import AWSPreparedRequest
 
-        headers = {
-            "Content-Type": "application/x-amz-json-1.1",
-            "X-Amz-Target": f"Logs_20140328.{operation}",
-            "User-Agent": "openreplay-cw-stack",
-        }
-        request = AWSRequest("POST", self._url, headers=headers, data=body)
-        credentials = Credentials(
-            self._environment["AWS_ACCESS_KEY_ID"],
-            self._environment["AWS_SECRET_ACCESS_KEY"],
-            self._environment.get("AWS_SESSION_TOKEN"),
+        headers = signed_headers(
+            {
+                "Content-Type": "application/x-amz-json-1.1",
+                "Content-Length": str(len(body)),
+                "User-Agent": "openreplay-cw-stack",
+                "X-Amz-Target": f"Logs_20140328.{operation}",
+            },
+            body,
+            url=self._url,
+            region=self._region,
+            service="logs",
+            access_key_id=self._environment["AWS_ACCESS_KEY_ID"],
+            secret_access_key=self._environment["AWS_SECRET_ACCESS_KEY"],
+            session_token=self._environment.get("AWS_SESSION_TOKEN"),
+            now=time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()),
         )
-        SigV4Auth(credentials, "logs", self._region).add_auth(request)
-        return request.prepare()
+        return AWSPreparedRequest("POST", self._url, headers, body, stream_output=False)
 
 
 def put_log_events_body(log_group: str, stream: str, events: Sequence[Mapping[str, Any]]) -> bytes:
