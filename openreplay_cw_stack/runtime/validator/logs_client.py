@@ -183,14 +183,18 @@ def _encoded(events: Sequence[Mapping[str, Any]]) -> bytes:
 
 
 def _encoded_hundred(events: Sequence[Mapping[str, Any]]) -> bytes:
-    text = "\n".join([event["message"] for event in events]).encode()
+    messages = [event["message"] for event in events]
     timestamps = {event["timestamp"] for event in events}
-    one_line_each = text.count(b"\n") == len(events) - 1
-    if len(timestamps) != 1 or not one_line_each or _has_control_character(text):
-        return json.dumps(list(events), separators=(",", ":"))[1:-1].encode()
-    begin = f'{{"timestamp":{timestamps.pop()},"message":"'.encode()
-    text = text.replace(b"\\", b"\\\\").replace(b'"', b'\\"').replace(b"\n", b'"},' + begin)
-    return begin + text + b'"}'
+    text = "\n".join(messages).encode()
+    if len(timestamps) == 1 and not _has_control_character(text):
+        begin = f'{{"timestamp":{timestamps.pop()},"message":"'.encode()
+        between = b'"},' + begin
+        text = text.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
+        encoded = text.replace(b"\n", between)
+        # One line break between any two messages, and none in one of them.
+        if len(encoded) - len(text) == (len(events) - 1) * (len(between) - 1):
+            return begin + encoded + b'"}'
+    return json.dumps(list(events), separators=(",", ":"))[1:-1].encode()
 
 
 def _has_control_character(text: bytes) -> bool:
