@@ -172,7 +172,7 @@ def put_log_events_body(log_group: str, stream: str, events: Sequence[Mapping[st
     return b"{" + names + b',"logEvents":[' + _encoded(events) + b"]}"
 
 
-_OTHER_CONTROL_CHARACTERS = [bytes([code]) for code in range(0x20) if code != 0x0A]
+_ALL_BUT_OTHER_CONTROL_CHARACTERS = bytes([0x0A, *range(0x20, 0x100)])
 
 
 def _encoded(events: Sequence[Mapping[str, Any]]) -> bytes:
@@ -186,7 +186,7 @@ def _encoded_hundred(events: Sequence[Mapping[str, Any]]) -> bytes:
     messages = [event["message"] for event in events]
     timestamps = {event["timestamp"] for event in events}
     text = "\n".join(messages).encode()
-    if len(timestamps) == 1 and not _has_control_character(text):
+    if len(timestamps) == 1 and not text.translate(None, _ALL_BUT_OTHER_CONTROL_CHARACTERS):
         begin = f'{{"timestamp":{timestamps.pop()},"message":"'.encode()
         between = b'"},' + begin
         text = text.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
@@ -195,10 +195,6 @@ def _encoded_hundred(events: Sequence[Mapping[str, Any]]) -> bytes:
         if len(encoded) - len(text) == (len(events) - 1) * (len(between) - 1):
             return begin + encoded + b'"}'
     return json.dumps(list(events), separators=(",", ":"))[1:-1].encode()
-
-
-def _has_control_character(text: bytes) -> bool:
-    return any(character in text for character in _OTHER_CONTROL_CHARACTERS)
 
 
 def _document(content: bytes) -> dict[str, Any]:
