@@ -34,7 +34,7 @@ LINES = int(os.environ.get("LINES", "1000000"))
 LINES_OF_A_PAYLOAD = 20
 NOW_MS = 1_795_464_000_000
 CONFORMANCE = Path(__file__).parents[1] / "tests/tagging/conformance/lines.jsonl"
-SUBSCRIPTION = Subscription("123456789012", "/app/checkout", "web-1", ())
+SUBSCRIPTION = Subscription("123456789012", "/app/checkout", "web-1")
 _known_tags = KnownTags()
 
 

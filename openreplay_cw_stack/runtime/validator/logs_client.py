@@ -15,7 +15,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from openreplay_cw_stack.runtime.aws_calls import aws_client, error_code
-from openreplay_cw_stack.runtime.validator.request_signing import signed_headers
 
 ATTEMPTS = 5
 CONNECT_TIMEOUT_SECONDS = 3
@@ -143,6 +142,8 @@ class LogsClient:
 
     def _signed(self, operation: str, body: bytes) -> Any:
         from botocore.awsrequest import AWSPreparedRequest
+
+        from openreplay_cw_stack.runtime.validator.request_signing import signed_headers
 
         headers = signed_headers(
             {

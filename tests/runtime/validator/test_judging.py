@@ -16,11 +16,11 @@ from openreplay_cw_stack.runtime.validator.known_tags import MAX_TAGS, KnownTags
 from openreplay_cw_stack.runtime.validator.linking import Policy, judge_line
 from openreplay_cw_stack.runtime.validator.subscription import (
     InvalidPayload,
-    decode_subscription,
     read_payload,
 )
 from openreplay_cw_stack.tagging import Reader, Verdict, id_tag, token_tag
 from tests.runtime.payloads import NOW_MS, a_document, encode
+from tests.runtime.validator.reading import read
 from tests.tagging.test_conformance import LINES
 from tests.tagging.tokens import TOKEN_SECRET, a_token
 
@@ -40,19 +40,19 @@ def the_long_way(
     text: bytes, policy: Policy, secret: bytes | None
 ) -> tuple[Counter[Verdict], int, int, list[str]] | str | None:
     try:
-        subscription = decode_subscription({"awslogs": {"data": encode(text)}})
+        payload = read({"awslogs": {"data": encode(text)}})
     except InvalidPayload as invalid:
         return str(invalid)
-    if subscription is None:
+    if payload is None:
         return None
     judged = [
-        judge_line(event, subscription, policy, token_secret=secret, now_ms=NOW_MS)
-        for event in subscription.log_events
+        judge_line(event, payload.subscription, policy, token_secret=secret, now_ms=NOW_MS)
+        for event in payload.log_events
     ]
     return (
         Counter(line.verdict for line in judged),
         sum(line.expired for line in judged),
-        subscription.unreadable_events,
+        payload.unreadable_events,
         [line.linked.encode() for line in judged if line.linked],
     )
 

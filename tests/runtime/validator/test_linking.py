@@ -15,7 +15,7 @@ from tests.runtime.payloads import LOG_GROUP, LOG_STREAM, NOW_MS, OWNER
 from tests.tagging.tokens import SESSION_ID, TOKEN_SECRET, a_token, minted_tokens
 
 GOOD = a_token()
-SUBSCRIPTION = Subscription(OWNER, LOG_GROUP, LOG_STREAM, ())
+SUBSCRIPTION = Subscription(OWNER, LOG_GROUP, LOG_STREAM)
 SEARCH = frozenset({Reader.SEARCH})
 POLL = frozenset({Reader.POLL})
 

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from openreplay_cw_stack.runtime.validator.subscription import (
     InvalidPayload,
     LogEvent,
-    decode_subscription,
     decompress,
 )
 from tests.runtime.payloads import (
@@ -26,33 +25,35 @@ from tests.runtime.payloads import (
     an_event,
     encode,
 )
+from tests.runtime.validator.reading import read
 
 
 def test_every_event_is_read_in_order() -> None:
-    subscription = decode_subscription(an_event(a_document("one", "two")))
-    assert subscription is not None
+    payload = read(an_event(a_document("one", "two")))
+    assert payload is not None
+    subscription = payload.subscription
     assert (subscription.owner, subscription.log_group, subscription.log_stream) == (
         OWNER,
         LOG_GROUP,
         LOG_STREAM,
     )
-    assert subscription.log_events == (
+    assert payload.log_events == (
         LogEvent("0" * 56, NOW_MS, "one"),
         LogEvent("0" * 55 + "1", NOW_MS + 1, "two"),
     )
-    assert subscription.unreadable_events == 0
+    assert payload.unreadable_events == 0
 
 
 def test_a_control_message_has_no_lines() -> None:
-    assert decode_subscription(an_event(CONTROL_MESSAGE)) is None
+    assert read(an_event(CONTROL_MESSAGE)) is None
 
 
 def test_unknown_fields_are_left_alone() -> None:
     document = a_document("one", policyLevel="ACCOUNT_LEVEL_POLICY")
     document["logEvents"][0]["extractedFields"] = {"a": "b"}
-    subscription = decode_subscription(an_event(document))
-    assert subscription is not None
-    assert len(subscription.log_events) == 1
+    payload = read(an_event(document))
+    assert payload is not None
+    assert len(payload.log_events) == 1
 
 
 @pytest.mark.parametrize(
@@ -72,10 +73,10 @@ def test_unknown_fields_are_left_alone() -> None:
 def test_an_unreadable_entry_does_not_stop_the_others(entry: object) -> None:
     document = a_document("one", "two")
     document["logEvents"].insert(1, entry)
-    subscription = decode_subscription(an_event(document))
-    assert subscription is not None
-    assert [event.message for event in subscription.log_events] == ["one", "two"]
-    assert subscription.unreadable_events == 1
+    payload = read(an_event(document))
+    assert payload is not None
+    assert [event.message for event in payload.log_events] == ["one", "two"]
+    assert payload.unreadable_events == 1
 
 
 @pytest.mark.parametrize(
@@ -111,7 +112,7 @@ def test_an_unreadable_entry_does_not_stop_the_others(entry: object) -> None:
 )
 def test_anything_else_is_refused(event: object) -> None:
     with pytest.raises(InvalidPayload):
-        decode_subscription(event)
+        read(event)
 
 
 json_values: st.SearchStrategy[Any] = st.recursive(
@@ -125,7 +126,7 @@ json_values: st.SearchStrategy[Any] = st.recursive(
 def test_whatever_comes_it_is_read_or_refused(event: Any, changes: dict[str, Any]) -> None:
     for candidate in (event, an_event(event), an_event({**a_document("one"), **changes})):
         with contextlib.suppress(InvalidPayload):
-            decode_subscription(candidate)
+            read(candidate)
 
 
 @given(
