@@ -1,8 +1,7 @@
 """Documents of CloudWatch's embedded metric format.
 
 AWS documentation, "Specification: Embedded metric format": CloudWatch takes metrics out of JSON
-lines that a function prints. Zeroes are not published; a custom metric costs money. Nothing of a
-line's content is ever in a document.
+lines that a function prints. Zeroes are not published; a custom metric costs money.
 """
 
 from __future__ import annotations
@@ -56,7 +55,7 @@ _encoded = json.JSONEncoder(separators=(",", ":")).encode
 
 @functools.lru_cache(maxsize=256)
 def _directive(metrics: tuple[str, ...], sets: tuple[tuple[str, ...], ...], unit: str) -> str:
-    """What a document says of itself: the same in nearly every invocation."""
+    """The same in nearly every invocation."""
     return _encoded(
         {
             "Namespace": names.NAMESPACE,

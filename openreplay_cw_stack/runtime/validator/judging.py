@@ -1,8 +1,7 @@
 """All lines of a payload judged: what :func:`.judge_line` says of each, at a fraction of its cost.
 
-Most tagged lines are alike: one bracketed tag of a session that was seen before, and no other
-token. Such a line is encoded at once, without the objects in between. Every other line goes to
-:func:`.judge_line`; tests hold the two together.
+Most tagged lines have one bracketed tag of a session seen before, and no other token. Such a line
+is encoded at once; every other goes to :func:`.judge_line`. Tests hold the two together.
 """
 
 from __future__ import annotations
@@ -32,8 +31,7 @@ class JudgedLines:
         verdicts: how many lines have which.
         expired: how many are linkable with an expired token.
         unreadable: how many entries were no log events.
-        linked: the linked lines in their order; a text is one that is encoded already, and fits
-            into a log event.
+        linked: in their order; a text is encoded already, and fits into a log event.
     """
 
     verdicts: Counter[Verdict] = field(default_factory=Counter)
@@ -59,13 +57,7 @@ def judge_lines(
 ) -> JudgedLines:
     """Judge every line of a payload. Never raises for what one contains.
 
-    Args:
-        subscription: where the lines come from.
-        entries: of the payload's ``logEvents``; see :func:`.read_payload`.
-        policy: what is asked of a line.
-        known_tags: what earlier lines had.
-        token_secret: None where signatures are not checked.
-        now_ms: milliseconds since 1970.
+    The entries are those of :func:`.read_payload`; the rest is as for :func:`.judge_line`.
     """
     judged = JudgedLines()
     source = encode_source(subscription.owner, subscription.log_group, subscription.log_stream)
@@ -108,23 +100,18 @@ def judge_lines(
 def _readable(entries: list[Any]) -> list[Any]:
     """The entries that are log events. Nearly always all are, which is told in one go."""
     try:
-        messages = {type(entry["message"]) for entry in entries}
-        timestamps = {type(entry["timestamp"]) for entry in entries}
-        identifiers = {type(entry["id"]) for entry in entries}
+        types = [
+            {type(entry[name]) for entry in entries} for name in ("id", "timestamp", "message")
+        ]
     except (TypeError, KeyError, IndexError):
-        return list(filter(is_log_event, entries))
-    if (messages, timestamps, identifiers) == ({str}, {int}, {str}):
-        return entries
-    return list(filter(is_log_event, entries))
+        types = []
+    return entries if types == [{str}, {int}, {str}] else list(filter(is_log_event, entries))
 
 
 def _only_tag(
     message: str, known: dict[str, KnownTag | None], known_tags: KnownTags
 ) -> tuple[KnownTag, str] | None:
-    """The tag that decides, if no other counts, and the message as it is linked.
-
-    None where the line has to be looked at.
-    """
+    """The tag that decides and the message as it is linked; None where more has to be looked at."""
     before, _, behind = message.partition(_BEGIN)
     value, bracket, after = behind.partition("]")
     if not bracket or len(message) > MAX_CHARACTERS:

@@ -1,4 +1,4 @@
-"""Session tags that were judged before: of the lines of one session, one signature is computed."""
+"""Session tags that were judged before: a session's signature is computed once."""
 
 from __future__ import annotations
 
@@ -18,10 +18,7 @@ MAX_CHARACTERS = 160
 class KnownTag(NamedTuple):
     """A bracketed session tag with a token that is linkable.
 
-    Attributes:
-        expires_ms: when its token expires, in milliseconds since 1970.
-        line_begins: how an encoded linked line of its session begins.
-        message_begins: how the message of such a line begins.
+    An encoded linked line of its session, and the message of one, begin with these texts.
     """
 
     expires_ms: int
@@ -44,11 +41,7 @@ class KnownTags:
         return self._tags
 
     def add(self, value: str) -> KnownTag | None:
-        """Judge a bracketed tag and keep it; None where it is not one linkable token's tag.
-
-        Args:
-            value: what stands between its name and the closing bracket.
-        """
+        """Judge the bracketed tag of a value; None where it is not one linkable token's tag."""
         if len(value) > MAX_CHARACTERS:
             return None
         known = _judged(token_tag(value), self._token_secret)

@@ -1,9 +1,8 @@
 """The two calls of CloudWatch Logs that the validator makes, without boto3 around them.
 
-Making a boto3 client takes longer than everything else in a cold start, and its serialiser takes
-longer for a line than everything else that is done to one. So the body of a request is put
-together and signed here, and botocore sends it. Endpoints, proxies, certificates, and what is
-repeated after which pause, are botocore's.
+Making a boto3 client takes longer than all else in a cold start, and its serialiser longer than
+all else that is done to a line. So the body of a request is put together and signed here, and
+botocore sends it. Proxies, certificates, and what is repeated after which pause, are botocore's.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ CONNECT_TIMEOUT_SECONDS = 3
 READ_TIMEOUT_SECONDS = 10
 LONGEST_PAUSE_SECONDS = 20
 
-# What else can say where requests go, or by whom they are signed. boto3 knows it all.
+# What else can say where requests go, or who signs them.
 _SETTINGS_FOR_BOTO3 = (
     "AWS_CONFIG_FILE",
     "AWS_DEFAULT_PROFILE",
@@ -42,10 +41,7 @@ class CallRefused(Exception):
 
 
 def logs_client(environment: Mapping[str, str] = os.environ) -> Any:
-    """A client with ``put_log_events`` and ``create_log_stream``.
-
-    In Lambda, where region and credentials are in the environment, one of ours; elsewhere boto3's.
-    """
+    """One of ours where region and keys are in the environment, as in Lambda; else boto3's."""
     region = environment.get("AWS_DEFAULT_REGION")
     has_keys = environment.get("AWS_ACCESS_KEY_ID") and environment.get("AWS_SECRET_ACCESS_KEY")
     if not region or not has_keys or any(map(environment.get, _SETTINGS_FOR_BOTO3)):
@@ -67,9 +63,6 @@ def endpoint_url(region: str, environment: Mapping[str, str]) -> str:
 def _dns_suffix(region: str) -> str:
     import re
 
-    # botocore's list of all partitions takes a while to load, and this one has nearly all regions.
-    if re.match(r"(us|eu|ap|sa|ca|me|af|il|mx)-[a-z]+-\d\Z", region):
-        return "amazonaws.com"
     from botocore.loaders import Loader
 
     partitions: list[dict[str, Any]] = Loader().load_data("partitions")["partitions"]
@@ -91,14 +84,10 @@ class LogsClient:
         session: Any = None,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
-        """A client; it connects with the first call.
+        """A client for one endpoint; it connects with the first call.
 
-        Args:
-            region: that requests are signed for.
-            url: of the endpoint.
-            environment: has the credentials, which are read for every attempt.
-            session: sends requests as ``botocore.httpsession.URLLib3Session`` does, the default.
-            pause: waits for as many seconds.
+        The environment has the credentials, read for every attempt. A session sends requests as
+        ``botocore.httpsession.URLLib3Session`` does, the default.
         """
         self._region = region
         self._url = f"{url.rstrip('/')}/"
@@ -148,27 +137,20 @@ class LogsClient:
         headers = signed_headers(
             {
                 "Content-Type": "application/x-amz-json-1.1",
-                "Content-Length": str(len(body)),
                 "User-Agent": "openreplay-cw-stack",
                 "X-Amz-Target": f"Logs_20140328.{operation}",
             },
             body,
             url=self._url,
             region=self._region,
-            service="logs",
-            access_key_id=self._environment["AWS_ACCESS_KEY_ID"],
-            secret_access_key=self._environment["AWS_SECRET_ACCESS_KEY"],
-            session_token=self._environment.get("AWS_SESSION_TOKEN"),
+            environment=self._environment,
             now=time.strftime("%Y%m%dT%H%M%SZ", time.gmtime()),
         )
         return AWSPreparedRequest("POST", self._url, headers, body, stream_output=False)
 
 
 def put_log_events_body(log_group: str, stream: str, events: Sequence[Mapping[str, Any]]) -> bytes:
-    """The body of a PutLogEvents request, as JSON in UTF-8.
-
-    Messages without control characters, as encoded linked lines are, are escaped all at once.
-    """
+    """The body of a PutLogEvents request; messages without control characters go all at once."""
     names = json.dumps({"logGroupName": log_group, "logStreamName": stream})[1:-1].encode()
     return b"{" + names + b',"logEvents":[' + _encoded(events) + b"]}"
 

@@ -3,8 +3,7 @@
 AWS documentation, "Log group-level subscription filters": the event is ``{"awslogs": {"data":
 base64(gzip(json))}}`` and the document has ``messageType`` (``DATA_MESSAGE``, or
 ``CONTROL_MESSAGE`` for a reachability check), ``owner``, ``logGroup``, ``logStream``,
-``subscriptionFilters`` and ``logEvents`` with ``id``, ``timestamp`` and ``message``. Fields we do
-not know are left alone.
+``subscriptionFilters`` and ``logEvents`` with ``id``, ``timestamp`` and ``message``.
 """
 
 from __future__ import annotations
@@ -23,13 +22,7 @@ class InvalidPayload(ValueError):
 
 @dataclass(frozen=True)
 class LogEvent:
-    """One log event.
-
-    Attributes:
-        id: CloudWatch's id of the event.
-        timestamp: milliseconds since 1970.
-        message: the line; it may have several physical lines.
-    """
+    """One log event, stamped in milliseconds since 1970; its message has one line or several."""
 
     id: str
     timestamp: int
@@ -38,13 +31,7 @@ class LogEvent:
 
 @dataclass(frozen=True)
 class Subscription:
-    """Where a payload's events come from: one log stream.
-
-    Attributes:
-        owner: the AWS account of the log group.
-        log_group: the log group's name.
-        log_stream: the log stream's name.
-    """
+    """Where a payload's events come from: a log stream, and the account that owns it."""
 
     owner: str
     log_group: str
@@ -68,7 +55,7 @@ def decompress(event: object) -> bytes:
 
 
 def _gunzip(data: bytes) -> bytes:
-    # The module's own way takes longer, to import as well; what it reads more is several members.
+    # The module takes longer, to import as well; it is for several members.
     whole = zlib.decompressobj(wbits=31)
     try:
         text = whole.decompress(data)
@@ -82,9 +69,7 @@ def _gunzip(data: bytes) -> bytes:
 
 
 def read_payload(text: bytes) -> tuple[Subscription, list[Any]] | None:
-    """A payload without its events, and the entries of ``logEvents`` as they stand in it.
-
-    None for a control message.
+    """A payload's source and the entries of its ``logEvents``; None for a control message.
 
     Raises:
         InvalidPayload: the text is no payload.
@@ -107,7 +92,7 @@ def read_payload(text: bytes) -> tuple[Subscription, list[Any]] | None:
 
 
 def is_log_event(entry: Any) -> bool:
-    """Whether an entry of ``logEvents`` is a log event: ``id``, ``timestamp`` and ``message``."""
+    """Whether an entry of ``logEvents`` is a log event."""
     try:
         identifier, timestamp, message = entry["id"], entry["timestamp"], entry["message"]
     except (TypeError, KeyError, IndexError):

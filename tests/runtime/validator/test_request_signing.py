@@ -47,15 +47,15 @@ def as_botocore_signs(
 def test_the_headers_are_botocores(
     url: str, body: bytes, region: str, secret: str, token: str | None, now: datetime.datetime
 ) -> None:
+    environment = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": secret}
+    if token:
+        environment["AWS_SESSION_TOKEN"] = token
     ours = signed_headers(
         HEADERS,
         body,
         url=url,
         region=region,
-        service="logs",
-        access_key_id="AKIDEXAMPLE",
-        secret_access_key=secret,
-        session_token=token,
+        environment=environment,
         now=f"{now:%Y%m%dT%H%M%SZ}",
     )
     assert ours == as_botocore_signs(body, url, region, ("AKIDEXAMPLE", secret, token), now)
