@@ -1,12 +1,12 @@
 """Documents of CloudWatch's embedded metric format.
 
 AWS documentation, "Specification: Embedded metric format": CloudWatch takes metrics out of JSON
-lines that a function prints. Zeroes are not published; a custom metric costs money. Nothing of a
-line's content is ever in a document.
+lines that a function prints. Zeroes are not published; a custom metric costs money.
 """
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -37,17 +37,29 @@ class MetricDocument:
         values = {name: value for name, value in self.values.items() if value}
         if not values:
             return None
-        sets = [list(self.dimensions), *self.further_sets]
-        directive = {
-            "Namespace": names.NAMESPACE,
-            "Dimensions": [[names.DEPLOYMENT, *one] for one in sets],
-            "Metrics": [{"Name": name, "Unit": self.unit} for name in values],
-        }
-        document = {
-            "_aws": {"Timestamp": now_ms, "CloudWatchMetrics": [directive]},
+        directive = _directive(
+            tuple(values), tuple(map(tuple, [self.dimensions, *self.further_sets])), self.unit
+        )
+        fields = {
             names.DEPLOYMENT: deployment,
             **self.dimensions,
             **(self.further_dimensions if self.further_sets else {}),
             **values,
         }
-        return json.dumps(document, separators=(",", ":"))
+        head = f'{{"_aws":{{"Timestamp":{now_ms},"CloudWatchMetrics":[{directive}]}}'
+        return f"{head},{_encoded(fields)[1:]}"
+
+
+_encoded = json.JSONEncoder(separators=(",", ":")).encode
+
+
+@functools.lru_cache(maxsize=256)
+def _directive(metrics: tuple[str, ...], sets: tuple[tuple[str, ...], ...], unit: str) -> str:
+    """The same in nearly every invocation."""
+    return _encoded(
+        {
+            "Namespace": names.NAMESPACE,
+            "Dimensions": [[names.DEPLOYMENT, *one] for one in sets],
+            "Metrics": [{"Name": name, "Unit": unit} for name in metrics],
+        }
+    )

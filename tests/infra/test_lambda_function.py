@@ -27,8 +27,8 @@ ROOMS = {
     ],
     "validator": [
         *("__init__", "aws", "counting", "delivery", "handler", "judging"),
-        *("known_tags", "linking", "log_level", "logs_client", "settings", "subscription"),
-        *("stream_records", "token_secret", "validator"),
+        *("known_tags", "linking", "log_level", "logs_client", "settings"),
+        *("stream_records", "subscription", "token_secret", "validator"),
     ],
     "rotation": [
         *("__init__", "access_key", "api_key", "aws", "deployment", "handler", "keeper", "kinds"),

@@ -1,14 +1,12 @@
 """All lines of a payload judged: what :func:`.judge_line` says of each, at a fraction of its cost.
 
-Most tagged lines are alike: one bracketed tag of a session that was seen before, and no other
-token. Such a line is encoded at once, without the objects in between. Every other line goes to
-:func:`.judge_line`; tests hold the two together.
+Most tagged lines have one bracketed tag of a session seen before, and no other token. Such a line
+is encoded at once; every other goes to :func:`.judge_line`. Tests hold the two together.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass, field
 from json.encoder import encode_basestring, encode_basestring_ascii
 from typing import Any
@@ -18,7 +16,7 @@ from openreplay_cw_stack.runtime.validator.known_tags import KnownTag, KnownTags
 from openreplay_cw_stack.runtime.validator.linking import Policy, judge_line
 from openreplay_cw_stack.runtime.validator.log_level import level_of
 from openreplay_cw_stack.runtime.validator.subscription import LogEvent, Subscription, is_log_event
-from openreplay_cw_stack.tagging import ID_TAG_NAME, TOKEN_TAG_NAME, Reader, Verdict
+from openreplay_cw_stack.tagging import ID_TAG_NAME, TOKEN_TAG_NAME, Reader, Verdict, token_tag
 from openreplay_cw_stack.tagging.redaction import has_session_token
 
 MAX_CHARACTERS = 250_000
@@ -54,7 +52,7 @@ _SEARCH_ALONE = frozenset({Reader.SEARCH})
 
 def judge_lines(
     subscription: Subscription,
-    entries: Iterable[Any],
+    entries: list[Any],
     policy: Policy,
     known_tags: KnownTags,
     *,
@@ -63,23 +61,17 @@ def judge_lines(
 ) -> JudgedLines:
     """Judge every line of a payload. Never raises for what one contains.
 
-    Args:
-        subscription: where the lines come from.
-        entries: of the payload's ``logEvents``; see :func:`.read_payload`.
-        policy: what is asked of a line.
-        known_tags: what earlier lines had.
-        token_secret: None where signatures are not checked.
-        now_ms: milliseconds since 1970.
+    The entries are those of :func:`.read_payload`; the rest is as for :func:`.judge_line`.
     """
     judged = JudgedLines()
     source = encode_source(subscription.owner, subscription.log_group, subscription.log_stream)
     known = known_tags.judged_with(token_secret)
     tokens_are_removed = policy.readers == _SEARCH_ALONE
-    linked, in_short, untagged = judged.linked, 0, 0
-    for entry in entries:
-        if not is_log_event(entry):
-            judged.unreadable += 1
-            continue
+    linked, in_short = judged.linked, 0
+    readable = _readable(entries)
+    judged.unreadable = len(entries) - len(readable)
+    tagged = [entry for entry in readable if "replay" in entry["message"].lower()]
+    for entry in tagged:
         message = entry["message"]
         found = _only_tag(message, known, known_tags) if tokens_are_removed else None
         if found is not None:
@@ -93,9 +85,6 @@ def judge_lines(
                 in_short += 1
                 judged.expired += tag.expires_ms <= now_ms
                 continue
-        if "replay" not in message.lower():
-            untagged += 1
-            continue
         if is_linked_line(message):
             judged.refused += 1
             continue
@@ -110,8 +99,20 @@ def judge_lines(
         judged.expired += whole.expired
         if whole.linked is not None:
             linked.append(whole.linked)
+    untagged = len(readable) - len(tagged)
     judged.verdicts.update({Verdict.LINKABLE: in_short, Verdict.UNTAGGED: untagged})
     return judged
+
+
+def _readable(entries: list[Any]) -> list[Any]:
+    """The entries that are log events. Nearly always all are, which is told in one go."""
+    try:
+        types = [
+            {type(entry[name]) for entry in entries} for name in ("id", "timestamp", "message")
+        ]
+    except (TypeError, KeyError, IndexError):
+        types = []
+    return entries if types == [{str}, {int}, {str}] else list(filter(is_log_event, entries))
 
 
 def _only_tag(
@@ -121,16 +122,15 @@ def _only_tag(
 
     None where the line has to be looked at, as a linked line has: its message begins with an id.
     """
-    start = message.find(_BEGIN)
-    if start < 0 or len(message) > MAX_CHARACTERS:
+    before, _, behind = message.partition(_BEGIN)
+    value, bracket, after = behind.partition("]")
+    if not bracket or len(message) > MAX_CHARACTERS:
         return None
-    end = message.find("]", start) + 1
-    name = message[start:end]
-    tag = known[name] if name in known else known_tags.add(name)
+    tag = known[value] if value in known else known_tags.add(value)
     if tag is None:
         return None
-    before, after = message[:start], message[end:]
-    if name in after:
+    if value in after:
+        name = token_tag(value)
         after = after.replace(f"\n{name} ", "\n").replace(name, "")
     if after.startswith(" ") and (not before or before[-1] in ' \n"'):
         after = after[1:]

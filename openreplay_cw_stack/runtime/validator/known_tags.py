@@ -1,27 +1,24 @@
-"""Session tags that were judged before: of the lines of one session, one signature is computed."""
+"""Session tags that were judged before: a session's signature is computed once."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
 from openreplay_cw_stack.runtime.linked_line import encode_session
-from openreplay_cw_stack.tagging import TagForm, Verdict, id_tag, parse_token
+from openreplay_cw_stack.tagging import TagForm, Verdict, id_tag, parse_token, token_tag
 from openreplay_cw_stack.tagging.verdict import decisive_tag
 
 MAX_TAGS = 4096
 """How many are kept. At about 500 bytes each they take 2 MB."""
 
 MAX_CHARACTERS = 160
-"""A tag with a session token of 64-bit numbers is at most 113 characters long."""
+"""A session token of 64-bit numbers is at most 88 characters long."""
 
 
 class KnownTag(NamedTuple):
     """A bracketed session tag with a token that is linkable.
 
-    Attributes:
-        expires_ms: when its token expires, in milliseconds since 1970.
-        line_begins: how an encoded linked line of its session begins.
-        message_begins: how the message of such a line begins.
+    An encoded linked line of its session, and the message of one, begin with these texts.
     """
 
     expires_ms: int
@@ -30,7 +27,7 @@ class KnownTag(NamedTuple):
 
 
 class KnownTags:
-    """Linkable tags by their text, as judged with the token secret of the moment."""
+    """Linkable tags by their value, as judged with the token secret of the moment."""
 
     def __init__(self) -> None:
         self._token_secret: bytes | None = None
@@ -43,17 +40,13 @@ class KnownTags:
             self._token_secret = token_secret
         return self._tags
 
-    def add(self, text: str) -> KnownTag | None:
-        """Judge a tag and keep it; None where the text is anything but one linkable token's tag.
-
-        Args:
-            text: from the opening bracket to the closing one.
-        """
-        if len(text) > MAX_CHARACTERS:
+    def add(self, value: str) -> KnownTag | None:
+        """Judge the bracketed tag of a value; None where it is not one linkable token's tag."""
+        if len(value) > MAX_CHARACTERS:
             return None
-        known = _judged(text, self._token_secret)
+        known = _judged(token_tag(value), self._token_secret)
         if len(self._tags) < MAX_TAGS:
-            self._tags[text] = known
+            self._tags[value] = known
         return known
 
 

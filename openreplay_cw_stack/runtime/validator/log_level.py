@@ -1,9 +1,8 @@
 """The level of a log line, in the four words OpenReplay's player knows.
 
-A line says its level in the way of its logger: a JSON field (Lambda's structured logs, pino and
-bunyan with their numbers, structlog, zap, logback's encoders), a word near its beginning (Python's
-logging, Log4j, Logback, java.util.logging, Lambda's Node and Python runtimes, logfmt), glog's
-letter. Where it says none it is an error if the line speaks of an error or an exception, else info.
+A line says its level in the way of its logger: a JSON field (Lambda's structured logs, pino's
+numbers, zap), a word near its beginning (Python's logging, Logback, Lambda's Node runtime, logfmt),
+glog's letter. Else it is an error if it speaks of an error or an exception, and else info.
 """
 
 from __future__ import annotations
@@ -36,12 +35,13 @@ _LEVEL_OF_WORD = {
     "panic": "error",
     "dpanic": "error",
 }
+_LEVEL_OF_UPPER_CASE_WORD = {word.upper(): level for word, level in _LEVEL_OF_WORD.items()}
 _FIELDS = ("level", "severity", "levelname", "log.level", "loglevel", "log_level", "lvl")
 # pino and bunyan: 10 trace, 20 debug, 30 info, 40 warn, 50 error, 60 fatal.
 _LEVEL_OF_NUMBER = ((50, "error"), (40, "warning"), (30, "info"), (0, "debug"))
 _WORD_OF_GLOG = {"I": "info", "W": "warning", "E": "error", "F": "fatal"}
 
-# A level stands near the beginning of a line; further on, "ERROR" is part of what it tells.
+# Further on, "ERROR" is part of what a line tells.
 _HEAD = 200
 # The first letter comes before the look-behind, so that a search skips to it. All are levels.
 _UPPER_CASE_WORD = re.compile(
@@ -51,7 +51,9 @@ _UPPER_CASE_WORD = re.compile(
 )
 _LABELLED_WORD = re.compile(r"(?:\blevel=\"?|\blvl=\"?|\[)\s{0,2}([A-Za-z]{3,11})\b", re.ASCII)
 _FIRST_WORD = re.compile(r"\s{0,8}([A-Za-z]{3,11}):(?=\s|\Z)", re.ASCII)
-_BRACKETED_WORD = re.compile(r"\[\s{0,2}([A-Za-z]{3,11})\b", re.ASCII)
+_BRACKETED_LEVEL = re.compile(rf"\[\s{{0,2}}((?i:{'|'.join(_LEVEL_OF_WORD)}))\b", re.ASCII)
+# All words are among those in upper case above.
+_LEVEL_IN_FRONT = re.compile(r'\{"level": ?"(TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|FATAL)"')
 _GLOG = re.compile(r"([IWEF])\d{4} \d\d:\d\d:\d\d")
 _WORDS_OF_ERRORS = ("error", "exception", "traceback", "panic:")
 _SPEAKS_OF_AN_ERROR = re.compile("|".join(_WORDS_OF_ERRORS), re.IGNORECASE | re.ASCII)
@@ -64,11 +66,27 @@ def level_of(message: str) -> str:
     """One of ``error``, ``warning``, ``info`` and ``debug``. Never raises; linear."""
     head = message[:_HEAD]
     if "{" in head:
+        level = _level_in_front(message, head)
+        if level:
+            return level
         document = _json_object(message)
         level = _level_in_document(document) if document is not None else None
         if level:
             return level
     return _level_in_head(head) or _level_by_content(message)
+
+
+def _level_in_front(message: str, head: str) -> str | None:
+    """The level of Powertools' lines: what parsing would find, whether they are JSON or not.
+
+    The first field's value, if no later field has that name; or the first word in upper case.
+    """
+    front = _LEVEL_IN_FRONT.match(message)
+    if front is None or "[" in head or "l=" in head or "\\u" in message:
+        return None
+    if message.find('"level"', front.end()) >= 0:
+        return None
+    return _LEVEL_OF_UPPER_CASE_WORD[front.group(1)]
 
 
 def _json_object(message: str) -> dict[str, object] | None:
@@ -105,16 +123,16 @@ def _level_of_value(value: object) -> str | None:
 
 def _level_in_head(head: str) -> str | None:
     first = head[:1]
-    # Most lines begin with a digit or a bracket, and then neither with a word nor as glog's do.
+    # Most lines begin with a digit or a bracket.
     begins_with_a_word = first.isalpha() or first.isspace()
     level = _level_of_first_word(head) if begins_with_a_word else None
-    if level is None and ("[" in head or "level=" in head or "lvl=" in head):
+    if level is None and ("[" in head or "l=" in head):
         level = _level_of_label(head)
     if level is None and begins_with_a_word:
         level = _level_of_glog(head)
     if level is None:
         word = _UPPER_CASE_WORD.search(head)
-        level = _LEVEL_OF_WORD[word.group().lower()] if word else None
+        level = _LEVEL_OF_UPPER_CASE_WORD[word.group()] if word else None
     return level
 
 
@@ -124,9 +142,11 @@ def _level_of_first_word(head: str) -> str | None:
 
 
 def _level_of_label(head: str) -> str | None:
-    # "[level=x" is one label; where there is none of this kind, looking for brackets is quicker.
-    labelled = _LABELLED_WORD if "level=" in head or "lvl=" in head else _BRACKETED_WORD
-    for word in labelled.findall(head):
+    if "l=" not in head:
+        bracketed = _BRACKETED_LEVEL.search(head)
+        return _LEVEL_OF_WORD[bracketed.group(1).lower()] if bracketed else None
+    # "[level=x" is one label.
+    for word in _LABELLED_WORD.findall(head):
         level = _LEVEL_OF_WORD.get(word.lower())
         if level:
             return level
@@ -139,7 +159,7 @@ def _level_of_glog(head: str) -> str | None:
 
 
 def _level_by_content(message: str) -> str:
-    # Of text in ASCII, the lower case says what the expression would, in a fraction of its time.
+    # In ASCII, the lower case says what the expression would, and sooner.
     if message.isascii():
         lower = message.lower()
         return "error" if any(word in lower for word in _WORDS_OF_ERRORS) else "info"

@@ -93,7 +93,7 @@ class LogsClient:
         pause: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """A client; it connects with the first call.
+        """A client for one endpoint; it connects with the first call.
 
         Args:
             region: that requests are signed for.
@@ -167,15 +167,12 @@ class LogsClient:
 
 
 def put_log_events_body(log_group: str, stream: str, events: Sequence[Mapping[str, Any]]) -> bytes:
-    """The body of a PutLogEvents request, as JSON in UTF-8.
-
-    Messages without control characters, as encoded linked lines are, are escaped all at once.
-    """
+    """The body of a PutLogEvents request; messages without control characters go all at once."""
     names = json.dumps({"logGroupName": log_group, "logStreamName": stream})[1:-1].encode()
     return b"{" + names + b',"logEvents":[' + _encoded(events) + b"]}"
 
 
-_OTHER_CONTROL_CHARACTERS = [bytes([code]) for code in range(0x20) if code != 0x0A]
+_ALL_BUT_OTHER_CONTROL_CHARACTERS = bytes([0x0A, *range(0x20, 0x100)])
 
 
 def _encoded(events: Sequence[Mapping[str, Any]]) -> bytes:
@@ -186,18 +183,18 @@ def _encoded(events: Sequence[Mapping[str, Any]]) -> bytes:
 
 
 def _encoded_hundred(events: Sequence[Mapping[str, Any]]) -> bytes:
-    text = "\n".join([event["message"] for event in events]).encode()
+    messages = [event["message"] for event in events]
     timestamps = {event["timestamp"] for event in events}
-    one_line_each = text.count(b"\n") == len(events) - 1
-    if len(timestamps) != 1 or not one_line_each or _has_control_character(text):
-        return json.dumps(list(events), separators=(",", ":"))[1:-1].encode()
-    begin = f'{{"timestamp":{timestamps.pop()},"message":"'.encode()
-    text = text.replace(b"\\", b"\\\\").replace(b'"', b'\\"').replace(b"\n", b'"},' + begin)
-    return begin + text + b'"}'
-
-
-def _has_control_character(text: bytes) -> bool:
-    return any(character in text for character in _OTHER_CONTROL_CHARACTERS)
+    text = "\n".join(messages).encode()
+    if len(timestamps) == 1 and not text.translate(None, _ALL_BUT_OTHER_CONTROL_CHARACTERS):
+        begin = f'{{"timestamp":{timestamps.pop()},"message":"'.encode()
+        between = b'"},' + begin
+        text = text.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
+        encoded = text.replace(b"\n", between)
+        # One line break between any two messages, and none in one of them.
+        if len(encoded) - len(text) == (len(events) - 1) * (len(between) - 1):
+            return begin + encoded + b'"}'
+    return json.dumps(list(events), separators=(",", ":"))[1:-1].encode()
 
 
 def _document(content: bytes) -> dict[str, Any]:

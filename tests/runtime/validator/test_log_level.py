@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import json
+from unittest import mock
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from openreplay_cw_stack.runtime.linked_line import LEVELS
+from openreplay_cw_stack.runtime.validator import log_level
 from openreplay_cw_stack.runtime.validator.log_level import level_of
 
 
@@ -78,3 +80,30 @@ def test_always_one_of_four_and_a_json_level_decides(text: str, level: str) -> N
 @pytest.mark.parametrize("piece", ["[", " ", "{", '{"a":', "level=", "E1124 "])
 def test_a_megabyte_of_anything(piece: str) -> None:
     assert level_of(piece * (1_000_000 // len(piece)) + "}") in LEVELS
+
+
+pieces = st.sampled_from(
+    ['"level"', ":", ",", '"', "}", "{", "[", " ", "INFO", '"debug"', '"a":1', "[error]", "x.WARN"]
+    + [
+        "level=",
+        "l=",
+        "\\u006c",
+        '"lev\\u0065l"',
+        '"level":10',
+        '"LEVEL":"WARN"',
+        '\\"level\\"',
+        "é",
+    ]
+)
+
+
+@given(
+    st.sampled_from(["TRACE", "INFO", "WARN", "WARNING", "ERROR", "FATAL", "info", "silly"]),
+    st.lists(pieces, max_size=6).map("".join),
+    st.sampled_from(["", "}", '"}']),
+)
+def test_a_level_in_front_is_what_parsing_finds(word: str, rest: str, end: str) -> None:
+    for message in (f'{{"level":"{word}"{rest}{end}', f'{{"level": "{word}",{rest}{end}'):
+        with mock.patch.object(log_level, "_level_in_front", return_value=None):
+            expected = level_of(message)
+        assert level_of(message) == expected

@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import base64
 import contextlib
+import gzip
+import zlib
 from typing import Any
 
 import pytest
@@ -12,6 +14,7 @@ from openreplay_cw_stack.runtime.validator.subscription import (
     InvalidPayload,
     LogEvent,
     Subscription,
+    decompress,
 )
 from tests.runtime.payloads import (
     CONTROL_MESSAGE,
@@ -120,3 +123,24 @@ def test_whatever_comes_it_is_read_or_refused(event: Any, changes: dict[str, Any
     for candidate in (event, an_event(event), an_event({**a_document("one"), **changes})):
         with contextlib.suppress(InvalidPayload):
             decode(candidate)
+
+
+@given(
+    st.lists(st.binary(max_size=50).map(gzip.compress), max_size=3).map(b"".join),
+    st.sampled_from([b"", b"\0\0", b"x", b"\x1f\x8b"]),
+    st.integers(0, 80),
+    st.integers(0, 255),
+)
+def test_gzip_is_read_as_the_standard_library_does(
+    members: bytes, behind: bytes, at: int, value: int
+) -> None:
+    changed = members[:at] + bytes([value]) + members[at + 1 :]
+    for data in (members + behind, members[:at], changed):
+        event = {"awslogs": {"data": base64.b64encode(data).decode()}}
+        try:
+            expected = gzip.decompress(data)
+        except (OSError, EOFError, zlib.error):
+            with pytest.raises(InvalidPayload):
+                decompress(event)
+        else:
+            assert decompress(event) == expected
