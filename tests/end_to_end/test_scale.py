@@ -234,6 +234,34 @@ class TestKinesis:
         )
         assert sum("in the dark" in one for one in messages) == 1
 
+    def test_lines_that_wait_in_the_stream_are_alarmed(self, aws: Emulator) -> None:
+        """AWS's own metric of the function, which the emulator has of real batches as well."""
+        cloudwatch = aws.client("cloudwatch")
+        (alarm,) = [
+            one
+            for one in cloudwatch.describe_alarms()["MetricAlarms"]
+            if "StreamAge" in one["AlarmName"]
+        ]
+
+        def state() -> str:
+            described = cloudwatch.describe_alarms(AlarmNames=[alarm["AlarmName"]])
+            return str(described["MetricAlarms"][0]["StateValue"])
+
+        def publish(minutes: float, ago: float) -> None:
+            point = {
+                "MetricName": alarm["MetricName"],
+                "Dimensions": alarm["Dimensions"],
+                "Value": minutes * 60_000,
+                "Timestamp": time.time() - ago,
+            }
+            cloudwatch.put_metric_data(Namespace=alarm["Namespace"], MetricData=[point])
+
+        assert alarm["MetricName"] == "IteratorAge"
+        publish(11, alarm["Period"] * 1.2)
+        assert eventually(state, "ALARM".__eq__) == "ALARM"
+        publish(9, 0)
+        assert eventually(state, "OK".__eq__) == "OK"
+
     def test_there_is_a_way_back_to_direct_and_forth(
         self, deployment: Deployment, aws: Emulator
     ) -> None:

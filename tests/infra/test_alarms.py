@@ -14,13 +14,18 @@ import pytest
 from aws_cdk import aws_cloudwatch as cloudwatch
 
 from emulator import metric_math
+from openreplay_cw_stack import Ingest
 from openreplay_cw_stack.infra.alarms import METRICS_PER_ALARM, REJECTING_VERDICTS
 from openreplay_cw_stack.runtime.validator import counting
 from openreplay_cw_stack.tagging import Verdict
 from tests.infra.conftest import EVERY_FUNCTION, PROJECT, TOKEN_SECRET_ARN, a_stack, template_of
 
 README = Path(__file__).parents[2] / "README.md"
-EVERYTHING: dict[str, Any] = {"token_secret": TOKEN_SECRET_ARN, **EVERY_FUNCTION}
+EVERYTHING: dict[str, Any] = {
+    "token_secret": TOKEN_SECRET_ARN,
+    "ingest": Ingest.KINESIS,
+    **EVERY_FUNCTION,
+}
 
 
 def alarms_of(**keywords: Any) -> dict[str, dict[str, Any]]:
