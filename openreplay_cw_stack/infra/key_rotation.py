@@ -98,6 +98,7 @@ class KeyRotation(Construct):
         environment = {
             "DEPLOYMENT": deployment,
             "LINKED_LOG_GROUP": linked_log_group.log_group_name,
+            "STACK_ID": cdk.Stack.of(self).stack_id,
             "GRACE_SECONDS": _seconds(grace),
             "NOTICE_SECONDS": _seconds(_notice(grace)),
             "ORPHAN_AFTER_SECONDS": _seconds(_ORPHAN_AFTER),

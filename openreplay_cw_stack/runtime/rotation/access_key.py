@@ -81,6 +81,7 @@ class AccessKey:
         orphan_after: seconds after which a key that stands in no version is nobody's.
         clock: seconds since 1970.
         sleep: waits for so many seconds.
+        stack_changes: whether the stack is being deployed or deleted.
     """
 
     user: User
@@ -90,6 +91,7 @@ class AccessKey:
     orphan_after: float
     clock: Callable[[], float] = field(repr=False)
     sleep: Callable[[float], None] = field(repr=False)
+    stack_changes: Callable[[], bool] = field(repr=False, default=lambda: False)
     name: str = "access_key"
     tried_for: float = WORKS_WITHIN_SECONDS
 
@@ -231,6 +233,9 @@ class AccessKey:
                     "the user has two keys, and neither may go: delete one that no rotation has "
                     "made and that nobody uses"
                 )
+            if strangers and self.is_key(keys.current) and self.stack_changes():
+                # CloudFormation makes a key of its own while rotation is being switched off.
+                raise RotationFailed("a deployment is running, and may have made the user's key")
             if strangers and self.clock() - going.created < self.orphan_after:
                 # Another run of this step may be about to store it.
                 self.sleep(1.0)

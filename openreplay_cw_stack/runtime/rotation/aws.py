@@ -220,9 +220,17 @@ def invoke_later(function_names: tuple[str, ...], client: Any = None) -> None:
 
 def stack_is_going(stack_id: str, client: Any = None) -> bool:
     """Whether a stack is being deleted, and not merely updated."""
+    return _stack_status(stack_id, client).startswith(("DELETE_", "ROLLBACK_"))
+
+
+def stack_is_changing(stack_id: str, client: Any = None) -> bool:
+    """Whether a stack is being created, updated or deleted."""
+    return _stack_status(stack_id, client).endswith("_IN_PROGRESS")
+
+
+def _stack_status(stack_id: str, client: Any) -> str:
     stacks = asked((client or _client("cloudformation")).describe_stacks, StackName=stack_id)
-    status: str = stacks["Stacks"][0]["StackStatus"]
-    return status.startswith(("DELETE_", "ROLLBACK_"))
+    return str(stacks["Stacks"][0]["StackStatus"])
 
 
 def _client(service: str) -> Any:

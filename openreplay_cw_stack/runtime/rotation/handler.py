@@ -18,6 +18,7 @@ from openreplay_cw_stack.runtime.rotation.aws import (
     IamUser,
     SecretsManagerSecret,
     invoke_later,
+    stack_is_changing,
     stack_is_going,
 )
 from openreplay_cw_stack.runtime.rotation.deployment import KeyDeployment
@@ -92,6 +93,7 @@ def _access_key() -> AccessKey:
         orphan_after=settings.orphan_after,
         clock=time.time,
         sleep=time.sleep,
+        stack_changes=lambda: stack_is_changing(settings.stack_id),
     )
 
 

@@ -24,6 +24,7 @@ class Settings:
         user_name: the service account's user.
         linked_log_group: what its key reads.
         region: where that is.
+        stack_id: the stack that the user is in.
         api_key_projects: the names of the projects that we tell the API key.
         access_key_projects: likewise the access key.
         registration_functions: what tells these projects.
@@ -39,6 +40,7 @@ class Settings:
     user_name: str
     linked_log_group: str
     region: str
+    stack_id: str
     api_key_projects: tuple[str, ...] = ()
     access_key_projects: tuple[str, ...] = ()
     registration_functions: tuple[str, ...] = ()
@@ -62,6 +64,7 @@ class Settings:
             user_name=environment.get("USER_NAME", ""),
             linked_log_group=environment["LINKED_LOG_GROUP"],
             region=environment["AWS_REGION"],
+            stack_id=environment["STACK_ID"],
             api_key_projects=_names(environment, "API_KEY_PROJECTS"),
             access_key_projects=_names(environment, "ACCESS_KEY_PROJECTS"),
             registration_functions=_names(environment, "REGISTRATION_FUNCTIONS"),

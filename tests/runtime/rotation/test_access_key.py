@@ -464,3 +464,19 @@ class TestSteps:
         account.rotate("two")
         with pytest.raises(RotationFailed, match="not the pending one"):
             account.rotation.step("createSecret", "one")
+
+
+class TestSwitchingOff:
+    def test_a_key_of_cloudformations_is_not_taken_for_an_orphan(self) -> None:
+        """While the deployment runs that makes it, and that will delete ours."""
+        account = Account()
+        account.rotate("one")
+        account.world.now += 30 * DAY
+        theirs, _ = account.user.add()
+        account.world.now += 600
+        account.kind = dataclasses.replace(account.kind, stack_changes=lambda: True)
+        account.rotation = dataclasses.replace(account.rotation, kind=account.kind)
+        with pytest.raises(RotationFailed, match="a deployment is running"):
+            account.rotate("two")
+        assert theirs in account.key_ids()
+        assert account.secret.current()["access_key_id"] in account.key_ids()

@@ -19,6 +19,7 @@ from openreplay_cw_stack.runtime.rotation.aws import (
     IamUser,
     SecretsManagerSecret,
     invoke_later,
+    stack_is_changing,
     stack_is_going,
 )
 from openreplay_cw_stack.runtime.rotation.secret import AlreadyStored
@@ -183,6 +184,7 @@ def test_nobody_to_tell() -> None:
         ("ROLLBACK_IN_PROGRESS", True),
         ("UPDATE_COMPLETE_CLEANUP_IN_PROGRESS", False),
         ("UPDATE_ROLLBACK_IN_PROGRESS", False),
+        ("UPDATE_COMPLETE", False),
     ],
 )
 def test_whether_the_stack_goes(status: str, going: bool) -> None:
@@ -192,6 +194,7 @@ def test_whether_the_stack_goes(status: str, going: bool) -> None:
             return {"Stacks": [{"StackStatus": status}]}
 
     assert stack_is_going("arn:stack", Stacks()) is going
+    assert stack_is_changing("arn:stack", Stacks()) is status.endswith("PROGRESS")
 
 
 def test_a_login_secret_of_another_region_is_asked_for_there() -> None:
