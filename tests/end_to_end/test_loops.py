@@ -43,7 +43,11 @@ class Other(Deployment):
 def validator_of(deployment: Deployment) -> dict[str, Any]:
     functions = deployment.aws.client("lambda").list_functions()["Functions"]
     begins = f"{deployment.stack}-OpenReplayValidator"
-    (validator,) = [one for one in functions if one["FunctionName"].startswith(begins)]
+    (validator,) = [
+        one
+        for one in functions
+        if one["FunctionName"].startswith(begins) and ".runtime.validator." in one["Handler"]
+    ]
     return dict(validator)
 
 
