@@ -28,8 +28,8 @@ test: install ## Everything: checks, fast tests, the emulator's, the end-to-end 
 	$(BIN)/python -m pytest -n 2 -m "not emulator and not end_to_end"
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "emulator or end_to_end"
 
-test-fast: install ## Without what starts the embedded AWS: under a minute
-	$(BIN)/python -m pytest -n 2 -m "not emulator and not end_to_end"
+test-fast: install ## Without what starts the embedded AWS, or is slow otherwise: under a minute
+	$(BIN)/python -m pytest -n 2 -m "not emulator and not end_to_end and not slow"
 
 check: install ## Linters and types
 	$(BIN)/ruff check

@@ -43,6 +43,7 @@ def hold(marker: str, rows: list[str]) -> None:
     assert found[2] == table
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", range(len(EXAMPLES)))
 def test_examples_run(number: int, tmp_path: Path) -> None:
     # The folder of a user's function, which one of them names.

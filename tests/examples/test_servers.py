@@ -18,6 +18,8 @@ from openreplay_cw_stack.tagging.propagation.session import Session
 from tests.tagging.propagation.interpreters import environment
 from tests.tagging.propagation.visitors import ANNA, BERT, check_lines, headers_of
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 GUNICORN = ["gunicorn", "--threads", "4", "--log-level", "warning", "--bind"]
 SERVERS = {

@@ -64,6 +64,7 @@ def test_a_loss_is_never_reported_as_over() -> None:
     assert without == {"DroppedLines", "DroppedPayloads", "FailedDestinationDeliveries"}
 
 
+@pytest.mark.slow
 def test_expressions_are_within_the_limits_of_an_alarm() -> None:
     groups = [f"/app/{number}" for number in range(12)]
     projects = [{**PROJECT, "project_id": number} for number in range(1, 13)]

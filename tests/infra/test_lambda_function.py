@@ -126,6 +126,7 @@ def test_it_is_small(assets: dict[str, Path], function: str, tmp_path: Path) -> 
     assert archive.stat().st_size <= MOST_KILOBYTES.get(function, 40) * 1024
 
 
+@pytest.mark.slow
 def test_the_hashes_are_the_same_from_an_installed_package(
     assets: dict[str, Path], tmp_path: Path
 ) -> None:

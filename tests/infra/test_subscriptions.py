@@ -330,6 +330,7 @@ class TestAccount:
         assert "AWS::Logs::AccountPolicy" in str(template_of(few).to_json())
 
 
+@pytest.mark.slow
 class TestResourceCount:
     """As many tracked log groups as a stack can have."""
 

@@ -72,6 +72,7 @@ def test_logical_ids(template: assertions.Template) -> None:
     compare("logical_ids", {name: one["Type"] for name, one in document.items()})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("keywords", "regions"),
     [

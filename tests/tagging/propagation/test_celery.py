@@ -49,6 +49,7 @@ def celerys_log() -> Iterator[io.StringIO]:
     logging.captureWarnings(False)
 
 
+@pytest.mark.slow
 def test_a_task_is_the_visitors_who_caused_it(
     stderr: io.StringIO, log: logging.Logger, celerys_log: io.StringIO
 ) -> None:

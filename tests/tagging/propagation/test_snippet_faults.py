@@ -12,6 +12,8 @@ import pytest
 
 from tests.tagging.propagation.interpreters import INTERPRETERS, environment
 
+pytestmark = pytest.mark.slow
+
 PROGRAMS = Path(__file__).parent / "programs" / "faults.py"
 
 

@@ -19,6 +19,8 @@ import pytest
 from openreplay_cw_stack.tagging import token_tag
 from tests.tagging.propagation.interpreters import INTERPRETERS, environment
 
+pytestmark = pytest.mark.slow
+
 PROGRAM = Path(__file__).parent / "programs" / "stress.py"
 SCALE = os.environ.get("STRESS_SCALE", "1")
 MARK = re.compile(r"kind=(\w+) of (visitor-\d+|nobody);")
