@@ -28,6 +28,9 @@ from openreplay_cw_stack.tagging import metrics as names
 
 # Six requests of at most 20 seconds each, and 40 for an access key that does not work yet.
 _TIMEOUT = cdk.Duration.seconds(180)
+MOST_PROJECTS = 25
+"""Projects of one deployment. The names of their log groups stand in the validator's environment,
+for which AWS Lambda has 4 KB ("Lambda quotas"), and a secret has 50 tags."""
 _NOBODY_FLOODS = (
     "It is invoked by a schedule, by deployments and after rotations only: nothing outside the "
     "account can use up concurrency with it"
@@ -234,6 +237,11 @@ def _check(
     service_account: ServiceAccount | None,
 ) -> None:
     given = [project.name for project in projects]
+    if len(given) > MOST_PROJECTS:
+        raise ValueError(
+            f"openreplay_projects has {len(given)} projects, and a deployment tells "
+            f"{MOST_PROJECTS} at most: make another deployment for the others"
+        )
     for project in projects:
         project.check()
         if given.count(project.name) > 1:

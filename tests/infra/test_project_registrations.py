@@ -180,6 +180,10 @@ def test_insecure_on_request(stack: cdk.Stack) -> None:
     ("keywords", "words"),
     [
         ({"openreplay_projects": [PROJECT, PROJECT]}, "stands in openreplay_projects twice"),
+        (
+            {"openreplay_projects": [{**PROJECT, "project_id": one} for one in range(1, 27)]},
+            "has 26 projects, and a deployment tells 25 at most",
+        ),
         ({**ONE, "bridge": False}, "is to be told of the bridge, and bridge is False"),
         (
             {"openreplay_projects": [POLLING], "service_account": False},
