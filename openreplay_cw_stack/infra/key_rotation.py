@@ -21,6 +21,7 @@ from openreplay_cw_stack.infra.lambda_function import (
     acknowledge_no_queue,
     lambda_function,
     own_log_group,
+    role_of,
 )
 from openreplay_cw_stack.infra.metrics import metric_of
 from openreplay_cw_stack.infra.project_registrations import ProjectRegistrations
@@ -227,12 +228,10 @@ class KeyRotation(Construct):
 
         A policy of its own: the function depends on the other one.
         """
-        role = self.function.role
-        assert role is not None  # noqa: S101
         return iam.ManagedPolicy(
             self,
             "MayInvokeItself",
-            roles=[role],
+            roles=[role_of(self.function)],
             statements=[
                 iam.PolicyStatement(
                     sid="GoOnWithARotation",

@@ -138,6 +138,13 @@ def lambda_function(
     return function
 
 
+def role_of(function: lambda_.Function) -> iam.IRole:
+    """The role of a function of ours, for a policy that is attached from elsewhere."""
+    role = function.role
+    assert role is not None  # noqa: S101
+    return role
+
+
 def acknowledge_no_queue(function: lambda_.Function) -> None:
     """Acknowledge that a function of ours has no dead-letter queue: its work comes again."""
     comes_again = (

@@ -17,6 +17,7 @@ from openreplay_cw_stack.infra.lambda_function import (
     acknowledge_no_queue,
     lambda_function,
     own_log_group,
+    role_of,
 )
 from openreplay_cw_stack.infra.metrics import metric_of
 from openreplay_cw_stack.infra.open_replay_project import OpenReplayProject
@@ -163,7 +164,7 @@ class ProjectRegistrations(Construct):
         may_run = iam.ManagedPolicy(
             scope,
             "MayRun",
-            roles=[_role_of(self._follower)],
+            roles=[role_of(self._follower)],
             statements=[
                 iam.PolicyStatement(
                     sid="RunTheRegistration",
@@ -223,12 +224,6 @@ class ProjectRegistrations(Construct):
                 iam.PolicyStatement(sid="UseTheKeys", actions=["kms:Decrypt"], resources=key_arns)
             )
         return statements
-
-
-def _role_of(function: lambda_.Function) -> iam.IRole:
-    role = function.role
-    assert role is not None  # noqa: S101
-    return role
 
 
 def _check(

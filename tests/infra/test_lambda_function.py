@@ -45,8 +45,8 @@ BESIDES = {
         *("tagging/metrics", "tagging/session_id"),
     ],
     "validator": [
-        *("runtime/embedded_metrics", "runtime/linked_line", "runtime/parked_lines"),
-        "tagging/metrics",
+        *("runtime/embedded_metrics", "runtime/linked_line", "runtime/own_log"),
+        *("runtime/parked_lines", "tagging/metrics"),
     ],
     "redelivery": [
         *("runtime/embedded_metrics", "runtime/linked_line", "runtime/own_log"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +9,7 @@ from openreplay_cw_stack.commands.check.account import DENIED, error_code, guard
 from openreplay_cw_stack.commands.check.context import Context
 from openreplay_cw_stack.commands.check.findings import Finding, count, fail, ok, skip, warn
 from openreplay_cw_stack.commands.check.stack import Resource
+from openreplay_cw_stack.runtime.aws_calls import texts_of
 
 OLD_KEY_DAYS = 90
 """From this age on a key is to be replaced."""
@@ -81,13 +81,7 @@ def read_json_secret(context: Context, secret_id: str, stage: str = "AWSCURRENT"
     """The texts in a secret that is a JSON object; empty where it is none."""
     client = context.client("secretsmanager")
     answer = client.get_secret_value(SecretId=secret_id, VersionStage=stage)
-    try:
-        values = json.loads(answer.get("SecretString", ""))
-    except ValueError:
-        return {}
-    if not isinstance(values, dict):
-        return {}
-    return {name: value for name, value in values.items() if isinstance(value, str)}
+    return texts_of(answer.get("SecretString"))
 
 
 def _keys(context: Context, user: str, current: str | None) -> Iterator[Finding]:

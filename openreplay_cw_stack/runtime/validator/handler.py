@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import functools
 import os
-import sys
 import time
 from typing import Any
 
+from openreplay_cw_stack.runtime.own_log import print_line
 from openreplay_cw_stack.runtime.validator.aws import (
     CloudWatchLogsWriter,
     SecretsManagerReader,
@@ -45,10 +45,5 @@ def _validator() -> Validator:
         queue=SqsQueue(queue) if queue else None,
         token_secret=TokenSecret(SecretsManagerReader(arn), time.monotonic) if arn else None,
         clock_ms=lambda: int(time.time() * 1000),
-        emit=_print_line,
+        emit=print_line,
     )
-
-
-def _print_line(line: str) -> None:
-    sys.stdout.write(line + "\n")
-    sys.stdout.flush()
