@@ -36,7 +36,7 @@ from benchmarks.subscription_payloads import (
 )
 from openreplay_cw_stack.runtime.validator.aws import CloudWatchLogsWriter
 from openreplay_cw_stack.runtime.validator.linking import Policy
-from openreplay_cw_stack.runtime.validator.logs_client import LogsClient
+from openreplay_cw_stack.runtime.validator.logs_client import SigningClient
 from openreplay_cw_stack.runtime.validator.settings import Settings
 from openreplay_cw_stack.runtime.validator.token_secret import TokenSecret
 from openreplay_cw_stack.runtime.validator.validator import Validator
@@ -120,7 +120,7 @@ def _floor(event: dict[str, Any]) -> object:
 
 
 def _validator(session: Nowhere) -> Validator:
-    client = LogsClient(
+    client = SigningClient(
         "eu-central-1",
         "https://logs.eu-central-1.amazonaws.com",
         environment=ENVIRONMENT,

@@ -22,11 +22,13 @@ from openreplay_cw_stack.runtime.validator.judging import judge_lines
 from openreplay_cw_stack.runtime.validator.known_tags import KnownTags
 from openreplay_cw_stack.runtime.validator.linking import Policy, judge_line
 from openreplay_cw_stack.runtime.validator.log_level import level_of
+from openreplay_cw_stack.runtime.validator.skimming import skim_payload
 from openreplay_cw_stack.runtime.validator.subscription import (
     InvalidPayload,
     LogEvent,
     Subscription,
-    read_payload,
+    parse_payload,
+    read_event,
 )
 from openreplay_cw_stack.tagging import judge, remove_session_tokens
 
@@ -60,18 +62,20 @@ def look_at(messages: list[str], secret: bytes) -> None:
         {"id": f"{number:056}", "timestamp": NOW_MS, "message": message}
         for number, message in enumerate(messages)
     ]
-    short = judge_lines(
-        SUBSCRIPTION, events, Policy(), _known_tags, token_secret=secret, now_ms=NOW_MS
-    )
+    document = _document(events)
+    payload = skim_payload(document)
+    if payload is None or payload != parse_payload(document):
+        raise AssertionError("skimming and parsing differ")
+    short = judge_lines(payload, Policy(), _known_tags, token_secret=secret, now_ms=NOW_MS)
     long = [
         judge_line(
-            LogEvent(event["id"], NOW_MS, event["message"]),  # type: ignore[arg-type]
+            LogEvent(f"{number:056}", NOW_MS, message),
             SUBSCRIPTION,
             Policy(),
             token_secret=secret,
             now_ms=NOW_MS,
         ).linked
-        for event in events
+        for number, message in enumerate(messages)
     ]
     texts = [line.encode() if isinstance(line, LinkedLine) else line for line in short.linked]
     if texts != [line.encode() for line in long if line is not None]:
@@ -82,12 +86,29 @@ def look_at(messages: list[str], secret: bytes) -> None:
 
 def look_at_payload(text: bytes) -> None:
     """Take the text of a payload through the reading of it."""
+    skimmed = skim_payload(text)
     try:
-        payload = read_payload(text)
+        parsed = parse_payload(text)
     except InvalidPayload:
-        return
-    if payload is not None:
-        judge_lines(*payload, Policy(), _known_tags, token_secret=b"secret", now_ms=NOW_MS)
+        parsed = None
+    both = [list(map(read_event, one.tagged)) for one in (skimmed, parsed) if one]
+    if both[1:] not in ([], both[:1]):
+        raise AssertionError("skimming and parsing differ")
+    for payload in filter(None, (skimmed, parsed)):
+        judge_lines(payload, Policy(), _known_tags, token_secret=b"secret", now_ms=NOW_MS)
+
+
+def _document(events: list[dict[str, Any]]) -> bytes:
+    document = {
+        "messageType": "DATA_MESSAGE",
+        "owner": SUBSCRIPTION.owner,
+        "logGroup": SUBSCRIPTION.log_group,
+        "logStream": SUBSCRIPTION.log_stream,
+        "subscriptionFilters": ["OpenReplay"],
+        "logEvents": events,
+    }
+    text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
+    return text.encode("utf-8", "replace")
 
 
 def _seeds() -> list[dict[str, Any]]:
@@ -105,7 +126,7 @@ def _random_lines(lines: int, seed: int = 1) -> int:
         messages = [_changed(source, texts, pieces) for _ in range(LINES_OF_A_PAYLOAD)]
         look_at(messages, secret)
         events = [{"id": "1", "timestamp": NOW_MS, "message": message} for message in messages]
-        document = json.dumps({"messageType": "DATA_MESSAGE", "logEvents": events}).encode()
+        document = _document(events)
         cut = source.randrange(len(document))
         look_at_payload(document[:cut] + source.randbytes(2) + document[cut + 2 :])
         done += len(messages)

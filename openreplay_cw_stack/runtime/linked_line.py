@@ -125,6 +125,8 @@ class LinkedLine:
         for name, value in texts.items():
             if not isinstance(value, str):
                 raise NotALinkedLine(f"its {name} is no text")
+            # JSON can have characters in it that UTF-8 cannot carry.
+            texts[name] = value.encode("utf-8", "replace").decode()
         if texts["level"] not in LEVELS:
             raise NotALinkedLine("its level is none of ours")
         return cls(session=session, time=time, **texts)  # type: ignore[arg-type]

@@ -12,8 +12,7 @@ from openreplay_cw_stack.runtime.validator.subscription import (
     LogEvent,
     Subscription,
     decompress,
-    is_log_event,
-    read_payload,
+    parse_payload,
 )
 
 LOG_GROUP = "/app/checkout"
@@ -52,16 +51,23 @@ class Payload:
 
 def decode(event: object) -> Payload | None:
     """Read a payload, without any short cut; None for a control message."""
-    payload = read_payload(decompress(event))
+    text = decompress(event)
+    payload = parse_payload(text)
     if payload is None:
         return None
-    subscription, entries = payload
     log_events = tuple(
         LogEvent(entry["id"], entry["timestamp"], entry["message"])
-        for entry in entries
+        for entry in json.loads(text)["logEvents"]
         if is_log_event(entry)
     )
-    return Payload(subscription, log_events, len(entries) - len(log_events))
+    return Payload(payload.subscription, log_events, payload.unreadable)
+
+
+def is_log_event(entry: Any) -> bool:
+    if not isinstance(entry, dict):
+        return False
+    kinds = [type(entry.get(name)) for name in ("id", "timestamp", "message")]
+    return kinds == [str, int, str]
 
 
 def encode(content: bytes) -> str:

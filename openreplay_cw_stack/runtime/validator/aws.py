@@ -11,40 +11,37 @@ from openreplay_cw_stack.runtime.validator.delivery import (
     ParkingFailed,
     StreamMissing,
 )
-from openreplay_cw_stack.runtime.validator.logs_client import logs_client
+from openreplay_cw_stack.runtime.validator.logs_client import LogsClient, logs_client
 from openreplay_cw_stack.runtime.validator.token_secret import SecretUnreadable
 
 
 class CloudWatchLogsWriter:
     """Writes to one log group. Throttled and failed calls are repeated by the client first."""
 
-    def __init__(self, log_group: str, client: Any = None) -> None:
+    def __init__(self, log_group: str, client: LogsClient | None = None) -> None:
         self._log_group = log_group
         self._given_client = client
 
     @functools.cached_property
-    def _client(self) -> Any:
+    def _client(self) -> LogsClient:
         return self._given_client or logs_client()
 
     def create_stream(self, stream: str) -> None:
         """Create a log stream; one that exists already is fine."""
         try:
-            self._client.create_log_stream(logGroupName=self._log_group, logStreamName=stream)
+            self._client.create_stream(self._log_group, stream)
         except Exception as error:
             if error_code(error) != "ResourceAlreadyExistsException":
                 raise DeliveryFailed(error_code(error)) from None
 
-    def put(self, stream: str, events: list[dict[str, Any]]) -> dict[str, Any]:
+    def put(self, stream: str, messages: list[str], timestamp: int) -> dict[str, Any]:
         """Put a batch; raises DeliveryFailed, or StreamMissing."""
         try:
-            response: dict[str, Any] = self._client.put_log_events(
-                logGroupName=self._log_group, logStreamName=stream, logEvents=events
-            )
+            return self._client.put_messages(self._log_group, stream, messages, timestamp)
         except Exception as error:
             if error_code(error) == "ResourceNotFoundException":
                 raise StreamMissing from None
             raise DeliveryFailed(error_code(error)) from None
-        return response
 
 
 class SqsQueue:

@@ -13,7 +13,7 @@ has failed to its end, the next would use up the invocation's time.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -30,6 +30,8 @@ MAX_EVENTS = 10_000
 MAX_BYTES = 1_048_576
 EVENT_OVERHEAD_BYTES = 26
 MAX_MESSAGE_BYTES = MAX_BYTES - EVENT_OVERHEAD_BYTES
+LINES_AT_ONCE = 100
+"""How many lines are measured together."""
 
 
 class DeliveryFailed(Exception):
@@ -57,10 +59,10 @@ class LogGroupWriter(Protocol):
     def create_stream(self, stream: str) -> None:
         """Create a log stream; one that exists already is fine."""
 
-    def put(self, stream: str, events: list[dict[str, Any]]) -> dict[str, Any]:
+    def put(self, stream: str, messages: list[str], timestamp: int) -> dict[str, Any]:
         """PutLogEvents; the response. Raises :class:`StreamMissing` where there is no stream.
 
-        The messages are encoded linked lines; all timestamps are the same.
+        The messages are encoded linked lines; the timestamp is that of each.
         """
 
 
@@ -83,18 +85,29 @@ class DeliveryReport:
     failure: str | None = None
 
 
-@dataclass
 class _Batch:
     """What goes into one call: encoded lines, and by their place the whole ones of those cut."""
 
-    messages: list[str] = field(default_factory=list)
-    cut: dict[int, LinkedLine] = field(default_factory=dict)
+    def __init__(self) -> None:
+        self.messages: list[str] = []
+        self.cut: dict[int, LinkedLine] = {}
+        self._bytes = 0
+
+    def take(self, messages: list[str], text: str) -> bool:
+        """Take encoded lines that are given as one text as well, if the limits allow."""
+        needed = len(text) if text.isascii() else len(text.encode())
+        needed += EVENT_OVERHEAD_BYTES * len(messages)
+        if self._bytes + needed > MAX_BYTES or len(self.messages) + len(messages) > MAX_EVENTS:
+            return False
+        self.messages += messages
+        self._bytes += needed
+        return True
 
 
 def deliver(
     writer: LogGroupWriter,
     stream: str,
-    lines: Iterable[LinkedLine | str],
+    lines: Sequence[LinkedLine | str],
     *,
     arrival_ms: int,
     queue: ParkedLinesQueue | None = None,
@@ -129,35 +142,38 @@ def deliver(
 def _deliver(
     writer: LogGroupWriter, stream: str, batch: _Batch, arrival_ms: int, report: DeliveryReport
 ) -> None:
-    events = [{"timestamp": arrival_ms, "message": message} for message in batch.messages]
-    rejected = _rejections(_put(writer, stream, events), len(events))
+    lines = len(batch.messages)
+    rejected = _rejections(_put(writer, stream, batch.messages, arrival_ms), lines)
     report.dropped.update(rejected)
-    report.linked += len(events) - sum(rejected.values())
+    report.linked += lines - sum(rejected.values())
 
 
-def _batches(lines: Iterable[LinkedLine | str], report: DeliveryReport) -> Iterator[_Batch]:
+def _batches(lines: Sequence[LinkedLine | str], report: DeliveryReport) -> Iterator[_Batch]:
     batch = _Batch()
-    size = 0
-    for line in lines:
-        cut = False
-        if isinstance(line, str):
-            message = line
-        else:
-            message, cut = line.encode_within(MAX_MESSAGE_BYTES)
-            report.cut += cut
-        length = len(message) if message.isascii() else len(message.encode())
-        bytes_needed = length + EVENT_OVERHEAD_BYTES
-        if batch.messages and (
-            size + bytes_needed > MAX_BYTES or len(batch.messages) == MAX_EVENTS
-        ):
-            yield batch
-            batch, size = _Batch(), 0
-        if cut and isinstance(line, LinkedLine):
-            batch.cut[len(batch.messages)] = line
-        batch.messages.append(message)
-        size += bytes_needed
+    for first in range(0, len(lines), LINES_AT_ONCE):
+        some = lines[first : first + LINES_AT_ONCE]
+        messages = [line for line in some if isinstance(line, str)]
+        if len(messages) == len(some) and batch.take(messages, "".join(messages)):
+            continue
+        for line in some:
+            message, cut = _encoded(line)
+            if not batch.take([message], message):
+                yield batch
+                batch = _Batch()
+                batch.take([message], message)
+            if cut is not None:
+                batch.cut[len(batch.messages) - 1] = cut
+                report.cut += 1
     if batch.messages:
         yield batch
+
+
+def _encoded(line: LinkedLine | str) -> tuple[str, LinkedLine | None]:
+    """A line as it is sent, and itself if it had to be cut for that."""
+    if isinstance(line, str):
+        return line, None
+    message, cut = line.encode_within(MAX_MESSAGE_BYTES)
+    return message, line if cut else None
 
 
 def _park(
@@ -196,13 +212,15 @@ def _parked(stream: str, arrival_ms: int, lines: list[str]) -> str:
     return ParkedLines(stream, stream, arrival_ms, lines).encode()
 
 
-def _put(writer: LogGroupWriter, stream: str, events: list[dict[str, Any]]) -> dict[str, Any]:
+def _put(
+    writer: LogGroupWriter, stream: str, messages: list[str], timestamp: int
+) -> dict[str, Any]:
     try:
-        return writer.put(stream, events)
+        return writer.put(stream, messages, timestamp)
     except StreamMissing:
         writer.create_stream(stream)
     try:
-        return writer.put(stream, events)
+        return writer.put(stream, messages, timestamp)
     except StreamMissing:
         raise DeliveryFailed("ResourceNotFoundException") from None
 

@@ -1,29 +1,26 @@
 """All lines of a payload judged: what :func:`.judge_line` says of each, at a fraction of its cost.
 
-Most tagged lines have one bracketed tag of a session seen before, and no other token. Such a line
-is encoded at once; every other goes to :func:`.judge_line`. Tests hold the two together.
+Most tagged lines have one bracketed tag of a session seen before, and no other token. The text of
+such a line goes into its linked line as it came, escapes and all; every other line goes to
+:func:`.judge_line`. Tests hold the two together.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
-from json.encoder import encode_basestring, encode_basestring_ascii
-from typing import Any
 
 from openreplay_cw_stack.runtime.linked_line import LinkedLine, encode_source, is_linked_line
 from openreplay_cw_stack.runtime.validator.known_tags import KnownTag, KnownTags
 from openreplay_cw_stack.runtime.validator.linking import Policy, judge_line
-from openreplay_cw_stack.runtime.validator.log_level import level_of
-from openreplay_cw_stack.runtime.validator.subscription import LogEvent, Subscription, is_log_event
+from openreplay_cw_stack.runtime.validator.log_level import level_of_escaped
+from openreplay_cw_stack.runtime.validator.subscription import EscapedEvent, Payload, read_event
 from openreplay_cw_stack.tagging import ID_TAG_NAME, TOKEN_TAG_NAME, Reader, Verdict, token_tag
 from openreplay_cw_stack.tagging.redaction import has_session_token
 
-MAX_CHARACTERS = 250_000
-"""An encoded line that is longer may be more than a log event's 1 MB, and have to be cut."""
+MAX_CHARACTERS = 240_000
+"""An encoded line of a longer event may be more than a log event's 1 MB, and have to be cut."""
 
 
-@dataclass
 class JudgedLines:
     """The lines of one payload.
 
@@ -37,11 +34,12 @@ class JudgedLines:
             into a log event.
     """
 
-    verdicts: Counter[Verdict] = field(default_factory=Counter)
-    expired: int = 0
-    unreadable: int = 0
-    refused: int = 0
-    linked: list[LinkedLine | str] = field(default_factory=list)
+    def __init__(self) -> None:
+        self.verdicts: Counter[Verdict] = Counter()
+        self.expired = 0
+        self.unreadable = 0
+        self.refused = 0
+        self.linked: list[LinkedLine | str] = []
 
 
 _NAME = f"{TOKEN_TAG_NAME}="
@@ -51,74 +49,66 @@ _SEARCH_ALONE = frozenset({Reader.SEARCH})
 
 
 def judge_lines(
-    subscription: Subscription,
-    entries: list[Any],
+    payload: Payload,
     policy: Policy,
     known_tags: KnownTags,
     *,
     token_secret: bytes | None,
     now_ms: int,
 ) -> JudgedLines:
-    """Judge every line of a payload. Never raises for what one contains.
-
-    The entries are those of :func:`.read_payload`; the rest is as for :func:`.judge_line`.
-    """
+    """Judge every line of a payload. Never raises for what one contains."""
     judged = JudgedLines()
-    source = encode_source(subscription.owner, subscription.log_group, subscription.log_stream)
+    source = encode_source(*payload.subscription)
     known = known_tags.judged_with(token_secret)
     tokens_are_removed = policy.readers == _SEARCH_ALONE
     linked, in_short = judged.linked, 0
-    readable = _readable(entries)
-    judged.unreadable = len(entries) - len(readable)
-    tagged = [entry for entry in readable if "replay" in entry["message"].lower()]
-    for entry in tagged:
-        message = entry["message"]
+    for event in payload.tagged:
+        identifier, timestamp, message = event
         found = _only_tag(message, known, known_tags) if tokens_are_removed else None
-        if found is not None:
-            tag, text = found
-            line = (
-                f'{tag.line_begins}{entry["timestamp"]},"id":{_encoded(entry["id"])},{source},'
-                f'"level":"{level_of(text)}","message":{_encoded(tag.message_begins + text)}}}'
-            )
-            if len(line) <= MAX_CHARACTERS:
-                linked.append(line)
-                in_short += 1
-                judged.expired += tag.expires_ms <= now_ms
-                continue
-        if is_linked_line(message):
-            judged.refused += 1
+        if found is None:
+            _judge(event, payload, policy, token_secret, now_ms, judged)
             continue
-        whole = judge_line(
-            LogEvent(entry["id"], entry["timestamp"], message),
-            subscription,
-            policy,
-            token_secret=token_secret,
-            now_ms=now_ms,
+        tag, text = found
+        linked.append(
+            f'{tag.line_begins}{timestamp},"id":"{identifier}",{source},'
+            f'"level":"{level_of_escaped(text)}","message":"{tag.message_begins}{text}"}}'
         )
-        judged.verdicts[whole.verdict] += 1
-        judged.expired += whole.expired
-        if whole.linked is not None:
-            linked.append(whole.linked)
-    untagged = len(readable) - len(tagged)
-    judged.verdicts.update({Verdict.LINKABLE: in_short, Verdict.UNTAGGED: untagged})
+        in_short += 1
+        judged.expired += tag.expires_ms <= now_ms
+    judged.unreadable += payload.unreadable
+    judged.verdicts.update({Verdict.LINKABLE: in_short, Verdict.UNTAGGED: payload.untagged})
     return judged
 
 
-def _readable(entries: list[Any]) -> list[Any]:
-    """The entries that are log events. Nearly always all are, which is told in one go."""
+def _judge(
+    event: EscapedEvent,
+    payload: Payload,
+    policy: Policy,
+    token_secret: bytes | None,
+    now_ms: int,
+    judged: JudgedLines,
+) -> None:
     try:
-        types = [
-            {type(entry[name]) for entry in entries} for name in ("id", "timestamp", "message")
-        ]
-    except (TypeError, KeyError, IndexError):
-        types = []
-    return entries if types == [{str}, {int}, {str}] else list(filter(is_log_event, entries))
+        log_event = read_event(event)
+    except ValueError:
+        judged.unreadable += 1
+        return
+    if is_linked_line(log_event.message):
+        judged.refused += 1
+        return
+    line = judge_line(
+        log_event, payload.subscription, policy, token_secret=token_secret, now_ms=now_ms
+    )
+    judged.verdicts[line.verdict] += 1
+    judged.expired += line.expired
+    if line.linked is not None:
+        judged.linked.append(line.linked)
 
 
 def _only_tag(
     message: str, known: dict[str, KnownTag | None], known_tags: KnownTags
 ) -> tuple[KnownTag, str] | None:
-    """The tag that decides, if no other counts, and the message as it is linked.
+    """The tag that decides, if no other counts, and the message as it is linked, both escaped.
 
     None where the line has to be looked at, as a linked line has: its message begins with an id.
     """
@@ -129,21 +119,26 @@ def _only_tag(
     tag = known[value] if value in known else known_tags.add(value)
     if tag is None:
         return None
-    if value in after:
-        name = token_tag(value)
-        after = after.replace(f"\n{name} ", "\n").replace(name, "")
-    if after.startswith(" ") and (not before or before[-1] in ' \n"'):
-        after = after[1:]
-    if before:
-        if _NAME in before or _ID_NAME in before:
+    if before and (_NAME in before or _ID_NAME in before or before.endswith("\\n")):
+        return None
+    text = _joined(before, after)
+    if has_session_token(text):
+        text = _joined(before, _without(token_tag(value), after))
+        if has_session_token(text):
             return None
-        after = before + after
-    return None if has_session_token(after) else (tag, after)
+    return tag, text
 
 
-def _encoded(text: str) -> str:
-    """A JSON string as :meth:`LinkedLine.encode` writes it."""
-    if text.isascii():
-        # The quicker one of the two escapes DEL, which it need not.
-        return encode_basestring_ascii(text) if "\x7f" not in text else encode_basestring(text)
-    return encode_basestring(text.encode("utf-8", "replace").decode())
+def _joined(before: str, after: str) -> str:
+    """An escaped text without the tag between these two, and without the blank behind it."""
+    if not before:
+        return after.removeprefix(" ")
+    return before + (after.removeprefix(" ") if before[-1] in ' "' else after)
+
+
+def _without(tag: str, text: str) -> str:
+    """An escaped text without a tag, which a traceback in one event has in every line of it."""
+    # Of two backslashes, the "n" is no line break.
+    if f"\\\\n{tag} " in text:
+        return text
+    return text.replace(f"\\n{tag} ", "\\n").replace(tag, "")

@@ -2,13 +2,16 @@
 
 A line says its level in the way of its logger: a JSON field (Lambda's structured logs, pino's
 numbers, zap), a word near its beginning (Python's logging, Logback, Lambda's Node runtime, logfmt),
-glog's letter. Else it is an error if it speaks of an error or an exception, and else info.
+glog's letter. What comes first decides. Else it is an error if it speaks of an error or an
+exception, and else info.
 """
 
 from __future__ import annotations
 
 import json
 import re
+
+from openreplay_cw_stack.runtime.validator.subscription import unescaped
 
 _LEVEL_OF_WORD = {
     "trace": "debug",
@@ -34,27 +37,35 @@ _LEVEL_OF_WORD = {
     "fatal": "error",
     "panic": "error",
     "dpanic": "error",
+    # glog
+    "i": "info",
+    "w": "warning",
+    "e": "error",
+    "f": "error",
 }
-_LEVEL_OF_UPPER_CASE_WORD = {word.upper(): level for word, level in _LEVEL_OF_WORD.items()}
 _FIELDS = ("level", "severity", "levelname", "log.level", "loglevel", "log_level", "lvl")
 # pino and bunyan: 10 trace, 20 debug, 30 info, 40 warn, 50 error, 60 fatal.
 _LEVEL_OF_NUMBER = ((50, "error"), (40, "warning"), (30, "info"), (0, "debug"))
-_WORD_OF_GLOG = {"I": "info", "W": "warning", "E": "error", "F": "fatal"}
 
 # Further on, "ERROR" is part of what a line tells.
 _HEAD = 200
-# The first letter comes before the look-behind, so that a search skips to it. All are levels.
-_UPPER_CASE_WORD = re.compile(
-    r"[TDFINCWESP](?<![A-Za-z_$.][A-Z])(?:(?<=T)RACE|(?<=D)EBUG|(?<=F)INE|(?<=F)INER|(?<=F)INEST"
-    r"|(?<=I)NFO|(?<=N)OTICE|(?<=C)ONFIG|(?<=W)ARN|(?<=W)ARNING|(?<=E)RROR|(?<=S)EVERE"
-    r"|(?<=C)RITICAL|(?<=F)ATAL|(?<=P)ANIC)(?![A-Za-z_$])"
+# The same in a message and in its text of JSON, where a line break is a backslash and a letter.
+# The first letter comes before what is looked for behind it, so that a search skips to it.
+_WORD = re.compile(
+    r"[TDFINCWESPl\[](?:"
+    # a word in upper case; all of these are levels
+    r"(?:(?<![A-Za-z_$.][A-Z])|(?<=\\[bfnrt][A-Z]))"
+    r"(?:(?<=T)RACE|(?<=D)EBUG|(?<=F)INE|(?<=F)INER|(?<=F)INEST|(?<=I)NFO|(?<=N)OTICE"
+    r"|(?<=C)ONFIG|(?<=W)ARN|(?<=W)ARNING|(?<=E)RROR|(?<=S)EVERE|(?<=C)RITICAL|(?<=F)ATAL"
+    r"|(?<=P)ANIC)(?![A-Za-z_$])"
+    # "[info]", "level=info"
+    r"|(?:(?<=\[) {0,2}|(?:(?<!\wl)|(?<=\\[bfnrt]l))(?:(?<=l)evel|(?<=l)vl)=\\?\"?)"
+    r"([A-Za-z]{3,11})\b)",
+    re.ASCII,
 )
-_LABELLED_WORD = re.compile(r"(?:\blevel=\"?|\blvl=\"?|\[)\s{0,2}([A-Za-z]{3,11})\b", re.ASCII)
-_FIRST_WORD = re.compile(r"\s{0,8}([A-Za-z]{3,11}):(?=\s|\Z)", re.ASCII)
-_BRACKETED_LEVEL = re.compile(rf"\[\s{{0,2}}((?i:{'|'.join(_LEVEL_OF_WORD)}))\b", re.ASCII)
-# All words are among those in upper case above.
-_LEVEL_IN_FRONT = re.compile(r'\{"level": ?"(TRACE|DEBUG|INFO|NOTICE|WARN|WARNING|ERROR|FATAL)"')
-_GLOG = re.compile(r"([IWEF])\d{4} \d\d:\d\d:\d\d")
+_FIRST_WORD = re.compile(r" {0,8}([A-Za-z]{3,11}):(?![\w:])", re.ASCII)
+_GLOG = re.compile(r" {0,8}([IWEF])\d{4} \d\d:\d\d:\d\d", re.ASCII)
+_FIRST_FIELD = re.compile(r'\{\\?"level\\?": ?\\?"([A-Za-z]{3,11})\\?"')
 _WORDS_OF_ERRORS = ("error", "exception", "traceback", "panic:")
 _SPEAKS_OF_AN_ERROR = re.compile("|".join(_WORDS_OF_ERRORS), re.IGNORECASE | re.ASCII)
 # What json.loads does, without a copy of the text.
@@ -65,28 +76,28 @@ _JSON_BLANKS = " \t\n\r"
 def level_of(message: str) -> str:
     """One of ``error``, ``warning``, ``info`` and ``debug``. Never raises; linear."""
     head = message[:_HEAD]
-    if "{" in head:
-        level = _level_in_front(message, head)
-        if level:
-            return level
+    level, _ = _first_said(head)
+    if level is None and "{" in head:
         document = _json_object(message)
         level = _level_in_document(document) if document is not None else None
-        if level:
-            return level
-    return _level_in_head(head) or _level_by_content(message)
+        level = level or _first_word(head)[0]
+    return level or _level_by_content(message)
 
 
-def _level_in_front(message: str, head: str) -> str | None:
-    """The level of Powertools' lines: what parsing would find, whether they are JSON or not.
+def level_of_escaped(text: str) -> str:
+    """What :func:`level_of` says of a message that is given as a text of JSON, without its quotes.
 
-    The first field's value, if no later field has that name; or the first word in upper case.
+    Its escapes are read only if that is needed. A text that turns out to be none is an error.
     """
-    front = _LEVEL_IN_FRONT.match(message)
-    if front is None or "[" in head or "l=" in head or "\\u" in message:
-        return None
-    if message.find('"level"', front.end()) >= 0:
-        return None
-    return _LEVEL_OF_UPPER_CASE_WORD[front.group(1)]
+    head = text[:_HEAD]
+    level, end = _first_said(head)
+    # An escape may be a letter, and what is cut may be one.
+    if level is not None and end < _HEAD - 1 and "\\u" not in head[: end + 2]:
+        return level
+    try:
+        return level_of(unescaped(text))
+    except ValueError:
+        return "error"
 
 
 def _json_object(message: str) -> dict[str, object] | None:
@@ -121,41 +132,31 @@ def _level_of_value(value: object) -> str | None:
     return _LEVEL_OF_WORD.get(value.strip().lower()) if isinstance(value, str) else None
 
 
-def _level_in_head(head: str) -> str | None:
+def _first_said(head: str) -> tuple[str | None, int]:
+    """The level in the head of a line, if nothing else may say it before, and where that ends."""
     first = head[:1]
+    if first == "{":
+        field = _FIRST_FIELD.match(head)
+        return (_LEVEL_OF_WORD.get(field[1].lower()), field.end()) if field else (None, 0)
     # Most lines begin with a digit or a bracket.
-    begins_with_a_word = first.isalpha() or first.isspace()
-    level = _level_of_first_word(head) if begins_with_a_word else None
-    if level is None and ("[" in head or "l=" in head):
-        level = _level_of_label(head)
-    if level is None and begins_with_a_word:
-        level = _level_of_glog(head)
-    if level is None:
-        word = _UPPER_CASE_WORD.search(head)
-        level = _LEVEL_OF_UPPER_CASE_WORD[word.group()] if word else None
-    return level
+    if first.isalpha() or first == " ":
+        begin = _FIRST_WORD.match(head) or _GLOG.match(head)
+        level = _LEVEL_OF_WORD.get(begin[1].lower()) if begin else None
+        if begin and level:
+            return level, begin.end()
+    level, end = _first_word(head)
+    return (level, end) if "{" not in head[:end] else (None, 0)
 
 
-def _level_of_first_word(head: str) -> str | None:
-    first = _FIRST_WORD.match(head)
-    return _LEVEL_OF_WORD.get(first.group(1).lower()) if first else None
-
-
-def _level_of_label(head: str) -> str | None:
-    if "l=" not in head:
-        bracketed = _BRACKETED_LEVEL.search(head)
-        return _LEVEL_OF_WORD[bracketed.group(1).lower()] if bracketed else None
-    # "[level=x" is one label.
-    for word in _LABELLED_WORD.findall(head):
-        level = _LEVEL_OF_WORD.get(word.lower())
+def _first_word(head: str) -> tuple[str | None, int]:
+    """The first word in the head of a line that is a level, and where it ends."""
+    found = _WORD.search(head)
+    while found is not None:
+        level = _LEVEL_OF_WORD.get((found[1] or found[0]).lower())
         if level:
-            return level
-    return None
-
-
-def _level_of_glog(head: str) -> str | None:
-    glog = _GLOG.match(head.lstrip())
-    return _LEVEL_OF_WORD[_WORD_OF_GLOG[glog.group(1)]] if glog else None
+            return level, found.end()
+        found = _WORD.search(head, found.end())
+    return None, 0
 
 
 def _level_by_content(message: str) -> str:

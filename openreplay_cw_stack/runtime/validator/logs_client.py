@@ -12,7 +12,7 @@ import json
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from openreplay_cw_stack.runtime.aws_calls import aws_client, error_code
 
@@ -44,22 +44,36 @@ class CallRefused(Exception):
         self.answer = answer
 
 
-def logs_client(environment: Mapping[str, str] = os.environ) -> Any:
-    """A client with ``put_log_events`` and ``create_log_stream``.
+class LogsClient(Protocol):
+    """The two calls. Both raise what botocore does, or :class:`CallRefused`."""
+
+    def create_stream(self, log_group: str, stream: str) -> None:
+        """CreateLogStream."""
+
+    def put_messages(
+        self, log_group: str, stream: str, messages: Sequence[str], timestamp: int
+    ) -> dict[str, Any]:
+        """PutLogEvents, with one timestamp for all messages, in milliseconds since 1970."""
+
+
+def logs_client(environment: Mapping[str, str] = os.environ) -> LogsClient:
+    """A client of CloudWatch Logs.
 
     In Lambda, where region and credentials are in the environment, one of ours; elsewhere boto3's.
     """
     region = environment.get("AWS_DEFAULT_REGION")
     has_keys = environment.get("AWS_ACCESS_KEY_ID") and environment.get("AWS_SECRET_ACCESS_KEY")
     if not region or not has_keys or any(map(environment.get, _SETTINGS_FOR_BOTO3)):
-        return aws_client(
-            "logs",
-            # Its time cannot be bounded otherwise.
-            attempts=BOTO3_ATTEMPTS,
-            read_timeout=READ_TIMEOUT_SECONDS,
-            connect_timeout=CONNECT_TIMEOUT_SECONDS,
+        return ClientOfBoto3(
+            aws_client(
+                "logs",
+                # Its time cannot be bounded otherwise.
+                attempts=BOTO3_ATTEMPTS,
+                read_timeout=READ_TIMEOUT_SECONDS,
+                connect_timeout=CONNECT_TIMEOUT_SECONDS,
+            )
         )
-    return LogsClient(region, endpoint_url(region, environment), environment=environment)
+    return SigningClient(region, endpoint_url(region, environment), environment=environment)
 
 
 def endpoint_url(region: str, environment: Mapping[str, str]) -> str:
@@ -80,8 +94,30 @@ def _dns_suffix(region: str) -> str:
     return str(partitions[0]["outputs"]["dnsSuffix"])
 
 
-class LogsClient:
-    """CloudWatch Logs in one region; parameters, answers and errors are those of boto3's client."""
+class ClientOfBoto3:
+    """CloudWatch Logs as boto3 calls it."""
+
+    def __init__(self, client: Any) -> None:
+        """Take boto3's client."""
+        self._client = client
+
+    def create_stream(self, log_group: str, stream: str) -> None:
+        """CreateLogStream."""
+        self._client.create_log_stream(logGroupName=log_group, logStreamName=stream)
+
+    def put_messages(
+        self, log_group: str, stream: str, messages: Sequence[str], timestamp: int
+    ) -> dict[str, Any]:
+        """PutLogEvents."""
+        events = [{"timestamp": timestamp, "message": message} for message in messages]
+        response: dict[str, Any] = self._client.put_log_events(
+            logGroupName=log_group, logStreamName=stream, logEvents=events
+        )
+        return response
+
+
+class SigningClient:
+    """CloudWatch Logs in one region; its answers and errors are those of boto3's client."""
 
     def __init__(
         self,
@@ -110,21 +146,18 @@ class LogsClient:
         self._pause = pause
         self._clock = clock
 
-    def create_log_stream(self, *, logGroupName: str, logStreamName: str) -> dict[str, Any]:  # noqa: N803
+    def create_stream(self, log_group: str, stream: str) -> None:
         """CreateLogStream."""
-        document = {"logGroupName": logGroupName, "logStreamName": logStreamName}
-        return self._call("CreateLogStream", json.dumps(document).encode())
+        document = {"logGroupName": log_group, "logStreamName": stream}
+        self._call("CreateLogStream", json.dumps(document).encode())
 
-    def put_log_events(
-        self,
-        *,
-        logGroupName: str,  # noqa: N803
-        logStreamName: str,  # noqa: N803
-        logEvents: Sequence[Mapping[str, Any]],  # noqa: N803
+    def put_messages(
+        self, log_group: str, stream: str, messages: Sequence[str], timestamp: int
     ) -> dict[str, Any]:
         """PutLogEvents."""
-        body = put_log_events_body(logGroupName, logStreamName, logEvents)
-        return self._call("PutLogEvents", body)
+        return self._call(
+            "PutLogEvents", put_log_events_body(log_group, stream, messages, timestamp)
+        )
 
     def _call(self, operation: str, body: bytes) -> dict[str, Any]:
         latest = self._clock() + LONGEST_CALL_SECONDS
@@ -166,35 +199,36 @@ class LogsClient:
         return request.prepare()
 
 
-def put_log_events_body(log_group: str, stream: str, events: Sequence[Mapping[str, Any]]) -> bytes:
-    """The body of a PutLogEvents request; messages without control characters go all at once."""
+def put_log_events_body(
+    log_group: str, stream: str, messages: Sequence[str], timestamp: int
+) -> bytes:
+    """The body of a PutLogEvents request.
+
+    Args:
+        log_group: the log group's name.
+        stream: the log stream's name.
+        messages: as encoded linked lines are, without any control character.
+        timestamp: that of each, in milliseconds since 1970.
+    """
     names = json.dumps({"logGroupName": log_group, "logStreamName": stream})[1:-1].encode()
-    return b"{" + names + b',"logEvents":[' + _encoded(events) + b"]}"
-
-
-_ALL_BUT_OTHER_CONTROL_CHARACTERS = bytes([0x0A, *range(0x20, 0x100)])
-
-
-def _encoded(events: Sequence[Mapping[str, Any]]) -> bytes:
+    begin = f'{{"timestamp":{timestamp},"message":"'.encode()
     # By the hundred, since many large buffers cost more than what is done in them.
-    return b",".join(
-        _encoded_hundred(events[first : first + 100]) for first in range(0, len(events), 100)
-    )
+    events = [
+        _events(messages[first : first + 100], begin) for first in range(0, len(messages), 100)
+    ]
+    events[:1] = [b'{%b,"logEvents":[%b' % (names, *events[:1])]
+    events[-1] += b"]}"
+    return b",".join(events)
 
 
-def _encoded_hundred(events: Sequence[Mapping[str, Any]]) -> bytes:
-    messages = [event["message"] for event in events]
-    timestamps = {event["timestamp"] for event in events}
-    text = "\n".join(messages).encode()
-    if len(timestamps) == 1 and not text.translate(None, _ALL_BUT_OTHER_CONTROL_CHARACTERS):
-        begin = f'{{"timestamp":{timestamps.pop()},"message":"'.encode()
-        between = b'"},' + begin
-        text = text.replace(b"\\", b"\\\\").replace(b'"', b'\\"')
-        encoded = text.replace(b"\n", between)
-        # One line break between any two messages, and none in one of them.
-        if len(encoded) - len(text) == (len(events) - 1) * (len(between) - 1):
-            return begin + encoded + b'"}'
-    return json.dumps(list(events), separators=(",", ":"))[1:-1].encode()
+def _events(messages: Sequence[str], begin: bytes) -> bytes:
+    between = b'"},' + begin
+    escaped = "\n".join(messages).encode().replace(b"\\", b"\\\\").replace(b'"', b'\\"')
+    events = escaped.replace(b"\n", between)
+    # A line break in a message would make two of it.
+    if len(events) - len(escaped) != (len(messages) - 1) * (len(between) - 1):
+        return b",".join(begin[:-1] + json.dumps(message).encode() + b"}" for message in messages)
+    return begin + events + b'"}'
 
 
 def _document(content: bytes) -> dict[str, Any]:

@@ -12,16 +12,16 @@ import base64
 import binascii
 import json
 import zlib
-from dataclasses import dataclass
-from typing import Any
+from json.decoder import scanstring  # type: ignore[attr-defined]
+from json.encoder import encode_basestring
+from typing import Any, NamedTuple
 
 
 class InvalidPayload(ValueError):
     """The event is no subscription payload. The message never quotes it."""
 
 
-@dataclass(frozen=True)
-class LogEvent:
+class LogEvent(NamedTuple):
     """One log event, stamped in milliseconds since 1970; its message has one line or several."""
 
     id: str
@@ -29,8 +29,12 @@ class LogEvent:
     message: str
 
 
-@dataclass(frozen=True)
-class Subscription:
+EscapedEvent = tuple[str, str, str]
+"""The id, the timestamp and the message of a log event as they stand in JSON: without the quotes
+around them, escapes and all. A text that nobody changes goes on as it came."""
+
+
+class Subscription(NamedTuple):
     """Where the events of a subscription payload come from.
 
     Attributes:
@@ -42,6 +46,22 @@ class Subscription:
     owner: str
     log_group: str
     log_stream: str
+
+
+class Payload(NamedTuple):
+    """What a subscription payload contains.
+
+    Attributes:
+        subscription: where its events come from.
+        untagged: how many log events do not say "replay" in any case, and so have no tag.
+        unreadable: how many entries are no log events.
+        tagged: the other log events.
+    """
+
+    subscription: Subscription
+    untagged: int
+    unreadable: int
+    tagged: list[EscapedEvent]
 
 
 def decompress(event: object) -> bytes:
@@ -74,13 +94,13 @@ def _gunzip(data: bytes) -> bytes:
     return gzip.decompress(data)
 
 
-def read_payload(text: bytes) -> tuple[Subscription, list[Any]] | None:
-    """A payload's source and the entries of its ``logEvents``; None for a control message.
+def parse_payload(data: bytes) -> Payload | None:
+    """A payload, parsed to its last event; None for a control message.
 
     Raises:
         InvalidPayload: the text is no payload.
     """
-    document = _document(text)
+    document = _document(data)
     message_type = document.get("messageType")
     if message_type == "CONTROL_MESSAGE":
         return None
@@ -94,10 +114,52 @@ def read_payload(text: bytes) -> tuple[Subscription, list[Any]] | None:
         log_group=_text(document, "logGroup"),
         log_stream=_text(document, "logStream"),
     )
-    return subscription, entries
+    readable = list(filter(_is_log_event, entries))
+    tagged = [_escaped_event(entry) for entry in readable if may_be_tagged(entry["message"])]
+    return Payload(
+        subscription,
+        untagged=len(readable) - len(tagged),
+        unreadable=len(entries) - len(readable),
+        tagged=tagged,
+    )
 
 
-def is_log_event(entry: Any) -> bool:
+def read_event(event: EscapedEvent) -> LogEvent:
+    """The log event.
+
+    Raises:
+        ValueError: a text is none of JSON.
+    """
+    identifier, timestamp, message = event
+    return LogEvent(unescaped(identifier), int(timestamp), unescaped(message))
+
+
+def may_be_tagged(text: str) -> bool:
+    """Whether there may be a session tag in a text, or something meant to be one."""
+    return "replay" in text.lower()
+
+
+def unescaped(text: str) -> str:
+    """What a text of JSON says, given without the quotes around it.
+
+    Raises:
+        ValueError: it is none.
+    """
+    said, end = scanstring(f'{text}"', 0)
+    if end <= len(text):
+        raise ValueError("a quote that is not escaped")
+    return str(said)
+
+
+def _escaped_event(entry: dict[str, Any]) -> EscapedEvent:
+    return _escaped(entry["id"]), str(entry["timestamp"]), _escaped(entry["message"])
+
+
+def _escaped(text: str) -> str:
+    return encode_basestring(text.encode("utf-8", "replace").decode())[1:-1]
+
+
+def _is_log_event(entry: Any) -> bool:
     """Whether an entry of ``logEvents`` is a log event."""
     try:
         identifier, timestamp, message = entry["id"], entry["timestamp"], entry["message"]

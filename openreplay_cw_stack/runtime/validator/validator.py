@@ -6,7 +6,6 @@ import json
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 from openreplay_cw_stack.runtime.linked_line import stream_of
 from openreplay_cw_stack.runtime.validator.counting import Counts, metric_documents
@@ -18,11 +17,12 @@ from openreplay_cw_stack.runtime.validator.delivery import (
 from openreplay_cw_stack.runtime.validator.judging import JudgedLines, judge_lines
 from openreplay_cw_stack.runtime.validator.known_tags import KnownTags
 from openreplay_cw_stack.runtime.validator.settings import Settings
+from openreplay_cw_stack.runtime.validator.skimming import skim_payload
 from openreplay_cw_stack.runtime.validator.subscription import (
     InvalidPayload,
-    Subscription,
+    Payload,
     decompress,
-    read_payload,
+    parse_payload,
 )
 from openreplay_cw_stack.runtime.validator.token_secret import TokenSecret
 from openreplay_cw_stack.tagging import Verdict
@@ -60,30 +60,30 @@ class Validator:
                 destination.
         """
         try:
-            payload = read_payload(decompress(event))
+            data = decompress(event)
+            payload = skim_payload(data) or parse_payload(data)
         except InvalidPayload as invalid:
             self._report(names.INVALID_PAYLOADS, f"not a subscription payload: {invalid}")
             return
         if payload is None:
             return
-        subscription, entries = payload
+        subscription = payload.subscription
         if self.settings.refuses(subscription.owner, subscription.log_group):
             self._report(names.REFUSED_PAYLOADS, "refused our own log group: it would make a loop")
             return
-        self._publish(self._validate(subscription, entries))
+        self._publish(self._validate(payload))
 
-    def _validate(self, subscription: Subscription, entries: list[Any]) -> Counts:
+    def _validate(self, payload: Payload) -> Counts:
         now_ms = self.clock_ms()
         secret = self.token_secret.get() if self.token_secret else None
         judged = judge_lines(
-            subscription,
-            entries,
+            payload,
             self.settings.policy,
             self.known_tags,
             token_secret=secret,
             now_ms=now_ms,
         )
-        owner, group = subscription.owner, subscription.log_group
+        owner, group, _ = payload.subscription
         stream = stream_of(owner, group, own_account=self.settings.own_account)
         counts = _count(judged, stream)
         if judged.refused:

@@ -33,8 +33,8 @@ class Writer:
     def create_stream(self, stream: str) -> None:
         pass
 
-    def put(self, stream: str, events: list[dict[str, Any]]) -> dict[str, Any]:
-        self.lines += [event["message"].encode() for event in events]
+    def put(self, stream: str, messages: list[str], timestamp: int) -> dict[str, Any]:
+        self.lines += [message.encode() for message in messages]
         return {}
 
 

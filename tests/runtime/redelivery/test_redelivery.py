@@ -25,12 +25,12 @@ class Group(StrictLogGroup):
     down: frozenset[str] = frozenset()
     times: list[int] = field(default_factory=list)
 
-    def put(self, stream: str, events: list[dict[str, Any]]) -> dict[str, Any]:
+    def put(self, stream: str, messages: list[str], timestamp: int) -> dict[str, Any]:
         self.calls += 1
         if stream in self.down:
             raise DeliveryFailed("ThrottlingException")
-        self.times += [event["timestamp"] for event in events]
-        return super().put(stream, events)
+        self.times += [timestamp] * len(messages)
+        return super().put(stream, messages, timestamp)
 
 
 @dataclass

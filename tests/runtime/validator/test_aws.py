@@ -16,6 +16,7 @@ from openreplay_cw_stack.runtime.validator.delivery import (
     ParkingFailed,
     StreamMissing,
 )
+from openreplay_cw_stack.runtime.validator.logs_client import ClientOfBoto3
 from openreplay_cw_stack.runtime.validator.token_secret import SecretUnreadable
 
 SECRET_TEXT = "a line that must not be shown"
@@ -45,30 +46,33 @@ def client_error(code: str) -> ClientError:
 TIMEOUT = ReadTimeoutError(endpoint_url=SECRET_TEXT)
 
 
+def a_writer(client: Client) -> CloudWatchLogsWriter:
+    return CloudWatchLogsWriter("/linked", ClientOfBoto3(client))
+
+
 class TestWriter:
     def test_put(self) -> None:
         client = Client({"rejectedLogEventsInfo": {"tooNewLogEventStartIndex": 1}})
-        events = [{"timestamp": 1, "message": "m"}]
-        response = CloudWatchLogsWriter("/linked", client).put("s", events)
+        response = a_writer(client).put("s", ["m", "n"], 1)
         assert response == client.answer
         assert client.calls == [
             {
                 "operation": "put_log_events",
                 "logGroupName": "/linked",
                 "logStreamName": "s",
-                "logEvents": events,
+                "logEvents": [{"timestamp": 1, "message": text} for text in ("m", "n")],
             }
         ]
 
     def test_a_missing_stream(self) -> None:
-        writer = CloudWatchLogsWriter("/linked", Client(client_error("ResourceNotFoundException")))
+        writer = a_writer(Client(client_error("ResourceNotFoundException")))
         with pytest.raises(StreamMissing):
-            writer.put("s", [])
+            writer.put("s", [], 1)
 
     @pytest.mark.parametrize("error", [client_error("ThrottlingException"), TIMEOUT])
     def test_errors_leave_as_their_code_alone(self, error: Exception) -> None:
-        writer = CloudWatchLogsWriter("/linked", Client(error))
-        for call in (lambda: writer.put("s", []), lambda: writer.create_stream("s")):
+        writer = a_writer(Client(error))
+        for call in (lambda: writer.put("s", [], 1), lambda: writer.create_stream("s")):
             with pytest.raises(DeliveryFailed) as failed:
                 call()
             assert str(failed.value) in ("ThrottlingException", "ReadTimeoutError")
@@ -76,7 +80,7 @@ class TestWriter:
 
     def test_a_stream_that_exists_already_is_fine(self) -> None:
         error = client_error("ResourceAlreadyExistsException")
-        CloudWatchLogsWriter("/linked", Client(error)).create_stream("s")
+        a_writer(Client(error)).create_stream("s")
 
 
 class TestQueue:

@@ -36,17 +36,16 @@ class StrictLogGroup:
         if self.can_create:
             self.streams.setdefault(stream, [])
 
-    def put(self, stream: str, events: list[dict[str, Any]]) -> dict[str, Any]:
+    def put(self, stream: str, messages: list[str], timestamp: int) -> dict[str, Any]:
         if stream not in self.streams:
             raise StreamMissing
         self.calls += 1
-        sizes = [len(event["message"].encode()) + 26 for event in events]
-        assert 1 <= len(events) <= 10_000
+        sizes = [len(message.encode()) + 26 for message in messages]
+        assert 1 <= len(messages) <= 10_000
         assert sum(sizes) <= MEGABYTE
-        assert all(event["message"] for event in events)
-        timestamps = [event["timestamp"] for event in events]
-        assert timestamps == sorted(timestamps)
-        self.streams[stream].extend(event["message"] for event in events)
+        assert all(messages)
+        assert timestamp == NOW_MS
+        self.streams[stream].extend(messages)
         return self.responses.pop(0) if self.responses else {}
 
 
@@ -123,7 +122,7 @@ def test_a_batch_of_exactly_a_megabyte_is_one_call() -> None:
 )
 def test_rejected_events_are_counted(info: dict[str, int], dropped: dict[str, int]) -> None:
     group = StrictLogGroup({LOG_GROUP: []}, responses=[{"rejectedLogEventsInfo": info}])
-    report = deliver(group, LOG_GROUP, map(a_line, range(10)), arrival_ms=NOW_MS)
+    report = deliver(group, LOG_GROUP, list(map(a_line, range(10))), arrival_ms=NOW_MS)
     assert report.dropped == dropped
     assert report.linked == 10 - sum(dropped.values())
 
@@ -161,10 +160,10 @@ class DownAfter(StrictLogGroup):
 
     takes: int = 0
 
-    def put(self, stream: str, events: list[dict[str, Any]]) -> dict[str, Any]:
+    def put(self, stream: str, messages: list[str], timestamp: int) -> dict[str, Any]:
         if self.calls == self.takes:
             raise DeliveryFailed("ServiceUnavailableException")
-        return super().put(stream, events)
+        return super().put(stream, messages, timestamp)
 
 
 def incompressible(characters: int) -> str:

@@ -1,15 +1,13 @@
 from __future__ import annotations
 
 import json
-from unittest import mock
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openreplay_cw_stack.runtime.linked_line import LEVELS
-from openreplay_cw_stack.runtime.validator import log_level
-from openreplay_cw_stack.runtime.validator.log_level import level_of
+from openreplay_cw_stack.runtime.validator.log_level import level_of, level_of_escaped
 
 
 @pytest.mark.parametrize(
@@ -93,17 +91,35 @@ pieces = st.sampled_from(
         '"LEVEL":"WARN"',
         '\\"level\\"',
         "é",
+        "ERROR",
+        "\tWARN\t",
+        "\nlevel=debug\n",
+        "\\nINFO",
+        "\\",
+        '{"level":"',
+        '{"level": "info"',
+        "error:",
+        "E1124 03:11:49",
+        "\x1b[31m",
+        "x" * 40,
     ]
 )
 
 
+@settings(max_examples=500)
 @given(
-    st.sampled_from(["TRACE", "INFO", "WARN", "WARNING", "ERROR", "FATAL", "info", "silly"]),
-    st.lists(pieces, max_size=6).map("".join),
-    st.sampled_from(["", "}", '"}']),
+    st.lists(pieces | st.text(st.characters(exclude_categories=()), max_size=3), max_size=12),
+    st.sampled_from(["", "x" * 180, "\n" * 90, "é" * 195]),
+    st.booleans(),
 )
-def test_a_level_in_front_is_what_parsing_finds(word: str, rest: str, end: str) -> None:
-    for message in (f'{{"level":"{word}"{rest}{end}', f'{{"level": "{word}",{rest}{end}'):
-        with mock.patch.object(log_level, "_level_in_front", return_value=None):
-            expected = level_of(message)
-        assert level_of(message) == expected
+def test_a_text_of_json_has_the_level_of_what_it_says(
+    some: list[str], before: str, ascii_only: bool
+) -> None:
+    for message in ("".join(some), before + "".join(some)):
+        escaped = json.dumps(message, ensure_ascii=ascii_only)[1:-1]
+        assert level_of_escaped(escaped) == level_of(message)
+
+
+@pytest.mark.parametrize("text", ["\\x", 'a"b', "\\", "a\x01"])
+def test_what_is_no_text_of_json_is_an_error(text: str) -> None:
+    assert level_of_escaped(text) == "error"

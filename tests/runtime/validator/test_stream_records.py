@@ -61,10 +61,10 @@ def test_a_record_that_is_no_payload_is_counted_and_done_with() -> None:
 
 
 class FailingForOne(FailingLogGroup):
-    def put(self, stream: str, events: list[dict[str, Any]]) -> dict[str, Any]:
+    def put(self, stream: str, messages: list[str], timestamp: int) -> dict[str, Any]:
         if stream == "/failing":
-            return super().put(stream, events)
-        return super(FailingLogGroup, self).put(stream, events)
+            return super().put(stream, messages, timestamp)
+        return super(FailingLogGroup, self).put(stream, messages, timestamp)
 
 
 def test_a_record_that_fails_is_named_and_does_not_stop_the_others() -> None:

@@ -24,7 +24,7 @@ FORGED = token_tag(a_token(token_secret=b"forged"))
 
 
 class FailingLogGroup(StrictLogGroup):
-    def put(self, stream: str, events: list[dict[str, Any]]) -> dict[str, Any]:
+    def put(self, stream: str, messages: list[str], timestamp: int) -> dict[str, Any]:
         raise DeliveryFailed("ThrottlingException")
 
 
