@@ -43,6 +43,7 @@ _LEVEL_OF_WORD = {
     "e": "error",
     "f": "error",
 }
+_LEVEL_OF_UPPER_CASE_WORD = {word.upper(): level for word, level in _LEVEL_OF_WORD.items()}
 _FIELDS = ("level", "severity", "levelname", "log.level", "loglevel", "log_level", "lvl")
 # pino and bunyan: 10 trace, 20 debug, 30 info, 40 warn, 50 error, 60 fatal.
 _LEVEL_OF_NUMBER = ((50, "error"), (40, "warning"), (30, "info"), (0, "debug"))
@@ -152,8 +153,10 @@ def _first_word(head: str) -> tuple[str | None, int]:
     """The first word in the head of a line that is a level, and where it ends."""
     found = _WORD.search(head)
     while found is not None:
-        level = _LEVEL_OF_WORD.get((found[1] or found[0]).lower())
-        if level:
+        level = _LEVEL_OF_UPPER_CASE_WORD.get(found[0])
+        if level is None and found[1]:
+            level = _LEVEL_OF_WORD.get(found[1].lower())
+        if level is not None:
             return level, found.end()
         found = _WORD.search(head, found.end())
     return None, 0
