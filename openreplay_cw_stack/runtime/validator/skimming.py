@@ -20,13 +20,11 @@ from openreplay_cw_stack.runtime.validator.subscription import (
     parse_payload,
     unescaped,
 )
-from openreplay_cw_stack.tagging import TOKEN_TAG_NAME
 
 _BEFORE = '"logEvents":[{"id":"'
 _BETWEEN = '"},{"id":"'
 _BEHIND = '"}]}'
 _FRONT = re.compile(_BETWEEN + r'([0-9A-Za-z]*)","timestamp":(0|-?[1-9][0-9]{0,17}),"message":"')
-_NAME = f"{TOKEN_TAG_NAME}="
 # Any quote but those with just one backslash before them, as escaped quotes nearly always have.
 _UNUSUAL_QUOTE = re.compile(r'"(?<!(?<!\\)\\")')
 
@@ -49,7 +47,7 @@ def skim_payload(data: bytes) -> Payload | None:
     if parsed is None or not parts or not _are_texts(parts[2:]):
         return None
     events = [*_events(parts), *_events(others)]
-    tagged = [event for event in events if _NAME in event[2] or may_be_tagged(event[2])]
+    tagged = [event for event in events if may_be_tagged(event[2])]
     # By the hundred, since many large texts cost more than what is done with them.
     for few in range(0, len(tagged), 100):
         if not _are_texts([message for _, _, message in tagged[few : few + 100]]):

@@ -16,6 +16,8 @@ from json.decoder import scanstring  # type: ignore[attr-defined]
 from json.encoder import encode_basestring
 from typing import Any, NamedTuple
 
+from openreplay_cw_stack.tagging import TOKEN_TAG_NAME
+
 
 class InvalidPayload(ValueError):
     """The event is no subscription payload. The message never quotes it."""
@@ -136,7 +138,8 @@ def read_event(event: EscapedEvent) -> LogEvent:
 
 def may_be_tagged(text: str) -> bool:
     """Whether there may be a session tag in a text, or something meant to be one."""
-    return "replay" in text.lower()
+    # Most texts that have one have it to the letter.
+    return TOKEN_TAG_NAME in text or "replay" in text.lower()
 
 
 def unescaped(text: str) -> str:
