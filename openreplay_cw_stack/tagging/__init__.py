@@ -10,6 +10,8 @@ Pure standard library: what a backend imports to try its own lines needs nothing
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from openreplay_cw_stack.tagging.grammar import (
     ID_TAG_NAME,
     TOKEN_TAG_NAME,
@@ -25,7 +27,10 @@ from openreplay_cw_stack.tagging.grammar import (
     token_tag,
 )
 from openreplay_cw_stack.tagging.redaction import remove_session_tokens
-from openreplay_cw_stack.tagging.verdict import Judgement, PollSkip, Reader, Verdict, judge
+from openreplay_cw_stack.tagging.verdict import Reader, Verdict
+
+if TYPE_CHECKING:
+    from openreplay_cw_stack.tagging.judgement import Judgement, PollSkip, judge
 
 __all__ = [
     "ID_TAG_NAME",
@@ -47,3 +52,21 @@ __all__ = [
     "remove_session_tokens",
     "token_tag",
 ]
+
+# The validator, and programs that tag lines, judge none in this way: their starts are short.
+_LOADED_WHEN_NAMED = frozenset({"Judgement", "PollSkip", "judge"})
+
+# Type checkers would take every name of a module that has this.
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        if name not in _LOADED_WHEN_NAMED:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from openreplay_cw_stack.tagging import judgement
+
+        globals().update({loaded: getattr(judgement, loaded) for loaded in _LOADED_WHEN_NAMED})
+        return globals()[name]
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from enum import Enum
 
 TOKEN_TAG_NAME = "openReplaySessionToken"
@@ -47,8 +46,35 @@ class MalformedToken(ValueError):
     """The text is not a session token. The message says which part, and never quotes the text."""
 
 
-@dataclass(frozen=True)
-class SessionToken:
+class _Credential:
+    """A value with a credential in it: not to be changed, equal by its fields, safe to print.
+
+    No dataclass: that module takes longer to import than all of ours that a function needs to tag
+    its lines. No tuple either: a logger that writes JSON would write what ``repr`` does not show.
+    """
+
+    _hidden: frozenset[str] = frozenset()
+
+    def __eq__(self, other: object) -> bool:
+        if type(other) is not type(self):
+            return NotImplemented
+        return vars(self) == vars(other)
+
+    def __hash__(self) -> int:
+        return hash(tuple(vars(self).values()))
+
+    def __setattr__(self, name: str, value: object) -> None:
+        raise AttributeError(f"cannot assign to field {name!r}")
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"cannot delete field {name!r}")
+
+    def __repr__(self) -> str:
+        shown = (f"{n}={value!r}" for n, value in vars(self).items() if n not in self._hidden)
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+
+class SessionToken(_Credential):
     """A session token, taken apart. Nothing is said here about whether its signature is right.
 
     Attributes:
@@ -63,8 +89,26 @@ class SessionToken:
     session_id: int
     delay_ms: int | None
     expires_ms: int
-    signature: bytes = field(repr=False)
-    signed_text: str = field(repr=False)
+    signature: bytes
+    signed_text: str
+
+    _hidden = frozenset({"signature", "signed_text"})
+
+    def __init__(
+        self,
+        session_id: int,
+        delay_ms: int | None,
+        expires_ms: int,
+        signature: bytes,
+        signed_text: str,
+    ) -> None:
+        vars(self).update(
+            session_id=session_id,
+            delay_ms=delay_ms,
+            expires_ms=expires_ms,
+            signature=signature,
+            signed_text=signed_text,
+        )
 
     def is_signed_with(self, token_secret: bytes) -> bool:
         """Whether OpenReplay's ``TOKEN_SECRET`` made this signature; compared in constant time."""
@@ -154,8 +198,7 @@ class TagForm(Enum):
     """Meant to be one of the two: other case, spaces around ``=``, ``:`` for ``=``, a JSON key."""
 
 
-@dataclass(frozen=True)
-class SessionTag:
+class SessionTag(_Credential):
     """A session tag found in a text.
 
     Attributes:
@@ -168,11 +211,25 @@ class SessionTag:
     """
 
     form: TagForm
-    value: str = field(repr=False)
+    value: str
     start: int
     value_start: int
     value_end: int
     end: int
+
+    _hidden = frozenset({"value"})
+
+    def __init__(
+        self, form: TagForm, value: str, start: int, value_start: int, value_end: int, end: int
+    ) -> None:
+        vars(self).update(
+            form=form,
+            value=value,
+            start=start,
+            value_start=value_start,
+            value_end=value_end,
+            end=end,
+        )
 
 
 # ASCII: without it, IGNORECASE would let "ſ" stand for "s" and "K" (Kelvin) for "k".
