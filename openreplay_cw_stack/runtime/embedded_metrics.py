@@ -10,14 +10,14 @@ import functools
 import json
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import NamedTuple
 
 from openreplay_cw_stack.tagging import metrics as names
+from openreplay_cw_stack.tagging.values import Value
 
 _NO_DIMENSIONS: Mapping[str, str] = MappingProxyType({})
 
 
-class MetricDocument(NamedTuple):
+class MetricDocument(Value):
     """Metrics that share their dimensions.
 
     Attributes:

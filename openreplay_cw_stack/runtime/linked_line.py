@@ -9,9 +9,13 @@ log stream named after the tracked log group.
 from __future__ import annotations
 
 import json
-from typing import Any, NamedTuple
 
 from openreplay_cw_stack.tagging.grammar import id_tag, parse_session_id
+from openreplay_cw_stack.tagging.values import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 VERSION = 1
 """The version of this form. A reader refuses what it does not know."""
@@ -28,7 +32,7 @@ class NotALinkedLine(ValueError):
     """The text is no linked line of a version we know. The message never quotes the text."""
 
 
-class LinkedLine(NamedTuple):
+class LinkedLine(Value):
     """A linked line.
 
     Attributes:
@@ -95,7 +99,7 @@ class LinkedLine(NamedTuple):
     def _first(self, characters: int) -> LinkedLine:
         missing = len(self.message) - characters
         note = f" [cut: {missing} more characters in the tracked log group]"
-        return self._replace(message=self.message[:characters] + note)
+        return LinkedLine(**{**vars(self), "message": self.message[:characters] + note})
 
     def _size_of_first(self, characters: int) -> int:
         return len(self._first(characters).encode().encode())

@@ -10,8 +10,6 @@ Pure standard library: what a backend imports to try its own lines needs nothing
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from openreplay_cw_stack.tagging.grammar import (
     ID_TAG_NAME,
     TOKEN_TAG_NAME,
@@ -29,6 +27,7 @@ from openreplay_cw_stack.tagging.grammar import (
 from openreplay_cw_stack.tagging.redaction import remove_session_tokens
 from openreplay_cw_stack.tagging.verdict import Reader, Verdict
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from openreplay_cw_stack.tagging.judgement import Judgement, PollSkip, judge
 

@@ -21,6 +21,8 @@ import re
 from collections.abc import Iterator
 from enum import Enum
 
+from openreplay_cw_stack.tagging.values import Value
+
 TOKEN_TAG_NAME = "openReplaySessionToken"
 """The name in front of a session token in a log line. Case-sensitive."""
 
@@ -46,35 +48,7 @@ class MalformedToken(ValueError):
     """The text is not a session token. The message says which part, and never quotes the text."""
 
 
-class _Credential:
-    """A value with a credential in it: not to be changed, equal by its fields, safe to print.
-
-    No dataclass: that module takes longer to import than all of ours that a function needs to tag
-    its lines. No tuple either: a logger that writes JSON would write what ``repr`` does not show.
-    """
-
-    _hidden: frozenset[str] = frozenset()
-
-    def __eq__(self, other: object) -> bool:
-        if type(other) is not type(self):
-            return NotImplemented
-        return vars(self) == vars(other)
-
-    def __hash__(self) -> int:
-        return hash(tuple(vars(self).values()))
-
-    def __setattr__(self, name: str, value: object) -> None:
-        raise AttributeError(f"cannot assign to field {name!r}")
-
-    def __delattr__(self, name: str) -> None:
-        raise AttributeError(f"cannot delete field {name!r}")
-
-    def __repr__(self) -> str:
-        shown = (f"{n}={value!r}" for n, value in vars(self).items() if n not in self._hidden)
-        return f"{type(self).__name__}({', '.join(shown)})"
-
-
-class SessionToken(_Credential):
+class SessionToken(Value):
     """A session token, taken apart. Nothing is said here about whether its signature is right.
 
     Attributes:
@@ -93,22 +67,6 @@ class SessionToken(_Credential):
     signed_text: str
 
     _hidden = frozenset({"signature", "signed_text"})
-
-    def __init__(
-        self,
-        session_id: int,
-        delay_ms: int | None,
-        expires_ms: int,
-        signature: bytes,
-        signed_text: str,
-    ) -> None:
-        vars(self).update(
-            session_id=session_id,
-            delay_ms=delay_ms,
-            expires_ms=expires_ms,
-            signature=signature,
-            signed_text=signed_text,
-        )
 
     def is_signed_with(self, token_secret: bytes) -> bool:
         """Whether OpenReplay's ``TOKEN_SECRET`` made this signature; compared in constant time."""
@@ -198,7 +156,7 @@ class TagForm(Enum):
     """Meant to be one of the two: other case, spaces around ``=``, ``:`` for ``=``, a JSON key."""
 
 
-class SessionTag(_Credential):
+class SessionTag(Value):
     """A session tag found in a text.
 
     Attributes:
@@ -218,18 +176,6 @@ class SessionTag(_Credential):
     end: int
 
     _hidden = frozenset({"value"})
-
-    def __init__(
-        self, form: TagForm, value: str, start: int, value_start: int, value_end: int, end: int
-    ) -> None:
-        vars(self).update(
-            form=form,
-            value=value,
-            start=start,
-            value_start=value_start,
-            value_end=value_end,
-            end=end,
-        )
 
 
 # ASCII: without it, IGNORECASE would let "ſ" stand for "s" and "K" (Kelvin) for "k".

@@ -6,7 +6,6 @@ All that the validator asks of a line; what can be said of one besides is :mod:`
 from __future__ import annotations
 
 from enum import Enum
-from typing import NamedTuple
 
 from openreplay_cw_stack.tagging.grammar import (
     MalformedToken,
@@ -17,6 +16,7 @@ from openreplay_cw_stack.tagging.grammar import (
     parse_session_id,
     parse_token,
 )
+from openreplay_cw_stack.tagging.values import Value
 
 
 class Word(str, Enum):
@@ -68,7 +68,7 @@ _RANK = {
 }
 
 
-class JudgedTag(NamedTuple):
+class JudgedTag(Value):
     """A session tag of a line with its own verdict.
 
     Attributes:

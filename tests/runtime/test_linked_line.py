@@ -68,7 +68,7 @@ def test_the_form_is_pinned() -> None:
 
 @given(linked_lines(any_text), st.integers(400, 5000), st.sampled_from(["é", '"', "a", "\0", "😀"]))
 def test_a_long_line_is_cut_and_says_so(line: LinkedLine, limit: int, filler: str) -> None:
-    line = line._replace(stream="s", message=line.message + filler * 3000)
+    line = LinkedLine(**{**vars(line), "stream": "s", "message": line.message + filler * 3000})
     text, cut = line.encode_within(limit)
     assert len(text.encode()) <= limit
     if not cut:

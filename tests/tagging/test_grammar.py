@@ -1,8 +1,6 @@
 from __future__ import annotations
 
-import copy
 import json
-import pickle
 
 import pytest
 from hypothesis import example, given
@@ -189,32 +187,8 @@ class TestTokensAndTagsAsValues:
     @pytest.mark.parametrize("value", [PARSED, TAG])
     def test_no_field_can_be_changed(self, value: object) -> None:
         for name in vars(value):
-            before = getattr(value, name)
             with pytest.raises(AttributeError, match=f"cannot assign to field '{name}'"):
                 setattr(value, name, None)
-            with pytest.raises(AttributeError, match=f"cannot delete field '{name}'"):
-                delattr(value, name)
-            assert getattr(value, name) == before
-        with pytest.raises(AttributeError, match="cannot assign"):
-            value.other = 1  # type: ignore[attr-defined]
-
-    @pytest.mark.parametrize("value", [PARSED, TAG])
-    def test_they_are_equal_by_every_field(self, value: SessionToken | SessionTag) -> None:
-        fields = vars(value)
-        same = type(value)(**fields)
-        assert same == value
-        assert hash(same) == hash(value)
-        for name in fields:
-            assert type(value)(**{**fields, name: None}) != value
-        assert value != tuple(fields.values())
-
-    def test_a_token_is_no_tag(self) -> None:
-        assert PARSED != TAG
-
-    @pytest.mark.parametrize("value", [PARSED, TAG])
-    def test_they_can_be_copied_and_sent_to_other_processes(self, value: object) -> None:
-        assert copy.deepcopy(value) == pickle.loads(pickle.dumps(value)) == copy.copy(value)
-        assert copy.copy(value) == value
 
     def test_they_are_made_by_place_and_by_name(self) -> None:
         by_name = SessionToken(

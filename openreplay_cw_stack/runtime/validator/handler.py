@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import os
 import time
-from typing import Any
 
 from openreplay_cw_stack.runtime.own_log import print_line
 from openreplay_cw_stack.runtime.validator.aws import (
@@ -17,6 +16,10 @@ from openreplay_cw_stack.runtime.validator.settings import Settings
 from openreplay_cw_stack.runtime.validator.stream_records import are_stream_records, take_records
 from openreplay_cw_stack.runtime.validator.token_secret import TokenSecret
 from openreplay_cw_stack.runtime.validator.validator import Validator
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def handler(event: Any, context: Any) -> dict[str, Any] | None:
