@@ -12,6 +12,7 @@ ROOT = Path(__file__).parents[3]
 EXPENSIVE = {
     "hashlib",
     "unicodedata",
+    "openreplay_cw_stack.runtime.validator.stream_records",
     "openreplay_cw_stack.tagging.judgement",
 }
 
