@@ -49,17 +49,19 @@ class Value:
     def __init__(self, *values: Any, **named: Any) -> None:
         if named or len(values) != len(self._names):
             values = self._completed(values, named)
-        vars(self).update(zip(self._names, values, strict=True))
+        # Asking zip to be strict takes as long as all of this.
+        vars(self).update(zip(self._names, values))  # noqa: B905
 
     def _completed(self, values: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, ...]:
-        given = {**dict(zip(self._names, values, strict=False)), **named}
-        fields = {**self._defaults, **given}
-        if len(given) != len(values) + len(named) or fields.keys() != set(self._names):
+        rest = self._names[len(values) :]
+        given = {**self._defaults, **named}
+        values += tuple([given[name] for name in rest if name in given])
+        if len(values) != len(self._names) or not named.keys() <= set(rest):
             raise TypeError(
                 f"{type(self).__name__} has the fields {', '.join(self._names)}, and each is given "
                 "once; only those with a default can be left out"
             )
-        return tuple(fields[name] for name in self._names)
+        return values
 
     def __eq__(self, other: object) -> bool:
         if type(other) is not type(self):

@@ -135,10 +135,5 @@ def _judge_token(tag: SessionTag, token_secret: bytes | None, now_ms: int) -> Ju
         return JudgedTag(Verdict.MALFORMED_TOKEN, tag)
     if token_secret is not None and not token.is_signed_with(token_secret):
         return JudgedTag(Verdict.BAD_SIGNATURE, tag, signature_checked=True)
-    return JudgedTag(
-        Verdict.LINKABLE,
-        tag,
-        token.session_id,
-        expired=token.is_expired(now_ms),
-        signature_checked=token_secret is not None,
-    )
+    expired, signature_checked = token.is_expired(now_ms), token_secret is not None
+    return JudgedTag(Verdict.LINKABLE, tag, token.session_id, expired, signature_checked)
