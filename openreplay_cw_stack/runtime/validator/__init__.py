@@ -3,5 +3,6 @@
 ``openreplay_cw_stack.runtime.validator.handler.handler`` is the Lambda function's entry point.
 
 Every cold start compiles and runs the modules that it imports: what few invocations need is
-imported where they need it, and why their classes are no dataclasses says :mod:`...tagging.values`.
+imported where they need it, and :mod:`openreplay_cw_stack.tagging.values` says why their classes
+are no dataclasses.
 """
