@@ -17,7 +17,6 @@ from openreplay_cw_stack.tagging.grammar import (
     SessionTag,
     SessionToken,
     TagForm,
-    compose_token,
     find_tags,
     id_tag,
     parse_session_id,
@@ -30,6 +29,7 @@ from openreplay_cw_stack.tagging.verdict import Reader, Verdict
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from openreplay_cw_stack.tagging.judgement import Judgement, PollSkip, judge
+    from openreplay_cw_stack.tagging.minting import compose_token
 
 __all__ = [
     "ID_TAG_NAME",
@@ -52,8 +52,13 @@ __all__ = [
     "token_tag",
 ]
 
-# The validator, and programs that tag lines, judge none in this way: their starts are short.
-_LOADED_WHEN_NAMED = frozenset({"Judgement", "PollSkip", "judge"})
+# The validator and programs that tag lines need none of these, and their starts are to be short.
+_LOADED_WHEN_NAMED = {
+    "Judgement": "judgement",
+    "PollSkip": "judgement",
+    "compose_token": "minting",
+    "judge": "judgement",
+}
 
 # Type checkers would take every name of a module that has this.
 if not TYPE_CHECKING:
@@ -61,9 +66,10 @@ if not TYPE_CHECKING:
     def __getattr__(name: str) -> object:
         if name not in _LOADED_WHEN_NAMED:
             raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        from openreplay_cw_stack.tagging import judgement
+        import importlib
 
-        globals().update({loaded: getattr(judgement, loaded) for loaded in _LOADED_WHEN_NAMED})
+        module = importlib.import_module(f"{__name__}.{_LOADED_WHEN_NAMED[name]}")
+        globals()[name] = getattr(module, name)
         return globals()[name]
 
 

@@ -14,7 +14,8 @@ import pytest
 from openreplay_cw_stack import OpenReplayCloudWatchStack
 from tests.infra.conftest import EVERY_FUNCTION, PROJECT, ROOT
 
-TAGGING = ["__init__", "grammar", "judgement", "poller", "redaction", "values", "verdict"]
+TAGGING = ["__init__", "grammar", "judgement", "minting", "poller", "redaction", "values"]
+TAGGING += ["verdict"]
 SHARED = ["__init__", "runtime/__init__", "runtime/aws_calls"]
 SHARED += [f"tagging/{one}" for one in TAGGING]
 REGISTRATION = [

@@ -14,6 +14,7 @@ EXPENSIVE = {
     "unicodedata",
     "openreplay_cw_stack.runtime.validator.stream_records",
     "openreplay_cw_stack.tagging.judgement",
+    "openreplay_cw_stack.tagging.minting",
 }
 
 
