@@ -8,9 +8,7 @@ extra: ``pip install 'openreplay-cw-stack[cdk]'``.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING
-
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     from openreplay_cw_stack.infra import (
         BridgeEndpoint,
@@ -52,6 +50,8 @@ __all__ = [
 def __getattr__(name: str) -> object:
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import importlib
+
     try:
         infra = importlib.import_module("openreplay_cw_stack.infra")
     except ModuleNotFoundError as missing:

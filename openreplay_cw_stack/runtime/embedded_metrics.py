@@ -9,13 +9,15 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from openreplay_cw_stack.tagging import metrics as names
+from openreplay_cw_stack.tagging.values import Value
+
+_NO_DIMENSIONS: Mapping[str, str] = MappingProxyType({})
 
 
-@dataclass(frozen=True)
-class MetricDocument:
+class MetricDocument(Value):
     """Metrics that share their dimensions.
 
     Attributes:
@@ -27,9 +29,9 @@ class MetricDocument:
     """
 
     values: Mapping[str, float]
-    dimensions: Mapping[str, str] = field(default_factory=dict)
+    dimensions: Mapping[str, str] = _NO_DIMENSIONS
     further_sets: Sequence[Sequence[str]] = ()
-    further_dimensions: Mapping[str, str] = field(default_factory=dict)
+    further_dimensions: Mapping[str, str] = _NO_DIMENSIONS
     unit: str = "Count"
 
     def encode(self, deployment: str, now_ms: int) -> str | None:

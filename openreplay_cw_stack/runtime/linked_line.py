@@ -8,12 +8,14 @@ log stream named after the tracked log group.
 
 from __future__ import annotations
 
-import hashlib
 import json
-from dataclasses import dataclass, replace
-from typing import Any
 
 from openreplay_cw_stack.tagging.grammar import id_tag, parse_session_id
+from openreplay_cw_stack.tagging.values import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 VERSION = 1
 """The version of this form. A reader refuses what it does not know."""
@@ -30,8 +32,7 @@ class NotALinkedLine(ValueError):
     """The text is no linked line of a version we know. The message never quotes the text."""
 
 
-@dataclass(frozen=True)
-class LinkedLine:
+class LinkedLine(Value):
     """A linked line.
 
     Attributes:
@@ -98,7 +99,7 @@ class LinkedLine:
     def _first(self, characters: int) -> LinkedLine:
         missing = len(self.message) - characters
         note = f" [cut: {missing} more characters in the tracked log group]"
-        return replace(self, message=self.message[:characters] + note)
+        return LinkedLine(**{**vars(self), "message": self.message[:characters] + note})
 
     def _size_of_first(self, characters: int) -> int:
         return len(self._first(characters).encode().encode())
@@ -175,6 +176,8 @@ def stream_of(owner: str, group: str, *, own_account: str | None) -> str:
     name = f"{owner}/{group}"
     if len(name) <= MAX_STREAM_NAME:
         return name
+    import hashlib
+
     digest = hashlib.sha256(name.encode()).hexdigest()[:16]
     return f"{name[: MAX_STREAM_NAME - 17]}-{digest}"
 

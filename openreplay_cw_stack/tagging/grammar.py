@@ -19,8 +19,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from enum import Enum
+
+from openreplay_cw_stack.tagging.values import Value
 
 TOKEN_TAG_NAME = "openReplaySessionToken"
 """The name in front of a session token in a log line. Case-sensitive."""
@@ -28,14 +29,19 @@ TOKEN_TAG_NAME = "openReplaySessionToken"
 ID_TAG_NAME = "openReplaySession.id"
 """The name in front of a decimal session id in a log line. Case-sensitive."""
 
-_BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
-_BASE58_VALUE = {character: value for value, character in enumerate(_BASE58)}
-_BASE36 = "0123456789abcdefghijklmnopqrstuvwxyz"
+BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
+"""The digits of a signature."""
+
+UNSIGNED_64 = 2**64 - 1
+"""The largest session id."""
+
+SIGNED_64 = 2**63 - 1
+"""The largest expiry, and the largest delay."""
+
+_BASE58_VALUE = {character: value for value, character in enumerate(BASE58)}
 _SIGNATURE_BYTES = 32
 # 32 bytes take 32 characters at least (all zero) and 44 at most.
 _SIGNATURE_LENGTHS = range(32, 45)
-_UNSIGNED_64 = 2**64 - 1
-_SIGNED_64 = 2**63 - 1
 _BASE36_DIGITS_OF_64_BITS = 13
 _DECIMAL_DIGITS_OF_64_BITS = 20
 
@@ -47,8 +53,7 @@ class MalformedToken(ValueError):
     """The text is not a session token. The message says which part, and never quotes the text."""
 
 
-@dataclass(frozen=True)
-class SessionToken:
+class SessionToken(Value):
     """A session token, taken apart. Nothing is said here about whether its signature is right.
 
     Attributes:
@@ -63,14 +68,16 @@ class SessionToken:
     session_id: int
     delay_ms: int | None
     expires_ms: int
-    signature: bytes = field(repr=False)
-    signed_text: str = field(repr=False)
+    signature: bytes
+    signed_text: str
+
+    _hidden = frozenset({"signature", "signed_text"})
 
     def is_signed_with(self, token_secret: bytes) -> bool:
         """Whether OpenReplay's ``TOKEN_SECRET`` made this signature; compared in constant time."""
         import hmac
 
-        return hmac.compare_digest(self.signature, _sign(self.signed_text, token_secret))
+        return hmac.compare_digest(self.signature, signature_of(self.signed_text, token_secret))
 
     def is_expired(self, now_ms: int) -> bool:
         """Whether the token has expired at ``now_ms``, milliseconds since 1970."""
@@ -86,36 +93,19 @@ def parse_token(text: str) -> SessionToken:
     parts = text.split(".", 4)
     if len(parts) not in (3, 4):
         raise MalformedToken("a session token has four parts, or three in the older format")
-    session_id = _unsigned_base36(parts[0], "session id", _UNSIGNED_64)
+    session_id = _unsigned_base36(parts[0], "session id", UNSIGNED_64)
     delay_ms = _signed_base36(parts[1], "delay") if len(parts) == 4 else None
-    expires_ms = _unsigned_base36(parts[-2], "expiry", _SIGNED_64)
+    expires_ms = _unsigned_base36(parts[-2], "expiry", SIGNED_64)
     signature = _decode_signature(parts[-1])
     return SessionToken(session_id, delay_ms, expires_ms, signature, text[: text.rindex(".")])
 
 
-def compose_token(
-    *, session_id: int, expires_ms: int, token_secret: bytes, delay_ms: int | None = 0
-) -> str:
-    """Mint a session token as OpenReplay does. For tests and demonstrations.
+def signature_of(signed_text: str, token_secret: bytes) -> bytes:
+    """The signature of a token, 32 bytes: HMAC-SHA256 with OpenReplay's ``TOKEN_SECRET``."""
+    # Imported here: most programs that tag lines never check a signature, and starts are short.
+    import hmac
 
-    Args:
-        session_id: 0 to 2**64 - 1.
-        expires_ms: milliseconds since 1970, 0 to 2**63 - 1.
-        token_secret: what OpenReplay calls ``TOKEN_SECRET``.
-        delay_ms: -2**63 to 2**63 - 1; None mints the older, three-part format.
-
-    Raises:
-        ValueError: a number is out of its range.
-    """
-    if not 0 <= session_id <= _UNSIGNED_64:
-        raise ValueError(f"session_id must be 0 to 2**64 - 1, not {session_id}")
-    if not 0 <= expires_ms <= _SIGNED_64:
-        raise ValueError(f"expires_ms must be 0 to 2**63 - 1, not {expires_ms}")
-    if delay_ms is not None and not -_SIGNED_64 - 1 <= delay_ms <= _SIGNED_64:
-        raise ValueError(f"delay_ms must be -2**63 to 2**63 - 1, not {delay_ms}")
-    numbers = [session_id, expires_ms] if delay_ms is None else [session_id, delay_ms, expires_ms]
-    signed_text = ".".join(map(_encode_base36, numbers))
-    return f"{signed_text}.{_encode_base58(_sign(signed_text, token_secret))}"
+    return hmac.digest(token_secret, signed_text.encode(), "sha256")
 
 
 def parse_session_id(text: str) -> int:
@@ -128,7 +118,7 @@ def parse_session_id(text: str) -> int:
     if not _DECIMAL_NUMBER.match(text) or len(significant) > _DECIMAL_DIGITS_OF_64_BITS:
         raise ValueError("a session id is a decimal number of 64 bits")
     session_id = int(significant or "0")
-    if session_id > _UNSIGNED_64:
+    if session_id > UNSIGNED_64:
         raise ValueError("a session id is a decimal number of 64 bits")
     return session_id
 
@@ -154,8 +144,7 @@ class TagForm(Enum):
     """Meant to be one of the two: other case, spaces around ``=``, ``:`` for ``=``, a JSON key."""
 
 
-@dataclass(frozen=True)
-class SessionTag:
+class SessionTag(Value):
     """A session tag found in a text.
 
     Attributes:
@@ -168,11 +157,13 @@ class SessionTag:
     """
 
     form: TagForm
-    value: str = field(repr=False)
+    value: str
     start: int
     value_start: int
     value_end: int
     end: int
+
+    _hidden = frozenset({"value"})
 
 
 # ASCII: without it, IGNORECASE would let "ſ" stand for "s" and "K" (Kelvin) for "k".
@@ -255,13 +246,6 @@ def _value_at(text: str, position: int, alphabet: re.Pattern[str]) -> str:
     return other.group() if other else ""
 
 
-def _sign(signed_text: str, token_secret: bytes) -> bytes:
-    # Imported here: most programs that tag lines never check a signature, and starts are short.
-    import hmac
-
-    return hmac.digest(token_secret, signed_text.encode(), "sha256")
-
-
 def _unsigned_base36(digits: str, part: str, largest: int) -> int:
     if not _BASE36_NUMBER.match(digits):
         raise MalformedToken(f"the {part} is not a number in base 36")
@@ -273,8 +257,8 @@ def _unsigned_base36(digits: str, part: str, largest: int) -> int:
 
 def _signed_base36(digits: str, part: str) -> int:
     if digits.startswith("-"):
-        return -_unsigned_base36(digits[1:], part, _SIGNED_64 + 1)
-    return _unsigned_base36(digits, part, _SIGNED_64)
+        return -_unsigned_base36(digits[1:], part, SIGNED_64 + 1)
+    return _unsigned_base36(digits, part, SIGNED_64)
 
 
 def _decode_signature(text: str) -> bytes:
@@ -291,21 +275,3 @@ def _decode_signature(text: str) -> bytes:
     if zeros + significant != _SIGNATURE_BYTES:
         raise MalformedToken("the signature has the wrong length")
     return number.to_bytes(_SIGNATURE_BYTES, "big")
-
-
-def _encode_base36(number: int) -> str:
-    sign, number = ("-", -number) if number < 0 else ("", number)
-    digits = ""
-    while number or not digits:
-        number, digit = divmod(number, 36)
-        digits = _BASE36[digit] + digits
-    return sign + digits
-
-
-def _encode_base58(data: bytes) -> str:
-    number = int.from_bytes(data, "big")
-    digits = ""
-    while number:
-        number, digit = divmod(number, 58)
-        digits = _BASE58[digit] + digits
-    return "1" * (len(data) - len(data.lstrip(b"\0"))) + digits

@@ -24,7 +24,7 @@ JUST_EXPIRED_MS = 30_000
 _FILTER_TERM = TOKEN_TAG_NAME
 _EXCEPTION = re.compile(r"exception|error", re.IGNORECASE | re.ASCII)
 _TOKEN = re.compile(
-    "openReplay[sſ]e[sſ][sſ]ionTo[k\N{KELVIN SIGN}]en=([0-9a-zA-Z.ſ\N{KELVIN SIGN}]+)",
+    "openReplay[sſ]e[sſ][sſ]ionTo[k\u212a]en=([0-9a-zA-Z.ſ\u212a]+)",
     re.IGNORECASE | re.ASCII,
 )
 

@@ -14,8 +14,10 @@ import pytest
 from openreplay_cw_stack import OpenReplayCloudWatchStack
 from tests.infra.conftest import EVERY_FUNCTION, PROJECT, ROOT
 
-TAGGING = ["tagging/__init__", *(f"tagging/{one}" for one in ("grammar", "poller", "redaction"))]
-SHARED = ["__init__", "runtime/__init__", "runtime/aws_calls", "tagging/verdict", *TAGGING]
+TAGGING = ["__init__", "grammar", "judgement", "minting", "poller", "redaction", "values"]
+TAGGING += ["verdict"]
+SHARED = ["__init__", "runtime/__init__", "runtime/aws_calls"]
+SHARED += [f"tagging/{one}" for one in TAGGING]
 REGISTRATION = [
     *("__init__", "aws", "bridge_question", "http_calls", "openreplay_api", "registering"),
     *("settings", "unattended"),

@@ -1,11 +1,15 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from openreplay_cw_stack.tagging import (
     MalformedToken,
+    SessionTag,
+    SessionToken,
     TagForm,
     compose_token,
     find_tags,
@@ -155,10 +159,46 @@ def test_the_ends_of_the_ranges_are_tokens(text: str) -> None:
     parse_token(text)
 
 
-def test_a_token_does_not_show_its_signature() -> None:
-    assert SIGNATURE not in repr(parse_token(WORKED_TOKEN))
-    (tag,) = find_tags(token_tag(WORKED_TOKEN))
-    assert SIGNATURE not in repr(tag)
+PARSED = parse_token(WORKED_TOKEN)
+(TAG,) = find_tags(token_tag(WORKED_TOKEN))
+SHOWN = [
+    (
+        PARSED,
+        "SessionToken(session_id=2516582400000315960, delay_ms=-37, expires_ms=1700086400000)",
+    ),
+    (
+        TAG,
+        "SessionTag(form=<TagForm.TOKEN: 'token'>, start=0, value_start=24, value_end=94, end=95)",
+    ),
+]
+
+
+class TestTokensAndTagsAsValues:
+    @pytest.mark.parametrize(("value", "shown"), SHOWN)
+    def test_the_credential_is_not_shown(self, value: object, shown: str) -> None:
+        assert repr(value) == str(value) == f"{value}" == shown
+        assert "%s" % value == shown  # noqa: UP031
+
+    @pytest.mark.parametrize("value", [PARSED, TAG])
+    def test_a_logger_that_writes_json_cannot_take_them_apart(self, value: object) -> None:
+        with pytest.raises(TypeError, match="not JSON serializable"):
+            json.dumps({"tag": value})
+
+    @pytest.mark.parametrize("value", [PARSED, TAG])
+    def test_no_field_can_be_changed(self, value: object) -> None:
+        for name in vars(value):
+            with pytest.raises(AttributeError, match=f"cannot assign to field '{name}'"):
+                setattr(value, name, None)
+
+    def test_they_are_made_by_place_and_by_name(self) -> None:
+        by_name = SessionToken(
+            session_id=1, delay_ms=None, expires_ms=2, signature=b"s", signed_text="t"
+        )
+        assert SessionToken(1, None, 2, b"s", "t") == by_name
+        tag = SessionTag(form=TagForm.ID, value="1", start=0, value_start=1, value_end=2, end=3)
+        assert SessionTag(TagForm.ID, "1", 0, 1, 2, 3) == tag
+        with pytest.raises(TypeError):
+            SessionToken(1, None, 2, b"s")  # type: ignore[call-arg]
 
 
 @given(unsigned_64)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 
 from openreplay_cw_stack.runtime.embedded_metrics import MetricDocument
 from openreplay_cw_stack.tagging import Verdict
@@ -14,7 +13,6 @@ REJECTING_VERDICTS = frozenset(Verdict) - {Verdict.LINKABLE, Verdict.UNTAGGED}
 """The verdicts of lines that have a tag, and that OpenReplay will not link for it."""
 
 
-@dataclass
 class Counts:
     """What one invocation counted.
 
@@ -26,11 +24,19 @@ class Counts:
         linked: lines that the linked log group took.
     """
 
-    log_group: str | None = None
-    verdicts: Counter[Verdict] = field(default_factory=Counter)
-    dropped: Counter[str] = field(default_factory=Counter)
-    totals: Counter[str] = field(default_factory=Counter)
-    linked: int = 0
+    def __init__(
+        self,
+        log_group: str | None = None,
+        verdicts: Counter[Verdict] | None = None,
+        dropped: Counter[str] | None = None,
+        totals: Counter[str] | None = None,
+        linked: int = 0,
+    ) -> None:
+        self.log_group = log_group
+        self.verdicts = Counter() if verdicts is None else verdicts
+        self.dropped = Counter() if dropped is None else dropped
+        self.totals = Counter() if totals is None else totals
+        self.linked = linked
 
 
 def metric_documents(

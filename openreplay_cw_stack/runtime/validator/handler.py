@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import os
 import time
-from typing import Any
 
 from openreplay_cw_stack.runtime.own_log import print_line
 from openreplay_cw_stack.runtime.validator.aws import (
@@ -14,9 +13,12 @@ from openreplay_cw_stack.runtime.validator.aws import (
     SqsQueue,
 )
 from openreplay_cw_stack.runtime.validator.settings import Settings
-from openreplay_cw_stack.runtime.validator.stream_records import are_stream_records, take_records
 from openreplay_cw_stack.runtime.validator.token_secret import TokenSecret
 from openreplay_cw_stack.runtime.validator.validator import Validator
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def handler(event: Any, context: Any) -> dict[str, Any] | None:
@@ -26,12 +28,22 @@ def handler(event: Any, context: Any) -> dict[str, Any] | None:
         DeliveryFailed: see :meth:`Validator.validate`. Not for a batch, whose answer says it.
     """
     validator = _validator()
-    if not are_stream_records(event):
-        validator.validate(event)
-        return None
-    return take_records(
-        event["Records"], validator.validate, context.get_remaining_time_in_millis, validator.say
-    )
+    if isinstance(event, dict) and "Records" in event:
+        # Few deployments have a stream.
+        from openreplay_cw_stack.runtime.validator.stream_records import (
+            are_stream_records,
+            take_records,
+        )
+
+        if are_stream_records(event):
+            return take_records(
+                event["Records"],
+                validator.validate,
+                context.get_remaining_time_in_millis,
+                validator.say,
+            )
+    validator.validate(event)
+    return None
 
 
 @functools.cache

@@ -6,14 +6,13 @@ The construct writes these variables and nothing else does; a test holds the two
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from openreplay_cw_stack.runtime.validator.linking import Policy
 from openreplay_cw_stack.tagging import Reader
+from openreplay_cw_stack.tagging.values import Value
 
 
-@dataclass(frozen=True)
-class Settings:
+class Settings(Value):
     """What a validator has to know.
 
     Attributes:

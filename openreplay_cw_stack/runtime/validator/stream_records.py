@@ -8,9 +8,12 @@ from the first one on that ``batchItemFailures`` names.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import Any
 
 from openreplay_cw_stack.runtime.aws_calls import error_code
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 MILLISECONDS_LEFT = 15_000
 """A record is begun only while the function has this long; the others are named as failed."""
