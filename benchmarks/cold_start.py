@@ -56,7 +56,7 @@ _ENVIRONMENT = {
 }
 _PROGRAMS = {
     "nothing": "pass",
-    "the standard library of it": "import base64, dataclasses, enum, gzip, json, re, typing",
+    "the standard library of it": "import base64, collections, enum, functools, json, re, zlib",
     "the handler's module": _IMPORTED,
     "ready to forward": _READY,
     "a boto3 client": _BOTO3,

@@ -29,7 +29,8 @@ ROOMS = {
     ],
     "validator": [
         *("__init__", "aws", "counting", "delivery", "handler", "judging"),
-        *("known_tags", "linking", "log_level", "logs_client", "settings"),
+        *("known_tags", "linking", "log_level", "logs_client", "parking"),
+        *("secrets_manager", "settings", "skimming"),
         *("stream_records", "subscription", "token_secret", "validator"),
     ],
     "rotation": [
@@ -54,7 +55,7 @@ BESIDES = {
         *("runtime/embedded_metrics", "runtime/linked_line", "runtime/own_log"),
         *("runtime/parked_lines", "tagging/metrics", "runtime/validator/__init__"),
         *("runtime/validator/aws", "runtime/validator/counting", "runtime/validator/delivery"),
-        *("runtime/validator/logs_client", "runtime/validator/token_secret"),
+        *("runtime/validator/logs_client", "runtime/validator/parking"),
     ],
     "rotation": [
         *("runtime/access_key_trial", "runtime/custom_resource", "runtime/embedded_metrics"),

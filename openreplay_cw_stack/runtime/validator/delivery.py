@@ -14,17 +14,14 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
 
 from openreplay_cw_stack.runtime.linked_line import LinkedLine
-from openreplay_cw_stack.runtime.parked_lines import (
-    MAX_MESSAGE_BYTES as MAX_PARKED_BYTES,
-)
-from openreplay_cw_stack.runtime.parked_lines import (
-    SURELY_FITTING_BYTES,
-    ParkedLines,
-)
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Protocol
+else:
+    Protocol = object
 
 MAX_EVENTS = 10_000
 MAX_BYTES = 1_048_576
@@ -66,7 +63,6 @@ class LogGroupWriter(Protocol):
         """
 
 
-@dataclass
 class DeliveryReport:
     """What became of the lines.
 
@@ -78,14 +74,15 @@ class DeliveryReport:
         failure: the code of the error for which lines were parked.
     """
 
-    linked: int = 0
-    cut: int = 0
-    dropped: Counter[str] = field(default_factory=Counter)
-    parked: int = 0
-    failure: str | None = None
+    def __init__(self) -> None:
+        self.linked = 0
+        self.cut = 0
+        self.dropped: Counter[str] = Counter()
+        self.parked = 0
+        self.failure: str | None = None
 
 
-class _Batch:
+class Batch:
     """What goes into one call: encoded lines, and by their place the whole ones of those cut."""
 
     def __init__(self) -> None:
@@ -135,12 +132,14 @@ def deliver(
                 if queue is None:
                     raise
                 report.failure = str(failed)
-        _park(queue, stream, batch, arrival_ms, report)
+        from openreplay_cw_stack.runtime.validator.parking import park
+
+        park(queue, stream, batch, arrival_ms, report)
     return report
 
 
 def _deliver(
-    writer: LogGroupWriter, stream: str, batch: _Batch, arrival_ms: int, report: DeliveryReport
+    writer: LogGroupWriter, stream: str, batch: Batch, arrival_ms: int, report: DeliveryReport
 ) -> None:
     lines = len(batch.messages)
     rejected = _rejections(_put(writer, stream, batch.messages, arrival_ms), lines)
@@ -148,8 +147,8 @@ def _deliver(
     report.linked += lines - sum(rejected.values())
 
 
-def _batches(lines: Sequence[LinkedLine | str], report: DeliveryReport) -> Iterator[_Batch]:
-    batch = _Batch()
+def _batches(lines: Sequence[LinkedLine | str], report: DeliveryReport) -> Iterator[Batch]:
+    batch = Batch()
     for first in range(0, len(lines), LINES_AT_ONCE):
         some = lines[first : first + LINES_AT_ONCE]
         messages = [line for line in some if isinstance(line, str)]
@@ -159,7 +158,7 @@ def _batches(lines: Sequence[LinkedLine | str], report: DeliveryReport) -> Itera
             message, cut = _encoded(line)
             if not batch.take([message], message):
                 yield batch
-                batch = _Batch()
+                batch = Batch()
                 batch.take([message], message)
             if cut is not None:
                 batch.cut[len(batch.messages) - 1] = cut
@@ -174,42 +173,6 @@ def _encoded(line: LinkedLine | str) -> tuple[str, LinkedLine | None]:
         return line, None
     message, cut = line.encode_within(MAX_MESSAGE_BYTES)
     return message, line if cut else None
-
-
-def _park(
-    queue: ParkedLinesQueue, stream: str, batch: _Batch, arrival_ms: int, report: DeliveryReport
-) -> None:
-    try:
-        for message in _parked_messages(stream, batch, arrival_ms, report):
-            queue.send(message)
-    except ParkingFailed as failed:
-        raise DeliveryFailed(f"{report.failure}; and the queue: {failed}") from None
-    report.parked += len(batch.messages)
-
-
-def _parked_messages(
-    stream: str, batch: _Batch, arrival_ms: int, report: DeliveryReport
-) -> Iterator[str]:
-    """A batch as messages that the queue takes: halved until each is short enough."""
-    waiting = [range(len(batch.messages))]
-    while waiting:
-        places = waiting.pop()
-        lines = batch.messages[places.start : places.stop]
-        message = _parked(stream, arrival_ms, lines)
-        if len(message) <= MAX_PARKED_BYTES:
-            yield message
-        elif len(lines) > 1:
-            middle = places.start + len(lines) // 2
-            waiting += [range(middle, places.stop), range(places.start, middle)]
-        else:
-            whole = batch.cut.get(places.start) or LinkedLine.decode(lines[0])
-            report.cut += places.start not in batch.cut
-            yield _parked(stream, arrival_ms, [whole.encode_within(SURELY_FITTING_BYTES)[0]])
-
-
-def _parked(stream: str, arrival_ms: int, lines: list[str]) -> str:
-    # The stream of the linked log group is named after the tracked log group.
-    return ParkedLines(stream, stream, arrival_ms, lines).encode()
 
 
 def _put(

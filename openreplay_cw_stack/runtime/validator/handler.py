@@ -7,18 +7,15 @@ import os
 import time
 
 from openreplay_cw_stack.runtime.own_log import print_line
-from openreplay_cw_stack.runtime.validator.aws import (
-    CloudWatchLogsWriter,
-    SecretsManagerReader,
-    SqsQueue,
-)
+from openreplay_cw_stack.runtime.validator.aws import CloudWatchLogsWriter, SqsQueue
 from openreplay_cw_stack.runtime.validator.settings import Settings
-from openreplay_cw_stack.runtime.validator.token_secret import TokenSecret
 from openreplay_cw_stack.runtime.validator.validator import Validator
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+    from openreplay_cw_stack.runtime.validator.token_secret import TokenSecret
 
 
 def handler(event: Any, context: Any) -> dict[str, Any] | None:
@@ -55,7 +52,15 @@ def _validator() -> Validator:
         settings=settings,
         writer=CloudWatchLogsWriter(settings.linked_log_group),
         queue=SqsQueue(queue) if queue else None,
-        token_secret=TokenSecret(SecretsManagerReader(arn), time.monotonic) if arn else None,
+        token_secret=_token_secret(arn) if arn else None,
         clock_ms=lambda: int(time.time() * 1000),
         emit=print_line,
     )
+
+
+def _token_secret(arn: str) -> TokenSecret:
+    # Where signatures are not checked, there is none.
+    from openreplay_cw_stack.runtime.validator.secrets_manager import SecretsManagerReader
+    from openreplay_cw_stack.runtime.validator.token_secret import TokenSecret
+
+    return TokenSecret(SecretsManagerReader(arn), time.monotonic)

@@ -58,7 +58,8 @@ def judge_lines(
 ) -> JudgedLines:
     """Judge every line of a payload. Never raises for what one contains."""
     judged = JudgedLines()
-    source = encode_source(*payload.subscription)
+    whose = payload.subscription
+    source = encode_source(whose.owner, whose.log_group, whose.log_stream)
     known = known_tags.judged_with(token_secret)
     tokens_are_removed = policy.readers == _SEARCH_ALONE
     linked, in_short = judged.linked, 0

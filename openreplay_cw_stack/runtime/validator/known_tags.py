@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
-
 from openreplay_cw_stack.runtime.linked_line import encode_session
 from openreplay_cw_stack.tagging import TagForm, Verdict, id_tag, parse_token, token_tag
+from openreplay_cw_stack.tagging.values import Value
 from openreplay_cw_stack.tagging.verdict import decisive_tag
 
 MAX_TAGS = 4096
@@ -15,7 +14,7 @@ MAX_CHARACTERS = 160
 """A session token of 64-bit numbers is at most 88 characters long."""
 
 
-class KnownTag(NamedTuple):
+class KnownTag(Value):
     """A bracketed session tag with a token that is linkable.
 
     An encoded linked line of its session, and the message of one, begin with these texts.

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from openreplay_cw_stack.runtime.linked_line import LinkedLine
 from openreplay_cw_stack.runtime.validator.log_level import level_of
 from openreplay_cw_stack.runtime.validator.subscription import LogEvent, Subscription
 from openreplay_cw_stack.tagging import Reader, SessionTag, Verdict, id_tag, remove_session_tokens
-from openreplay_cw_stack.tagging.poller import PollerReading, read_as_poller
+from openreplay_cw_stack.tagging.values import Value
 from openreplay_cw_stack.tagging.verdict import JudgedTag, decisive_tag
 
 
-@dataclass(frozen=True)
-class Policy:
+class Policy(Value):
     """What is asked of a line before it is linked.
 
     Attributes:
@@ -27,8 +24,7 @@ class Policy:
     accept_unsigned_ids: bool = False
 
 
-@dataclass(frozen=True)
-class JudgedLine:
+class JudgedLine(Value):
     """A log event with its verdict and, where it is to be linked, its linked line."""
 
     verdict: Verdict
@@ -64,6 +60,9 @@ def _is_read(
         return False
     if Reader.SEARCH in policy.readers:
         return True
+    # Few linked log groups are for this reader alone.
+    from openreplay_cw_stack.tagging.poller import PollerReading, read_as_poller
+
     polled = read_as_poller(message, token_secret=token_secret, now_ms=now_ms)
     return polled.reading is PollerReading.EVENT
 

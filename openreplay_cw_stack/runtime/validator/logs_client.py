@@ -12,9 +12,14 @@ import json
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
 
 from openreplay_cw_stack.runtime.aws_calls import aws_client, error_code
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any, Protocol
+else:
+    Protocol = object
 
 ATTEMPTS = 5
 BOTO3_ATTEMPTS = 3

@@ -52,7 +52,7 @@ def skim_payload(data: bytes) -> Payload | None:
     for few in range(0, len(tagged), 100):
         if not _are_texts([message for _, _, message in tagged[few : few + 100]]):
             return None
-    return parsed._replace(untagged=len(events) - len(tagged), tagged=tagged)
+    return Payload(parsed.subscription, len(events) - len(tagged), parsed.unreadable, tagged)
 
 
 def _events(parts: list[str]) -> list[EscapedEvent]:

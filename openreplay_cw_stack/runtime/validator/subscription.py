@@ -14,16 +14,20 @@ import json
 import zlib
 from json.decoder import scanstring  # type: ignore[attr-defined]
 from json.encoder import encode_basestring
-from typing import Any, NamedTuple
 
 from openreplay_cw_stack.tagging import TOKEN_TAG_NAME
+from openreplay_cw_stack.tagging.values import Value
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 class InvalidPayload(ValueError):
     """The event is no subscription payload. The message never quotes it."""
 
 
-class LogEvent(NamedTuple):
+class LogEvent(Value):
     """One log event, stamped in milliseconds since 1970; its message has one line or several."""
 
     id: str
@@ -36,7 +40,7 @@ EscapedEvent = tuple[str, str, str]
 around them, escapes and all. A text that nobody changes goes on as it came."""
 
 
-class Subscription(NamedTuple):
+class Subscription(Value):
     """Where the events of a subscription payload come from.
 
     Attributes:
@@ -50,7 +54,7 @@ class Subscription(NamedTuple):
     log_stream: str
 
 
-class Payload(NamedTuple):
+class Payload(Value):
     """What a subscription payload contains.
 
     Attributes:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
 
 from openreplay_cw_stack.runtime.linked_line import stream_of
 from openreplay_cw_stack.runtime.validator.counting import Counts, metric_documents
@@ -24,12 +23,14 @@ from openreplay_cw_stack.runtime.validator.subscription import (
     decompress,
     parse_payload,
 )
-from openreplay_cw_stack.runtime.validator.token_secret import TokenSecret
 from openreplay_cw_stack.tagging import Verdict
 from openreplay_cw_stack.tagging import metrics as names
 
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from openreplay_cw_stack.runtime.validator.token_secret import TokenSecret
 
-@dataclass(frozen=True)
+
 class Validator:
     """Judges payloads and delivers what is linkable.
 
@@ -43,13 +44,23 @@ class Validator:
         queue: takes the lines that the linked log group does not; None: there is none.
     """
 
-    settings: Settings
-    writer: LogGroupWriter
-    token_secret: TokenSecret | None
-    clock_ms: Callable[[], int]
-    emit: Callable[[str], None]
-    known_tags: KnownTags = field(default_factory=KnownTags)
-    queue: ParkedLinesQueue | None = None
+    def __init__(
+        self,
+        settings: Settings,
+        writer: LogGroupWriter,
+        token_secret: TokenSecret | None,
+        clock_ms: Callable[[], int],
+        emit: Callable[[str], None],
+        known_tags: KnownTags | None = None,
+        queue: ParkedLinesQueue | None = None,
+    ) -> None:
+        self.settings = settings
+        self.writer = writer
+        self.token_secret = token_secret
+        self.clock_ms = clock_ms
+        self.emit = emit
+        self.known_tags = KnownTags() if known_tags is None else known_tags
+        self.queue = queue
 
     def validate(self, event: object) -> None:
         """Take one payload to its end. Returns for whatever a payload or a line contains.
@@ -83,7 +94,8 @@ class Validator:
             token_secret=secret,
             now_ms=now_ms,
         )
-        owner, group, _ = payload.subscription
+        subscription = payload.subscription
+        owner, group = subscription.owner, subscription.log_group
         stream = stream_of(owner, group, own_account=self.settings.own_account)
         counts = _count(judged, stream)
         if judged.refused:

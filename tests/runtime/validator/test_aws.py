@@ -6,17 +6,14 @@ import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 
 from openreplay_cw_stack.runtime.aws_calls import error_code
-from openreplay_cw_stack.runtime.validator.aws import (
-    CloudWatchLogsWriter,
-    SecretsManagerReader,
-    SqsQueue,
-)
+from openreplay_cw_stack.runtime.validator.aws import CloudWatchLogsWriter, SqsQueue
 from openreplay_cw_stack.runtime.validator.delivery import (
     DeliveryFailed,
     ParkingFailed,
     StreamMissing,
 )
 from openreplay_cw_stack.runtime.validator.logs_client import ClientOfBoto3
+from openreplay_cw_stack.runtime.validator.secrets_manager import SecretsManagerReader
 from openreplay_cw_stack.runtime.validator.token_secret import SecretUnreadable
 
 SECRET_TEXT = "a line that must not be shown"

@@ -10,11 +10,20 @@ ROOT = Path(__file__).parents[3]
 # What takes a millisecond or more to import, and few invocations need. Lambda compiles what is ours
 # in every cold start.
 EXPENSIVE = {
+    "contextlib",
+    "dataclasses",
+    "gzip",
     "hashlib",
+    "inspect",
+    "typing",
     "unicodedata",
+    "openreplay_cw_stack.runtime.parked_lines",
+    "openreplay_cw_stack.runtime.validator.parking",
     "openreplay_cw_stack.runtime.validator.stream_records",
+    "openreplay_cw_stack.runtime.validator.token_secret",
     "openreplay_cw_stack.tagging.judgement",
     "openreplay_cw_stack.tagging.minting",
+    "openreplay_cw_stack.tagging.poller",
 }
 
 

@@ -24,7 +24,7 @@ def compact(document: object, *, ascii_only: bool = False) -> bytes:
 def said(payload: Payload | None) -> object:
     if payload is None:
         return None
-    return payload._replace(tagged=[]), list(map(read_event, payload.tagged))
+    return Payload(**{**vars(payload), "tagged": []}), list(map(read_event, payload.tagged))
 
 
 messages = st.lists(
