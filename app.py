@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+import os
+
+# Node.js, which aws_cdk starts when it is imported, with one thread for V8's own work in place of
+# four: while the CDK's validation engine makes its memory grow, step by step, V8 collects its heap
+# about a hundred times in vain, and every further thread adds to what that costs. What NODE_OPTIONS
+# says already comes after it, and so wins.
+os.environ["NODE_OPTIONS"] = f"--v8-pool-size=1 {os.environ.get('NODE_OPTIONS', '')}".rstrip()
+
 import aws_cdk as cdk
 from cdk_nag import AwsSolutionsChecks
 
