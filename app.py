@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 
 # Node.js, which aws_cdk starts when it is imported, with one thread for V8's own work in place of
@@ -19,6 +20,8 @@ from openreplay_cw_stack.infra.stack_settings import settings_from_context
 
 def main() -> None:
     """Build and synthesise the app; a wrong setting ends it with a message, not a traceback."""
+    # What is built is needed until the app ends, a few seconds later: there is nothing to collect.
+    gc.disable()
     app = cdk.App()
     try:
         settings = settings_from_context(app.node.get_all_context())
