@@ -73,14 +73,16 @@ class Alarms:
         self.on_delivery: list[cloudwatch.CfnAlarm] = []
         self._scope = scope
         self._topic = topic
+        self._action = cloudwatch_actions.SnsAction(topic)
+        # Kept, since a synth asks for them three times, and each is a question to Node.js.
+        self._arns: list[str] = []
         self._groups_watched = 0
         self._delivery_metrics: list[cloudwatch.CfnAlarm.MetricDataQueryProperty] = []
 
     @property
     def arns(self) -> list[str]:
         """Of all alarms there are by now."""
-        by_name = [alarm.alarm_arn for alarm in self.by_name.values()]
-        return by_name + [alarm.attr_arn for alarm in self.on_delivery]
+        return self._arns + [alarm.attr_arn for alarm in self.on_delivery]
 
     def watch_lines(self, validator: TokenValidator, *, checks_signatures: bool) -> None:
         """Alarms on what the lines themselves are like."""
@@ -424,11 +426,11 @@ class Alarms:
             treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
             alarm_description=description,
         )
-        action = cloudwatch_actions.SnsAction(self._topic)
-        alarm.add_alarm_action(action)
+        alarm.add_alarm_action(self._action)
         if ends:
-            alarm.add_ok_action(action)
+            alarm.add_ok_action(self._action)
         self.by_name[name] = alarm
+        self._arns.append(alarm.alarm_arn)
 
 
 def _share_of_bad_tags(

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 import aws_cdk as cdk
-from aws_cdk import aws_apigateway as apigateway
-from aws_cdk import aws_apigatewayv2 as apigatewayv2
 from aws_cdk import aws_lambda as lambda_
 
 from openreplay_cw_stack.tagging.propagation.cors import cors_allow_headers
 from openreplay_cw_stack.tagging.propagation.session import HEADER_NAME
+
+# These two are large, and are loaded where they are used.
+if TYPE_CHECKING:
+    from aws_cdk import aws_apigateway as apigateway
+    from aws_cdk import aws_apigatewayv2 as apigatewayv2
 
 M = TypeVar("M")
 _ANY = "*"
@@ -64,6 +67,8 @@ def http_api_cors(
 
     The arguments and errors are those of :func:`function_url_cors`.
     """
+    from aws_cdk import aws_apigatewayv2 as apigatewayv2
+
     _check(allowed_origins, allow_credentials)
     methods = {
         _ANY: apigatewayv2.CorsHttpMethod.ANY,
@@ -93,6 +98,8 @@ def rest_api_cors(
     too. The headers that API Gateway's own clients send are allowed besides; the arguments and
     errors are those of :func:`function_url_cors`.
     """
+    from aws_cdk import aws_apigateway as apigateway
+
     _check(allowed_origins, allow_credentials)
     every = apigateway.Cors.ALL_METHODS
     known = {method: [method] for method in every}

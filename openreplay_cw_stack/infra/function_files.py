@@ -49,20 +49,34 @@ def staged_files(module: str) -> Path:
     for name in files_of(module):
         place = folder / name
         place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_bytes(without_docstrings((PACKAGE.parent / name).read_bytes()))
+        place.write_bytes(_deployed(name))
     return folder
+
+
+@functools.cache
+def _deployed(path: str) -> bytes:
+    """A file as functions have it; many of them are in several functions."""
+    return without_docstrings((PACKAGE.parent / path).read_bytes())
 
 
 def without_docstrings(source: bytes) -> bytes:
     """A module with empty texts for docstrings; every other statement stays in its line."""
     lines = source.split(b"\n")
-    for node in ast.walk(ast.parse(source)):
+    for node in _statements(ast.parse(source)):
         if not _is_text(node) or node.end_lineno is None:
             continue
         first, last = node.lineno - 1, node.end_lineno - 1
         before, after = lines[first][: node.col_offset], lines[last][node.end_col_offset :]
         lines[first : last + 1] = [before + b'""' + after, *[b""] * (last - first)]
     return b"\n".join(lines)
+
+
+def _statements(node: ast.AST) -> Iterator[ast.AST]:
+    """Every statement below a node, and what holds others. Expressions are most of a file."""
+    for field in ("body", "orelse", "finalbody", "handlers", "cases"):
+        for child in getattr(node, field, ()):
+            yield child
+            yield from _statements(child)
 
 
 def _is_text(node: ast.AST) -> TypeGuard[ast.Expr]:
@@ -77,6 +91,7 @@ def _with_parents(name: str) -> list[str]:
     return [".".join(parts[: count + 1]) for count in range(len(parts))]
 
 
+@functools.cache
 def _path(name: str) -> str | None:
     """The file of a module or package; None for a name in a module."""
     place = name.replace(".", "/")

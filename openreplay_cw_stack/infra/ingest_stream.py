@@ -8,10 +8,8 @@ from enum import Enum
 
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_kinesis as kinesis
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_lambda_event_sources as event_sources
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_logs_destinations as destinations
 from aws_cdk import aws_sqs as sqs
@@ -66,6 +64,9 @@ class IngestStream(Construct):
         Raises:
             ValueError: an account's id is not twelve digits, or stands there twice.
         """
+        # Loaded here, since the default stack has no stream.
+        from aws_cdk import aws_kinesis as kinesis
+
         check_ingest(Ingest.KINESIS, source_accounts)
         super().__init__(scope, construct_id)
         self.stream = kinesis.Stream(
@@ -136,6 +137,8 @@ class IngestStream(Construct):
         stream has them for the rest of its retention. There is no limit to the number of tries,
         which would be used up in the first minutes in which CloudWatch Logs takes nothing.
         """
+        from aws_cdk import aws_lambda_event_sources as event_sources
+
         return lambda_.EventSourceMapping(
             self,
             "Mapping",

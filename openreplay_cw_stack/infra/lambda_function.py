@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import aws_cdk as cdk
-from aws_cdk import aws_ec2 as ec2
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
@@ -22,6 +22,9 @@ from openreplay_cw_stack.infra.acknowledgements import (
 )
 from openreplay_cw_stack.infra.function_files import PACKAGE, staged_files
 from openreplay_cw_stack.infra.log_groups import arn_for_policies
+
+if TYPE_CHECKING:
+    from aws_cdk import aws_ec2 as ec2
 
 RUNTIME = lambda_.Runtime.PYTHON_3_14
 """The newest Python that AWS Lambda runs."""

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import aws_cdk as cdk
-from aws_cdk import aws_apigatewayv2 as apigatewayv2
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
@@ -30,6 +30,9 @@ from openreplay_cw_stack.infra.tagging_layer import TaggingLayer
 from openreplay_cw_stack.infra.token_validator import TokenValidator
 from openreplay_cw_stack.tagging import Reader, Verdict
 from openreplay_cw_stack.tagging.propagation.session import HEADER_NAME
+
+if TYPE_CHECKING:
+    from aws_cdk import aws_apigatewayv2 as apigatewayv2
 
 
 class OpenReplayCloudWatch(Construct):

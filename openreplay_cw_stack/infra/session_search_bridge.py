@@ -10,12 +10,9 @@ import ipaddress
 import json
 from collections.abc import Sequence
 from enum import Enum
+from typing import TYPE_CHECKING
 
 import aws_cdk as cdk
-import jsii
-from aws_cdk import aws_apigateway as apigateway
-from aws_cdk import aws_apigatewayv2 as apigatewayv2
-from aws_cdk import aws_apigatewayv2_integrations as integrations
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
@@ -26,7 +23,6 @@ from constructs import Construct
 
 from openreplay_cw_stack.infra.acknowledgements import (
     acknowledge,
-    acknowledge_default_encryption,
     acknowledge_default_secret_encryption,
     in_packs,
 )
@@ -37,6 +33,9 @@ from openreplay_cw_stack.infra.lambda_function import (
 )
 from openreplay_cw_stack.infra.log_groups import arn_for_policies
 from openreplay_cw_stack.infra.metrics import deployment_name, metric_of
+
+if TYPE_CHECKING:
+    from aws_cdk import aws_apigatewayv2 as apigatewayv2
 
 # Twice 12 seconds for the key's two versions, or the deadline and 12 for a page that began in it.
 _BEYOND_DEADLINE = cdk.Duration.seconds(19)
@@ -183,8 +182,16 @@ class SessionSearchBridge(Construct):
         )
         self.api: apigatewayv2.HttpApi | None = None
         if endpoint is BridgeEndpoint.HTTP_API:
-            self.url = self._http_api(
-                domain_name, throttling_rate_limit, throttling_burst_limit, encryption_key
+            from openreplay_cw_stack.infra.search_http_api import search_http_api
+
+            self.api, self.url = search_http_api(
+                self,
+                self.function,
+                domain_name=domain_name,
+                rate_limit=throttling_rate_limit,
+                burst_limit=throttling_burst_limit,
+                open_because=_PROTECTED,
+                encryption_key=encryption_key,
             )
         else:
             self.url = self.function.add_function_url(
@@ -254,48 +261,6 @@ class SessionSearchBridge(Construct):
             )
         return statements
 
-    def _http_api(
-        self,
-        domain_name: apigatewayv2.IDomainName | None,
-        rate_limit: int,
-        burst_limit: int,
-        encryption_key: kms.IKey | None,
-    ) -> str:
-        access_logs = logs.LogGroup(
-            self,
-            "AccessLogs",
-            retention=logs.RetentionDays.TWO_WEEKS,
-            removal_policy=cdk.RemovalPolicy.DESTROY,
-            encryption_key=encryption_key,
-        )
-        if encryption_key is None:
-            acknowledge_default_encryption(access_logs)
-        self.api = apigatewayv2.HttpApi(
-            self,
-            "HttpApi",
-            description="OpenReplay's way to the linked log lines",
-            create_default_stage=False,
-            disable_execute_api_endpoint=domain_name is not None,
-        )
-        integration = integrations.HttpLambdaIntegration("Integration", self.function)
-        for path in ("/", "/{proxy+}"):
-            (route,) = self.api.add_routes(
-                path=path, methods=[apigatewayv2.HttpMethod.ANY], integration=integration
-            )
-            acknowledge(route, {"AwsSolutions-APIG4": _PROTECTED})
-        mapping = (
-            apigatewayv2.DomainMappingOptions(domain_name=domain_name) if domain_name else None
-        )
-        stage = self.api.add_stage(
-            "Stage",
-            stage_name="$default",
-            auto_deploy=True,
-            domain_mapping=mapping,
-            throttle=apigatewayv2.ThrottleSettings(rate_limit=rate_limit, burst_limit=burst_limit),
-            access_log_settings=_AccessLogs(access_logs),
-        )
-        return stage.domain_url if domain_name else stage.url
-
     def _acknowledge(self, has_own_key: bool, rotated: bool) -> None:
         if not has_own_key:
             acknowledge_default_secret_encryption(self.secret)
@@ -326,31 +291,6 @@ class SessionSearchBridge(Construct):
             permission = self.function.node.find_child(child)
             rule = "LambdaFunctionPublicAccessProhibited"
             acknowledge(permission, in_packs(rule, _PROTECTED))
-
-
-@jsii.implements(apigatewayv2.IAccessLogSettings)
-class _AccessLogs:
-    """Who asked, when, with what result. The session asked for is in the body, which is not."""
-
-    def __init__(self, log_group: logs.LogGroup) -> None:
-        self._destination = apigatewayv2.LogGroupLogDestination(log_group)
-
-    @property
-    def destination(self) -> apigatewayv2.IAccessLogDestination:
-        return self._destination
-
-    @property
-    def format(self) -> apigateway.AccessLogFormat:
-        fields = {
-            "request": "$context.requestId",
-            "time": "$context.requestTimeEpoch",
-            "address": "$context.identity.sourceIp",
-            "method": "$context.httpMethod",
-            "path": "$context.path",
-            "status": "$context.status",
-            "milliseconds": "$context.responseLatency",
-        }
-        return apigateway.AccessLogFormat.custom(json.dumps(fields))
 
 
 def check_source_ranges(ranges: Sequence[str]) -> list[str]:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import aws_cdk as cdk
-from aws_cdk import aws_apigatewayv2 as apigatewayv2
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_secretsmanager as secretsmanager
@@ -19,6 +19,9 @@ from openreplay_cw_stack.infra.service_account import ServiceAccountAccess
 from openreplay_cw_stack.infra.session_search_bridge import BridgeEndpoint, SessionSearchBridge
 from openreplay_cw_stack.tagging import Reader
 from openreplay_cw_stack.tagging.filter_pattern import FILTER_PATTERN
+
+if TYPE_CHECKING:
+    from aws_cdk import aws_apigatewayv2 as apigatewayv2
 
 
 class OpenReplayCloudWatchStack(cdk.Stack):
