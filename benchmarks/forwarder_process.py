@@ -8,8 +8,15 @@ of the floor and of the handler on the event before it.
 
 Nothing is sent. What goes over HTTP is taken where the peer's own HTTP client would send a finished
 and compressed body, and what goes to AWS where botocore would send a finished and signed request.
-Settings are the peers' defaults where there is one; what is answered is as short as it may be, so
-reading answers costs next to nothing.
+What is answered is as short as it may be, so reading answers costs next to nothing.
+
+Where a choice had to be made, it is the one that costs the peer less. Datadog's key comes from the
+environment, not from Secrets Manager, and its library for traces is left out; else it is set as its
+CloudFormation template sets it. A good third of its ratio is compressing the requests: 6.5 to 8.3
+without, at 500 and 5000 lines. Elastic's configuration is the least its documentation shows, and
+joins the lines of a stack (``multiline``), so that a line is one record: by default each line of a
+stack is a record of its own, and the ratio 65 to 155 where it is 21 to 68 so. Reading this
+configuration and making its clients is done for every payload, as it does it.
 """
 
 from __future__ import annotations
@@ -23,7 +30,7 @@ import os
 import sys
 import types
 from collections.abc import Callable
-from typing import Any
+from typing import IO, Any
 
 _CONFIGURATION = b"""
 inputs:
@@ -31,7 +38,7 @@ inputs:
     id: arn:aws:logs:eu-central-1:123456789012:log-group:/app/checkout:*
     multiline:
       type: pattern
-      pattern: '^(openReplay|\\d{4}-\\d\\d-\\d\\d|\\{)'
+      pattern: '^(\\[openReplay|\\d{4}-\\d\\d-\\d\\d|\\{)'
       negate: true
       match: after
     outputs:
@@ -87,7 +94,7 @@ class NoTraces:
 
 
 def datadog(bodies: list[bytes]) -> Handler:
-    """Datadog's handler, whose environment is that of its CloudFormation template's defaults.
+    """Datadog's handler, ready to be called.
 
     Args:
         bodies: where the finished bodies are put.
@@ -114,7 +121,7 @@ def datadog(bodies: list[bytes]) -> Handler:
 
 
 def elastic(bodies: list[bytes]) -> Handler:
-    """Elastic's handler, with the least configuration that its documentation shows.
+    """Elastic's handler, ready to be called.
 
     Args:
         bodies: where the finished bodies are put.
@@ -165,7 +172,7 @@ def main(peer: str, checkout: str, payload: str | None = None) -> None:
     """Forward one payload, or what is asked on standard input.
 
     Raises:
-        RuntimeError: fewer records were in finished requests than the payload has lines.
+        RuntimeError: the one payload led to no finished request.
     """
     answers = os.fdopen(os.dup(1), "w")
     nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -184,7 +191,7 @@ def main(peer: str, checkout: str, payload: str | None = None) -> None:
     _serve(handler, bodies, answers)
 
 
-def _serve(handler: Handler, bodies: list[bytes], answers: io.TextIOBase | Any) -> None:
+def _serve(handler: Handler, bodies: list[bytes], answers: IO[str]) -> None:
     from benchmarks.measuring import cpu_seconds  # Not in a cold start, for what it imports.
 
     event: dict[str, Any] = {}
