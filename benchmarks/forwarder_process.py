@@ -12,11 +12,11 @@ What is answered is as short as it may be, so reading answers costs next to noth
 
 Where a choice had to be made, it is the one that costs the peer less. Datadog's key comes from the
 environment, not from Secrets Manager, and its library for traces is left out; else it is set as its
-CloudFormation template sets it. A good third of its ratio is compressing the requests: 6.5 to 8.3
-without, at 500 and 5000 lines. Elastic's configuration is the least its documentation shows, and
-joins the lines of a stack (``multiline``), so that a line is one record: by default each line of a
-stack is a record of its own, and the ratio 65 to 155 where it is 21 to 68 so. Reading this
-configuration and making its clients is done for every payload, as it does it.
+CloudFormation template sets it. About a third of its ratio is compressing the requests: 6.5 to 8.3
+without, at 500 and 5000 lines and 100 % tagged. Elastic's configuration is the least its
+documentation shows, and joins the lines of a stack (``multiline``), so that a log event is one
+record: by default each line of a stack is a record of its own, and the ratio was 65 to 155 where it
+was 21 to 68 so. It reads its configuration and makes its clients for every payload.
 """
 
 from __future__ import annotations
