@@ -2,7 +2,10 @@
 
 *The handler's module* is imported; *ready* means that a first payload has gone all the way to a
 finished and signed request. Nothing is sent. Our bytecode is not kept, as in Lambda, where nobody
-can write to a function's folder. Peer, in turns in the same run: a boto3 client for the same call.
+can write to a function's folder. Peers, in turns in the same run: a boto3 client for the same call;
+AWS Lambda Powertools' data class and metrics, imported; and the forwarders of Datadog and Elastic,
+ready as above, where the environment names their checkouts (benchmarks/forwarders.py), above an
+empty process of their own Python. Their packages' bytecode is there, their own is not.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ import sys
 import tempfile
 from pathlib import Path
 
+from benchmarks import forwarders
 from benchmarks.subscription_payloads import subscription_event
 
 ROUNDS = 15
@@ -43,6 +47,11 @@ _BOTO3 = """
 import boto3
 client = boto3.client("logs")
 """
+_POWERTOOLS = """
+from aws_lambda_powertools import Metrics
+from aws_lambda_powertools.utilities.data_classes import CloudWatchLogsEvent
+metrics = Metrics(namespace="Benchmark", service="validator")
+"""
 _ENVIRONMENT = {
     "AWS_DEFAULT_REGION": "eu-central-1",
     "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
@@ -60,6 +69,7 @@ _PROGRAMS = {
     "the handler's module": _IMPORTED,
     "ready to forward": _READY,
     "a boto3 client": _BOTO3,
+    "Powertools' metrics, data class": _POWERTOOLS,
 }
 _BOUNDS = {"the handler's module": IMPORTED_BOUND_MS, "ready to forward": READY_BOUND_MS}
 
@@ -69,29 +79,45 @@ def run() -> None:
     with tempfile.TemporaryDirectory() as folder:
         payload = Path(folder, "payload.json")
         payload.write_text(json.dumps(subscription_event(50, 1.0)))
-        rounds = [
-            {name: _cpu_ms(text, payload) for name, text in _PROGRAMS.items()}
-            for _ in range(ROUNDS)
-        ]
+        programs = _commands(payload)
+        rounds = [_above_empty_ms(programs) for _ in range(ROUNDS)]
     print("\na cold start: CPU ms above an empty process")
-    for name in _PROGRAMS:
-        above = sorted(one[name] - one["nothing"] for one in rounds)
+    for name in programs:
+        above = sorted(one[name] for one in rounds)
         ms = statistics.median(above)
         bound = _BOUNDS.get(name)
         verdict = (
             "" if bound is None else f"   bound {bound}   {'held' if ms <= bound else 'MISSED'}"
         )
-        print(f"  {name:28} {ms:7.1f} ({above[0]:.1f} to {above[-1]:.1f}){verdict}")
+        print(f"  {name:32} {ms:7.1f} ({above[0]:.1f} to {above[-1]:.1f}){verdict}")
 
 
-def _cpu_ms(program: str, payload: Path) -> float:
+def _commands(payload: Path) -> dict[str, list[str]]:
+    ours = {name: [sys.executable, "-c", text, str(payload)] for name, text in _PROGRAMS.items()}
+    theirs = {
+        f"{checkout.peer}'s forwarder, ready": checkout.command(str(payload))
+        for checkout in forwarders.checkouts()
+    }
+    return {**ours, **theirs}
+
+
+def _above_empty_ms(programs: dict[str, list[str]]) -> dict[str, float]:
+    empty = {python: _cpu_ms([python, "-c", "pass"]) for python, *_ in programs.values()}
+    return {name: _cpu_ms(command) - empty[command[0]] for name, command in programs.items()}
+
+
+def _cpu_ms(command: list[str]) -> float:
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    subprocess.run(
-        [sys.executable, "-c", program, str(payload)],
+    done = subprocess.run(
+        command,
+        cwd=forwarders.ROOT,
         env={**os.environ, **_ENVIRONMENT},
         stdout=subprocess.DEVNULL,
-        check=True,
+        stderr=subprocess.PIPE,
+        text=True,
         timeout=60,
     )
+    if done.returncode:
+        raise RuntimeError(f"{command[:4]} failed:\n{done.stderr[-2000:]}")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return (after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime) * 1000

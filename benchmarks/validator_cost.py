@@ -2,9 +2,9 @@
 
 The floor is what nobody can do without who reads a payload at all: base64, gzip, JSON. Everything
 else is a ratio to it, taken in turns in one run, with signatures checked and the network left out.
-Peers in the same run: a handler of AWS Lambda Powertools' data class and metrics that counts lines
-with a tag; and the same handler that forwards them as they are through a boto3 client. Neither
-judges, nor takes a token out.
+Peers in the same run: handlers of AWS Lambda Powertools (benchmarks/powertools_handlers.py), and
+the forwarders of Datadog and Elastic where the environment names their checkouts
+(benchmarks/forwarders.py). None of them judges, or takes a token out.
 """
 
 from __future__ import annotations
@@ -14,17 +14,11 @@ import gc
 import gzip
 import json
 import statistics
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
-import boto3
-from aws_lambda_powertools.metrics import MetricUnit
-from aws_lambda_powertools.metrics.provider.cloudwatch_emf.cloudwatch import (
-    AmazonCloudWatchEMFProvider,
-)
-from aws_lambda_powertools.utilities.data_classes import CloudWatchLogsEvent
-from botocore.awsrequest import AWSResponse
-
+from benchmarks import forwarders, powertools_handlers
 from benchmarks.measuring import cpu_seconds
 from benchmarks.subscription_payloads import (
     LINES,
@@ -71,48 +65,75 @@ class Nowhere:
 
 def run() -> None:
     """Print the ratios by lines and share of tagged lines."""
-    print("\na payload to the finished PutLogEvents request: CPU time as a ratio to the floor")
-    print(
-        "  lines  tagged  bytes/line  floor us/line   validator (lowest to highest)  bound"
-        "          Powertools   and boto3"
-    )
-    for lines in LINES:
-        for share in reversed(TAGGED_SHARES):
-            _print_row(lines, share)
+    with ExitStack() as closing:
+        peers = [
+            closing.enter_context(forwarders.running(checkout))
+            for checkout in forwarders.checkouts()
+        ]
+        print("\na payload to the finished PutLogEvents request: CPU time as a ratio to the floor")
+        print(f"{'':92}Powertools:        a metric a line:")
+        print(
+            "  lines  tagged  bytes/line  floor us/line   validator (lowest to highest)  bound"
+            "          count once  and boto3    alone  and boto3"
+            + "".join(f"{peer.peer:>10}" for peer in peers)
+        )
+        for lines in LINES:
+            for share in reversed(TAGGED_SHARES):
+                _print_row(lines, share, peers)
+    if left_out := forwarders.left_out():
+        print(left_out)
 
 
-def _print_row(lines: int, share: float) -> None:
-    document = subscription_document(lines, share)
-    event = encoded(document)
+def _print_row(lines: int, share: float, peers: list[forwarders.Forwarder]) -> None:
+    event = encoded(subscription_document(lines, share))
     session = Nowhere()
     validator = _validator(session)
-    boto3_client = _boto3_client()
+    client = powertools_handlers.client_to_nowhere(ENVIRONMENT)
     works: dict[str, Callable[[], object]] = {
         "floor": lambda: _floor(event),
         "validator": lambda: validator.validate(event),
-        "powertools": lambda: _powertools(event, None),
-        "forwarding": lambda: _powertools(event, boto3_client),
+        "counting once": lambda: powertools_handlers.counting_once(event),
+        "counting once, boto3": lambda: powertools_handlers.counting_once(event, client),
+        "metric a line": lambda: powertools_handlers.metric_a_line(event),
+        "metric a line, boto3": lambda: powertools_handlers.metric_a_line(event, client),
     }
     for work in works.values():
         work()
+    for peer in peers:
+        peer.take(event, lines)
     if not session.requests:
         raise RuntimeError("no request was finished")
     gc.collect()
-    rounds = [
-        {name: cpu_seconds(work, rounds=1) for name, work in works.items()} for _ in range(ROUNDS)
-    ]
-    ratios = {name: sorted(one[name] / one["floor"] for one in rounds) for name in works}
-    ratio = statistics.median(ratios["validator"])
-    floor_us = statistics.median(one["floor"] for one in rounds) / lines * 1e6
+    floors, ratios = _measure(works, peers)
+    medians = {name: statistics.median(of_name) for name, of_name in ratios.items()}
+    ratio = medians["validator"]
+    floor_us = statistics.median(floors) / lines * 1e6
     length = len(gzip.decompress(base64.b64decode(event["awslogs"]["data"]))) / lines
     held = "held" if ratio <= BOUNDS[share] else "MISSED"
     print(
         f"  {lines:>5} {share:>6.0%} {length:>10.0f} {floor_us:>13.2f}"
-        f" {ratio:>11.2f} ({ratios['validator'][0]:.2f} to {ratios['validator'][-1]:.2f})"
+        f" {ratio:>11.2f} ({min(ratios['validator']):.2f} to {max(ratios['validator']):.2f})"
         f" {BOUNDS[share]:>13.1f} {held:>7}"
-        f" {statistics.median(ratios['powertools']):>10.2f}"
-        f" {statistics.median(ratios['forwarding']):>13.2f}"
+        f" {medians['counting once']:>12.2f} {medians['counting once, boto3']:>10.2f}"
+        f" {medians['metric a line']:>8.2f} {medians['metric a line, boto3']:>10.2f}"
+        + "".join(f"{medians[peer.peer]:>10.1f}" for peer in peers)
     )
+
+
+def _measure(
+    works: dict[str, Callable[[], object]], peers: list[forwarders.Forwarder]
+) -> tuple[list[float], dict[str, list[float]]]:
+    """The seconds of the floor, and each one's ratios to it, all of them in turn in every round."""
+    floors = []
+    ratios: dict[str, list[float]] = {name: [] for name in [*works, *(one.peer for one in peers)]}
+    for _ in range(ROUNDS):
+        seconds = {name: cpu_seconds(work, rounds=1) for name, work in works.items()}
+        floors.append(seconds["floor"])
+        for name, taken in seconds.items():
+            ratios[name].append(taken / seconds["floor"])
+        for peer in peers:
+            ratios[peer.peer].append(peer.ratio())
+    return floors, ratios
 
 
 def _floor(event: dict[str, Any]) -> object:
@@ -139,46 +160,3 @@ def _validator(session: Nowhere) -> Validator:
         clock_ms=lambda: NOW_MS,
         emit=lambda _line: None,
     )
-
-
-def _boto3_client() -> Any:
-    client = boto3.client(
-        "logs",
-        region_name="eu-central-1",
-        aws_access_key_id=ENVIRONMENT["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=ENVIRONMENT["AWS_SECRET_ACCESS_KEY"],
-    )
-    client.meta.events.register("before-send.logs.PutLogEvents", _take)
-    return client
-
-
-class _Body:
-    def stream(self) -> Iterator[bytes]:
-        yield Answer.content
-
-
-def _take(request: Any, **_: Any) -> AWSResponse:
-    return AWSResponse(request.url, 200, {}, _Body())
-
-
-def _powertools(event: dict[str, Any], client: Any) -> object:
-    logs = CloudWatchLogsEvent(event).parse_logs_data()
-    tagged = []
-    untagged = 0
-    for log_event in logs.log_events:
-        if "openReplaySession" in log_event.message:
-            tagged.append({"timestamp": NOW_MS, "message": log_event.message})
-        else:
-            untagged += 1
-    if client is not None:
-        for first in range(0, len(tagged), 1000):
-            client.put_log_events(
-                logGroupName="/openreplay/linked",
-                logStreamName=logs.log_group,
-                logEvents=tagged[first : first + 1000],
-            )
-    metrics = AmazonCloudWatchEMFProvider(namespace="Benchmark")
-    metrics.add_dimension("LogGroup", logs.log_group)
-    metrics.add_metric("Tagged", MetricUnit.Count, len(tagged))
-    metrics.add_metric("Untagged", MetricUnit.Count, untagged)
-    return json.dumps(metrics.serialize_metric_set())

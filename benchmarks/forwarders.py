@@ -1,0 +1,152 @@
+"""The log forwarders of Datadog and of Elastic as peers, where their checkouts are at hand.
+
+Nothing of theirs is needed, or part of this repository. To include them, clone the public
+repositories, install what they name into a virtual environment each, and say where both are:
+
+* ``DATADOG_FORWARDER``, a clone of DataDog/datadog-serverless-functions on GitHub, and
+  ``DATADOG_FORWARDER_PYTHON``, a Python with boto3 and its aws/logs_monitoring/requirements.txt.
+  Measured at commit b9af797e0266b2be4011a94147419089833605c5 (forwarder 5.4.11).
+* ``ELASTIC_FORWARDER``, a clone of elastic/elastic-serverless-forwarder on GitHub, and
+  ``ELASTIC_FORWARDER_PYTHON``, a Python with its requirements.txt.
+  Measured at commit b94fa97c7ca00b6167be6e43580b13cbc0acf9ef (1.21.3).
+
+Their packages clash with each other's and ours, so each runs in a process of its own, which
+measures the floor as well: the ratio is to what the same Python needs on the same payload. They
+forward every line, tagged or not, in the order it comes in; see benchmarks/forwarder_process.py for
+how they are set.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+CITED = {"Datadog": "8 to 9", "Elastic": "10 to 14"}
+"""Ratios to the floor that were measured before, for where there is no checkout."""
+
+ROOT = Path(__file__).parents[1]
+"""Where the command of a peer has to be started."""
+
+_ANSWER_SECONDS = 120
+
+
+@dataclass(frozen=True)
+class Checkout:
+    """A peer that the environment names.
+
+    Attributes:
+        peer: whose forwarder it is.
+        folder: of the clone.
+        python: the interpreter that has its packages.
+    """
+
+    peer: str
+    folder: Path
+    python: str
+
+    def command(self, *arguments: str) -> list[str]:
+        """What starts its process; it has to be started in `ROOT`."""
+        module = "benchmarks.forwarder_process"
+        return [self.python, "-m", module, self.peer.lower(), str(self.folder), *arguments]
+
+
+def checkouts() -> list[Checkout]:
+    """The peers that the environment names."""
+    return [
+        Checkout(peer, Path(folder).resolve(), _python(peer))
+        for peer in CITED
+        if (folder := os.environ.get(f"{peer.upper()}_FORWARDER"))
+    ]
+
+
+def left_out() -> str:
+    """A line on the peers that the environment does not name, empty where there are none."""
+    named = {checkout.peer for checkout in checkouts()}
+    missing = [peer for peer in CITED if peer not in named]
+    if not missing:
+        return ""
+    variables = " and ".join(f"{peer.upper()}_FORWARDER" for peer in missing)
+    cited = ", ".join(f"{peer} {CITED[peer]}" for peer in missing)
+    return (
+        f"  not measured for want of {variables} (see benchmarks/forwarders.py); cited at 100 %"
+        f" tagged: {cited}"
+    )
+
+
+@contextmanager
+def running(checkout: Checkout) -> Iterator[Forwarder]:
+    """The peer's process, started, and ended afterwards."""
+    with (
+        tempfile.TemporaryFile("w+") as log,
+        subprocess.Popen(
+            checkout.command(),
+            cwd=ROOT,
+            env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            text=True,
+        ) as process,
+    ):
+        try:
+            yield Forwarder(checkout.peer, process, log)
+        finally:
+            process.kill()
+
+
+class Forwarder:
+    """A peer's process, asked in turns with what is measured here."""
+
+    def __init__(self, peer: str, process: subprocess.Popen[str], log: IO[str]) -> None:
+        """Talk to a process.
+
+        Args:
+            peer: whose forwarder it is.
+            process: has pipes for its input and output.
+            log: what it says of itself.
+        """
+        self.peer = peer
+        self._process = process
+        self._log = log
+
+    def take(self, event: dict[str, Any], lines: int) -> None:
+        """Have a payload forwarded once, to be measured from then on.
+
+        Raises:
+            RuntimeError: the finished requests do not have a record for each of its lines.
+        """
+        records = self._ask(event)
+        if records != lines:
+            raise RuntimeError(f"{self.peer}: {records} records were made of {lines} lines")
+
+    def ratio(self) -> float:
+        """The handler's CPU time to the floor's on that payload, both of one turn."""
+        seconds = self._ask(None)
+        return float(seconds["forwarder"] / seconds["floor"])
+
+    def _ask(self, question: object) -> Any:
+        if self._process.stdin is None or self._process.stdout is None:
+            raise RuntimeError("the process has no pipes")
+        print(json.dumps(question), file=self._process.stdin, flush=True)
+        ready, _, _ = select.select([self._process.stdout], [], [], _ANSWER_SECONDS)
+        answer = self._process.stdout.readline() if ready else ""
+        if not answer:
+            raise RuntimeError(self._failure())
+        return json.loads(answer)
+
+    def _failure(self) -> str:
+        self._log.seek(0)
+        return f"{self.peer}'s forwarder gave no answer:\n{self._log.read()[-2000:]}"
+
+
+def _python(peer: str) -> str:
+    return os.environ.get(f"{peer.upper()}_FORWARDER_PYTHON", sys.executable)

@@ -1,0 +1,124 @@
+"""What AWS Lambda Powertools' users write for a payload of log lines, as a peer.
+
+Its data class reads the payload; its metrics count the tagged lines: once a payload, or with a
+metric added for each tagged line, as its documentation adds them where something happens. Either is
+measured alone, and with the tagged lines forwarded as they are through a boto3 client, whose
+finished requests go nowhere. None of them judges, or takes a token out.
+
+Cited for "data class and EMF" are 4.3 to 5.9 floors at 100 % tagged and 1.7 to 1.8 at 10 %, without
+the text of the handler. Counting once is far below, so it probably did something for each tagged
+line. Tried with version 3.37, in floors at 100 % and at 10 %, for 50 to 5000 lines unless they are
+named:
+
+* counting once: 1.1 to 1.4, and 1.1 to 1.5; no more with the ``event_source`` decorator, or with
+  every property of an event read;
+* a metric a tagged line: 2.7 to 3.5, and 1.3 to 1.6; with the lines forwarded and 500 or 5000 of
+  them, 4.6 to 5.7 and 1.5 to 1.8;
+* the line's size as a second metric: 4.7 to 6.0, and 1.4 to 1.7;
+* ``single_metric`` a tagged line: 5.6 to 10, and 1.8 to 1.9;
+* ``Logger`` a tagged line: 6.7 to 9.5, and 1.9.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import redirect_stdout
+from typing import Any
+
+import boto3
+from aws_lambda_powertools.metrics import MetricUnit
+from aws_lambda_powertools.metrics.provider.cloudwatch_emf.cloudwatch import (
+    AmazonCloudWatchEMFProvider,
+)
+from aws_lambda_powertools.utilities.data_classes import CloudWatchLogsEvent
+from botocore.awsrequest import AWSResponse
+
+_TAG = "openReplaySession"
+_LINES_OF_A_CALL = 1000
+
+
+def client_to_nowhere(environment: Mapping[str, str]) -> Any:
+    """A boto3 client for CloudWatch Logs that finishes requests and sends none.
+
+    Args:
+        environment: has the credentials it signs with.
+    """
+    client = boto3.client(
+        "logs",
+        region_name="eu-central-1",
+        aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
+    )
+    client.meta.events.register("before-send.logs.PutLogEvents", _take)
+    return client
+
+
+def counting_once(event: dict[str, Any], client: Any = None) -> object:
+    """Count the tagged lines, and add metrics once a payload.
+
+    Args:
+        event: of the invocation.
+        client: forwards the tagged lines; None leaves them.
+    """
+    logs = CloudWatchLogsEvent(event).parse_logs_data()
+    tagged = []
+    untagged = 0
+    for log_event in logs.log_events:
+        if _TAG in log_event.message:
+            tagged.append({"timestamp": log_event.timestamp, "message": log_event.message})
+        else:
+            untagged += 1
+    _forward(client, logs.log_group, tagged)
+    metrics = _metrics(logs.log_group)
+    metrics.add_metric("Tagged", MetricUnit.Count, len(tagged))
+    metrics.add_metric("Untagged", MetricUnit.Count, untagged)
+    return json.dumps(metrics.serialize_metric_set())
+
+
+def metric_a_line(event: dict[str, Any], client: Any = None) -> object:
+    """Add a metric for each tagged line.
+
+    Args:
+        event: of the invocation.
+        client: forwards the tagged lines; None leaves them.
+    """
+    logs = CloudWatchLogsEvent(event).parse_logs_data()
+    tagged = []
+    metrics = _metrics(logs.log_group)
+    with redirect_stdout(io.StringIO()):  # It prints them by the hundred.
+        for log_event in logs.log_events:
+            if _TAG in log_event.message:
+                tagged.append({"timestamp": log_event.timestamp, "message": log_event.message})
+                metrics.add_metric("Tagged", MetricUnit.Count, 1)
+        _forward(client, logs.log_group, tagged)
+        if metrics.metric_set:
+            metrics.flush_metrics()
+    return tagged
+
+
+def _metrics(log_group: str) -> AmazonCloudWatchEMFProvider:
+    metrics = AmazonCloudWatchEMFProvider(namespace="Benchmark")
+    metrics.add_dimension("LogGroup", log_group)
+    return metrics
+
+
+def _forward(client: Any, log_group: str, tagged: list[dict[str, Any]]) -> None:
+    if client is None:
+        return
+    for first in range(0, len(tagged), _LINES_OF_A_CALL):
+        client.put_log_events(
+            logGroupName="/openreplay/linked",
+            logStreamName=log_group,
+            logEvents=tagged[first : first + _LINES_OF_A_CALL],
+        )
+
+
+class _Body:
+    def stream(self) -> Iterator[bytes]:
+        yield b"{}"
+
+
+def _take(request: Any, **_: Any) -> AWSResponse:
+    return AWSResponse(request.url, 200, {}, _Body())
