@@ -61,7 +61,7 @@ class Payload(Value):
         subscription: where its events come from.
         untagged: how many log events do not say "replay" in any case, and so have no tag.
         unreadable: how many entries are no log events.
-        tagged: the other log events.
+        tagged: the other log events. Not all have a tag; an escape may even look like a letter.
     """
 
     subscription: Subscription

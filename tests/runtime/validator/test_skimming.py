@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from openreplay_cw_stack.runtime.validator.skimming import skim_payload
 from openreplay_cw_stack.runtime.validator.subscription import (
     Payload,
+    may_be_tagged,
     parse_payload,
     read_event,
 )
@@ -24,13 +25,18 @@ def compact(document: object, *, ascii_only: bool = False) -> bytes:
 def said(payload: Payload | None) -> object:
     if payload is None:
         return None
-    return Payload(**{**vars(payload), "tagged": []}), list(map(read_event, payload.tagged))
+    events = map(read_event, payload.tagged)
+    # An escape may look like the "r" of "replay".
+    tagged = [event for event in events if may_be_tagged(event.message)]
+    untagged = payload.untagged + len(payload.tagged) - len(tagged)
+    return payload.subscription, payload.unreadable, untagged, tagged
 
 
 messages = st.lists(
     st.sampled_from(
         [
             "replay",
+            "\replay",
             "[openReplaySessionToken=x]",
             '"',
             "\\",
