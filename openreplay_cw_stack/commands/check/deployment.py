@@ -22,6 +22,7 @@ from openreplay_cw_stack.commands.errors import CommandFailed
 _HANDLER = re.compile(r"openreplay_cw_stack\.runtime\.(\w+)\.")
 _HASH = re.compile(r"Function[0-9A-F]{8}\Z")
 _FUNCTION = "AWS::Lambda::Function"
+_ROOMS_OF_ONE = ("validator", "redelivery", "bridge", "rotation")
 
 
 @dataclass(frozen=True)
@@ -181,7 +182,7 @@ def check_deployment(account: Account, deployment: Deployment) -> Iterator[Findi
             f"{deployment.stack.name} is {status}",
             "Look at its events in CloudFormation; what is below may be of the state before.",
         )
-    for room in ("validator", "bridge"):
+    for room in _ROOMS_OF_ONE:
         function = deployment.functions.get(room)
         if function is not None:
             yield from guarded(f"{room} role", _role(account, deployment, function))

@@ -1,4 +1,4 @@
-"""The validator's own health: errors, what it dropped, and what Lambda gave up on."""
+"""The validator's own health: errors, what it dropped or parked, and what was given up on."""
 
 from __future__ import annotations
 
@@ -24,18 +24,21 @@ class Health:
         throttles: invocations that Lambda put off.
         dropped: lines that were lost.
         dead_letters: messages that wait in the dead-letter queue now.
+        parked: messages of parked lines that wait to be redelivered now.
     """
 
     errors: int = 0
     throttles: int = 0
     dropped: int = 0
     dead_letters: int = 0
+    parked: int = 0
 
     def causes(self) -> list[str]:
         """Why lines may not arrive, the likeliest first."""
         found = {
             count(self.errors, "invocation") + " of the validator failed": self.errors,
             count(self.dead_letters, "message") + " in the dead-letter queue": self.dead_letters,
+            count(self.parked, "message") + " of parked lines": self.parked,
             count(self.dropped, "line") + " dropped": self.dropped,
             count(self.throttles, "invocation") + " throttled": self.throttles,
         }
@@ -61,24 +64,33 @@ def check_validator(context: Context, health: Health) -> Iterator[Finding]:
     )
     health.errors, health.throttles, health.dropped = errors, throttles, sum(drops)
     health.dead_letters = _dead_letters(context, validator)
+    parked = validator.environment.get("PARKED_LINES_QUEUE")
+    health.parked = _messages(context, parked) if parked else 0
     reasons = {one: number for one, number in zip(DROP_REASONS, drops, strict=True) if number}
     faults = list(_faults(context, validator, health, unchecked, reasons))
     yield from faults
     if not faults:
-        yield ok(
-            "validator", f"no error, nothing dropped, no dead letter in {context.account.span}"
-        )
+        nothing = "no error, nothing dropped or parked, no dead letter"
+        yield ok("validator", f"{nothing} in {context.account.span}")
 
 
 def _dead_letters(context: Context, validator: Function) -> int:
     queue = context.deployment.stack.find("AWS::SQS::Queue", f"{validator.path}DeadLetterQueue")
-    if queue is None:
-        return 0
-    wanted = "ApproximateNumberOfMessages"
-    answer = context.client("sqs").get_queue_attributes(
-        QueueUrl=queue.physical_id, AttributeNames=[wanted]
-    )
-    return int(answer["Attributes"][wanted])
+    return _messages(context, queue.physical_id) if queue else 0
+
+
+def _messages(context: Context, queue: str) -> int:
+    """How many are in a queue, those that are hidden for a while included."""
+    kinds = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    answer = context.client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=kinds)
+    return sum(int(answer["Attributes"].get(kind, 0)) for kind in kinds)
+
+
+def _redelivery_log_group(context: Context) -> str:
+    redelivery = context.deployment.functions.get("redelivery")
+    path = f"{redelivery.path}LogGroup" if redelivery else ""
+    found = context.deployment.stack.find("AWS::Logs::LogGroup", path)
+    return f" {found.physical_id}" if found else ""
 
 
 def _faults(
@@ -111,6 +123,13 @@ def _faults(
             f"{count(health.dropped, 'line')} dropped in {span}: {said}",
             "PutLogEvents refuses lines that are too old or too new: look at the clock of the "
             "program, and at the retention of the linked log group. unreadable: no log event.",
+        )
+    if health.parked:
+        yield warn(
+            name,
+            f"{count(health.parked, 'message')} of parked lines: CloudWatch Logs did not take them",
+            "They are tried again for a day. The error's code is in the redelivery's log group"
+            f"{_redelivery_log_group(context)}.",
         )
     if health.throttles:
         yield warn(

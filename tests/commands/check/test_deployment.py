@@ -99,18 +99,24 @@ POLICIES = (
 )
 
 
+OTHER_ROOMS = ("redelivery", "rotation")
+
+
 @pytest.mark.parametrize(
     ("attached", "status"), [(["arn:x", "arn:v", "arn:b"], "ok"), (["arn:x"], "fail"), ([], "fail")]
 )
 def test_roles_and_their_policies(attached: list[str], status: str) -> None:
     answer = {"AttachedPolicies": [{"PolicyArn": arn} for arn in attached]}
     of = account(iam={"list_attached_role_policies": answer})
-    deployment = context(of, *POLICIES).deployment
+    more = [resource(f"{room.title()}Policy", f"arn:{room}", POLICY) for room in OTHER_ROOMS]
+    deployment = context(of, *POLICIES, *more, rooms=OTHER_ROOMS).deployment
     findings = list(check_deployment(of, deployment))
     assert statuses(findings) == [
         ("deployment", "ok"),
         ("validator role", status),
+        ("redelivery role", "fail"),
         ("bridge role", status),
+        ("rotation role", "fail"),
     ]
     command = "aws iam attach-role-policy --role-name validator-role --policy-arn arn:v"
     assert (command in findings[1].remedy) == (status == "fail")

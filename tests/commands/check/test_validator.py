@@ -11,19 +11,26 @@ from tests.commands.check.support import account, context, metric_data, refusal,
 QUEUE = resource("ValidatorDeadLetterQueue", "https://sqs/queue", "AWS::SQS::Queue")
 
 
+LOG_GROUP = resource("RedeliveryLogGroup", "/redelivery", "AWS::Logs::LogGroup")
+
+
 def checked(
-    metrics: dict[str, float], dead_letters: Any = "0"
+    metrics: dict[str, float], dead_letters: Any = "0", parked: tuple[str, str] = ("0", "0")
 ) -> tuple[list[tuple[str, str]], Health]:
-    answer = (
-        dead_letters
-        if isinstance(dead_letters, Exception)
-        else {"Attributes": {"ApproximateNumberOfMessages": dead_letters}}
-    )
+    def attributes(*, QueueUrl: str, AttributeNames: list[str]) -> Any:  # noqa: N803
+        if isinstance(dead_letters, Exception):
+            raise dead_letters
+        numbers = {"https://sqs/queue": (dead_letters, "0"), "https://sqs/parked": parked}[QueueUrl]
+        return {"Attributes": dict(zip(AttributeNames, numbers, strict=True))}
+
     of = account(
-        cloudwatch={"get_metric_data": metric_data(metrics)}, sqs={"get_queue_attributes": answer}
+        cloudwatch={"get_metric_data": metric_data(metrics)},
+        sqs={"get_queue_attributes": attributes},
     )
     health = Health()
-    findings = guarded("validator", check_validator(context(of, QUEUE), health))
+    queues = {"PARKED_LINES_QUEUE": "https://sqs/parked"}
+    about = context(of, QUEUE, LOG_GROUP, validator=queues, rooms=["redelivery"])
+    findings = guarded("validator", check_validator(about, health))
     return [(one.status.value, one.detail + one.remedy) for one in findings], health
 
 
@@ -43,6 +50,21 @@ def test_faults(
     assert found == status
     assert said in text
     assert health.causes() == [cause]
+
+
+def test_parked_lines_wait_or_are_being_tried() -> None:
+    ((status, text),), health = checked({}, parked=("2", "3"))
+    assert status == "warn"
+    assert "5 messages of parked lines" in text
+    assert "log group /redelivery." in text
+    assert health.causes() == ["5 messages of parked lines"]
+
+
+def test_a_validator_without_a_queue_of_parked_lines() -> None:
+    health = Health()
+    of = account(cloudwatch={"get_metric_data": metric_data({})}, sqs={})
+    (finding,) = check_validator(context(of), health)
+    assert finding.status.value == "ok"
 
 
 def test_signatures_that_were_not_checked_keep_no_line_away() -> None:
