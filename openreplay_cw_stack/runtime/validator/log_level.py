@@ -60,7 +60,7 @@ _WORD = re.compile(
     r"|(?<=C)ONFIG|(?<=W)ARN|(?<=W)ARNING|(?<=E)RROR|(?<=S)EVERE|(?<=C)RITICAL|(?<=F)ATAL"
     r"|(?<=P)ANIC)(?![A-Za-z_$])"
     # "[info]", "level=info"
-    r"|(?:(?<=\[) {0,2}|(?:(?<!\wl)|(?<=\\[bfnrt]l))(?:(?<=l)evel|(?<=l)vl)=\\?\"?)"
+    r"|(?:(?<=\[) {0,2}|(?:(?<!\wl)|(?<=\\[bfnrt]l))(?:(?<=l)evel|(?<=l)vl)=(?:\\*\")?)"
     r"([A-Za-z]{3,11})\b)",
     re.ASCII,
 )

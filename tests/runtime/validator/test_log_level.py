@@ -96,6 +96,9 @@ pieces = st.sampled_from(
         "\nlevel=debug\n",
         "\\nINFO",
         "\\",
+        'level=\\"info',
+        "level=\x0cine",
+        "level=\trace",
         '{"level":"',
         '{"level": "info"',
         "error:",
@@ -118,6 +121,20 @@ def test_a_text_of_json_has_the_level_of_what_it_says(
     for message in ("".join(some), before + "".join(some)):
         escaped = json.dumps(message, ensure_ascii=ascii_only)[1:-1]
         assert level_of_escaped(escaped) == level_of(message)
+
+
+@pytest.mark.parametrize(
+    ("message", "level"),
+    [
+        (r"level=\"info\" msg=\"ERROR\"", "info"),
+        (r"level=\\\"info\\\" msg=ERROR", "info"),
+        ("level=\trace of an ERROR", "error"),
+        ("level=\notice of an ERROR", "error"),
+    ],
+)
+def test_backslashes_behind_a_label(message: str, level: str) -> None:
+    assert level_of(message) == level
+    assert level_of_escaped(json.dumps(message)[1:-1]) == level
 
 
 @pytest.mark.parametrize("text", ["\\x", 'a"b', "\\", "a\x01"])
