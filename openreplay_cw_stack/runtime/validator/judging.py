@@ -45,6 +45,7 @@ class JudgedLines:
 _NAME = f"{TOKEN_TAG_NAME}="
 _BEGIN = f"[{_NAME}"
 _ID_NAME = f"{ID_TAG_NAME}="
+_LINKED_LINE_BEGINS = ('{\\"v\\":', "{\\u0022v\\u0022:")
 _SEARCH_ALONE = frozenset({Reader.SEARCH})
 
 
@@ -111,7 +112,7 @@ def _only_tag(
 ) -> tuple[KnownTag, str] | None:
     """The tag that decides, if no other counts, and the message as it is linked, both escaped.
 
-    None where the line has to be looked at, as a linked line has: its message begins with an id.
+    None where the line has to be looked at, as one has that may be a linked line already.
     """
     before, _, behind = message.partition(_BEGIN)
     value, bracket, after = behind.partition("]")
@@ -120,7 +121,17 @@ def _only_tag(
     tag = known[value] if value in known else known_tags.add(value)
     if tag is None:
         return None
-    if before and (_NAME in before or _ID_NAME in before or before.endswith("\\n")):
+    if (
+        before
+        and (
+            _NAME in before
+            or _ID_NAME in before
+            or before.startswith(_LINKED_LINE_BEGINS)
+            # A line break, or what may be one.
+            or before[-2:] == "\\n"
+            or before[-6:-4] == "\\u"
+        )
+    ):
         return None
     text = _joined(before, after)
     if has_session_token(text):
@@ -139,7 +150,7 @@ def _joined(before: str, after: str) -> str:
 
 def _without(tag: str, text: str) -> str:
     """An escaped text without a tag, which a traceback in one event has in every line of it."""
-    # Of two backslashes, the "n" is no line break.
-    if f"\\\\n{tag} " in text:
+    # Of two backslashes, the "n" is no line break; and one may be written by its number.
+    if f"\\\\n{tag} " in text or "\\u000" in text:
         return text
     return text.replace(f"\\n{tag} ", "\\n").replace(tag, "")

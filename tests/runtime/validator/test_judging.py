@@ -6,6 +6,7 @@ Of documents that CloudWatch Logs does not write, what has no tag may be counted
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from typing import Any
 
@@ -97,6 +98,15 @@ def as_cloudwatch_writes(*messages: str, **changes: Any) -> bytes:
     return compact(a_document(*messages, **changes))
 
 
+def with_numbers(text: bytes) -> bytes:
+    """The same with every escape as its character's number, as some writers of JSON have them."""
+
+    def numbered(escape: re.Match[bytes]) -> bytes:
+        return b"\\u%04x" % ord(json.loads(b'"%b"' % escape[0]))
+
+    return re.sub(rb"\\[^u]", numbered, text)
+
+
 pieces = st.sampled_from(
     [
         token_tag(GOOD),
@@ -155,7 +165,21 @@ sparse = st.lists(messages, max_size=3).flatmap(
 def test_documents_of_cloudwatch(lines: list[str], policy: Policy, signed: bool) -> None:
     document = a_document(*lines)
     for ascii_only in (False, True):
-        check(compact(document, ascii_only=ascii_only), policy, TOKEN_SECRET if signed else None)
+        text = compact(document, ascii_only=ascii_only)
+        for written in (text, with_numbers(text), text.replace(b"/", b"\\/")):
+            check(written, policy, TOKEN_SECRET if signed else None)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        f"a\n{token_tag(GOOD)} b",
+        f"{token_tag(GOOD)} a\n{token_tag(GOOD)} b",
+        f"a\ud83d{token_tag(GOOD)}\ude00 b",
+    ],
+)
+def test_escapes_by_number_beside_a_tag(message: str) -> None:
+    check(with_numbers(compact(a_document(message), ascii_only=True)))
 
 
 values = st.none() | st.booleans() | st.integers(-9, 9) | st.floats() | messages
@@ -257,8 +281,8 @@ def test_any_id(identifier: str) -> None:
     check(json.dumps(document).encode())
 
 
-def in_short(*messages: str) -> JudgedLines:
-    payload = skim_payload(as_cloudwatch_writes(*messages))
+def in_short(text: bytes) -> JudgedLines:
+    payload = skim_payload(text)
     assert payload is not None
     return judge_lines(payload, Policy(), KnownTags(), token_secret=TOKEN_SECRET, now_ms=NOW_MS)
 
@@ -273,7 +297,25 @@ def in_short(*messages: str) -> JudgedLines:
     ],
 )
 def test_usual_lines_take_the_short_way(message: str) -> None:
-    assert [type(line) for line in in_short(message).linked] == [str]
+    assert [type(line) for line in in_short(as_cloudwatch_writes(message)).linked] == [str]
+
+
+def a_linked_line(*, stream: str = "s", message: str = f"{id_tag(12)} no stock") -> str:
+    source = ("1", "123456789012", "/app/checkout")
+    return LinkedLine(12, NOW_MS, *source, stream, "info", message).encode()
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        a_linked_line(stream=token_tag(GOOD)),
+        a_linked_line(message=f"{id_tag(12)} {token_tag(GOOD)}").replace("[open", "[\\u006fpen", 1),
+    ],
+)
+def test_a_linked_line_is_refused_wherever_its_tags_stand(line: str) -> None:
+    text = as_cloudwatch_writes(line)
+    for judged in (in_short(text), in_short(with_numbers(text))):
+        assert (judged.refused, judged.linked) == (1, [])
 
 
 def test_known_tags_are_those_of_the_secret_and_not_too_many() -> None:
@@ -289,4 +331,5 @@ def test_known_tags_are_those_of_the_secret_and_not_too_many() -> None:
 
 def test_a_line_that_outgrows_an_event_is_left_to_be_cut() -> None:
     for filler in ("é" * 300_000, "\0" * 60_000):
-        assert isinstance(in_short(f"{token_tag(GOOD)} {filler}").linked[0], LinkedLine)
+        text = as_cloudwatch_writes(f"{token_tag(GOOD)} {filler}")
+        assert isinstance(in_short(text).linked[0], LinkedLine)
