@@ -114,7 +114,7 @@ def deliver(
     Args:
         writer: of the linked log group.
         stream: the log stream's name.
-        lines: linked lines; a text is one that is encoded already, and fits into an event.
+        lines: linked lines; a text is one that is encoded already.
         arrival_ms: the timestamp of every event, in milliseconds since 1970.
         queue: takes what CloudWatch Logs does not; None: a batch that fails is an error.
 
@@ -170,7 +170,10 @@ def _batches(lines: Sequence[LinkedLine | str], report: DeliveryReport) -> Itera
 def _encoded(line: LinkedLine | str) -> tuple[str, LinkedLine | None]:
     """A line as it is sent, and itself if it had to be cut for that."""
     if isinstance(line, str):
-        return line, None
+        # Only ids and names longer than any of CloudWatch Logs make one that does not fit.
+        if len(line.encode()) <= MAX_MESSAGE_BYTES:
+            return line, None
+        line = LinkedLine.decode(line)
     message, cut = line.encode_within(MAX_MESSAGE_BYTES)
     return message, line if cut else None
 

@@ -30,8 +30,7 @@ class JudgedLines:
         unreadable: how many entries were no log events.
         refused: how many are linked lines already. They are judged no more: two deployments that
             track each other's linked log groups would never come to an end.
-        linked: the linked lines in their order; a text is one that is encoded already, and fits
-            into a log event.
+        linked: the linked lines in their order; a text is one that is encoded already.
     """
 
     def __init__(self) -> None:

@@ -74,12 +74,16 @@ def test_nothing_is_put_for_no_lines() -> None:
     st.lists(
         st.tuples(st.sampled_from([0, 9, 90_000, 400_000, 1_100_000]), st.sampled_from('xé"\n')),
         max_size=9,
-    )
+    ),
+    st.sets(st.integers(0, 8)),
 )
-def test_every_limit_is_kept_and_no_line_is_missing(sizes: list[tuple[int, str]]) -> None:
+def test_every_limit_is_kept_and_no_line_is_missing(
+    sizes: list[tuple[int, str]], encoded: set[int]
+) -> None:
     group = StrictLogGroup()
     lines = [a_line(number, *size) for number, size in enumerate(sizes)]
-    report = deliver(group, LOG_GROUP, lines, arrival_ms=NOW_MS)
+    given_lines = [line.encode() if n in encoded else line for n, line in enumerate(lines)]
+    report = deliver(group, LOG_GROUP, given_lines, arrival_ms=NOW_MS)
     arrived = [LinkedLine.decode(text) for text in group.streams.get(LOG_GROUP, [])]
     assert [line.id for line in arrived] == [line.id for line in lines]
     assert report.linked == len(lines)
