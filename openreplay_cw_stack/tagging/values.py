@@ -26,8 +26,8 @@ class Value:
     """The base of a class that has annotated fields, in their order, and nothing else.
 
     Made by place or by name; not to be changed; equal to another of its class with equal fields;
-    shown without its :attr:`_hidden` fields. It is no tuple: a logger that writes JSON would take
-    one apart, and write what is not to be shown.
+    shown without its :attr:`_hidden` fields. A class derived from it has its fields first. It
+    is no tuple: a logger that writes JSON would take one apart, and write what is not to be shown.
 
     >>> class Price(Value):
     ...     amount: int
@@ -39,12 +39,15 @@ class Value:
     _hidden = frozenset[str]()
     """The names of fields that ``repr`` does not show, since they have a credential in them."""
 
-    _names: tuple[str, ...]
-    _defaults: dict[str, Any]
+    _names: tuple[str, ...] = ()
+    _defaults: dict[str, Any] = {}  # noqa: RUF012
 
     def __init_subclass__(cls) -> None:
-        cls._names = tuple(cls.__annotations__)
-        cls._defaults = {name: vars(cls)[name] for name in cls._names if name in vars(cls)}
+        own = cls.__annotations__
+        cls._names = tuple({**dict.fromkeys(cls._names), **own})
+        cls.__match_args__ = cls._names  # type: ignore[attr-defined, misc]
+        defaults = {name: vars(cls)[name] for name in own if name in vars(cls)}
+        cls._defaults = {**cls._defaults, **defaults}
 
     def __init__(self, *values: Any, **named: Any) -> None:
         if named or len(values) != len(self._names):

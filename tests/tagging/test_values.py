@@ -110,6 +110,26 @@ def test_only_those_of_one_class_are_equal() -> None:
     assert ACCOUNT != ("ann", "hush", 3, False)
 
 
+class Savings(Account):
+    rate: int = 2
+    balance: int = 1
+
+
+def test_a_derived_class_has_the_fields_of_its_base_first() -> None:
+    savings = Savings("ann", "hush")
+    assert repr(savings) == "Savings(owner='ann', balance=1, closed=False, rate=2)"
+    assert savings == Savings("ann", "hush", 1, False, 2)
+    assert repr(Account("ann", "hush")) == "Account(owner='ann', balance=0, closed=False)"
+
+
+def test_matched_by_place_and_by_name() -> None:
+    match ACCOUNT:
+        case Account(owner, _, balance, closed=False):
+            assert (owner, balance) == ("ann", 3)
+        case _:
+            pytest.fail("it does not match")
+
+
 def test_copied_and_sent_to_other_processes() -> None:
     for copied in (
         copy.copy(ACCOUNT),
