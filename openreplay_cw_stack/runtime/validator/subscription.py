@@ -15,7 +15,7 @@ import zlib
 from json.decoder import scanstring  # type: ignore[attr-defined]
 from json.encoder import encode_basestring
 
-from openreplay_cw_stack.tagging import TOKEN_TAG_NAME
+from openreplay_cw_stack.tagging import TOKEN_TAG_NAME, remove_session_tokens
 from openreplay_cw_stack.tagging.values import Value
 
 TYPE_CHECKING = False
@@ -46,7 +46,7 @@ class Subscription(Value):
     Attributes:
         owner: the AWS account of the log group.
         log_group: the log group's name.
-        log_stream: the log stream's name.
+        log_stream: the log stream's name, without any session token.
     """
 
     owner: str
@@ -118,7 +118,8 @@ def parse_payload(data: bytes) -> Payload | None:
     subscription = Subscription(
         owner=_text(document, "owner"),
         log_group=_text(document, "logGroup"),
-        log_stream=_text(document, "logStream"),
+        # Unlike a log group's, its name can have any character but ":" and "*", and so a token.
+        log_stream=remove_session_tokens(_text(document, "logStream")),
     )
     readable = list(filter(_is_log_event, entries))
     tagged = [_escaped_event(entry) for entry in readable if may_be_tagged(entry["message"])]

@@ -16,6 +16,7 @@ from openreplay_cw_stack.runtime.validator.subscription import (
     Subscription,
     decompress,
 )
+from openreplay_cw_stack.tagging.redaction import REMOVED
 from tests.runtime.payloads import (
     CONTROL_MESSAGE,
     LOG_GROUP,
@@ -27,6 +28,7 @@ from tests.runtime.payloads import (
     decode,
     encode,
 )
+from tests.tagging.tokens import a_token
 
 
 def test_every_event_is_read_in_order() -> None:
@@ -42,6 +44,13 @@ def test_every_event_is_read_in_order() -> None:
 
 def test_a_control_message_has_no_lines() -> None:
     assert decode(an_event(CONTROL_MESSAGE)) is None
+
+
+def test_a_session_token_in_the_name_of_a_log_stream_is_removed() -> None:
+    for name, shown in ((a_token(), REMOVED), (f"web [{a_token()}]", f"web [{REMOVED}]")):
+        payload = decode(an_event(a_document("one", logStream=name)))
+        assert payload is not None
+        assert payload.subscription == Subscription(OWNER, LOG_GROUP, shown)
 
 
 def test_unknown_fields_are_left_alone() -> None:
