@@ -83,7 +83,9 @@ def logs_client(environment: Mapping[str, str] = os.environ) -> LogsClient:
 
 def endpoint_url(region: str, environment: Mapping[str, str]) -> str:
     """Where CloudWatch Logs is: as configured, or by the region's partition."""
-    configured = environment.get("AWS_ENDPOINT_URL_LOGS") or environment.get("AWS_ENDPOINT_URL")
+    # AWS SDKs and Tools Reference Guide, "Identifiers for service-specific endpoints".
+    of_service = environment.get("AWS_ENDPOINT_URL_CLOUDWATCH_LOGS")
+    configured = of_service or environment.get("AWS_ENDPOINT_URL")
     return configured or f"https://logs.{region}.{_dns_suffix(region)}"
 
 

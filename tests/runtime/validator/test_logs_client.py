@@ -257,10 +257,17 @@ class TestEndpoint:
             boto = boto3.client("logs", region_name=region)
             assert endpoint_url(region, {}) == boto.meta.endpoint_url
 
-    def test_a_configured_one_counts(self) -> None:
-        both = {"AWS_ENDPOINT_URL": "http://a:1", "AWS_ENDPOINT_URL_LOGS": "http://b:2"}
-        assert endpoint_url(REGION, {"AWS_ENDPOINT_URL": "http://a:1"}) == "http://a:1"
-        assert endpoint_url(REGION, both) == "http://b:2"
+    def test_a_configured_one_counts_as_boto3_has_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        configured = {
+            "AWS_ENDPOINT_URL": "http://a:1",
+            "AWS_ENDPOINT_URL_CLOUDWATCH_LOGS": "http://b:2",
+        }
+        environment = {}
+        for name, url in configured.items():
+            environment[name] = url
+            monkeypatch.setenv(name, url)
+            boto = boto3.Session().client("logs", region_name=REGION)
+            assert endpoint_url(REGION, environment) == boto.meta.endpoint_url == url
 
 
 class TestWhichClient:
