@@ -17,7 +17,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from openreplay_cw_stack.runtime.linked_line import LinkedLine
+from openreplay_cw_stack.runtime.linked_line import LinkedLine, is_linked_line
 from openreplay_cw_stack.runtime.validator.judging import judge_lines
 from openreplay_cw_stack.runtime.validator.known_tags import KnownTags
 from openreplay_cw_stack.runtime.validator.linking import Policy, judge_line
@@ -78,6 +78,7 @@ def look_at(messages: list[str], secret: bytes) -> None:
             now_ms=NOW_MS,
         ).linked
         for number, message in enumerate(messages)
+        if not is_linked_line(message)
     ]
     texts = [line.encode() if isinstance(line, LinkedLine) else line for line in short.linked]
     if texts != [line.encode() for line in long if line is not None]:

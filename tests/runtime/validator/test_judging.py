@@ -8,13 +8,13 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openreplay_cw_stack.runtime.linked_line import LinkedLine
+from openreplay_cw_stack.runtime.linked_line import LinkedLine, is_linked_line
 from openreplay_cw_stack.runtime.validator.judging import JudgedLines, judge_lines
 from openreplay_cw_stack.runtime.validator.known_tags import MAX_TAGS, KnownTags
 from openreplay_cw_stack.runtime.validator.linking import Policy, judge_line
@@ -29,6 +29,9 @@ GOOD = a_token()
 OTHER = a_token(session_id=77, delay_ms=-5)
 EXPIRED = a_token(expires_ms=1)
 FORGED = a_token(token_secret=b"forged")
+LINKED = LinkedLine(
+    7, NOW_MS, "1", "123456789012", "/app", "web", "info", f"{id_tag(7)} no stock"
+).encode()
 POLICIES = [
     Policy(),
     Policy(accept_unsigned_ids=True),
@@ -37,30 +40,38 @@ POLICIES = [
 ]
 
 
-def the_long_way(
-    text: bytes, policy: Policy, secret: bytes | None
-) -> tuple[Counter[Verdict], int, int, list[LinkedLine]] | str | None:
+class Outcome(NamedTuple):
+    verdicts: Counter[Verdict]
+    expired: int
+    refused: int
+    lines: list[LinkedLine]
+    unreadable: int
+
+
+def the_long_way(text: bytes, policy: Policy, secret: bytes | None) -> Outcome | str | None:
     try:
         payload = decode({"awslogs": {"data": encode(text)}})
     except InvalidPayload as invalid:
         return str(invalid)
     if payload is None:
         return None
+    events = [event for event in payload.log_events if not is_linked_line(event.message)]
     judged = [
         judge_line(event, payload.subscription, policy, token_secret=secret, now_ms=NOW_MS)
-        for event in payload.log_events
+        for event in events
     ]
-    return (
+    return Outcome(
         Counter(line.verdict for line in judged),
         sum(line.expired for line in judged),
-        payload.unreadable,
+        len(payload.log_events) - len(events),
         [LinkedLine.decode(line.linked.encode()) for line in judged if line.linked],
+        payload.unreadable,
     )
 
 
 def the_short_way(
     text: bytes, policy: Policy, secret: bytes | None, known_tags: KnownTags | None = None
-) -> tuple[Counter[Verdict], int, int, list[LinkedLine]] | str | None:
+) -> Outcome | str | None:
     try:
         payload = skim_payload(text) or parse_payload(text)
     except InvalidPayload as invalid:
@@ -71,7 +82,13 @@ def the_short_way(
         payload, policy, known_tags or KnownTags(), token_secret=secret, now_ms=NOW_MS
     )
     lines = [line.encode() if isinstance(line, LinkedLine) else line for line in judged.linked]
-    return +judged.verdicts, judged.expired, judged.unreadable, list(map(LinkedLine.decode, lines))
+    return Outcome(
+        +judged.verdicts,
+        judged.expired,
+        judged.refused,
+        list(map(LinkedLine.decode, lines)),
+        judged.unreadable,
+    )
 
 
 def check(text: bytes, policy: Policy | None = None, secret: bytes | None = TOKEN_SECRET) -> None:
@@ -81,10 +98,10 @@ def check(text: bytes, policy: Policy | None = None, secret: bytes | None = TOKE
 
 def check_what_has_a_tag(text: bytes) -> None:
     short, long = (way(text, Policy(), TOKEN_SECRET) for way in (the_short_way, the_long_way))
-    if isinstance(short, tuple) and isinstance(long, tuple):
-        for verdicts, *_ in (short, long):
-            del verdicts[Verdict.UNTAGGED]
-        assert (short[0], short[1], short[3]) == (long[0], long[1], long[3])
+    if isinstance(short, Outcome) and isinstance(long, Outcome):
+        for outcome in (short, long):
+            del outcome.verdicts[Verdict.UNTAGGED]
+        assert short[:-1] == long[:-1]
     else:
         assert short == long
 
@@ -127,6 +144,7 @@ pieces = st.sampled_from(
         "openReplaySession.id=",
         GOOD,
         f".{GOOD}",
+        LINKED,
         "replay",
         "ERROR",
         " level=warn ",
