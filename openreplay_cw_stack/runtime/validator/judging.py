@@ -120,17 +120,7 @@ def _only_tag(
     tag = known[value] if value in known else known_tags.add(value)
     if tag is None:
         return None
-    if (
-        before
-        and (
-            _NAME in before
-            or _ID_NAME in before
-            or before.startswith(_LINKED_LINE_BEGINS)
-            # A line break, or what may be one.
-            or before[-2:] == "\\n"
-            or before[-6:-4] == "\\u"
-        )
-    ):
+    if before and _has_to_be_read(before):
         return None
     text = _joined(before, after)
     if has_session_token(text):
@@ -138,6 +128,20 @@ def _only_tag(
         if has_session_token(text):
             return None
     return tag, text
+
+
+def _has_to_be_read(before: str) -> bool:
+    """Whether what stands before a tag may be another one, or a linked line, or ends with a break.
+
+    A line break may be written by its number.
+    """
+    return (
+        _NAME in before
+        or _ID_NAME in before
+        or before.startswith(_LINKED_LINE_BEGINS)
+        or before[-2:] == "\\n"
+        or before[-6:-4] == "\\u"
+    )
 
 
 def _joined(before: str, after: str) -> str:
