@@ -90,10 +90,9 @@ class Batch:
         self.cut: dict[int, LinkedLine] = {}
         self._bytes = 0
 
-    def take(self, messages: list[str], text: str) -> bool:
-        """Take encoded lines that are given as one text as well, if the limits allow."""
-        needed = len(text) if text.isascii() else len(text.encode())
-        needed += EVENT_OVERHEAD_BYTES * len(messages)
+    def take(self, messages: list[str]) -> bool:
+        """Take all of these encoded lines, if the limits allow."""
+        needed = len("".join(messages).encode()) + EVENT_OVERHEAD_BYTES * len(messages)
         if self._bytes + needed > MAX_BYTES or len(self.messages) + len(messages) > MAX_EVENTS:
             return False
         self.messages += messages
@@ -152,14 +151,14 @@ def _batches(lines: Sequence[LinkedLine | str], report: DeliveryReport) -> Itera
     for first in range(0, len(lines), LINES_AT_ONCE):
         some = lines[first : first + LINES_AT_ONCE]
         messages = [line for line in some if isinstance(line, str)]
-        if len(messages) == len(some) and batch.take(messages, "".join(messages)):
+        if len(messages) == len(some) and batch.take(messages):
             continue
         for line in some:
             message, cut = _encoded(line)
-            if not batch.take([message], message):
+            if not batch.take([message]):
                 yield batch
                 batch = Batch()
-                batch.take([message], message)
+                batch.take([message])
             if cut is not None:
                 batch.cut[len(batch.messages) - 1] = cut
                 report.cut += 1

@@ -223,9 +223,7 @@ def put_log_events_body(
     events = [
         _events(messages[first : first + 100], begin) for first in range(0, len(messages), 100)
     ]
-    events[:1] = [b'{%b,"logEvents":[%b' % (names, *events[:1])]
-    events[-1] += b"]}"
-    return b",".join(events)
+    return b"".join([b"{", names, b',"logEvents":[', b",".join(events), b"]}"])
 
 
 def _events(messages: Sequence[str], begin: bytes) -> bytes:

@@ -51,7 +51,6 @@ class Validator:
         token_secret: TokenSecret | None,
         clock_ms: Callable[[], int],
         emit: Callable[[str], None],
-        known_tags: KnownTags | None = None,
         queue: ParkedLinesQueue | None = None,
     ) -> None:
         self.settings = settings
@@ -59,7 +58,7 @@ class Validator:
         self.token_secret = token_secret
         self.clock_ms = clock_ms
         self.emit = emit
-        self.known_tags = KnownTags() if known_tags is None else known_tags
+        self.known_tags = KnownTags()
         self.queue = queue
 
     def validate(self, event: object) -> None:
