@@ -12,7 +12,7 @@ from constructs import Construct
 
 from openreplay_cw_stack.infra.acknowledgements import acknowledge, in_packs
 from openreplay_cw_stack.infra.lambda_function import lambda_function, own_log_group
-from openreplay_cw_stack.infra.log_groups import arn_for_policies
+from openreplay_cw_stack.infra.log_groups import statement_to_write_lines
 
 FIRST_PAUSE = cdk.Duration.seconds(30)
 LONGEST_PAUSE = cdk.Duration.minutes(15)
@@ -120,11 +120,7 @@ class LineRedelivery(Construct):
         self, linked_log_group: logs.ILogGroup, encryption_key: kms.IKey | None
     ) -> list[iam.PolicyStatement]:
         statements = [
-            iam.PolicyStatement(
-                sid="WriteLinkedLines",
-                actions=["logs:CreateLogStream", "logs:PutLogEvents"],
-                resources=[arn_for_policies(linked_log_group)],
-            ),
+            statement_to_write_lines(linked_log_group),
             iam.PolicyStatement(
                 sid="TakeParkedLines",
                 actions=[

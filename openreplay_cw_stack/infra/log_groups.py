@@ -1,4 +1,4 @@
-"""What the app itself shows of a log group: its name, its class, whether two are the same."""
+"""What the app itself shows of a log group, and how policies name one."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import re
 from typing import Any
 
 import aws_cdk as cdk
+from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 
 # CloudWatch Logs API reference, "CreateLogGroup".
@@ -91,6 +92,15 @@ def arn_for_policies(log_group: logs.ILogGroup) -> str:
     """
     arn = log_group.log_group_arn
     return arn if cdk.Token.is_unresolved(arn) or arn.endswith(":*") else f"{arn}:*"
+
+
+def statement_to_write_lines(linked_log_group: logs.ILogGroup) -> iam.PolicyStatement:
+    """What a function may do that writes linked lines: their log streams, and the lines."""
+    return iam.PolicyStatement(
+        sid="WriteLinkedLines",
+        actions=["logs:CreateLogStream", "logs:PutLogEvents"],
+        resources=[arn_for_policies(linked_log_group)],
+    )
 
 
 def _declared_name(log_group: logs.ILogGroup) -> str | None:

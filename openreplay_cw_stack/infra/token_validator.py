@@ -22,7 +22,7 @@ from openreplay_cw_stack.infra.lambda_function import (
     own_log_group,
 )
 from openreplay_cw_stack.infra.line_redelivery import LineRedelivery, encrypted_queue
-from openreplay_cw_stack.infra.log_groups import arn_for_policies
+from openreplay_cw_stack.infra.log_groups import statement_to_write_lines
 from openreplay_cw_stack.infra.metrics import deployment_name, metric_of
 from openreplay_cw_stack.infra.secrets import arn_to_read
 from openreplay_cw_stack.infra.subscriptions import Subscriptions
@@ -240,11 +240,7 @@ class TokenValidator(Construct):
         encryption_key: kms.IKey | None,
     ) -> list[iam.PolicyStatement]:
         statements = [
-            iam.PolicyStatement(
-                sid="WriteLinkedLines",
-                actions=["logs:CreateLogStream", "logs:PutLogEvents"],
-                resources=[arn_for_policies(linked_log_group)],
-            ),
+            statement_to_write_lines(linked_log_group),
             iam.PolicyStatement(
                 sid="ParkWhatLambdaGaveUpOn",
                 actions=["sqs:SendMessage"],
