@@ -25,6 +25,7 @@ from pathlib import Path
 
 from emulator import Emulator
 from emulator.cdk_cli import CdkCli
+from emulator.metric_sums import metric_sum
 from openreplay_cw_stack.runtime.linked_line import LinkedLine
 from openreplay_cw_stack.tagging import compose_token, token_tag
 from openreplay_cw_stack.tagging import metrics as names
@@ -260,26 +261,8 @@ class _Load:
     def metric(self, name: str, **dimensions: str) -> int:
         """The sum of a metric of ours."""
         cloudwatch = self.aws.client("cloudwatch")
-        listed = cloudwatch.list_metrics(
-            Namespace=names.NAMESPACE,
-            MetricName=name,
-            Dimensions=[{"Name": key, "Value": value} for key, value in dimensions.items()],
-        )["Metrics"]
-        total, now = 0.0, time.time()
-        for metric in listed:
-            if {one["Name"] for one in metric["Dimensions"]} != {names.DEPLOYMENT, *dimensions}:
-                continue
-            points = cloudwatch.get_metric_statistics(
-                Namespace=names.NAMESPACE,
-                MetricName=name,
-                Dimensions=metric["Dimensions"],
-                StartTime=now - 7200,
-                EndTime=now + 3600,
-                Period=3600,
-                Statistics=["Sum"],
-            )["Datapoints"]
-            total += sum(point["Sum"] for point in points)
-        return int(total)
+        of_any = {names.DEPLOYMENT: None, **dimensions}
+        return metric_sum(cloudwatch, names.NAMESPACE, name, of_any)
 
     def dead_letters(self) -> int:
         """How many messages wait in the dead-letter queue."""

@@ -22,6 +22,7 @@ from demo.lines import LOG_GROUPS, TOKEN_SECRET, DemoLine, demo_lines
 from demo.terminal import coloured, heading, say, step, table
 from emulator import Emulator
 from emulator.cdk_cli import CdkCli, CdkFailed
+from emulator.metric_sums import metric_sum
 from emulator.openreplay import OpenReplay, check_hits
 from openreplay_cw_stack.runtime.linked_line import LinkedLine
 from openreplay_cw_stack.tagging import Judgement, Verdict, judge, remove_session_tokens
@@ -175,26 +176,8 @@ def _await_counts(aws: Emulator, expected: int) -> Counter[Verdict]:
 
 
 def _lines_with(aws: Emulator, verdict: Verdict) -> int:
-    cloudwatch = aws.client("cloudwatch")
-    listed = cloudwatch.list_metrics(
-        Namespace=names.NAMESPACE,
-        MetricName=names.LINES,
-        Dimensions=[{"Name": names.VERDICT, "Value": str(verdict)}],
-    )
-    now = time.time()
-    total = 0.0
-    for metric in listed["Metrics"]:
-        statistics = cloudwatch.get_metric_statistics(
-            Namespace=names.NAMESPACE,
-            MetricName=names.LINES,
-            Dimensions=metric["Dimensions"],
-            StartTime=now - 3600,
-            EndTime=now + 3600,
-            Period=60,
-            Statistics=["Sum"],
-        )
-        total += sum(point["Sum"] for point in statistics["Datapoints"])
-    return int(total)
+    dimensions = {names.DEPLOYMENT: None, names.VERDICT: str(verdict)}
+    return metric_sum(aws.client("cloudwatch"), names.NAMESPACE, names.LINES, dimensions)
 
 
 def _show_verdicts(

@@ -13,6 +13,7 @@ import pytest
 
 from emulator import Emulator
 from emulator.cdk_cli import CdkCli
+from emulator.metric_sums import metric_sum
 from openreplay_cw_stack.runtime.linked_line import LinkedLine
 from openreplay_cw_stack.tagging import metrics as names
 
@@ -86,30 +87,10 @@ class Deployment:
         return [LinkedLine.decode(event["message"]) for event in self.linked_events()]
 
     def metric(self, name: str, **dimensions: str) -> int:
-        """The sum of a metric of ours in the last hour."""
+        """The sum of a metric of ours."""
         cloudwatch = self.aws.client("cloudwatch")
-        wanted = {names.DEPLOYMENT, *dimensions}
-        listed = cloudwatch.list_metrics(
-            Namespace=names.NAMESPACE,
-            MetricName=name,
-            Dimensions=[{"Name": key, "Value": value} for key, value in dimensions.items()],
-        )["Metrics"]
-        now = time.time()
-        total = 0.0
-        for metric in listed:
-            if {one["Name"] for one in metric["Dimensions"]} != wanted:
-                continue
-            points = cloudwatch.get_metric_statistics(
-                Namespace=names.NAMESPACE,
-                MetricName=name,
-                Dimensions=metric["Dimensions"],
-                StartTime=now - 3600,
-                EndTime=now + 3600,
-                Period=60,
-                Statistics=["Sum"],
-            )["Datapoints"]
-            total += sum(point["Sum"] for point in points)
-        return int(total)
+        of_any = {names.DEPLOYMENT: None, **dimensions}
+        return metric_sum(cloudwatch, names.NAMESPACE, name, of_any)
 
     def key(self) -> dict[str, str]:
         """The service account's key, as its secret holds it."""
