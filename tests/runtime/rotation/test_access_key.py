@@ -177,6 +177,17 @@ def test_a_fault_at_every_call_of_a_rotation(call: int, when: str, what: BaseExc
     assert account.reader.key == account.secret.current()
 
 
+def told_by_hand_and_rotated() -> Account:
+    """An account whose reader has the first key, which was replaced a month later."""
+    account = Account(told=False)
+    account.rotate("one")
+    account.tell()
+    account.world.now += 30 * DAY
+    account.reader.poll()
+    account.rotate("two")
+    return account
+
+
 class TestRaces:
     def test_another_run_of_the_same_step_has_stored_its_key_meanwhile(self) -> None:
         account = Account()
@@ -214,12 +225,7 @@ class TestRaces:
 
 class TestRefusals:
     def test_a_reader_that_nobody_told_keeps_its_key(self) -> None:
-        account = Account(told=False)
-        account.rotate("one")
-        account.tell()
-        account.world.now += 30 * DAY
-        account.reader.poll()
-        account.rotate("two")
+        account = told_by_hand_and_rotated()
         account.reader.poll()
         with pytest.raises(RotationRefused, match="the reader still has the previous key"):
             account.rotate("three")
@@ -231,12 +237,7 @@ class TestRefusals:
         assert account.reader.refused == 0
 
     def test_once_the_reader_uses_the_new_key_the_old_one_goes(self) -> None:
-        account = Account(told=False)
-        account.rotate("one")
-        account.tell()
-        account.world.now += 30 * DAY
-        account.reader.poll()
-        account.rotate("two")
+        account = told_by_hand_and_rotated()
         old = account.reader.key["access_key_id"]
         account.world.now += 600
         # Told by hand, which leaves no note: that it is used shows it.
@@ -252,12 +253,7 @@ class TestRefusals:
         assert account.reader.refused == 0
 
     def test_a_previous_key_that_is_disabled_is_in_nobodys_way(self) -> None:
-        account = Account(told=False)
-        account.rotate("one")
-        account.tell()
-        account.world.now += 30 * DAY
-        account.reader.poll()
-        account.rotate("two")
+        account = told_by_hand_and_rotated()
         account.world.now += 600
         account.reader.key = account.secret.current()
         account.reader.poll()
@@ -268,22 +264,12 @@ class TestRefusals:
         assert account.reader.key["access_key_id"] in account.key_ids()
 
     def test_our_own_test_of_the_new_key_is_no_use_of_it(self) -> None:
-        account = Account(told=False)
-        account.rotate("one")
-        account.tell()
-        account.world.now += 30 * DAY
-        account.reader.poll()
-        account.rotate("two")
+        account = told_by_hand_and_rotated()
         assert account.user.used[account.secret.current()["access_key_id"]]
         assert account.look() is Retirement.NOTHING
 
     def test_nor_is_one_of_a_run_that_ended_after_it(self) -> None:
-        account = Account(told=False)
-        account.rotate("one")
-        account.tell()
-        account.world.now += 30 * DAY
-        account.reader.poll()
-        account.rotate("two")
+        account = told_by_hand_and_rotated()
         account.secret.begin("throw-away")
         account.world.now += DAY / 24
         account.reader.poll()
@@ -300,12 +286,7 @@ class TestRefusals:
         assert account.look() is Retirement.NOTHING
 
     def test_nor_is_one_that_iam_tells_with_the_minute_after_it(self) -> None:
-        account = Account(told=False)
-        account.rotate("one")
-        account.tell()
-        account.world.now += 30 * DAY
-        account.reader.poll()
-        account.rotate("two")
+        account = told_by_hand_and_rotated()
         account.user.used[account.secret.current()["access_key_id"]] = account.world.now + 200
         account.world.now += DAY / 24
         account.reader.poll()
