@@ -1,11 +1,10 @@
-"""Asynchronous invocation of functions: retries, throttles, destinations, dead-letter queues.
+"""Asynchronous invocation of functions: retries, throttles, on-failure destinations.
 
 MiniStack 1.5.33 retries a failed event, and treats a throttle like a failure: a function at its
 reserved concurrency uses up its attempts within seconds and its events end in the on-failure
 destination. The record that arrives there has no version, time or request id and always says three
-attempts; a dead-letter queue gets the same record; on-success destinations get nothing. Every
-attempt has another request id. Settings of versions and aliases are not looked at. Only the
-acceptance of an event counts as an invocation in the metrics.
+attempts. Every attempt has another request id. Only the acceptance of an event counts as an
+invocation in the metrics.
 
 AWS: Lambda Developer Guide, "How Lambda handles errors and retries with asynchronous invocation",
 "Capturing records of Lambda asynchronous invocations", "Configuring reserved concurrency":
@@ -14,18 +13,17 @@ AWS: Lambda Developer Guide, "How Lambda handles errors and retries with asynchr
 - Throttled events go back to the queue, with waits from a second up to five minutes, until the
   event's maximum age (6 hours); that uses up no attempt.
 - With a reserved concurrency of zero, new events go to the destination "without any retries".
-- On-failure and on-success destinations get an invocation record, a dead-letter queue "only the
-  content of the event" with the attributes RequestID, ErrorCode and ErrorMessage.
+- An on-failure destination gets an invocation record.
 - The request id stays the same over the attempts of an event.
 
 - "Types of metrics for Lambda functions": AsyncEventsReceived; AsyncEventAge at every attempt, in
-  milliseconds since the event was queued; AsyncEventsDropped; DestinationDeliveryFailures and
-  DeadLetterErrors where a destination or dead-letter queue does not exist, takes no message of that
-  size, or the execution role may not send to it.
+  milliseconds since the event was queued; AsyncEventsDropped; DestinationDeliveryFailures where a
+  destination does not exist, takes no message of that size, or the execution role may not send to
+  it.
 - The same role has to be able to send when a destination is configured.
 
-One minute of AWS is LAMBDA_ASYNC_RETRY_BASE_SECONDS here (1 by default). EventBridge and S3
-destinations are not delivered to.
+One minute of AWS is LAMBDA_ASYNC_RETRY_BASE_SECONDS here (1 by default). Only queues are delivered
+to, and only on failure; DeadLetterConfig and the settings of versions and aliases have no effect.
 """
 
 from __future__ import annotations
@@ -35,12 +33,11 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
 
-from ministack.services import cloudwatch, lambda_svc, sns, sqs
+from ministack.services import cloudwatch, lambda_svc, sqs
 
 from emulator import execution_roles, patching
 
@@ -48,6 +45,7 @@ _LOG = logging.getLogger("emulator.asynchronous_invocation")
 _DEFAULT_RETRIES = 2
 _DEFAULT_MAXIMUM_AGE = 6 * 60 * 60
 _SHORTEST_WAIT = 0.02
+_SENDING = "sqs:SendMessage"
 
 # The id under which the next function of this context runs.
 current_request_id: contextvars.ContextVar[str] = contextvars.ContextVar("request_id", default="")
@@ -61,14 +59,12 @@ def install() -> None:
             "_LAMBDA_ASYNC_RETRY_BASE_SECONDS",
             "_execute_function",
             "_functions",
-            "_get_func_record_for_ref",
             "_reserved_concurrency",
             "_run_with_function_config_scope",
             "new_uuid",
         ],
     )
     patching.require(sqs, ["_act_send_message", "_queue_by_arn", "_queue_url"])
-    patching.require(sns, ["_fanout", "_topics"])
     patching.require(cloudwatch, ["record_metric"])
     patching.replace(lambda_svc, "invoke_async_with_retry", invoke)
     patching.wrap(lambda_svc, "_execute_function_dispatch", _dispatch)
@@ -109,38 +105,23 @@ def invoke(function: dict[str, Any], event: Any, *, once: bool = False) -> threa
 class _Settings:
     retries: int
     maximum_age: float
-    on_success: str
     on_failure: str
-    dead_letter: str
 
     @staticmethod
     def of(function: dict[str, Any], *, once: bool) -> _Settings:
         if once:
-            return _Settings(0, _DEFAULT_MAXIMUM_AGE, "", "", "")
-        config = function["config"]
-        base = lambda_svc._functions.get(config["FunctionName"]) or function
-        stored = _event_invoke_config(base, _qualifier(config))
+            return _Settings(0, _DEFAULT_MAXIMUM_AGE, "")
+        base = lambda_svc._functions.get(function["config"]["FunctionName"]) or function
+        kept = base.get("event_invoke_configs") or {}
+        # Settings put without a qualifier are those of $LATEST.
+        stored = kept.get("$LATEST") or kept.get("") or {}
         destinations = stored.get("DestinationConfig") or {}
         retries = stored.get("MaximumRetryAttempts")
         return _Settings(
             retries=_DEFAULT_RETRIES if retries is None else int(retries),
             maximum_age=float(stored.get("MaximumEventAgeInSeconds") or _DEFAULT_MAXIMUM_AGE),
-            on_success=(destinations.get("OnSuccess") or {}).get("Destination") or "",
             on_failure=(destinations.get("OnFailure") or {}).get("Destination") or "",
-            dead_letter=(config.get("DeadLetterConfig") or {}).get("TargetArn") or "",
         )
-
-
-def _qualifier(config: dict[str, Any]) -> str:
-    parts = str(config.get("FunctionArn", "")).split(":")
-    return parts[7] if len(parts) > 7 else "$LATEST"
-
-
-def _event_invoke_config(base: dict[str, Any], qualifier: str) -> dict[str, Any]:
-    """Return the settings of one qualifier; those put without one are those of $LATEST."""
-    stored = base.get("event_invoke_configs") or {}
-    keys = ("$LATEST", "") if qualifier == "$LATEST" else (qualifier,)
-    return next((stored[key] for key in keys if stored.get(key)), {})
 
 
 @dataclass
@@ -169,7 +150,6 @@ class _Request:
                 return
             result = self._attempt(current)
             if not result.get("error"):
-                self._succeed(result)
                 return
             throttled = bool(result.get("throttle"))
             if not throttled and self.attempts > self.settings.retries:
@@ -190,8 +170,6 @@ class _Request:
         base = lambda_svc._functions.get(self._name)
         if base is None:
             return None
-        if _qualifier(self.function["config"]) != "$LATEST":
-            return {**self.function, "concurrency": base.get("concurrency")}
         arn = self.function["config"]["FunctionArn"]
         return {**base, "config": {**base["config"], "FunctionArn": arn}}
 
@@ -219,35 +197,15 @@ class _Request:
         doublings = float(2 ** min(self.throttles, 20))
         return max(_SHORTEST_WAIT, min(minute / 60 * doublings, 5 * minute))
 
-    def _succeed(self, result: dict[str, Any]) -> None:
-        if self.settings.on_success:
-            self._send_record(self.settings.on_success, self._record("Success", result))
-
     def _give_up(self, condition: str, result: dict[str, Any]) -> None:
         self._count("AsyncEventsDropped")
-        if self.settings.on_failure:
-            self._send_record(self.settings.on_failure, self._record(condition, result))
-        if self.settings.dead_letter and not send(
-            self.settings.dead_letter,
-            json.dumps(self.event),
-            self.event,
-            role=self._role,
-            attributes=self._error_attributes(result),
-        ):
-            self._count("DeadLetterErrors")
-
-    def _send_record(self, target: str, record: dict[str, Any]) -> None:
-        if not send(target, json.dumps(record), record, role=self._role):
+        queue, role = self.settings.on_failure, str(self.function["config"].get("Role") or "")
+        if queue and not send(queue, json.dumps(self._record(condition, result)), role=role):
             self._count("DestinationDeliveryFailures")
-
-    @property
-    def _role(self) -> str:
-        return str(self.function["config"].get("Role") or "")
 
     def _record(self, condition: str, result: dict[str, Any]) -> dict[str, Any]:
         config = self.function["config"]
-        qualifier = _qualifier(config)
-        arn = ":".join([*str(config["FunctionArn"]).split(":")[:7], qualifier])
+        arn = ":".join([*str(config["FunctionArn"]).split(":")[:7], "$LATEST"])
         record: dict[str, Any] = {
             "version": "1.0",
             "timestamp": _now(),
@@ -267,18 +225,6 @@ class _Request:
             record["responsePayload"] = result.get("body")
         return record
 
-    def _error_attributes(self, result: dict[str, Any]) -> dict[str, Any]:
-        body = result.get("body")
-        message = body.get("errorMessage", "") if isinstance(body, dict) else ""
-        texts = {"RequestID": self.identifier, "ErrorMessage": str(message)[:1024]}
-        attributes = {
-            name: {"DataType": "String", "StringValue": text}
-            for name, text in texts.items()
-            if text
-        }
-        attributes["ErrorCode"] = {"DataType": "Number", "StringValue": "200" if result else "429"}
-        return attributes
-
     def _count(self, metric: str, value: float = 1, unit: str = "Count") -> None:
         dimensions = {"FunctionName": self._name}
         cloudwatch.record_metric("AWS/Lambda", metric, value, unit, dimensions)
@@ -289,69 +235,39 @@ def _now() -> str:
     return text.replace("+00:00", "Z")
 
 
-def send(
-    target: str, body: str, payload: Any, *, role: str, attributes: dict[str, Any] | None = None
-) -> bool:
-    """Deliver to a queue, topic or function as the role of a function.
+def send(queue: str, body: str, *, role: str) -> bool:
+    """Send a message to a queue as the role of a function.
 
     Returns:
-        Whether it could be delivered. A failure is logged, as nobody waits for it.
+        Whether it could be sent. A failure is logged, as nobody waits for it.
     """
-    kind = target.split(":")[2] if target.count(":") >= 5 else ""
-    senders: dict[str, Callable[[], None]] = {
-        "sqs": lambda: _send_to_queue(target, body, attributes or {}),
-        "sns": lambda: _send_to_topic(target, body),
-        "lambda": lambda: _send_to_function(target, payload),
-    }
     try:
-        if kind not in senders:
-            raise LookupError("this emulator delivers to queues, topics and functions only")
-        if not execution_roles.may(role, execution_roles.SENDING[kind], target):
-            raise PermissionError(f"{role} may not call {execution_roles.SENDING[kind]}")
-        senders[kind]()
+        if sqs._queue_by_arn(queue) is None:
+            raise LookupError("no such queue")
+        if not execution_roles.may(role, _SENDING, queue):
+            raise PermissionError(f"{role} may not call {_SENDING}")
+        url = sqs._queue_url(queue.rsplit(":", 1)[-1])
+        sqs._act_send_message({"QueueUrl": url, "MessageBody": body}, url)
     except Exception:
-        _LOG.exception("an invocation record could not be delivered to %s", target)
+        _LOG.exception("an invocation record could not be delivered to %s", queue)
         return False
     return True
-
-
-def _send_to_queue(target: str, body: str, attributes: dict[str, Any]) -> None:
-    queue = sqs._queue_by_arn(target)
-    if queue is None:
-        raise LookupError("no such queue")
-    url = sqs._queue_url(target.rsplit(":", 1)[-1])
-    message = {"QueueUrl": url, "MessageBody": body, "MessageAttributes": attributes}
-    sqs._act_send_message(message, url)
-
-
-def _send_to_topic(target: str, body: str) -> None:
-    if target not in sns._topics:
-        raise LookupError("no such topic")
-    sns._fanout(target, lambda_svc.new_uuid(), body, "", "", {})
-
-
-def _send_to_function(target: str, payload: Any) -> None:
-    record, config, _ = lambda_svc._get_func_record_for_ref(target)
-    if not record or not config:
-        raise LookupError("no such function")
-    invoke({**record, "config": config}, payload)
 
 
 def _put_event_invoke_config(
     original: Any, function_name: str, qualifier: str | None, data: dict[str, Any]
 ) -> Any:
-    """Refuse destinations that the function's role may not send to."""
+    """Refuse a queue that the function's role may not send to."""
     config = (lambda_svc._functions.get(function_name) or {}).get("config") or {}
-    for destination in (data.get("DestinationConfig") or {}).values():
-        target = (destination or {}).get("Destination") or ""
-        action = execution_roles.SENDING.get(target.split(":")[2] if target.count(":") >= 5 else "")
-        if action and not execution_roles.may(config.get("Role") or "", action, target):
-            return lambda_svc.error_response_json(
-                "InvalidParameterValueException",
-                "The function's execution role does not have permissions to call "
-                f"{action.partition(':')[2]} on {target}",
-                400,
-            )
+    destination = (data.get("DestinationConfig") or {}).get("OnFailure") or {}
+    queue = destination.get("Destination") or ""
+    if ":sqs:" in queue and not execution_roles.may(config.get("Role") or "", _SENDING, queue):
+        return lambda_svc.error_response_json(
+            "InvalidParameterValueException",
+            "The function's execution role does not have permissions to call SendMessage on "
+            f"{queue}",
+            400,
+        )
     return original(function_name, qualifier, data)
 
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from emulator import access_keys, event_rules, faults, function_hosts, iam_evaluation
+from emulator import access_keys, dynamodb, event_rules, faults, http_apis, iam_evaluation
 
 PATHS: dict[str, Callable[[str, bytes], tuple[int, Any]]] = {
     "/_emulator/event-rules": event_rules.control,
+    "/_emulator/expired-items": dynamodb.control,
     "/_emulator/faults": faults.control,
-    "/_emulator/function-hosts": function_hosts.control,
+    "/_emulator/http-apis": http_apis.control,
     "/_emulator/iam-evaluation": iam_evaluation.control,
     "/_emulator/new-access-keys": access_keys.control,
 }

@@ -65,7 +65,7 @@ def install() -> None:
     """Extract the metrics of every line that MiniStack stores for a function."""
     from ministack.services import cloudwatch, lambda_svc
 
-    patching.require(cloudwatch, ["_evaluate_all_alarms", "_store_datum", "record_metric"])
+    patching.require(cloudwatch, ["_store_datum", "record_metric"])
 
     def emit(original: Any, function: dict[str, Any], *arguments: Any, **keywords: Any) -> None:
         original(function, *arguments, **keywords)
@@ -188,8 +188,6 @@ def _record(cloudwatch: Any, config: dict[str, Any], log_text: str) -> None:
             metric.unit,
             *(None, list(metric.values), None, None),
         )
-    if metrics:
-        cloudwatch._evaluate_all_alarms()
 
 
 def _count_invalid(cloudwatch: Any, config: dict[str, Any]) -> None:

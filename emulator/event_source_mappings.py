@@ -3,11 +3,9 @@
 Kinesis streams are read in `stream_event_sources`.
 
 MiniStack 1.5.33 accepts nearly any mapping: of a queue or stream that does not exist, with a role
-that may not read it, with settings the kind of source does not have. A batch of a queue has at most
-10 messages whatever BatchSize says; the window is ignored, and 10 messages of a megabyte make an
-event larger than an invocation can be. An identifier in a partial batch response that is not of the
-batch counts as success of all others. In CloudFormation, a stream's BatchSize defaults to 10, and
-StartingPositionTimestamp is lost.
+that may not read it, with settings the kind of source does not have. An identifier in a partial
+batch response that is not of the batch counts as success of all others. In CloudFormation, a
+stream's BatchSize defaults to 10.
 
 AWS:
 
@@ -15,10 +13,8 @@ AWS:
   for streams; a second mapping of the same function and source is a conflict.
 - Lambda Developer Guide, "Creating and configuring an Amazon SQS event source mapping": the role
   needs sqs:ReceiveMessage, sqs:DeleteMessage and sqs:GetQueueAttributes; a queue whose visibility
-  timeout is shorter than the function's timeout is refused; batches of more than 10 messages need
-  a window. "Lambda polls up to 5 batches at a time", more as messages keep coming
-  (MaximumConcurrency 2 to 1000; MiniStack has 5 without it). A batch is passed on when it is full,
-  when it has 6 MB, or when the window ends.
+  timeout is shorter than the function's timeout is refused. "Lambda polls up to 5 batches at a
+  time", more as messages keep coming (MaximumConcurrency 2 to 1000; MiniStack has 5 without it).
 - "Handling errors for an SQS event source in Lambda": an identifier that is empty, null, under
   another key or not of the batch fails the whole batch. Messages that failed become visible again
   when their visibility timeout ends; a redrive policy counts every receipt.
@@ -28,13 +24,13 @@ AWS:
 
 The permissions are evaluated when the mapping is created (`execution_roles`): a role of a template
 must have its policy before the mapping, as on AWS.
+
+AT_TIMESTAMP is refused as not implemented; for queues, so are batches of more than 10 messages and
+windows. A batch of several messages may be larger than the 6 MB of an invocation.
 """
 
 from __future__ import annotations
 
-import json
-import threading
-import time
 from typing import Any
 
 from ministack.core import arn as arns
@@ -43,8 +39,8 @@ from ministack.services.cloudformation import provisioners
 
 from emulator import execution_roles, patching, stream_batches
 
-MAXIMUM_PAYLOAD = 6 * 1024 * 1024
 MAXIMUM_BATCH = 10_000
+MAXIMUM_QUEUE_BATCH = 10
 
 _TYPE = "AWS::Lambda::EventSourceMapping"
 _ACTIONS = {
@@ -75,10 +71,6 @@ _RANGES = {
 }
 _SHORTEST_MAXIMUM_AGE = 60
 
-# When the first message of the next batch was seen, by the URL of the queue.
-_waiting_since: dict[str, float] = {}
-_waiting_lock = threading.Lock()
-
 
 class Refused(ValueError):
     """Lambda refuses a mapping."""
@@ -87,11 +79,10 @@ class Refused(ValueError):
 def install() -> None:
     """Replace MiniStack's handlers."""
     patching.require(lambda_svc, ["_esms", "_get_func_record_for_ref", "error_response_json"])
-    patching.require(sqs, ["_collect_msgs", "_get_q", "_queue_by_arn", "_queues_lock"])
+    patching.require(sqs, ["_delete_messages_for_esm", "_queue_by_arn"])
     patching.wrap(lambda_svc, "_create_esm", _create)
     patching.wrap(lambda_svc, "_update_esm", _update)
     patching.wrap(lambda_svc, "_run_sqs_batch", _run_queue_batch)
-    patching.wrap(sqs, "_receive_messages_for_esm", _receive)
     patching.require(provisioners, ["_RESOURCE_HANDLERS"])
     handlers = provisioners._RESOURCE_HANDLERS.get(_TYPE, {})
     patching.wrap(provisioners, "_lambda_esm_create", _create_resource)
@@ -110,13 +101,7 @@ def _create(original: Any, data: dict[str, Any]) -> Any:
         _check_source(data, kind)
     except Refused as error:
         return _refusal(error)
-    response = original(data)
-    if response[0] < 400:
-        stamp = data.get("StartingPositionTimestamp")
-        if stamp is not None:
-            identifier = json.loads(response[2])["UUID"]
-            lambda_svc._esms[identifier]["StartingPositionTimestamp"] = stamp
-    return response
+    return original(data)
 
 
 def _update(original: Any, mapping_id: str, data: dict[str, Any]) -> Any:
@@ -159,22 +144,17 @@ def _check_settings(data: dict[str, Any], kind: str) -> None:
                 f"1 validation error detected: Value {position!r} at 'startingPosition' failed to "
                 "satisfy constraint: it must be one of TRIM_HORIZON, LATEST, AT_TIMESTAMP"
             )
-        if (position == "AT_TIMESTAMP") != (data.get("StartingPositionTimestamp") is not None):
-            raise Refused("StartingPositionTimestamp is required for AT_TIMESTAMP, and only there.")
+        if position == "AT_TIMESTAMP":
+            raise Refused("AT_TIMESTAMP is not implemented by this emulator.")
 
 
 def _check_queue_settings(data: dict[str, Any]) -> None:
     for name in _STREAM_SETTINGS:
         if data.get(name) is not None:
             raise Refused(f"Unsupported {name} parameter for given event source mapping type.")
-    size, window = int(data["BatchSize"]), int(data.get("MaximumBatchingWindowInSeconds") or 0)
-    if str(data["EventSourceArn"]).endswith(".fifo") and size > 10:
-        raise Refused("BatchSize must be at most 10 for FIFO queues.")
-    if size > 10 and window < 1:
-        raise Refused(
-            "Maximum batch window in seconds must be greater than 0 if maximum batch size is "
-            "greater than 10"
-        )
+    window = int(data.get("MaximumBatchingWindowInSeconds") or 0)
+    if int(data["BatchSize"]) > MAXIMUM_QUEUE_BATCH or window:
+        raise Refused("Such batches of a queue are not implemented by this emulator.")
 
 
 def _check_source(data: dict[str, Any], kind: str) -> None:
@@ -251,8 +231,6 @@ def _create_resource(
         mapping.pop("StartingPosition", None)
     if not properties.get("Enabled", True):
         mapping["State"] = "Disabled"
-    if properties.get("StartingPositionTimestamp") is not None:
-        mapping["StartingPositionTimestamp"] = properties["StartingPositionTimestamp"]
     return created
 
 
@@ -285,54 +263,10 @@ def _typed(properties: dict[str, Any]) -> dict[str, Any]:
     for name in ("Enabled", "BisectBatchOnFunctionError"):
         if name in typed:
             typed[name] = str(typed[name]).lower() == "true"
-    if typed.get("StartingPositionTimestamp") is not None:
-        typed["StartingPositionTimestamp"] = float(typed["StartingPositionTimestamp"])
     return typed
 
 
 # --- Batches of a queue ------------------------------------------------------------------------
-
-
-def _receive(original: Any, queue_url: str, maximum: int) -> Any:
-    """Take a batch from a queue once it is full or its window has passed."""
-    if sqs._get_q(queue_url).get("is_fifo"):
-        return original(queue_url, maximum)
-    with sqs._queues_lock:
-        queue = sqs._get_q(queue_url)
-        sqs._expire_retained(queue)
-        sqs._dlq_sweep(queue)
-        now = time.time()
-        visible = [one for one in queue["messages"] if one["visible_at"] <= now]
-        count = _fitting(visible[: min(int(maximum or 1), MAXIMUM_BATCH)])
-        is_full = count == int(maximum or 1) or count < len(visible)
-        if not count or not (is_full or _window_passed(queue, queue_url)):
-            return []
-        with _waiting_lock:
-            _waiting_since.pop(queue_url, None)
-        visibility = int(queue["attributes"].get("VisibilityTimeout", "30"))
-        return sqs._collect_msgs(queue, count, visibility)
-
-
-def _fitting(messages: list[dict[str, Any]]) -> int:
-    size = 0
-    for number, message in enumerate(messages):
-        size += len(message["body"].encode())
-        if number and size > MAXIMUM_PAYLOAD:
-            return number
-    return len(messages)
-
-
-def _window_passed(queue: dict[str, Any], queue_url: str) -> bool:
-    arn = queue["attributes"].get("QueueArn")
-    windows = [
-        int(mapping.get("MaximumBatchingWindowInSeconds") or 0)
-        for mapping in lambda_svc._esms.values()
-        if mapping.get("EventSourceArn") == arn
-    ]
-    window = min(windows, default=0)
-    with _waiting_lock:
-        since = _waiting_since.setdefault(queue_url, time.monotonic())
-    return time.monotonic() - since >= window
 
 
 def _run_queue_batch(

@@ -4,8 +4,7 @@ MiniStack 1.5.33 does not look at roles when it reads queues and streams for fun
 to their destinations.
 
 AWS: Lambda Developer Guide, "Defining Lambda function permissions with an execution role": Lambda
-reads event sources and sends to destinations and dead-letter queues as this role. Both are tried
-when they are configured.
+reads event sources and sends to destinations as this role. Both are tried when they are configured.
 
 The role's policies are evaluated whether or not `iam_evaluation` is on, as with resource policies
 in `log_destinations`. A function in a test may name a role that does not exist; it may everything.
@@ -17,13 +16,6 @@ from ministack.core import iam_evaluator, responses
 from ministack.services import iam
 
 from emulator import patching
-
-# What sends to a destination, by the service in its ARN.
-SENDING = {
-    "sqs": "sqs:SendMessage",
-    "sns": "sns:Publish",
-    "lambda": "lambda:InvokeFunction",
-}
 
 
 def install() -> None:
@@ -37,18 +29,19 @@ def install() -> None:
 
 
 def may(role: str, action: str, resource: str) -> bool:
-    """Say whether a role of the account at hand may call an action on a resource.
+    """Say whether a role may call an action on a resource.
 
     Args:
         role: The ARN of the role.
         action: The action, as "sqs:SendMessage".
         resource: The ARN of the resource.
     """
-    account, name = responses.get_account_id(), role.rsplit("/", 1)[-1]
+    parts, name = role.split(":"), role.rsplit("/", 1)[-1]
+    account = parts[4] if len(parts) > 4 else responses.get_account_id()
     if iam._roles.get_scoped(account, None, name) is None:
         return True
     context = iam_evaluator.EvalContext(
-        principal_arn=f"arn:aws:sts::{account}:assumed-role/{name}/lambda",
+        principal_arn=f"arn:aws:sts::{account}:assumed-role/{name}/service",
         principal_type="AssumedRole",
         principal_account=account,
         action=action,

@@ -1,6 +1,7 @@
 """Faults put in front of the API: errors, withheld answers, delays, and functions that die.
 
-Nothing here corrects MiniStack; it lets a test see what becomes of a caller whose call fails.
+Nothing here corrects MiniStack; it lets a test see what becomes of a caller whose call fails. Items
+that BatchWriteItem leaves unprocessed are chosen here and left out by `dynamodb`.
 
 A fault is met by a call of one action of one service. The service is named as boto3 or as the
 signature has it; the action as the API has it, or, in REST APIs such as Lambda and S3, as IAM has
@@ -20,7 +21,7 @@ import random
 import re
 import threading
 import uuid
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs, unquote_plus
@@ -38,6 +39,8 @@ MESSAGE = "Injected by the emulator."
 
 # boto3's names of services whose signatures have another.
 _SIGNING_NAMES = {"cloudwatch": "monitoring", "stepfunctions": "states"}
+# What AWS answers with 400, of the errors that a caller does not make himself.
+_BAD_REQUESTS = re.compile("AccessDenied|Exceed|Invalid|NotFound|Throttl|Validation|LimitExceeded")
 _SERVICE = re.compile(r"Credential=[^/]+/[^/]+/[^/]+/([^/]+)/aws4_request")
 _OPERATION = re.compile(r"/operation/(\w+)$")
 
@@ -53,18 +56,22 @@ class Fault:
     action: str
     times: int | None = 1
     error: str = "InternalServiceError"
-    status: int = 500
+    status: int | None = None
     after: bool = False
     delay: float = 0.0
     kill: bool = False
     match: str = ""
     share: float = 1.0
     seed: int = 0
+    unprocessed: int = 0
+    partition_keys: Sequence[str] = ()
     met: int = 0
     _random: random.Random = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         self._random = random.Random(self.seed)
+        if self.partition_keys and not self.unprocessed:
+            raise ValueError("partition_keys go with unprocessed only.")
 
     def meets(self, service: str, action: str, text: str) -> bool:
         """Say whether a call meets it, and count that."""
@@ -108,6 +115,25 @@ def met() -> list[int]:
     """Return how many calls met each fault."""
     with _lock:
         return [fault.met for fault in _faults]
+
+
+def unprocessed(
+    service: str, action: str, text: str, choose: Callable[[Fault], list[Any]]
+) -> list[Any]:
+    """Return the items that the first fault which a call meets leaves unprocessed.
+
+    Args:
+        service: The service of the call.
+        action: Its action.
+        text: Its content.
+        choose: Chooses the items of the call; a fault that gets none is not met.
+    """
+    with _lock:
+        for fault in _faults:
+            chosen = choose(fault) if fault.unprocessed else []
+            if chosen and fault.meets(service, action, text):
+                return chosen
+    return []
 
 
 def before(inner: Application) -> Application:
@@ -185,7 +211,7 @@ class _Call:
         action = self._action()
         with _lock:
             for fault in _faults:
-                if fault.meets(signed.group(1), action, self._text):
+                if not fault.unprocessed and fault.meets(signed.group(1), action, self._text):
                     return fault
         return None
 
@@ -202,7 +228,8 @@ class _Call:
         )
         raw = [(name.encode(), str(value).encode()) for name, value in headers.items()]
         raw.append((b"content-length", str(len(body)).encode()))
-        await send({"type": "http.response.start", "status": fault.status, "headers": raw})
+        status = fault.status or (400 if _BAD_REQUESTS.search(fault.error) else 500)
+        await send({"type": "http.response.start", "status": status, "headers": raw})
         await send({"type": "http.response.body", "body": body})
 
     def _service(self) -> str:

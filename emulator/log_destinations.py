@@ -60,7 +60,13 @@ from ministack.services import cloudwatch, iam, kinesis, lambda_svc
 from ministack.services import cloudwatch_logs as service
 from ministack.services.cloudformation import provisioners
 
-from emulator import asynchronous_invocation, logs, patching
+from emulator import (
+    asynchronous_invocation,
+    execution_roles,
+    function_policies,
+    logs,
+    patching,
+)
 
 MAXIMUM_NESTED_DELIVERIES = 10
 MAXIMUM_PAYLOAD = 1_048_576
@@ -117,16 +123,7 @@ def install() -> None:
     patching.require(
         lambda_svc, ["_functions", "_get_func_record_for_ref", "_inbound_invoke_depth"]
     )
-    patching.require(
-        iam_evaluator,
-        [
-            "EvalContext",
-            "_gather_role_policies",
-            "_permissions_boundary",
-            "evaluate",
-            "evaluate_resource_policy",
-        ],
-    )
+    patching.require(iam_evaluator, ["EvalContext", "evaluate_resource_policy"])
     patching.require(iam, ["_roles"])
     patching.require(
         kinesis,
@@ -214,36 +211,20 @@ def _function(destination: str) -> dict[str, Any] | None:
 
 def _may_invoke(destination: str, group_name: str) -> bool:
     """Evaluate the function's resource policy for CloudWatch Logs and this group."""
-    name = destination.partition(":function:")[2].split(":")[0]
-    policy = (lambda_svc._functions.get(name) or {}).get("policy")
     suffix = group_name if group_name == "*" else f"{group_name}:*"
-    return _logs_may(policy, "lambda:InvokeFunction", destination, suffix)
+    return function_policies.allows(destination, **_on_behalf_of(suffix))
 
 
-def _logs_may(policy: Any, action: str, resource: str, group_suffix: str) -> bool:
-    """Evaluate a resource policy or a role's trust policy for CloudWatch Logs of this account.
+def _on_behalf_of(group_suffix: str) -> dict[str, Any]:
+    """Return who CloudWatch Logs is, and for which log group of this account it acts.
 
     Both names of the service count: the guide's older examples have the region in it.
     """
     account, region = service.get_account_id(), service.get_region()
-    context = iam_evaluator.EvalContext(
-        principal_arn="logs.amazonaws.com",
-        principal_type="Service",
-        principal_account="",
-        action=action,
-        resource_arn=resource,
-        region=region,
-        service_context={
-            "aws:sourcearn": f"arn:aws:logs:{region}:{account}:log-group:{group_suffix}",
-            "aws:sourceaccount": account,
-        },
-    )
-    principals = ("logs.amazonaws.com", f"logs.{region}.amazonaws.com")
-    decisions = {
-        iam_evaluator.evaluate_resource_policy(policy, context, service=principal).decision
-        for principal in principals
+    return {
+        "principals": ("logs.amazonaws.com", f"logs.{region}.amazonaws.com"),
+        "source_arn": f"arn:aws:logs:{region}:{account}:log-group:{group_suffix}",
     }
-    return "Allow" in decisions and "Deny" not in decisions
 
 
 def _stream_refusal(stream: str, role: str) -> logs.Response | None:
@@ -279,26 +260,11 @@ def _may_put_records(role: str, stream: str) -> bool:
         account = arns.parse_arn(role).account_id
     except arns.ArnParseError:
         return False
-    name = role.rsplit("/", 1)[-1]
-    record = iam._roles.get_scoped(account, None, name)
-    if record is None:
-        return False
+    record = iam._roles.get_scoped(account, None, role.rsplit("/", 1)[-1]) or {}
     trust = record.get("AssumeRolePolicyDocument")
-    if not _logs_may(trust, "sts:AssumeRole", role, "*"):
-        return False
-    context = iam_evaluator.EvalContext(
-        principal_arn=f"arn:aws:sts::{account}:assumed-role/{name}/logs",
-        principal_type="AssumedRole",
-        principal_account=account,
-        action="kinesis:PutRecord",
-        resource_arn=stream,
-        region=service.get_region(),
-        secure_transport=True,
-    )
-    policies = iam_evaluator._gather_role_policies(name, account)
-    limits = iam_evaluator._permissions_boundary(iam._roles, name, account)
-    decision: str = iam_evaluator.evaluate(context, policies, *limits).decision
-    return decision == "Allow"
+    return function_policies.permits(
+        trust, "sts:AssumeRole", role, **_on_behalf_of("*")
+    ) and execution_roles.may(role, "kinesis:PutRecord", stream)
 
 
 def _logs_destination(arn: str) -> dict[str, Any] | None:

@@ -140,12 +140,11 @@ def _reject_by_time(events: Sequence[LogEvent], now: int, retention_in_days: int
 
 @dataclass(frozen=True)
 class Position:
-    """A place between two events of a log group, and the direction of the reading."""
+    """A place between two events of a log group."""
 
     timestamp: int
     ingestion_time: int
     event_id: str
-    forward: bool
 
     @property
     def key(self) -> tuple[int, int, str]:
@@ -154,7 +153,7 @@ class Position:
 
     def to_token(self) -> str:
         """Return this position as a nextToken."""
-        content = [self.timestamp, self.ingestion_time, self.event_id, self.forward]
+        content = [self.timestamp, self.ingestion_time, self.event_id]
         return base64.urlsafe_b64encode(json.dumps(content).encode()).decode()
 
     @staticmethod
@@ -165,14 +164,13 @@ class Position:
             InvalidToken: It made no such token.
         """
         try:
-            timestamp, ingestion_time, event_id, forward = json.loads(
+            timestamp, ingestion_time, event_id = json.loads(
                 base64.b64decode(token, altchars=b"-_", validate=True)
             )
-            valid = isinstance(event_id, str) and isinstance(forward, bool)
-            position = Position(int(timestamp), int(ingestion_time), str(event_id), bool(forward))
+            position = Position(int(timestamp), int(ingestion_time), str(event_id))
         except (ValueError, TypeError) as error:
             raise InvalidToken(token) from error
-        if not valid:
+        if not isinstance(event_id, str):
             raise InvalidToken(token)
         return position
 
@@ -195,7 +193,6 @@ def read_page(
     *,
     matches: Callable[[str], bool],
     limit: int,
-    forward: bool = True,
     after: Position | None = None,
 ) -> Page:
     """Return the next page of `events`.
@@ -204,26 +201,22 @@ def read_page(
     promise more: "A returned page might only be partially full, or even empty." So a reader that
     takes an empty page for the end fails here as it would there.
     """
-    ordered = sorted(events, key=sort_key, reverse=not forward)
+    ordered = sorted(events, key=sort_key)
     if after is not None:
-        ordered = [event for event in ordered if _is_beyond(event, after)]
+        ordered = [event for event in ordered if sort_key(event) > after.key]
     found: list[LogEvent] = []
     size = 0
     for looked_at, event in enumerate(ordered):
         if len(found) >= limit or looked_at >= MAXIMUM_EVENTS:
-            return Page(found, _token_after(ordered[looked_at - 1], forward))
+            return Page(found, _token_after(ordered[looked_at - 1]))
         if not matches(event["message"]):
             continue
         size += event_size(event["message"])
         if size > MAXIMUM_BYTES and found:
-            return Page(found, _token_after(ordered[looked_at - 1], forward))
+            return Page(found, _token_after(ordered[looked_at - 1]))
         found.append(event)
     return Page(found, None)
 
 
-def _is_beyond(event: LogEvent, after: Position) -> bool:
-    return sort_key(event) > after.key if after.forward else sort_key(event) < after.key
-
-
-def _token_after(event: LogEvent, forward: bool) -> str:
-    return Position(*sort_key(event), forward).to_token()
+def _token_after(event: LogEvent) -> str:
+    return Position(*sort_key(event)).to_token()

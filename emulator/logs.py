@@ -5,18 +5,20 @@ MiniStack 1.5.33:
 - PutLogEvents accepts any batch: unsorted, years old, larger than a megabyte, with empty messages.
 - Event ids are UUIDs; the id in a subscription payload is another one than in FilterLogEvents.
   Lines that Lambda functions print are stored without any.
-- FilterLogEvents ignores `nextToken`, `logStreamNamePrefix` and `startFromHead`, and answers in one
-  page. Its patterns are those described in `filter_pattern`.
+- FilterLogEvents ignores `nextToken` and answers in one page. Its patterns are those described in
+  `filter_pattern`.
 - CloudFormation creates a log group over an existing one of that name and wipes its events. A group
   without a name is called `/aws/cloudformation/<stack>/<logical id>`, the same after every
   deployment, so one that a stack retained would stand in the way of the next.
 
 AWS: API Reference, "PutLogEvents" (limits; rejected events), "FilterLogEvents" (pages, which may be
-empty; order; `startFromHead`), "StartLiveTail"; CloudFormation Template Reference,
-"AWS::Logs::LogGroup": an existing name fails the creation, an absent one is generated as
-`<stack>-<logical id>-<suffix>`; CloudWatch Logs User Guide, "Log classes": no FilterLogEvents on
-groups of the Infrequent Access class. Event ids are strings of 56 decimal digits, the same wherever
-an event appears.
+empty; order); CloudFormation Template Reference, "AWS::Logs::LogGroup": an existing name fails the
+creation, an absent one is generated as `<stack>-<logical id>-<suffix>`; CloudWatch Logs User Guide,
+"Log classes": no FilterLogEvents on groups of the Infrequent Access class. Event ids are strings of
+56 decimal digits, the same wherever an event appears.
+
+FilterLogEvents reads forward only; `logStreamNamePrefix` and `startFromHead` are refused as not
+implemented.
 """
 
 from __future__ import annotations
@@ -25,7 +27,7 @@ import json
 import secrets
 import string
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from ministack.services import cloudwatch_logs as service
@@ -36,15 +38,11 @@ from emulator.filter_pattern import InvalidFilterPattern, cached_filter_pattern
 
 Response = tuple[int, dict[str, str], bytes]
 
-_START_OF_2024 = 1_704_067_200_000
 _MAXIMUM_STREAM_NAMES = 100
 _GROUP_TYPE = "AWS::Logs::LogGroup"
 _USED = (
-    "_build_log_record",
-    "_fanout_to_live_tail_sessions",
     "_fanout_to_subscription_filters",
     "_log_groups",
-    "_log_records",
     "_resolve_log_group_name",
     "error_response_json",
     "json_response",
@@ -56,14 +54,12 @@ def install() -> None:
     patching.require(service, _USED)
     patching.replace(service, "_put_log_events", _put_log_events)
     patching.replace(service, "_filter_log_events", _filter_log_events)
-    patching.replace(service, "_subscription_pattern_matches", matches)
     patching.wrap(service, "_append_log_events", _append_log_events)
-    patching.wrap(service, "_start_live_tail", _start_live_tail)
     _install_cloudformation()
 
 
 def matches(pattern: str, message: str) -> bool:
-    """Say whether `message` matches the pattern of a stored filter or a Live Tail session."""
+    """Say whether `message` matches the pattern of a stored filter."""
     try:
         return cached_filter_pattern(pattern or "")(message)
     except InvalidFilterPattern:
@@ -137,27 +133,14 @@ def _put_log_events(data: dict[str, Any]) -> Response:
         }
         for event in batch.accepted
     ]
-    for event in stored:
-        _index_for_insights(event, group_name, stream_name)
     service._append_log_events(stream, stored)
     stream["uploadSequenceToken"] = str(int(stream["uploadSequenceToken"]) + 1)
     service._fanout_to_subscription_filters(group_name, stream_name, stored)
-    service._fanout_to_live_tail_sessions(group_name, stream_name, stored)
     answer: dict[str, Any] = {"nextSequenceToken": stream["uploadSequenceToken"]}
     if batch.rejected:
         answer["rejectedLogEventsInfo"] = dict(batch.rejected)
     response: Response = service.json_response(answer)
     return response
-
-
-def _index_for_insights(event: Mapping[str, Any], group_name: Any, stream_name: Any) -> None:
-    service._log_records[event["eventId"]] = service._build_log_record(
-        ptr=event["eventId"],
-        timestamp_ms=event["timestamp"],
-        message=event["message"],
-        log_group=group_name,
-        log_stream=stream_name,
-    )
 
 
 class _InvalidRequest(ValueError):
@@ -179,7 +162,6 @@ def _filter_log_events(data: dict[str, Any]) -> Response:
             _events_in_range(data, group),
             matches=cached_filter_pattern(data.get("filterPattern") or ""),
             limit=data.get("limit") or log_events.MAXIMUM_EVENTS,
-            forward=after.forward if after else data.get("startFromHead") is not False,
             after=after,
         )
     except InvalidFilterPattern as error:
@@ -197,20 +179,13 @@ def _filter_log_events(data: dict[str, Any]) -> Response:
 
 def _check_filter_request(data: dict[str, Any], group: dict[str, Any]) -> None:
     names = data.get("logStreamNames") or []
-    if data.get("logGroupName") and data.get("logGroupIdentifier"):
-        raise _InvalidRequest("Only one of logGroupName and logGroupIdentifier can be specified.")
-    if names and data.get("logStreamNamePrefix"):
-        raise _InvalidRequest(
-            "Only one of logStreamNames and logStreamNamePrefix can be specified."
-        )
+    for member in ("logStreamNamePrefix", "startFromHead"):
+        if member in data:
+            raise _InvalidRequest(f"{member} is not implemented by this emulator.")
     if len(names) > _MAXIMUM_STREAM_NAMES:
         raise _InvalidRequest(f"logStreamNames can hold at most {_MAXIMUM_STREAM_NAMES} names.")
     if not 1 <= data.get("limit", 1) <= log_events.MAXIMUM_EVENTS:
         raise _InvalidRequest(f"limit must be between 1 and {log_events.MAXIMUM_EVENTS}.")
-    if data.get("startFromHead") is False and (data.get("startTime") or 0) < _START_OF_2024:
-        raise _InvalidRequest(
-            "startFromHead can be false only when startTime is on or after January 1, 2024."
-        )
     if group.get("logGroupClass") == "INFREQUENT_ACCESS":
         raise _InvalidRequest(
             "FilterLogEvents is not available for log groups of the Infrequent Access log class."
@@ -219,10 +194,9 @@ def _check_filter_request(data: dict[str, Any], group: dict[str, Any]) -> None:
 
 def _events_in_range(data: dict[str, Any], group: dict[str, Any]) -> Iterator[dict[str, Any]]:
     names = data.get("logStreamNames")
-    prefix = data.get("logStreamNamePrefix") or ""
     start, end = data.get("startTime"), data.get("endTime")
     for stream_name, stream in list(group["streams"].items()):
-        if (names and stream_name not in names) or not stream_name.startswith(prefix):
+        if names and stream_name not in names:
             continue
         for event in list(stream["events"]):
             if start is not None and event["timestamp"] < start:
@@ -230,14 +204,6 @@ def _events_in_range(data: dict[str, Any], group: dict[str, Any]) -> Iterator[di
             if end is not None and event["timestamp"] > end:
                 continue
             yield {**event, "logStreamName": stream_name}
-
-
-def _start_live_tail(original: Any, data: dict[str, Any]) -> Any:
-    try:
-        cached_filter_pattern(data.get("logEventFilterPattern") or "")
-    except InvalidFilterPattern as error:
-        return invalid_pattern(error)
-    return original(data)
 
 
 def _install_cloudformation() -> None:

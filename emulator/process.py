@@ -153,17 +153,17 @@ class Emulator:
         return {**without_proxy(inherited), **self.environment()}
 
     def host_environment(self) -> dict[str, str]:
-        """Return `child_environment()` for a Python program that calls functions by their URLs.
+        """Return `child_environment()` for a Python program that calls HTTP APIs.
 
-        It reaches the function URLs and HTTP APIs of this region at their real addresses, over
-        HTTPS, and can verify their certificate: SSL_CERT_FILE and PYTHONPATH are extended for it.
+        It reaches the HTTP APIs of this region at their real addresses, over HTTPS, and can verify
+        their certificate: SSL_CERT_FILE and PYTHONPATH are extended for it.
         Where a proxy is configured, these hosts are exempted from it.
         """
-        hosts = self._control("GET", "function-hosts")
+        hosts = self._control("GET", "http-apis")
         child = self.child_environment()
         directories = [hosts["hook_directory"], child.get("PYTHONPATH")]
         return {
-            **without_proxy(child, [f".{domain}" for domain in hosts["domains"]]),
+            **without_proxy(child, [f".{hosts['domain']}"]),
             "SSL_CERT_FILE": hosts["trusted_file"],
             "PYTHONPATH": os.pathsep.join(filter(None, directories)),
         }
@@ -197,8 +197,7 @@ class Emulator:
                 aws_access_key_id=access_key_id,
                 aws_secret_access_key=secret_access_key,
                 aws_session_token=session_token,
-                # A host prefix, as of StartLiveTail, has no address here.
-                config=botocore.config.Config(proxies={}, inject_host_prefix=False),
+                config=botocore.config.Config(proxies={}),
             )
 
     def evaluate_iam(self, enabled: bool) -> None:
@@ -218,6 +217,16 @@ class Emulator:
         other query services, InvalidClientTokenId, while the evaluation of IAM policies is on.
         """
         self._control("POST", "new-access-keys", {"seconds": seconds})
+
+    def delete_expired_items(self, now: float | None = None) -> int:
+        """Delete the items of DynamoDB that have expired, and return how many.
+
+        Nothing else deletes them. AWS may take days, and answers with them until then.
+
+        Args:
+            now: The time in seconds at which they have; by default this moment.
+        """
+        return int(self._control("POST", "expired-items", {"now": now})["deleted"])
 
     def fire_rule(self, name: str) -> None:
         """Invoke the targets of an EventBridge rule now, as its schedule would.
@@ -240,13 +249,15 @@ class Emulator:
         *,
         times: int | None = 1,
         error: str = "InternalServiceError",
-        status: int = 500,
+        status: int | None = None,
         after: bool = False,
         delay: float = 0.0,
         kill: bool = False,
         match: str = "",
         share: float = 1.0,
         seed: int = 0,
+        unprocessed: int = 0,
+        partition_keys: Sequence[str] = (),
     ) -> int:
         """Have the next calls of an action fail, and return the fault's place in `faults_met`.
 
@@ -259,14 +270,21 @@ class Emulator:
             times: How many calls; `None` is all until `clear_faults`.
             error: The code of the error. With an empty one, the calls are made and answered after
                 the delay.
-            status: The HTTP status of the answer.
+            status: The HTTP status of the answer. By default 400 for throttles, denials and what
+                is invalid or not found, else 500.
             after: Make the call, and withhold its answer: the caller sees the error.
-            delay: Seconds to wait before the answer.
+            delay: Seconds to wait before the answer. A caller that waits for less has no answer;
+                whether the call is made, `after` says.
             kill: Kill the processes of all functions at work before the answer, so that a function
                 that calls dies with its call under way. Together with `after`, once it is made.
-            match: Text that the request's path, query or body must have, such as a name.
+            match: Text that the request's path, query or body must have, such as a name, or
+                '"4711"' for calls to DynamoDB with this key.
             share: The probability with which a call meets the fault.
             seed: The start of the generator that decides by `share`.
+            unprocessed: Of a BatchWriteItem, make the call without its first so many items, and
+                give these back as UnprocessedItems; `error` and what goes with it has no meaning.
+            partition_keys: With `unprocessed`, choose only items with one of these partition keys.
+                A batch without any does not meet the fault.
         """
         description = {
             "service": service,
@@ -280,6 +298,8 @@ class Emulator:
             "match": match,
             "share": share,
             "seed": seed,
+            "unprocessed": unprocessed,
+            "partition_keys": list(partition_keys),
         }
         return int(self._control("POST", "faults", description)["number"])
 

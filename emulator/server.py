@@ -27,6 +27,7 @@ EXTENSIONS = (
     "function_output",
     "logs",
     "queues",
+    "dynamodb",
     "execution_roles",
     "asynchronous_invocation",
     "reserved_concurrency",
@@ -46,7 +47,6 @@ EXTENSIONS = (
     "custom_resources",
     "event_rules",
     "http_apis",
-    "function_hosts",
     "function_errors",
     "faults",
     "function_timeouts",
@@ -171,11 +171,11 @@ def serve(listener: socket.socket, *, on_ready: Callable[[], None]) -> None:
     import hypercorn.config
     from ministack import app
 
-    from emulator import function_hosts
+    from emulator import http_apis
 
     config = hypercorn.config.Config()
     config.insecure_bind = [f"fd://{listener.detach()}"]
-    function_hosts.serve_with(config)
+    http_apis.serve_with(config)
     config.keep_alive_timeout = 75
     config.graceful_timeout = 0.5
     config.loglevel = "WARNING"

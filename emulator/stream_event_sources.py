@@ -95,8 +95,6 @@ def _start(original: Any, mapping_id: str, source: str, starting: str) -> None:
     """Fix where a new mapping starts. MiniStack calls this before or after it stores it."""
     original(mapping_id, source, starting)
     stream = _stream(source)
-    if starting == "AT_TIMESTAMP":
-        return
     for shard_id, shard in ((stream or {}).get("shards") or {}).items():
         records = shard["records"]
         after = records[-1]["SequenceNumber"] if starting == "LATEST" and records else ""
@@ -169,20 +167,12 @@ def _lanes_of(mapping: dict[str, Any], shard_id: str) -> list[_Lane]:
     others = [key for key in _lanes if key[:2] == keys[0][:2] and key[2] != factor]
     if any(_lanes[key].busy for key in others):
         return []
-    start = min([_lanes[key].after for key in others], default=_after_timestamp(mapping))
+    start = min([_lanes[key].after for key in others], default="")
     for key in others:
         del _lanes[key]
     for key in keys:
         _lanes.setdefault(key, _Lane(start))
     return [_lanes[key] for key in keys]
-
-
-def _after_timestamp(mapping: dict[str, Any]) -> str:
-    """Return what comes before every sequence number of a time: MiniStack's begin with it."""
-    stamp = mapping.get("StartingPositionTimestamp")
-    if mapping.get("StartingPosition") != "AT_TIMESTAMP" or stamp is None:
-        return ""
-    return f"{int(float(stamp) * 1000):020d}"
 
 
 def _waiting_records(
@@ -373,7 +363,7 @@ def _discard(
             context["functionError"] = result.get("function_error") or "Unhandled"
         record["responseContext"] = context
     role = config.get("Role") or ""
-    if not asynchronous_invocation.send(destination, json.dumps(record), record, role=role):
+    if not asynchronous_invocation.send(destination, json.dumps(record), role=role):
         cloudwatch.record_metric(
             "AWS/Lambda",
             "DestinationDeliveryFailures",

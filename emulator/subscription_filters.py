@@ -2,8 +2,8 @@
 
 MiniStack 1.5.33:
 
-- PutSubscriptionFilter accepts any pattern, any number of filters, functions that do not exist or
-  that nobody may invoke, and log groups of the Infrequent Access class.
+- PutSubscriptionFilter accepts any pattern, any distribution, any number of filters, functions that
+  do not exist or that nobody may invoke, and log groups of the Infrequent Access class.
 - A filter on `/aws/lambda/<f>` whose destination is `<f>` is silently skipped.
 
 AWS:
@@ -89,6 +89,8 @@ def _refusal(data: dict[str, Any]) -> logs.Response | None:
             "Subscription filters are not available for log groups of the Infrequent Access log "
             "class."
         )
+    if data.get("distribution") not in (None, "ByLogStream", "Random"):
+        return logs.invalid_parameter("distribution must be ByLogStream or Random.")
     pattern = data.get("filterPattern") or ""
     try:
         cached_filter_pattern(pattern)

@@ -13,10 +13,17 @@ from tests.emulator.support import (
     ACCOUNT,
     allow,
     create_function,
+    create_group,
     create_queue,
     create_role,
     deploy,
+    iam_evaluated,
     lines_of,
+    now,
+    policy,
+    put,
+    receive,
+    subscribe,
     unique,
     wait_for,
 )
@@ -111,21 +118,6 @@ def test_a_redrive_policy_ends_the_attempts(aws: Emulator) -> None:
     assert left(aws, url) == 0
 
 
-def test_a_batch_may_be_larger_than_a_receipt(aws: Emulator) -> None:
-    function, (url, queue) = create_function(aws, RECEIVING), create_queue(aws)
-    map_to(aws, queue, function, BatchSize=12, MaximumBatchingWindowInSeconds=2)
-    send(aws, url, *map(str, range(15)))
-    wait_for(lambda: sorted(map(len, batches(aws, function))) == [3, 12])
-    assert left(aws, url) == 0
-
-
-def test_a_batch_fits_an_invocation(aws: Emulator) -> None:
-    function, (url, queue) = create_function(aws, RECEIVING), create_queue(aws)
-    send(aws, url, *["x" * 1_000_000] * 8)
-    map_to(aws, queue, function)
-    wait_for(lambda: sorted(map(len, batches(aws, function))) == [2, 6])
-
-
 def test_no_more_batches_at_once_than_the_maximum(aws: Emulator) -> None:
     source = """
 import time
@@ -155,7 +147,8 @@ def refused(aws: Emulator, queue: str, function: str, **settings: Any) -> str:
 
 def test_what_lambda_refuses(aws: Emulator) -> None:
     function, (_, queue) = create_function(aws, RECEIVING), create_queue(aws)
-    assert "Maximum batch window" in refused(aws, queue, function, BatchSize=11)
+    for settings in ({"BatchSize": 11}, {"MaximumBatchingWindowInSeconds": 1}):
+        assert "not implemented" in refused(aws, queue, function, **settings)
     assert "Unsupported MaximumRetryAttempts" in refused(
         aws, queue, function, MaximumRetryAttempts=1
     )
@@ -211,3 +204,153 @@ def test_a_stack_with_a_mapping_of_no_queue_rolls_back(aws: Emulator) -> None:
     missing = f"arn:aws:sqs:us-east-1:{ACCOUNT}:none"
     resources = mapping(missing, create_function(aws, RECEIVING))
     assert deploy(aws, unique("stack"), resources)["StackStatus"] == "ROLLBACK_COMPLETE"
+
+
+# Prints both envelopes of a function that reads a queue and is subscribed to a log group. A message
+# says what becomes of it.
+RETRYING = """
+import boto3, json, time
+def handler(event, context):
+    if "Records" not in event:
+        print("SUBSCRIBED", sorted(event))
+        return
+    (record,) = event["Records"]
+    what = record["body"]
+    told = {**record["attributes"], "at": time.time(), "size": len(what), "id": record["messageId"]}
+    print("RECORD", json.dumps(told))
+    if what == "late":
+        while True:
+            time.sleep(1)
+    if what == "killed":
+        boto3.client("sts").get_caller_identity()
+    if what == "soon":
+        queues = boto3.client("sqs")
+        url = queues.get_queue_url(QueueName=record["eventSourceARN"].rpartition(":")[2])
+        queues.change_message_visibility(
+            QueueUrl=url["QueueUrl"], ReceiptHandle=record["receiptHandle"], VisibilityTimeout=0
+        )
+    failed = what in ("soon", "failing")
+    items = [{"itemIdentifier": record["messageId"]}] if failed else []
+    return {"batchItemFailures": items}
+"""
+
+
+class TestRetryQueue:
+    """A queue with batches of one, partial batch responses and a maximum concurrency."""
+
+    @staticmethod
+    def retrying(aws: Emulator, *, visibility: int = 1) -> tuple[str, str]:
+        """Return the function and the URL of its queue."""
+        function, (url, queue) = create_function(aws, RETRYING), create_queue(aws)
+        quick(aws, function)
+        set_attributes(aws, url, VisibilityTimeout=str(visibility))
+        settings = {
+            "BatchSize": 1,
+            "FunctionResponseTypes": ["ReportBatchItemFailures"],
+            "ScalingConfig": {"MaximumConcurrency": 2},
+        }
+        map_to(aws, queue, function, **settings)
+        return function, url
+
+    @staticmethod
+    def records(aws: Emulator, function: str) -> list[dict[str, Any]]:
+        lines = [line for line in lines_of(aws, function) if line.startswith("RECORD ")]
+        return [json.loads(line.removeprefix("RECORD ")) for line in lines]
+
+    def test_a_function_may_read_a_queue_and_log_groups(self, aws: Emulator) -> None:
+        function, url = self.retrying(aws)
+        group = create_group(aws)
+        subscribe(aws, group, function)
+        put(aws, group, "a line")
+        send(aws, url, "good")
+        wait_for(lambda: self.records(aws, function))
+        wait_for(lambda: "SUBSCRIBED ['awslogs']" in lines_of(aws, function))
+        wait_for(lambda: left(aws, url) == 0)
+
+    def test_a_record_tells_its_age_and_its_receipts(self, aws: Emulator) -> None:
+        function, url = self.retrying(aws)
+        before = now()
+        send(aws, url, "failing")
+        first, second = wait_for(lambda: self.pair(aws, function))
+        assert [one["ApproximateReceiveCount"] for one in (first, second)] == ["1", "2"]
+        assert first["id"] == second["id"]
+        assert before <= int(first["SentTimestamp"]) <= first["at"] * 1000
+        assert first["SentTimestamp"] == second["SentTimestamp"]
+        assert second["at"] - first["at"] >= 1
+
+    def pair(self, aws: Emulator, function: str) -> list[dict[str, Any]]:
+        """Return the first two records, as soon as there are two."""
+        found = self.records(aws, function)
+        return found[:2] if len(found) >= 2 else []
+
+    def test_a_function_may_say_when_a_message_comes_again(self, aws: Emulator) -> None:
+        function, url = self.retrying(aws, visibility=60)
+        send(aws, url, "soon")
+        first, second = wait_for(lambda: self.pair(aws, function))
+        assert second["at"] - first["at"] < 10
+        assert second["ApproximateReceiveCount"] == "2"
+
+    @pytest.mark.parametrize("what", ["late", "killed"])
+    def test_a_message_whose_function_died_comes_again(self, aws: Emulator, what: str) -> None:
+        function, url = self.retrying(aws, visibility=2)
+        if what == "killed":
+            aws.inject_fault("sts", "GetCallerIdentity", kill=True)
+        send(aws, url, what)
+        first, second = wait_for(lambda: self.pair(aws, function))
+        # The receipt was before the function's start.
+        assert second["at"] - first["at"] > 1
+        assert first["id"] == second["id"]
+        aws.clear_faults()
+
+    def test_a_message_may_have_a_mebibyte(self, aws: Emulator) -> None:
+        function, url = self.retrying(aws)
+        send(aws, url, "x" * 1_048_576)
+        assert wait_for(lambda: self.records(aws, function))[0]["size"] == 1_048_576
+        wait_for(lambda: left(aws, url) == 0)
+
+    def test_failures_end_in_the_dead_letter_queue(self, aws: Emulator) -> None:
+        function, url = self.retrying(aws)
+        dead_url, dead = create_queue(aws)
+        redrive = json.dumps({"deadLetterTargetArn": dead, "maxReceiveCount": 2})
+        set_attributes(aws, url, RedrivePolicy=redrive)
+        send(aws, url, "failing")
+        wait_for(lambda: left(aws, dead_url) == 1)
+        assert len(self.records(aws, function)) == 2
+        assert receive(aws, dead_url)["Body"] == "failing"
+
+
+def test_reading_a_queues_length_is_authorised_on_the_queue(aws: Emulator) -> None:
+    iam, user, (url, queue) = aws.client("iam"), unique("user"), create_queue(aws)
+    iam.create_user(UserName=user)
+    new = iam.create_access_key(UserName=user)["AccessKey"]
+    client = aws.client(
+        "sqs", access_key_id=new["AccessKeyId"], secret_access_key=new["SecretAccessKey"]
+    )
+    attributes = {"QueueUrl": url, "AttributeNames": ["ApproximateNumberOfMessages"]}
+
+    def permit(resource: str) -> None:
+        statement = allow("sqs:GetQueueAttributes", resource)
+        iam.put_user_policy(UserName=user, PolicyName="own", PolicyDocument=policy(statement))
+
+    with iam_evaluated(aws):
+        permit(queue)
+        assert client.get_queue_attributes(**attributes)["Attributes"]
+        for refused_call in (client.receive_message, client.purge_queue):
+            with pytest.raises(ClientError, match="AccessDenied"):
+                refused_call(QueueUrl=url)
+        permit(f"{queue}-other")
+        with pytest.raises(ClientError, match="AccessDenied"):
+            client.get_queue_attributes(**attributes)
+
+
+@pytest.mark.parametrize(
+    ("code", "status"), [("RequestThrottled", 400), ("InternalError", 500), ("OverLimit", 400)]
+)
+def test_calls_of_sqs_can_fail(aws: Emulator, code: str, status: int) -> None:
+    url, _ = create_queue(aws)
+    aws.inject_fault("sqs", "SendMessage", error=code, status=status, times=None)
+    with pytest.raises(ClientError, match=code) as error:
+        send(aws, url, "lost")
+    assert error.value.response["ResponseMetadata"]["HTTPStatusCode"] == status
+    aws.clear_faults()
+    assert left(aws, url) == 0

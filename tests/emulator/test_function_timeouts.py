@@ -52,7 +52,7 @@ def test_a_function_over_its_timeout_is_killed(aws: Emulator) -> None:
 
 def test_a_timeout_is_retried_like_an_error(aws: Emulator) -> None:
     function, (url, queue) = create_function(aws, HANGING, timeout=1), create_queue(aws)
-    configure(aws, function, MaximumRetryAttempts=1, DestinationConfig=to("OnFailure", queue))
+    configure(aws, function, MaximumRetryAttempts=1, DestinationConfig=to(queue))
     invoke(aws, function, {"hang": True})
     record = json.loads(receive(aws, url)["Body"])
     assert record["requestContext"]["approximateInvokeCount"] == 2

@@ -109,6 +109,62 @@ def test_a_log_stream_stays_in_a_shard_unless_spread(aws: Emulator, stream: str,
     assert len(documents(aws, stream, spread)) == 24
 
 
+def test_an_accounts_policy_spreads_too(aws: Emulator, stream: str, role: str) -> None:
+    logs, group = aws.client("logs"), create_group(aws)
+    document = {"DestinationArn": stream, "RoleArn": role, "Distribution": "Random"}
+    names = {"policyName": unique("policy"), "policyType": "SUBSCRIPTION_FILTER_POLICY"}
+    answer = logs.put_account_policy(**names, policyDocument=json.dumps(document))
+    try:
+        assert json.loads(answer["accountPolicy"]["policyDocument"]) == document
+        for number in range(24):
+            put(aws, group, f"wanted {number}")
+        assert len(shards_of(aws, stream, group)) > 1
+    finally:
+        logs.delete_account_policy(**names)
+
+
+def test_a_distribution_is_kept_and_checked(aws: Emulator, stream: str, role: str) -> None:
+    logs, group = aws.client("logs"), create_group(aws)
+    code, _ = refusal(logs, group, stream, roleArn=role, distribution="random")
+    assert code == "InvalidParameterException"
+    properties = {
+        "LogGroupName": group,
+        "FilterPattern": "wanted",
+        "DestinationArn": stream,
+        "RoleArn": role,
+        "Distribution": "Random",
+    }
+    resource = {"Type": "AWS::Logs::SubscriptionFilter", "Properties": properties}
+    assert deploy(aws, unique("stack"), {"Filter": resource})["StackStatus"] == "CREATE_COMPLETE"
+    (found,) = logs.describe_subscription_filters(logGroupName=group)["subscriptionFilters"]
+    assert found["distribution"] == "Random"
+
+
+def test_records_are_read_again_by_their_sequence_numbers(
+    aws: Emulator, stream: str, role: str
+) -> None:
+    logs, kinesis, group = aws.client("logs"), aws.client("kinesis"), create_group(aws)
+    subscribe(logs, group, stream, roleArn=role)
+    for number in range(4):
+        put(aws, group, f"wanted {number}")
+    (shard,) = shards_of(aws, stream, group)
+    numbers = [
+        record["SequenceNumber"] for record in records_of(aws, stream) if record["ShardId"] == shard
+    ][-3:]
+    iterator = kinesis.get_shard_iterator(
+        StreamARN=stream,
+        ShardId=shard,
+        ShardIteratorType="AT_SEQUENCE_NUMBER",
+        StartingSequenceNumber=numbers[0],
+    )["ShardIterator"]
+    first = kinesis.get_records(ShardIterator=iterator, Limit=2)
+    second = kinesis.get_records(ShardIterator=first["NextShardIterator"])
+    read = first["Records"] + second["Records"]
+    assert [record["SequenceNumber"] for record in read] == numbers
+    messages = [json.loads(gzip.decompress(one["Data"]))["logEvents"] for one in read]
+    assert [events[0]["message"] for events in messages] == ["wanted 1", "wanted 2", "wanted 3"]
+
+
 def test_the_role_must_be_able_to_put_records(aws: Emulator, stream: str, role: str) -> None:
     group, logs = create_group(aws), aws.client("logs")
     undelivered = "Could not deliver test message to specified Kinesis stream"

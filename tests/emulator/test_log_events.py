@@ -116,9 +116,7 @@ def stored(timestamp: int, message: str = "m") -> dict[str, Any]:
     }
 
 
-def read_all(
-    events: list[dict[str, Any]], *, limit: int, forward: bool = True, only: str = ""
-) -> list[Any]:
+def read_all(events: list[dict[str, Any]], *, limit: int, only: str = "") -> list[Any]:
     pages: list[Any] = []
     after = None
     while True:
@@ -126,7 +124,6 @@ def read_all(
             events,
             matches=lambda message: only in message,
             limit=limit,
-            forward=forward,
             after=after,
         )
         assert len(page.events) <= limit
@@ -134,23 +131,20 @@ def read_all(
         if page.next_token is None:
             return pages
         after = Position.from_token(page.next_token)
-        assert after.forward is forward
 
 
 @given(
     st.lists(st.tuples(st.integers(0, 5), st.sampled_from("ab")), max_size=12),
     st.integers(1, 4),
-    st.booleans(),
 )
 def test_pages_hold_every_match_once_and_in_order(
-    content: list[tuple[int, str]], limit: int, forward: bool
+    content: list[tuple[int, str]], limit: int
 ) -> None:
     events = [stored(timestamp, message) for timestamp, message in content]
-    pages = read_all(events, limit=limit, forward=forward, only="a")
+    pages = read_all(events, limit=limit, only="a")
     expected = sorted(
         (found for found in events if found["message"] == "a"),
         key=log_events.sort_key,
-        reverse=not forward,
     )
     assert [found for page in pages for found in page] == expected
 
@@ -171,7 +165,7 @@ def test_no_token_after_the_last_event() -> None:
     assert len(read_all([stored(NOW)] * 2, limit=2)) == 1
 
 
-@pytest.mark.parametrize("token", ["", "x", "ä", "bnVsbA==", "WzEsMiwzXQ==", "WzEsMiwzLDRd"])
+@pytest.mark.parametrize("token", ["", "x", "ä", "bnVsbA==", "WzEsMl0=", "WzEsMiwzXQ=="])
 def test_other_tokens_are_refused(token: str) -> None:
     with pytest.raises(InvalidToken):
         Position.from_token(token)

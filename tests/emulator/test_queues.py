@@ -109,8 +109,10 @@ def test_a_policy_that_enforces_tls_refuses_nobody_here(aws: Emulator) -> None:
             EvaluationPeriods=1,
             ComparisonOperator="GreaterThanThreshold",
             Threshold=1,
-            TreatMissingData="breaching",
             AlarmActions=[topic],
+        )
+        aws.client("cloudwatch").set_alarm_state(
+            AlarmName=alarm, StateValue="ALARM", StateReason="a test"
         )
         assert alarm in receive(aws, url)["Body"]
         aws.client("lambda").invoke(FunctionName=function, InvocationType="Event")
