@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
+from typing import Any
 
 
 class CallFailed(Exception):
@@ -75,3 +72,9 @@ def texts_of(secret_string: str | None) -> dict[str, str]:
     if not isinstance(document, dict):
         return {}
     return {name: value for name, value in document.items() if isinstance(value, str)}
+
+
+def region_of(arn: str) -> str | None:
+    """The region in an ARN; None where it has none."""
+    parts = arn.split(":")
+    return parts[3] if len(parts) > 3 and parts[3] else None

@@ -6,18 +6,15 @@ lines that a function prints. Zeroes are not published; a custom metric costs mo
 
 from __future__ import annotations
 
-import functools
 import json
 from collections.abc import Mapping, Sequence
-from types import MappingProxyType
+from dataclasses import dataclass, field
 
 from openreplay_cw_stack.tagging import metrics as names
-from openreplay_cw_stack.tagging.values import Value
-
-_NO_DIMENSIONS: Mapping[str, str] = MappingProxyType({})
 
 
-class MetricDocument(Value):
+@dataclass(frozen=True)
+class MetricDocument:
     """Metrics that share their dimensions.
 
     Attributes:
@@ -29,9 +26,9 @@ class MetricDocument(Value):
     """
 
     values: Mapping[str, float]
-    dimensions: Mapping[str, str] = _NO_DIMENSIONS
+    dimensions: Mapping[str, str] = field(default_factory=dict)
     further_sets: Sequence[Sequence[str]] = ()
-    further_dimensions: Mapping[str, str] = _NO_DIMENSIONS
+    further_dimensions: Mapping[str, str] = field(default_factory=dict)
     unit: str = "Count"
 
     def encode(self, deployment: str, now_ms: int) -> str | None:
@@ -39,29 +36,17 @@ class MetricDocument(Value):
         values = {name: value for name, value in self.values.items() if value}
         if not values:
             return None
-        directive = _directive(
-            tuple(values), tuple(map(tuple, [self.dimensions, *self.further_sets])), self.unit
-        )
-        fields = {
+        sets = [self.dimensions, *self.further_sets]
+        directive = {
+            "Namespace": names.NAMESPACE,
+            "Dimensions": [[names.DEPLOYMENT, *one] for one in sets],
+            "Metrics": [{"Name": name, "Unit": self.unit} for name in values],
+        }
+        document = {
+            "_aws": {"Timestamp": now_ms, "CloudWatchMetrics": [directive]},
             names.DEPLOYMENT: deployment,
             **self.dimensions,
             **(self.further_dimensions if self.further_sets else {}),
             **values,
         }
-        head = f'{{"_aws":{{"Timestamp":{now_ms},"CloudWatchMetrics":[{directive}]}}'
-        return f"{head},{_encoded(fields)[1:]}"
-
-
-_encoded = json.JSONEncoder(separators=(",", ":")).encode
-
-
-@functools.lru_cache(maxsize=256)
-def _directive(metrics: tuple[str, ...], sets: tuple[tuple[str, ...], ...], unit: str) -> str:
-    """The same in nearly every invocation."""
-    return _encoded(
-        {
-            "Namespace": names.NAMESPACE,
-            "Dimensions": [[names.DEPLOYMENT, *one] for one in sets],
-            "Metrics": [{"Name": name, "Unit": unit} for name in metrics],
-        }
-    )
+        return json.dumps(document, separators=(",", ":"))

@@ -23,13 +23,10 @@ from openreplay_cw_stack.tagging.grammar import (
     parse_token,
     token_tag,
 )
+from openreplay_cw_stack.tagging.judgement import Judgement, PollSkip, judge
+from openreplay_cw_stack.tagging.minting import compose_token
 from openreplay_cw_stack.tagging.redaction import remove_session_tokens
 from openreplay_cw_stack.tagging.verdict import Reader, Verdict
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from openreplay_cw_stack.tagging.judgement import Judgement, PollSkip, judge
-    from openreplay_cw_stack.tagging.minting import compose_token
 
 __all__ = [
     "ID_TAG_NAME",
@@ -51,27 +48,3 @@ __all__ = [
     "remove_session_tokens",
     "token_tag",
 ]
-
-# The validator and programs that tag lines need none of these, and their starts are to be short.
-_LOADED_WHEN_NAMED = {
-    "Judgement": "judgement",
-    "PollSkip": "judgement",
-    "compose_token": "minting",
-    "judge": "judgement",
-}
-
-# Type checkers would take every name of a module that has this.
-if not TYPE_CHECKING:
-
-    def __getattr__(name: str) -> object:
-        if name not in _LOADED_WHEN_NAMED:
-            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-        import importlib
-
-        module = importlib.import_module(f"{__name__}.{_LOADED_WHEN_NAMED[name]}")
-        globals()[name] = getattr(module, name)
-        return globals()[name]
-
-
-def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})

@@ -1,4 +1,4 @@
-"""What to do about each verdict, in one sentence for the person who writes the log line."""
+"""What to do about each verdict, in one sentence for the developer of the log line."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ ADVICE: dict[Verdict, str] = {
     "X-OpenReplay-SessionToken from the browser to the line that logs.",
     Verdict.MASKED_TOKEN: "A data protection policy of the log group masks the token: exclude it "
     "there, or log openReplaySession.id=<id>.",
-    Verdict.MALFORMED_TOKEN: "What stands after the = is no session token: log the header's value "
+    Verdict.MALFORMED_TOKEN: "The text after the = is not a session token: log the header's value "
     "as it is, whole, without quotes, and nothing where there is none.",
     Verdict.BAD_SIGNATURE: "Signed with another secret: the token of another OpenReplay, the wrong "
     "token_secret here, or a forgery.",
     Verdict.UNSIGNED: "Anybody can write an id: log the token, or set accept_unsigned_ids if only "
     "your own code can write it.",
-    Verdict.LINKABLE: "Nothing: OpenReplay can show this line beside the replay.",
+    Verdict.LINKABLE: "Nothing: OpenReplay can show this line next to the replay.",
 }
 """The advice by verdict."""

@@ -17,11 +17,11 @@ module contains one.
 
 from __future__ import annotations
 
+import hmac
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from enum import Enum
-
-from openreplay_cw_stack.tagging.values import Value
 
 TOKEN_TAG_NAME = "openReplaySessionToken"
 """The name in front of a session token in a log line. Case-sensitive."""
@@ -53,7 +53,8 @@ class MalformedToken(ValueError):
     """The text is not a session token. The message says which part, and never quotes the text."""
 
 
-class SessionToken(Value):
+@dataclass(frozen=True)
+class SessionToken:
     """A session token, taken apart. Nothing is said here about whether its signature is right.
 
     Attributes:
@@ -68,15 +69,11 @@ class SessionToken(Value):
     session_id: int
     delay_ms: int | None
     expires_ms: int
-    signature: bytes
-    signed_text: str
-
-    _hidden = frozenset({"signature", "signed_text"})
+    signature: bytes = field(repr=False)
+    signed_text: str = field(repr=False)
 
     def is_signed_with(self, token_secret: bytes) -> bool:
         """Whether OpenReplay's ``TOKEN_SECRET`` made this signature; compared in constant time."""
-        import hmac
-
         return hmac.compare_digest(self.signature, signature_of(self.signed_text, token_secret))
 
     def is_expired(self, now_ms: int) -> bool:
@@ -102,9 +99,6 @@ def parse_token(text: str) -> SessionToken:
 
 def signature_of(signed_text: str, token_secret: bytes) -> bytes:
     """The signature of a token, 32 bytes: HMAC-SHA256 with OpenReplay's ``TOKEN_SECRET``."""
-    # Imported here: most programs that tag lines never check a signature, and starts are short.
-    import hmac
-
     return hmac.digest(token_secret, signed_text.encode(), "sha256")
 
 
@@ -144,7 +138,8 @@ class TagForm(Enum):
     """Meant to be one of the two: other case, spaces around ``=``, ``:`` for ``=``, a JSON key."""
 
 
-class SessionTag(Value):
+@dataclass(frozen=True)
+class SessionTag:
     """A session tag found in a text.
 
     Attributes:
@@ -157,13 +152,11 @@ class SessionTag(Value):
     """
 
     form: TagForm
-    value: str
+    value: str = field(repr=False)
     start: int
     value_start: int
     value_end: int
     end: int
-
-    _hidden = frozenset({"value"})
 
 
 # ASCII: without it, IGNORECASE would let "ſ" stand for "s" and "K" (Kelvin) for "k".

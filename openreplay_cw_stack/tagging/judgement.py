@@ -9,10 +9,20 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import partial
+from itertools import islice
 
 from openreplay_cw_stack.tagging.grammar import MalformedToken, find_tags, parse_token
 from openreplay_cw_stack.tagging.poller import PollerReading, PollerResult, read_as_poller
-from openreplay_cw_stack.tagging.verdict import JudgedTag, Reader, Verdict, Word, decisive_tag
+from openreplay_cw_stack.tagging.verdict import (
+    MAX_TAGS,
+    JudgedTag,
+    Reader,
+    Verdict,
+    Word,
+    decisive_tag,
+    judge_token,
+)
 
 
 class PollSkip(Word):
@@ -83,7 +93,7 @@ def judge(
     now_ms = int(time.time() * 1000) if now_ms is None else now_ms
     decisive = decisive_tag(
         message,
-        token_secret=token_secret,
+        judge_token=partial(judge_token, token_secret=token_secret),
         unsigned_ids_accepted=token_secret is None or accept_unsigned_ids,
         now_ms=now_ms,
     )
@@ -125,7 +135,7 @@ def _poll_skip(message: str, decisive: JudgedTag, polled: PollerResult) -> PollS
 
 def _is_truncated(message: str, polled: PollerResult) -> bool:
     """Whether the token that stands there is well-formed, but not as the poller cuts it out."""
-    for tag in find_tags(message):
+    for tag in islice(find_tags(message), MAX_TAGS):
         if tag.value_start == polled.start:
             cut = tag.value != polled.token and tag.value.startswith(polled.token.rstrip("."))
             return cut and _parses(tag.value)

@@ -1,8 +1,8 @@
-"""OpenReplay's projects: their addresses, their names, and the notes on what they were told.
+"""OpenReplay's projects: their addresses, their names, and which key each of them has.
 
-A tag of a key's secret has, by project, the id of the version whose key the project was told.
-Another says until when we tried the key ourselves. The registration writes them, and the rotation
-reads them: no key is taken out of use before the next one is told, or used by somebody else.
+A tag of a key's secret has, by project, the id of the version whose key the project has. Another
+has the time until which we tried the key ourselves. The registration writes them, and the rotation
+reads them: a key stays in use until the next one is registered, or used by a reader.
 """
 
 from __future__ import annotations
@@ -26,14 +26,16 @@ def checked_url(url: str, *, insecure: bool = False) -> SplitResult:
 
     Args:
         url: such as ``https://openreplay.example``, with or without a path.
-        insecure: allow ``http://``, where everybody on the way can read what is sent.
+        insecure: allow ``http://``, which is not encrypted.
 
     Raises:
-        ValueError: it is none, is not encrypted, or has credentials in it.
+        ValueError: it is not an address, is not encrypted, or has credentials in it.
     """
     parts = urlsplit(url.strip())
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        raise ValueError(f"{url.strip()!r} is no address: write https://, host, and nothing else")
+        raise ValueError(
+            f"{url.strip()!r} is not an address: write https://, host, and nothing else"
+        )
     if parts.username or parts.password or parts.query or parts.fragment:
         raise ValueError(
             "the address has a user, a password, a query or a fragment in it: leave them out"
@@ -46,7 +48,7 @@ def checked_url(url: str, *, insecure: bool = False) -> SplitResult:
     try:
         parts.port  # noqa: B018
     except ValueError:
-        raise ValueError(f"the port in the address of {parts.hostname} is no number") from None
+        raise ValueError(f"the port in the address of {parts.hostname} is not a number") from None
     return parts
 
 
@@ -65,7 +67,7 @@ def told_tag(project: str) -> str:
 
 
 def told_projects(tags: Mapping[str, str]) -> dict[str, str]:
-    """The version that each project was told, by the project's name, of a secret's tags."""
+    """The version of the key that each project has, by the project's name."""
     return {
         key.removeprefix(_PREFIX): version
         for key, version in tags.items()

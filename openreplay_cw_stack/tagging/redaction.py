@@ -11,19 +11,24 @@ import re
 REMOVED = "<session token removed>"
 """What stands in the place of a removed session token."""
 
+_SIGNATURE = "[1-9A-HJ-NP-Za-km-z]{38}"
+# As they are, percent-encoded (once or more often), or escaped in JSON (likewise).
+_DOT = r"(?:\.|%(?:25){0,4}2[Ee]|\\{1,8}u002[Ee])"
+_SIGN = r"(?:-|%(?:25){0,4}2[Dd]|\\{1,8}u002[Dd])?"
 # id.delay.expiry.signature or id.expiry.signature, letters and digits glued to either end included,
 # and further tokens glued to the first. The signature decides: 32 random bytes take fewer than 38
 # characters of base 58 once in 10**11 tokens, and hardly anything else has that many without "0",
 # "O", "I" and "l". The look-behind keeps the search linear: a run of letters is entered at its
 # beginning only.
 _TOKEN_SHAPE = re.compile(
-    r"(?<![0-9A-Za-z])"
-    r"(?:[0-9A-Za-z]*(?:\.-?[0-9A-Za-z]{1,64}){1,2}\.[1-9A-HJ-NP-Za-km-z]{38})+[0-9A-Za-z]*"
+    rf"(?<![0-9A-Za-z])"
+    rf"(?:[0-9A-Za-z]*(?:{_DOT}{_SIGN}[0-9A-Za-z]{{1,64}}){{1,2}}{_DOT}{_SIGNATURE})+[0-9A-Za-z]*"
 )
 
 
-# No text without this has a token: most have none, and are told so at once.
-_SIGNATURE = re.compile(r"\.[1-9A-HJ-NP-Za-km-z]{38}")
+# No text without this has a token: most have none, and are told so at once. Every notation of the
+# dot ends in one of these characters.
+_DOT_AND_SIGNATURE = re.compile(f"[.Ee]{_SIGNATURE}")
 
 
 def remove_session_tokens(text: str) -> str:
@@ -36,4 +41,4 @@ def remove_session_tokens(text: str) -> str:
 
 def has_session_token(text: str) -> bool:
     """Whether there may be one in a text: never False where :func:`remove_session_tokens` acts."""
-    return _SIGNATURE.search(text) is not None
+    return _DOT_AND_SIGNATURE.search(text) is not None

@@ -5,7 +5,10 @@ All that the validator asks of a line; what can be said of one besides is :mod:`
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from enum import Enum
+from itertools import islice
 
 from openreplay_cw_stack.tagging.grammar import (
     MalformedToken,
@@ -16,7 +19,6 @@ from openreplay_cw_stack.tagging.grammar import (
     parse_session_id,
     parse_token,
 )
-from openreplay_cw_stack.tagging.values import Value
 
 
 class Word(str, Enum):
@@ -68,7 +70,29 @@ _RANK = {
 }
 
 
-class JudgedTag(Value):
+MAX_TAGS = 64
+"""How many session tags of a line are judged. A line made of tags costs no more than these."""
+
+
+@dataclass(frozen=True)
+class JudgedToken:
+    """What a session token is worth, whatever line it stands in and whatever the time.
+
+    Attributes:
+        verdict: LINKABLE, MALFORMED_TOKEN or BAD_SIGNATURE.
+        session_id: None unless linkable.
+        expires_ms: likewise; milliseconds since 1970.
+        signature_checked: whether a signature was compared.
+    """
+
+    verdict: Verdict
+    session_id: int | None = None
+    expires_ms: int | None = None
+    signature_checked: bool = False
+
+
+@dataclass(frozen=True)
+class JudgedTag:
     """A session tag of a line with its own verdict.
 
     Attributes:
@@ -87,16 +111,37 @@ class JudgedTag(Value):
 _NO_TAG = JudgedTag(Verdict.UNTAGGED)
 
 
+def judge_token(text: str, token_secret: bytes | None) -> JudgedToken:
+    """Judge a session token. Without a secret every well-formed signature counts as right."""
+    try:
+        token = parse_token(text)
+    except MalformedToken:
+        return JudgedToken(Verdict.MALFORMED_TOKEN)
+    if token_secret is not None and not token.is_signed_with(token_secret):
+        return JudgedToken(Verdict.BAD_SIGNATURE, signature_checked=True)
+    return JudgedToken(
+        Verdict.LINKABLE, token.session_id, token.expires_ms, token_secret is not None
+    )
+
+
 def decisive_tag(
-    message: str, *, token_secret: bytes | None, unsigned_ids_accepted: bool, now_ms: int
+    message: str,
+    *,
+    judge_token: Callable[[str], JudgedToken],
+    unsigned_ids_accepted: bool,
+    now_ms: int,
 ) -> JudgedTag:
     """The tag that decides a line's verdict: the best one, and among equals the first.
 
-    As in :func:`.judge`, but ``unsigned_ids_accepted`` holds with and without a secret.
+    Args:
+        message: one log event's message.
+        judge_token: :func:`judge_token` with a token secret; a caller may remember its answers.
+        unsigned_ids_accepted: whether ``openReplaySession.id=`` identifies a session.
+        now_ms: the time to judge expiry by, in milliseconds since 1970.
     """
     best = _NO_TAG
-    for tag in find_tags(message):
-        judged = _judge_tag(tag, token_secret, unsigned_ids_accepted, now_ms)
+    for tag in islice(find_tags(message), MAX_TAGS):
+        judged = _judge_tag(tag, judge_token, unsigned_ids_accepted, now_ms)
         if _RANK[judged.verdict] > _RANK[best.verdict]:
             best = judged
         if best.verdict is Verdict.LINKABLE:
@@ -105,7 +150,10 @@ def decisive_tag(
 
 
 def _judge_tag(
-    tag: SessionTag, token_secret: bytes | None, unsigned_ids_accepted: bool, now_ms: int
+    tag: SessionTag,
+    judge_token: Callable[[str], JudgedToken],
+    unsigned_ids_accepted: bool,
+    now_ms: int,
 ) -> JudgedTag:
     if tag.form is TagForm.MISSPELLED:
         return JudgedTag(Verdict.MISSPELLED_TAG, tag)
@@ -115,7 +163,9 @@ def _judge_tag(
         return JudgedTag(Verdict.MASKED_TOKEN, tag)
     if tag.form is TagForm.ID:
         return _judge_id(tag, unsigned_ids_accepted)
-    return _judge_token(tag, token_secret, now_ms)
+    token = judge_token(tag.value)
+    expired = token.expires_ms is not None and token.expires_ms <= now_ms
+    return JudgedTag(token.verdict, tag, token.session_id, expired, token.signature_checked)
 
 
 def _judge_id(tag: SessionTag, accepted: bool) -> JudgedTag:
@@ -126,14 +176,3 @@ def _judge_id(tag: SessionTag, accepted: bool) -> JudgedTag:
     if not accepted:
         return JudgedTag(Verdict.UNSIGNED, tag)
     return JudgedTag(Verdict.LINKABLE, tag, session_id)
-
-
-def _judge_token(tag: SessionTag, token_secret: bytes | None, now_ms: int) -> JudgedTag:
-    try:
-        token = parse_token(tag.value)
-    except MalformedToken:
-        return JudgedTag(Verdict.MALFORMED_TOKEN, tag)
-    if token_secret is not None and not token.is_signed_with(token_secret):
-        return JudgedTag(Verdict.BAD_SIGNATURE, tag, signature_checked=True)
-    expired, signature_checked = token.is_expired(now_ms), token_secret is not None
-    return JudgedTag(Verdict.LINKABLE, tag, token.session_id, expired, signature_checked)

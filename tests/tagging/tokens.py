@@ -5,6 +5,7 @@ from __future__ import annotations
 from hypothesis import strategies as st
 
 from openreplay_cw_stack.tagging import compose_token
+from openreplay_cw_stack.tagging.session_id import EPOCH_MS
 
 TOKEN_SECRET = b"a-secret-for-tests"
 SESSION_ID = 4118144119896553030
@@ -29,6 +30,11 @@ def a_token(
         expires_ms=expires_ms,
         token_secret=token_secret,
     )
+
+
+def session_of(start_ms: int, sequence: int = 7) -> int:
+    """The id of a session that began at a time, in milliseconds since 1970."""
+    return (start_ms - EPOCH_MS << 24) | sequence
 
 
 tokens = st.builds(

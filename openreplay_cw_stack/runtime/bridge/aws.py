@@ -8,7 +8,8 @@ import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from openreplay_cw_stack.runtime.aws_calls import aws_client, error_code
+from openreplay_cw_stack.contract.session_table import PARTITION_KEY
+from openreplay_cw_stack.runtime.aws_calls import asked, aws_client, error_code, region_of
 from openreplay_cw_stack.runtime.bridge.credentials import (
     ApiKey,
     KeysUnavailable,
@@ -17,37 +18,61 @@ from openreplay_cw_stack.runtime.bridge.credentials import (
 from openreplay_cw_stack.runtime.bridge.session_lines import Page, ReadFailed
 
 
-class CloudWatchLogsReader:
-    """Reads one log group with FilterLogEvents, and nothing else."""
+class DynamoDbTable:
+    """Asks one table for sessions with Query, in whatever region or account it is."""
 
-    def __init__(self, log_group: str, client: Any = None) -> None:
-        self._log_group = log_group
+    def __init__(self, arn: str, client: Any = None) -> None:
+        self._arn = arn
         self._given_client = client
 
     @functools.cached_property
     def _client(self) -> Any:
-        return self._given_client or _client("logs")
+        return self._given_client or _client("dynamodb", region=region_of(self._arn))
 
-    def page(
-        self, *, pattern: str, start_ms: int, end_ms: int, token: str | None, limit: int | None
-    ) -> Page:
-        """A page of events, each with its arrival time; raises ReadFailed."""
-        parameters: dict[str, Any] = {
-            "logGroupName": self._log_group,
-            "filterPattern": pattern,
-            "startTime": max(0, start_ms),
-            "endTime": max(0, end_ms),
-        }
-        if token is not None:
-            parameters["nextToken"] = token
-        if limit is not None:
-            parameters["limit"] = limit
+    def page(self, session_id: int, *, start: Any = None) -> Page:
+        """A page of a session's items, ascending; raises ReadFailed."""
+        return self._query(session_id, **({"ExclusiveStartKey": start} if start else {}))
+
+    def newest(self, session_id: int, limit: int) -> Page:
+        """The last items of a session, descending; raises ReadFailed."""
+        return self._query(session_id, ScanIndexForward=False, Limit=limit)
+
+    def _query(self, session_id: int, **parameters: Any) -> Page:
         try:
-            answer = self._client.filter_log_events(**parameters)
+            answer = self._client.query(
+                TableName=self._arn,
+                KeyConditionExpression="#session = :session",
+                ExpressionAttributeNames={"#session": PARTITION_KEY},
+                ExpressionAttributeValues={":session": {"S": str(session_id)}},
+                **parameters,
+            )
         except Exception as error:
             raise ReadFailed(error_code(error)) from None
-        events = [(one["timestamp"], one["message"]) for one in answer.get("events", [])]
-        return Page(events, answer.get("nextToken"))
+        return Page(answer.get("Items", ()), answer.get("LastEvaluatedKey"))
+
+
+class SqsQueueLength:
+    """Whether a queue of Amazon SQS has messages, those at work or delayed included."""
+
+    def __init__(self, url: str, client: Any = None) -> None:
+        self._url = url
+        self._given_client = client
+
+    def __call__(self) -> bool:
+        """Whether it has; raises CallFailed."""
+        client = self._given_client or _client("sqs")
+        answer = asked(
+            client.get_queue_attributes, QueueUrl=self._url, AttributeNames=list(_MESSAGES)
+        )
+        numbers = answer.get("Attributes", {})
+        return any(int(numbers.get(name, 0)) for name in _MESSAGES)
+
+
+_MESSAGES = (
+    "ApproximateNumberOfMessages",
+    "ApproximateNumberOfMessagesNotVisible",
+    "ApproximateNumberOfMessagesDelayed",
+)
 
 
 class SecretsManagerKeys:
@@ -106,6 +131,6 @@ def _key_of(answer: dict[str, Any]) -> ApiKey:
     return ApiKey(str(document["api_key_id"]), str(document["api_key"]))
 
 
-def _client(service: str) -> Any:
+def _client(service: str, region: str | None = None) -> Any:
     """Two attempts in 12 seconds at most: an HTTP API gives up on the function after 30."""
-    return aws_client(service, attempts=2, read_timeout=4, connect_timeout=2)
+    return aws_client(service, attempts=2, read_timeout=4, connect_timeout=2, region=region)

@@ -17,7 +17,7 @@ from openreplay_cw_stack.runtime.bridge.credentials import (
     KeysUnavailable,
     parse_authorization,
 )
-from openreplay_cw_stack.runtime.bridge.hits import hits_of, remark_hit, timestamp
+from openreplay_cw_stack.runtime.bridge.hits import MAX_HITS, hits_of, remark_hit, timestamp
 from openreplay_cw_stack.runtime.bridge.question import NotUnderstood, Question, parse_question
 from openreplay_cw_stack.runtime.bridge.request import (
     BodyTooLong,
@@ -27,11 +27,8 @@ from openreplay_cw_stack.runtime.bridge.request import (
 )
 from openreplay_cw_stack.runtime.bridge.response import Response, error, hello, search_result
 from openreplay_cw_stack.runtime.bridge.session_lines import (
-    BEFORE_START_MS,
-    LinkedLogGroup,
-    ReadFailed,
     Reading,
-    read_any,
+    SessionTable,
     read_session,
 )
 from openreplay_cw_stack.runtime.bridge.settings import Settings
@@ -39,10 +36,9 @@ from openreplay_cw_stack.runtime.embedded_metrics import MetricDocument
 from openreplay_cw_stack.tagging import metrics as names
 from openreplay_cw_stack.tagging.session_id import session_start_ms
 
-CONNECTED = "connected; no linked line yet"
-"""What the bridge says to a test of the credentials while there is no line to show."""
+CONNECTED = "connected"
+"""What the bridge says to a test of the credentials."""
 
-_ANY_LINE_WITHIN_MS = 86_400_000
 # A token is good for 30 seconds after its expiry: tokenizer.go at tag v1.20.0.
 _GRACE_MS = 30_000
 
@@ -57,6 +53,7 @@ class Answer:
         refused: why the request was refused, as a value of the dimension ``Reason``.
         session: whether a session was asked for.
         key_version: the version of the key that was used, where several are accepted.
+        skipped: items that were not shown, by reason.
     """
 
     response: Response
@@ -64,6 +61,7 @@ class Answer:
     refused: str | None = None
     session: bool = False
     key_version: str | None = None
+    skipped: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -73,7 +71,8 @@ class Bridge:
     Attributes:
         settings: see :class:`Settings`.
         keys: who may ask.
-        group: the linked log group.
+        table: the session table.
+        waiting: whether lines wait in the retry queue.
         clock_ms: the time in milliseconds since 1970.
         timer: seconds of a clock that never goes back.
         emit: takes one line for the function's own log.
@@ -81,13 +80,14 @@ class Bridge:
 
     settings: Settings
     keys: ApiKeys
-    group: LinkedLogGroup
+    table: SessionTable
+    waiting: Callable[[], bool]
     clock_ms: Callable[[], int]
     timer: Callable[[], float]
     emit: Callable[[str], None]
 
     def handle(self, event: object) -> dict[str, Any]:
-        """Answer the event of a function URL or an HTTP API. Never raises."""
+        """Answer the event of an HTTP API. Never raises."""
         started = self.timer()
         method, headers = "GET", {}
         try:
@@ -99,7 +99,7 @@ class Bridge:
         except Exception as fault:
             # A fault of ours: named by its class, since its text may quote the request.
             self.emit(json.dumps({"level": "ERROR", "message": type(fault).__name__}))
-            answer = Answer(_not_now(), {names.FAILED_QUESTIONS: 1})
+            answer = self._failed(started)
         self._count(answer, started)
         return answer.response.encode(method=method, request_headers=headers)
 
@@ -113,7 +113,7 @@ class Bridge:
             accepted = self.keys.accept(offered)
         except KeysUnavailable as unavailable:
             self._say(f"the API key cannot be read: {unavailable}")
-            return Answer(_not_now(), {names.FAILED_QUESTIONS: 1})
+            return self._failed(started)
         if accepted is None:
             return _unauthorized()
         answer = self._route(request, started)
@@ -148,64 +148,90 @@ class Bridge:
         return replace(answer, session=True)
 
     def _answer_any(self, question: Question, started: float) -> Answer:
-        """A test of the credentials: always a hit, a real one if there is one to be had."""
-        now_ms = self.clock_ms()
-        try:
-            line = read_any(self.group, start_ms=now_ms - _ANY_LINE_WITHIN_MS, end_ms=now_ms)
-        except ReadFailed as failed:
-            self._say(f"the linked log group cannot be read: {failed}")
-            return self._timed_out(started)
-        hits = [remark_hit(CONNECTED, now_ms)]
-        if line is not None:
-            hits = hits_of([line], size=1, show_log_group=self.settings.show_log_group, remark=None)
+        """A test of the credentials: always a hit, and nothing is read for it."""
+        hits = [remark_hit(CONNECTED, self.clock_ms())]
         return self._result(hits[: question.size], 1, started, names.ANSWERS)
 
     def _answer_session(self, question: Question, session_id: int, started: float) -> Answer:
-        now_ms, start_ms = self.clock_ms(), session_start_ms(session_id)
-        if start_ms - BEFORE_START_MS > now_ms:
-            return self._result([], 0, started, names.EMPTY_ANSWERS)
+        now_ms = self.clock_ms()
+        # The last lines of a session that has just ended may still be on their way.
+        over_ms = session_start_ms(session_id) + (
+            self.settings.session_lifetime_ms + _GRACE_MS + self.settings.settle_ms
+        )
+        if self.settings.hold_until_over and now_ms < over_ms:
+            return self._result([], 0, started, names.UNSETTLED_ANSWERS)
         reading = read_session(
-            self.group,
+            self.table,
             session_id,
-            start_ms=start_ms - BEFORE_START_MS,
-            end_ms=min(start_ms + self.settings.session_window_ms, now_ms),
+            wanted=min(max(question.size, 1), MAX_HITS),
+            now_ms=now_ms,
             time_left=lambda: self.settings.deadline_seconds - (self.timer() - started),
         )
-        if not reading.complete:
+        answer = self._answer_reading(question, reading, over_ms, now_ms, started)
+        return replace(answer, skipped=reading.skipped)
+
+    def _answer_reading(
+        self, question: Question, reading: Reading, over_ms: int, now_ms: int, started: float
+    ) -> Answer:
+        if reading.timed_out:
             if reading.failure:
-                self._say(f"the linked log group cannot be read: {reading.failure}")
+                self._say(f"the session table cannot be read: {reading.failure}")
             return self._timed_out(started)
-        if not reading.lines:
+        if reading.forgotten or not reading.lines:
             return self._result([], 0, started, names.EMPTY_ANSWERS)
-        # The last lines of a session that has just ended may still be on their way.
-        settled_ms = self.settings.session_lifetime_ms + _GRACE_MS + self.settings.settle_ms
-        over_ms = start_ms + settled_ms
-        if self._is_held_back(reading, over_ms, now_ms):
+        newest_ms = reading.newest_arrival_ms
+        is_new = newest_ms is not None and now_ms - newest_ms < self.settings.settle_ms
+        if is_new and now_ms < over_ms:
             return self._result([], 0, started, names.UNSETTLED_ANSWERS)
         hits = hits_of(
             reading.lines,
             size=question.size,
             show_log_group=self.settings.show_log_group,
-            remark=_view_remark(now_ms) if now_ms < over_ms else None,
+            all_read=reading.to_the_end,
+            remarks=self._remarks(over_ms, now_ms),
         )
-        return self._result(hits, len(reading.lines), started, names.ANSWERS)
+        return self._result(
+            hits, len(reading.lines), started, names.ANSWERS, all_counted=reading.to_the_end
+        )
 
-    def _is_held_back(self, reading: Reading, over_ms: int, now_ms: int) -> bool:
-        if self.settings.hold_until_over and now_ms < over_ms:
-            return True
-        newest_ms = reading.newest_arrival_ms
-        return newest_ms is not None and now_ms - newest_ms < self.settings.settle_ms
+    def _remarks(self, over_ms: int, now_ms: int) -> list[str]:
+        """What a person has to know of a view that OpenReplay keeps."""
+        remarks = []
+        if now_ms < over_ms:
+            remarks.append(
+                f"This view was taken at {timestamp(now_ms)}, while the session may still have "
+                "been running. OpenReplay keeps it, and it will not grow."
+            )
+        if self.waiting():
+            remarks.append(
+                "Some log lines of this deployment were still waiting to be stored when this view "
+                "was taken. If they are of this session, they are missing here."
+            )
+        return remarks
 
     def _result(
-        self, hits: list[dict[str, Any]], total: int, started: float, outcome: str
+        self,
+        hits: list[dict[str, Any]],
+        total: int,
+        started: float,
+        outcome: str,
+        *,
+        all_counted: bool = True,
     ) -> Answer:
-        response = search_result(hits, total=total, took_ms=self._took_ms(started))
+        response = search_result(
+            hits, total=total, took_ms=self._took_ms(started), all_counted=all_counted
+        )
         counts = {names.QUESTIONS: 1, outcome: 1, names.HITS: len(hits)}
         return Answer(response, counts)
 
     def _timed_out(self, started: float) -> Answer:
-        response = search_result([], total=0, took_ms=self._took_ms(started), timed_out=True)
-        return Answer(response, {names.QUESTIONS: 1, names.TIMED_OUT_ANSWERS: 1})
+        return Answer(self._not_now(started), {names.QUESTIONS: 1, names.TIMED_OUT_ANSWERS: 1})
+
+    def _failed(self, started: float) -> Answer:
+        return Answer(self._not_now(started), {names.FAILED_QUESTIONS: 1})
+
+    def _not_now(self, started: float) -> Response:
+        return search_result([], total=0, took_ms=self._took_ms(started), timed_out=True)
 
     def _took_ms(self, started: float) -> int:
         return max(0, round((self.timer() - started) * 1000))
@@ -225,6 +251,12 @@ class Bridge:
             # A test of the credentials is no use: we make them ourselves.
             uses = {names.KEY_VERSION: answer.key_version}
             documents.append(MetricDocument({names.KEY_USES: 1}, uses))
+        for reason, items in answer.skipped.items():
+            documents.append(
+                MetricDocument(
+                    {names.SKIPPED_ITEMS: items}, {names.REASON: reason}, further_sets=[[]]
+                )
+            )
         for document in documents:
             line = document.encode(self.settings.deployment, self.clock_ms())
             if line is not None:
@@ -232,13 +264,6 @@ class Bridge:
 
     def _say(self, message: str) -> None:
         self.emit(json.dumps({"level": "WARN", "message": message}))
-
-
-def _view_remark(now_ms: int) -> str:
-    return (
-        f"this view was taken at {timestamp(now_ms)}, while the session may still have been "
-        "running; OpenReplay keeps it, and it will not grow."
-    )
 
 
 def _refused(
@@ -260,9 +285,3 @@ def _unauthorized() -> Answer:
 def _wrong_method(allowed: str) -> Answer:
     reason = f"incorrect HTTP method; allowed: {allowed}"
     return _refused(405, "method_not_allowed_exception", reason, "path", {"Allow": allowed})
-
-
-def _not_now() -> Response:
-    """What is not repeated by OpenReplay's client, unlike 502, 503 and 504."""
-    reason = "the bridge cannot answer now; ask again in a minute"
-    return error(429, "es_rejected_execution_exception", reason)

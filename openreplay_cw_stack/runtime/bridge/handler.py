@@ -7,15 +7,20 @@ import os
 import time
 from typing import Any
 
-from openreplay_cw_stack.runtime.bridge.aws import CloudWatchLogsReader, SecretsManagerKeys
+from openreplay_cw_stack.runtime.bridge.aws import (
+    DynamoDbTable,
+    SecretsManagerKeys,
+    SqsQueueLength,
+)
 from openreplay_cw_stack.runtime.bridge.bridge import Bridge
 from openreplay_cw_stack.runtime.bridge.credentials import ApiKeys
 from openreplay_cw_stack.runtime.bridge.settings import Settings
+from openreplay_cw_stack.runtime.bridge.waiting_lines import WaitingLines
 from openreplay_cw_stack.runtime.own_log import print_line
 
 
 def handler(event: object, _context: object) -> dict[str, Any]:
-    """Answer the event of a function URL or of an API Gateway HTTP API."""
+    """Answer the event of an API Gateway HTTP API."""
     return _bridge().handle(event)
 
 
@@ -33,7 +38,8 @@ def _bridge() -> Bridge:
             time.monotonic,
             refresh_seconds=settings.key_refresh_seconds,
         ),
-        group=CloudWatchLogsReader(settings.linked_log_group),
+        table=DynamoDbTable(settings.session_table_arn),
+        waiting=WaitingLines(SqsQueueLength(settings.retry_queue_url), time.monotonic),
         clock_ms=lambda: int(time.time() * 1000),
         timer=time.monotonic,
         emit=print_line,

@@ -13,13 +13,14 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
-from openreplay_cw_stack.runtime.linked_line import LinkedLine
-from openreplay_cw_stack.tagging import id_tag, remove_session_tokens
+from openreplay_cw_stack.contract.linked_line import LinkedLine
+from openreplay_cw_stack.runtime.bridge.layout import laid_out, shortened
+from openreplay_cw_stack.tagging import remove_session_tokens
 
 MAX_HITS = 1000
 """OpenReplay asks for no more, and for no second page."""
 MAX_BYTES = 4 * 1024 * 1024
-"""Of all hits as JSON; a function URL's response ends at 6 MB."""
+"""Of all hits as JSON. A response of a Lambda function has at most 6 MB."""
 OURS = "openreplay-cw-stack"
 """What stands in the place of a log group where the bridge itself speaks."""
 
@@ -28,7 +29,12 @@ _LATEST_MS = 253_402_300_799_999
 
 
 def hits_of(
-    lines: Sequence[LinkedLine], *, size: int, show_log_group: bool, remark: str | None
+    lines: Sequence[LinkedLine],
+    *,
+    size: int,
+    show_log_group: bool,
+    all_read: bool,
+    remarks: Sequence[str] = (),
 ) -> list[dict[str, Any]]:
     """The hits for a session's lines.
 
@@ -36,18 +42,18 @@ def hits_of(
         lines: in their order.
         size: how many hits at most; never more than :data:`MAX_HITS`.
         show_log_group: whether a message begins with its log group.
-        remark: what the bridge has to say of the view, as its last hit.
+        all_read: whether these are all lines of the session.
+        remarks: what the bridge has to say of the view, in its last hit.
     """
     capacity = min(size, MAX_HITS)
     shown = list(lines[:capacity])
-    if shown and (remark or len(lines) > capacity) and capacity > 1:
-        shown = shown[: capacity - 1]
-        remark = _with_missing(remark, len(lines) - len(shown))
-    else:
-        remark = None
+    if len(lines) > capacity or not all_read or remarks:
+        # One hit is the bridge's own. A single hit is better spent on a line.
+        shown = shown[: max(capacity - 1, 1)]
     hits = [_hit(line, show_log_group) for line in shown]
-    if remark:
-        hits.append(remark_hit(remark, shown[-1].time))
+    sentences = [*_missing(len(lines) - len(shown), all_read), *remarks]
+    if shown and sentences and len(shown) < capacity:
+        hits.append(remark_hit(" ".join(sentences), shown[-1].time))
     _cut_to(hits, MAX_BYTES)
     return hits
 
@@ -65,11 +71,9 @@ def timestamp(time_ms: int) -> str:
 
 
 def _hit(line: LinkedLine, show_log_group: bool) -> dict[str, Any]:
-    # With POLL among the readers the token stays in the linked line; here it is for nobody.
-    text = remove_session_tokens(line.message.removeprefix(id_tag(line.session)).removeprefix(" "))
-    text = text or "(an empty line)"
+    text = remove_session_tokens(laid_out(line.message)) or "(an empty line)"
     message = f"{line.group}: {text}" if show_log_group else text
-    identity = "\0".join((line.owner, line.group, line.id)).encode("utf-8", "replace")
+    identity = "\0".join(line.identity).encode("utf-8", "replace")
     return _document(
         hashlib.sha256(identity).hexdigest(), message, line.time, line.level, line.group
     )
@@ -92,12 +96,14 @@ def _document(
     }
 
 
-def _with_missing(remark: str | None, missing: int) -> str | None:
-    if not missing:
-        return remark
-    noun = "line of this session is" if missing == 1 else "lines of this session are"
-    sentence = f"{missing} more {noun} in CloudWatch Logs and not shown here."
-    return f"{sentence} {remark}" if remark else sentence
+def _missing(lines: int, all_read: bool) -> list[str]:
+    """How many lines are missing, in words."""
+    if all_read and not lines:
+        return []
+    at_least = "" if all_read else "At least "
+    number = lines if all_read else max(lines, 1)
+    noun = "line of this session is" if number == 1 else "lines of this session are"
+    return [f"{at_least}{number} more {noun} not shown here: look in the tracked log groups."]
 
 
 def _cut_to(hits: list[dict[str, Any]], limit_bytes: int) -> None:
@@ -129,15 +135,11 @@ def _cut(message: str, limit_bytes: int) -> str:
     shortest, longest = 0, len(message)
     while longest - shortest > 1:
         middle = (shortest + longest) // 2
-        if len(_encoded(_first(message, middle))) <= limit_bytes:
+        if len(_encoded(shortened(message, middle))) <= limit_bytes:
             shortest = middle
         else:
             longest = middle
-    return _first(message, shortest)
-
-
-def _first(message: str, characters: int) -> str:
-    return f"{message[:characters]} [cut: {len(message) - characters} more characters]"
+    return shortened(message, shortest)
 
 
 def _encoded(value: object) -> bytes:

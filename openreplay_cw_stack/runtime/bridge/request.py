@@ -1,7 +1,7 @@
-"""A request as a function URL or an API Gateway HTTP API hands it over.
+"""A request as an API Gateway HTTP API hands it over.
 
-Both send payload format 2.0 (AWS documentation, "Invoking Lambda function URLs" and "Create AWS
-Lambda proxy integrations for HTTP APIs in API Gateway").
+It sends payload format 2.0 (AWS documentation, "Create AWS Lambda proxy integrations for HTTP APIs
+in API Gateway").
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Request:
 
 
 def decode_request(event: object) -> Request:
-    """Read a request from the event of a function URL or an HTTP API.
+    """Read a request from the event of an HTTP API.
 
     Raises:
         InvalidRequest: the event is of another kind.

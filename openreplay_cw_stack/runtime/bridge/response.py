@@ -1,4 +1,4 @@
-"""An answer in Elasticsearch's form, as a function URL or an HTTP API takes it."""
+"""An answer in Elasticsearch's form, as an HTTP API takes it."""
 
 from __future__ import annotations
 
@@ -75,9 +75,14 @@ def error(
 
 
 def search_result(
-    hits: list[dict[str, Any]], *, total: int, took_ms: int, timed_out: bool = False
+    hits: list[dict[str, Any]],
+    *,
+    total: int,
+    took_ms: int,
+    timed_out: bool = False,
+    all_counted: bool = True,
 ) -> Response:
-    """The answer to a search."""
+    """The answer to a search; ``total`` is a lower bound where not all were counted."""
     return Response(
         200,
         {
@@ -85,7 +90,7 @@ def search_result(
             "timed_out": timed_out,
             "_shards": {"total": 1, "successful": 1, "skipped": 0, "failed": 0},
             "hits": {
-                "total": {"value": total, "relation": "eq"},
+                "total": {"value": total, "relation": "eq" if all_counted else "gte"},
                 "max_score": 1.0 if hits else None,
                 "hits": hits,
             },

@@ -1,21 +1,42 @@
-"""The linked lines of one session, read from the linked log group.
+"""The linked lines of one session, read from the session table.
 
-Only the time in which the session's lines can have arrived is read, with one exact term, so that
-the cost of a question does not grow with the age of the log group. The term only narrows: whose
-line it is says its ``session`` field alone.
+One ascending Query of the session's partition. Items are ordered by the time of their first line
+and may overlap in time, so reading ends once enough lines lie before the next item's first line.
 """
 
 from __future__ import annotations
 
+import heapq
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
+from dataclasses import dataclass, field, replace
+from typing import Any, Protocol
 
-from openreplay_cw_stack.runtime.linked_line import LinkedLine, NotALinkedLine
-from openreplay_cw_stack.tagging import ID_TAG_NAME
+from openreplay_cw_stack.contract.linked_line import LinkedLine
+from openreplay_cw_stack.contract.session_table import (
+    Attributes,
+    StoredItem,
+    UnreadableItem,
+    arrived_ms,
+    first_time_ms,
+    has_expired,
+    is_tombstone,
+    read_item,
+)
+from openreplay_cw_stack.runtime.bridge.layout import shortened
 
-BEFORE_START_MS = 600_000
-"""How long before its start a session's lines are looked for: clocks differ."""
+NEWEST_ITEMS = 5
+"""How many items the reverse Query looks at."""
+
+MAX_INFLATED_BYTES = 96 * 1024 * 1024
+"""So much of one session is read, and one item more: a bound for the function's memory."""
+
+MAX_LINES = 20_000
+"""So many lines are kept at most, then the first ones of them: another bound for the memory."""
+
+WHOLE_MESSAGES_CHARACTERS = 16 * 1024 * 1024
+"""So many characters of messages are kept whole. An answer has a quarter of that at most."""
+_CUT_MESSAGE_CHARACTERS = 4096
 
 
 class ReadFailed(Exception):
@@ -24,101 +45,214 @@ class ReadFailed(Exception):
 
 @dataclass(frozen=True)
 class Page:
-    """One page of FilterLogEvents, which may be empty and yet have a successor."""
+    """One page of a Query.
 
-    events: Sequence[tuple[int, str]]
-    next_token: str | None
+    Attributes:
+        items: in the order of the sort key.
+        next_key: where the next page begins; None after the last one.
+    """
+
+    items: Sequence[Attributes]
+    next_key: Any = None
 
 
-class LinkedLogGroup(Protocol):
-    """Reads the linked log group."""
+class SessionTable(Protocol):
+    """Reads the session table."""
 
-    def page(
-        self, *, pattern: str, start_ms: int, end_ms: int, token: str | None, limit: int | None
-    ) -> Page:
-        """A page of events, each with its arrival time. Raises :class:`ReadFailed`."""
+    def page(self, session_id: int, *, start: Any = None) -> Page:
+        """A page of a session's items, ascending. Raises :class:`ReadFailed`."""
+
+    def newest(self, session_id: int, limit: int) -> Page:
+        """The last items of a session, descending. Raises :class:`ReadFailed`."""
 
 
 @dataclass
 class Reading:
-    """What was read.
+    """What was read of a session.
 
     Attributes:
-        lines: the session's lines, each once, in the order of their time and id.
-        newest_arrival_ms: when the last of them arrived; None without lines.
-        complete: whether everything was read; otherwise the lines are not to be shown.
-        failure: the code of the error that ended the reading early; None at a deadline.
+        lines: the session's first lines, each once, by time and id.
+        newest_arrival_ms: when the newest item of those read arrived; None without items.
+        to_the_end: whether these are all lines of the session.
+        forgotten: whether the session has a tombstone.
+        timed_out: whether reading ended early, so that lines may be missing in between.
+        failure: the code of the error that ended it.
+        skipped: items that were not shown, by reason: ``expired``, ``version``, ``corrupt``.
     """
 
     lines: list[LinkedLine] = field(default_factory=list)
     newest_arrival_ms: int | None = None
-    complete: bool = False
+    to_the_end: bool = False
+    forgotten: bool = False
+    timed_out: bool = False
     failure: str | None = None
+    skipped: Counter[str] = field(default_factory=Counter)
 
 
 def read_session(
-    group: LinkedLogGroup,
+    table: SessionTable,
     session_id: int,
     *,
-    start_ms: int,
-    end_ms: int,
+    wanted: int,
+    now_ms: int,
     time_left: Callable[[], float],
 ) -> Reading:
-    """Read a session's lines.
+    """Read a session's first lines.
 
     Args:
-        group: where from.
+        table: where from.
         session_id: whose.
-        start_ms: of the arrival times, inclusive.
-        end_ms: likewise.
-        time_left: seconds until the answer is due; no page is asked for after that.
+        wanted: how many lines at least, if there are so many.
+        now_ms: the time to tell expired items by, in milliseconds since 1970.
+        time_left: seconds until the answer is due; nothing more is read after that.
     """
-    reading = Reading()
-    lines: dict[tuple[str, str, str], LinkedLine] = {}
-    token: str | None = None
-    pattern = f'"{ID_TAG_NAME}={session_id}]"'
-    while time_left() > 0:
-        try:
-            page = group.page(
-                pattern=pattern, start_ms=start_ms, end_ms=end_ms, token=token, limit=None
-            )
-        except ReadFailed as failed:
-            reading.failure = str(failed)
-            return reading
-        for arrival_ms, text in page.events:
-            line = _line_of(session_id, text)
-            if line is not None:
-                lines.setdefault((line.owner, line.group, line.id), line)
-                reading.newest_arrival_ms = max(arrival_ms, reading.newest_arrival_ms or 0)
-        token = page.next_token
-        if token is None:
-            reading.complete = True
-            reading.lines = sorted(lines.values(), key=_order)
-            return reading
-    return reading
-
-
-def read_any(group: LinkedLogGroup, *, start_ms: int, end_ms: int) -> LinkedLine | None:
-    """Some linked line of a time, if the first page has one. Raises :class:`ReadFailed`."""
-    page = group.page(
-        pattern=f'"{ID_TAG_NAME}="', start_ms=start_ms, end_ms=end_ms, token=None, limit=1
-    )
-    for _, text in page.events:
-        try:
-            return LinkedLine.decode(text)
-        except NotALinkedLine:
-            continue
-    return None
-
-
-def _line_of(session_id: int, text: str) -> LinkedLine | None:
+    reader = _Reader(session_id, wanted, now_ms, time_left)
     try:
-        line = LinkedLine.decode(text)
-    except NotALinkedLine:
-        return None
-    return line if line.session == session_id else None
+        _read(table, reader)
+    except _OutOfTime:
+        reader.reading.timed_out = True
+    except ReadFailed as failed:
+        reader.reading.timed_out = True
+        reader.reading.failure = str(failed)
+    return reader.result()
 
 
-def _order(line: LinkedLine) -> tuple[int, int, str, str, str]:
-    # Ids are numbers of one length; a longer one is a later one.
-    return (line.time, len(line.id), line.id, line.owner, line.group)
+class _OutOfTime(Exception):
+    """The answer is due."""
+
+
+def _read(table: SessionTable, reader: _Reader) -> None:
+    start = None
+    while True:
+        reader.check_time()
+        page = table.page(reader.session_id, start=start)
+        if not reader.take(page.items) or reader.reading.forgotten:
+            break
+        start = page.next_key
+        if start is None:
+            reader.reading.to_the_end = not reader.has_let_go
+            return
+    if reader.reading.forgotten:
+        return
+    reader.check_time()
+    reader.note_arrivals(table.newest(reader.session_id, NEWEST_ITEMS).items)
+    reader.check_time()
+
+
+class _Reader:
+    def __init__(
+        self, session_id: int, wanted: int, now_ms: int, time_left: Callable[[], float]
+    ) -> None:
+        self.session_id = session_id
+        self.reading = Reading()
+        self.has_let_go = False
+        self._wanted = wanted
+        self._now_ms = now_ms
+        self._time_left = time_left
+        self._lines: dict[tuple[str, str, str], LinkedLine] = {}
+        self._inflated_bytes = 0
+        self._characters = 0
+        self._later_times: list[int] = []
+        self._earlier = 0
+
+    def check_time(self) -> None:
+        """Raise _OutOfTime if the answer is due."""
+        if self._time_left() <= 0:
+            raise _OutOfTime
+
+    def take(self, items: Sequence[Attributes]) -> bool:
+        """Take items in their order; whether further items are needed."""
+        for attributes in items:
+            # A page of well compressed items holds more than can be read in time.
+            self.check_time()
+            if is_tombstone(attributes):
+                if not has_expired(attributes, self._now_ms / 1000):
+                    self.reading.forgotten = True
+                    return False
+                continue
+            item = self._item(attributes)
+            if item is None:
+                continue
+            time_ms = first_time_ms(attributes)
+            if self._has_enough_before(time_ms):
+                return False
+            if self._inflated_bytes > MAX_INFLATED_BYTES:
+                self._end_before(time_ms)
+                return False
+            self._add(item)
+            self._inflated_bytes += item.inflated_bytes
+        return True
+
+    def note_arrivals(self, items: Sequence[Attributes]) -> None:
+        """Note when further items arrived, without reading their lines."""
+        for attributes in items:
+            if not has_expired(attributes, self._now_ms / 1000):
+                self._note_arrival(arrived_ms(attributes))
+
+    def result(self) -> Reading:
+        """The reading, with its lines in order."""
+        self.reading.lines = sorted(self._lines.values(), key=lambda line: line.order)
+        return self.reading
+
+    def _item(self, attributes: Attributes) -> StoredItem | None:
+        """An item that is to be shown; others are counted."""
+        if has_expired(attributes, self._now_ms / 1000):
+            self.reading.skipped["expired"] += 1
+            return None
+        try:
+            first_time_ms(attributes)
+            item = read_item(self.session_id, attributes)
+        except UnreadableItem as unreadable:
+            self.reading.skipped[unreadable.reason] += 1
+            return None
+        self._note_arrival(item.arrived_ms)
+        return item
+
+    def _note_arrival(self, time_ms: int | None) -> None:
+        if time_ms is not None:
+            self.reading.newest_arrival_ms = max(time_ms, self.reading.newest_arrival_ms or 0)
+
+    def _has_enough_before(self, time_ms: int) -> bool:
+        while self._later_times and self._later_times[0] < time_ms:
+            heapq.heappop(self._later_times)
+            self._earlier += 1
+        return self._earlier >= self._wanted
+
+    def _add(self, item: StoredItem) -> None:
+        for line in item.lines:
+            if line.identity not in self._lines:
+                self._lines[line.identity] = self._kept(line)
+                heapq.heappush(self._later_times, _sort_key_time(line))
+        if len(self._lines) > MAX_LINES:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        """Keep the lines that are wanted, and as many again to count."""
+        first = heapq.nsmallest(2 * self._wanted, self._lines.values(), key=lambda line: line.order)
+        self._lines = {line.identity: line for line in first}
+        self._later_times = sorted(map(_sort_key_time, first))
+        self._earlier = 0
+        self.has_let_go = True
+
+    def _end_before(self, time_ms: int) -> None:
+        """Keep the lines that lie before all that was not read."""
+        earlier = {
+            identity: line
+            for identity, line in self._lines.items()
+            if _sort_key_time(line) < time_ms
+        }
+        if not earlier:
+            raise ReadFailed("too many lines at one time")
+        self._lines = earlier
+
+    def _kept(self, line: LinkedLine) -> LinkedLine:
+        """A line, with a shorter message once many long ones are kept."""
+        if self._characters <= WHOLE_MESSAGES_CHARACTERS:
+            self._characters += len(line.message)
+            return line
+        return replace(line, message=shortened(line.message, _CUT_MESSAGE_CHARACTERS))
+
+
+def _sort_key_time(line: LinkedLine) -> int:
+    """The time of a line as sort keys have it: none is before 1970."""
+    return max(line.time, 0)

@@ -18,12 +18,12 @@ class Settings:
 
     Attributes:
         deployment: the value of the metric dimension of that name.
-        linked_log_group: the name of the group that is read.
+        session_table_arn: the session table, which may be in another region or account.
+        retry_queue_url: the queue of the deployment's events that could not be stored yet.
         api_key_secret_arn: the secret with ``api_key_id`` and ``api_key``.
         allowed_source_ranges: who may ask at all; empty: everybody with the key.
         settle_ms: how long after a session's last line its answer is held back.
         session_lifetime_ms: how long a session can run at most.
-        session_window_ms: how long after its start a session's lines can arrive.
         hold_until_over: hold the answer back while the session may be running.
         show_log_group: whether a message begins with its log group.
         deadline_seconds: how long a question may take.
@@ -32,12 +32,12 @@ class Settings:
     """
 
     deployment: str
-    linked_log_group: str
+    session_table_arn: str
+    retry_queue_url: str
     api_key_secret_arn: str
     allowed_source_ranges: tuple[Network, ...] = ()
     settle_ms: int = 180_000
     session_lifetime_ms: int = 7_200_000
-    session_window_ms: int = 172_800_000
     hold_until_over: bool = False
     show_log_group: bool = True
     deadline_seconds: float = 10.0
@@ -55,12 +55,12 @@ class Settings:
         ranges = filter(None, environment["ALLOWED_SOURCE_RANGES"].split(","))
         return cls(
             deployment=environment["DEPLOYMENT"],
-            linked_log_group=environment["LINKED_LOG_GROUP"],
+            session_table_arn=environment["SESSION_TABLE_ARN"],
+            retry_queue_url=environment["RETRY_QUEUE_URL"],
             api_key_secret_arn=environment["API_KEY_SECRET_ARN"],
             allowed_source_ranges=tuple(map(ipaddress.ip_network, ranges)),
             settle_ms=1000 * int(environment["SETTLE_SECONDS"]),
             session_lifetime_ms=1000 * int(environment["SESSION_LIFETIME_SECONDS"]),
-            session_window_ms=1000 * int(environment["SESSION_WINDOW_SECONDS"]),
             hold_until_over=environment["HOLD_UNTIL_OVER"] == "true",
             show_log_group=environment["SHOW_LOG_GROUP"] == "true",
             deadline_seconds=float(environment["DEADLINE_SECONDS"]),

@@ -1,3 +1,3 @@
-"""Tells OpenReplay of the bridge, over its HTTP API, so that nobody fills in its form."""
+"""Writes the bridge into OpenReplay's integration form, over its HTTP API."""
 
 from __future__ import annotations

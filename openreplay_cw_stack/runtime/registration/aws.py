@@ -11,6 +11,7 @@ from openreplay_cw_stack.runtime.aws_calls import (
     CallFailed,
     asked,
     aws_client,
+    region_of,
     texts_of,
 )
 from openreplay_cw_stack.runtime.registration.unattended import CurrentKey
@@ -39,8 +40,11 @@ class SecretsManager:
         )
 
     def document(self, arn: str) -> Mapping[str, str]:
-        """The JSON object that a secret holds now, in whatever region it is."""
-        client = self._given_client or _client(_region_of(arn))
+        """The JSON object that a secret holds now.
+
+        Secrets Manager of one region does not know the secrets of another.
+        """
+        client = self._given_client or _client(region_of(arn))
         value = asked(client.get_secret_value, SecretId=arn)
         return texts_of(value.get("SecretString"))
 
@@ -51,12 +55,6 @@ class SecretsManager:
 
 def _client(region: str | None = None) -> Any:
     return aws_client("secretsmanager", attempts=3, read_timeout=8, region=region)
-
-
-def _region_of(arn: str) -> str | None:
-    """Secrets Manager of one region does not know the secrets of another."""
-    parts = arn.split(":")
-    return parts[3] if len(parts) > 3 and parts[3] else None
 
 
 def run_registration(function_name: str, task: str, client: Any = None) -> None:

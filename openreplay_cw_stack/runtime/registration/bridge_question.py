@@ -1,6 +1,6 @@
 """The question with which OpenReplay's service tests credentials, asked by ourselves.
 
-OpenReplay saves the form whatever comes of it, and tells nobody
+OpenReplay saves the form whatever the answer is, and does not report it
 (``backend/pkg/integrations/clients/elastic.go`` at v1.21.0 to v1.27.0).
 """
 
@@ -44,7 +44,7 @@ def question(bridge: SplitResult, form: BridgeForm) -> Answer:
 
     Args:
         bridge: where the bridge is, as ``checked_url(form.url)`` has it.
-        form: what OpenReplay is told.
+        form: what OpenReplay's form has.
 
     Raises:
         RegistrationFailed: the bridge cannot be reached.
@@ -60,8 +60,21 @@ def question(bridge: SplitResult, form: BridgeForm) -> Answer:
 
 
 def accepts(answer: Answer) -> bool:
-    """Whether OpenReplay's client takes the answer for Elasticsearch's, with a right key."""
-    return answer.status == 200 and answer.headers.get(PRODUCT_HEADER) == "Elasticsearch"
+    """Whether the answer is the bridge's to a right key: it has the hit that says "connected".
+
+    A bridge that cannot read its key at the moment answers without hits.
+    """
+    if answer.status != 200 or answer.headers.get(PRODUCT_HEADER) != "Elasticsearch":
+        return False
+    try:
+        return bool(answer.body["hits"]["hits"])
+    except (TypeError, KeyError, IndexError):
+        return False
+
+
+def has_timed_out(answer: Answer) -> bool:
+    """Whether the bridge says that it cannot answer at the moment."""
+    return isinstance(answer.body, dict) and answer.body.get("timed_out") is True
 
 
 def ask_bridge(bridge: SplitResult, form: BridgeForm) -> None:
@@ -78,6 +91,8 @@ def ask_bridge(bridge: SplitResult, form: BridgeForm) -> None:
         )
     if answer.status == 401:
         raise RegistrationFailed("the bridge refuses its own key: was it replaced a moment ago?")
+    if has_timed_out(answer):
+        raise RegistrationFailed("the bridge cannot read its key at the moment: try again")
     if not accepts(answer):
         raise RegistrationFailed(
             f"the bridge's URL answered with {answer.status}: is it the bridge?"

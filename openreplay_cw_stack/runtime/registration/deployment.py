@@ -15,7 +15,7 @@ from openreplay_cw_stack.runtime.registration.aws import run_registration
 
 
 def handler(event: dict[str, object], context: object) -> None:
-    """Have a project told, or told no more, as a stack is deployed or deleted."""
+    """Register or remove a project's bridge, as a stack is deployed or deleted."""
     answer_deployment(event, context, follow)
 
 

@@ -1,6 +1,6 @@
-"""The registration's Lambda entry point: tells one OpenReplay project the current key.
+"""The registration's Lambda entry point: registers the bridge with one OpenReplay project.
 
-It may be in a VPC, from which an OpenReplay of one's own can be reached.
+It may be in a VPC, from which a self-hosted OpenReplay can be reached.
 """
 
 from __future__ import annotations
@@ -8,9 +8,7 @@ from __future__ import annotations
 import functools
 import os
 import time
-from collections.abc import Mapping
 
-from openreplay_cw_stack.runtime.access_key_trial import access_key_refusal
 from openreplay_cw_stack.runtime.embedded_metrics import MetricDocument
 from openreplay_cw_stack.runtime.own_log import print_line, say
 from openreplay_cw_stack.runtime.registration.aws import SecretsManager
@@ -34,10 +32,4 @@ def handler(event: dict[str, object], _context: object) -> dict[str, str]:
 
 @functools.cache
 def _registration() -> Registration:
-    return Registration(
-        Settings.from_environment(os.environ), SecretsManager(), say, _access_key_refusal
-    )
-
-
-def _access_key_refusal(document: Mapping[str, str]) -> str | None:
-    return access_key_refusal(document, document["region"], document["log_group_name"])
+    return Registration(Settings.from_environment(os.environ), SecretsManager(), say)

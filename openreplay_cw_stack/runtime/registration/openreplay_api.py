@@ -1,7 +1,7 @@
 """OpenReplay's HTTP API, as far as it is needed to register an integration.
 
 ``api/routers/core_dynamic.py`` (login) and ``backend/pkg/integrations/api/handlers.go``
-(integrations) at tags v1.21.0 to v1.27.0; ``api/routers/core.py`` at v1.20.0 (CloudWatch).
+(integrations) at tags v1.21.0 to v1.27.0.
 """
 
 from __future__ import annotations
@@ -21,8 +21,6 @@ ELASTICSEARCH_PATHS = (
     # v1.21 and v1.22
     "/integrations/v1/integrations/elasticsearch/{project}",
 )
-CLOUDWATCH_PATH = "/api/{project}/integrations/cloudwatch"
-"""Up to v1.20; later versions store a row there that nobody reads."""
 
 
 class LoginRefused(RegistrationFailed):
@@ -80,7 +78,9 @@ def _refused(host: str, answer: Answer) -> RegistrationFailed:
     said = answer.text.lower()
     by_hand = "log in with a browser and pass the value of `jwt` from its answer to /api/login"
     if "captcha" in said:
-        return LoginRefused(f"{host} asks for a captcha, which nobody can answer here: {by_hand}")
+        return LoginRefused(
+            f"{host} asks for a captcha, which this command cannot answer: {by_hand}"
+        )
     if "sso" in said or "single sign" in said:
         return LoginRefused(f"{host} wants a single sign-on of this member: {by_hand}")
     if answer.status in (400, 401, 403, 422):

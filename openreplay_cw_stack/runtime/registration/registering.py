@@ -1,4 +1,4 @@
-"""Registering the bridge, or the service account, with a project of OpenReplay's.
+"""Registering the bridge with a project of OpenReplay.
 
 OpenReplay v1.21 and later answer the first POST always with 422 and save the row; a second one with
 500. PATCH answers 200 whatever happens. So the row is read again in the end: that alone says what
@@ -7,38 +7,13 @@ is stored.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-
 from openreplay_cw_stack.runtime.registration.bridge_question import BridgeForm
 from openreplay_cw_stack.runtime.registration.http_calls import Answer, RegistrationFailed
-from openreplay_cw_stack.runtime.registration.openreplay_api import (
-    CLOUDWATCH_PATH,
-    ELASTICSEARCH_PATHS,
-    LoggedIn,
-)
-
-
-@dataclass(frozen=True)
-class CloudWatchForm:
-    """The four values of OpenReplay's CloudWatch form, up to v1.20."""
-
-    access_key_id: str
-    secret_access_key: str = field(repr=False)
-    region: str
-    log_group_name: str
-
-    def as_options(self) -> dict[str, str]:
-        """As OpenReplay stores them."""
-        return {
-            "awsAccessKeyId": self.access_key_id,
-            "awsSecretAccessKey": self.secret_access_key,
-            "region": self.region,
-            "logGroupName": self.log_group_name,
-        }
+from openreplay_cw_stack.runtime.registration.openreplay_api import ELASTICSEARCH_PATHS, LoggedIn
 
 
 def register_bridge(openreplay: LoggedIn, project: int, form: BridgeForm) -> None:
-    """Have a project ask the bridge; again, to tell it new values.
+    """Register the bridge with a project; again, to give it new values.
 
     Raises:
         RegistrationFailed: OpenReplay has not stored them, or has no such integration (up to
@@ -52,7 +27,7 @@ def register_bridge(openreplay: LoggedIn, project: int, form: BridgeForm) -> Non
 
 
 def unregister_bridge(openreplay: LoggedIn, project: int) -> None:
-    """Have a project ask the bridge no more. Nothing happens where it does not.
+    """Stop a project from asking the bridge. Nothing happens if it does not ask.
 
     Raises:
         RegistrationFailed: OpenReplay answers with an error.
@@ -63,38 +38,6 @@ def unregister_bridge(openreplay: LoggedIn, project: int) -> None:
             return
         if removed.status not in (404, 405):
             raise _refused(openreplay, removed)
-
-
-def register_service_account(
-    openreplay: LoggedIn, project: int, form: CloudWatchForm, *, force: bool
-) -> None:
-    """Have OpenReplay up to v1.20 poll the linked log group with the service account's key.
-
-    Raises:
-        RegistrationFailed: without ``force``; or OpenReplay has not stored it.
-    """
-    if not force:
-        raise RegistrationFailed(
-            "OpenReplay v1.10 to v1.20 lose unrelated JavaScript errors when the CloudWatch "
-            "integration is on, none shows a line of it, and v1.21 and later do not read it: "
-            "upgrade and register the bridge; or force it"
-        )
-    path = CLOUDWATCH_PATH.format(project=project)
-    saved = openreplay.ask("POST", path, form.as_options())
-    if saved.status != 200:
-        raise _refused(openreplay, saved)
-    _check_stored(openreplay, path, form.as_options())
-
-
-def unregister_service_account(openreplay: LoggedIn, project: int) -> None:
-    """Have OpenReplay up to v1.20 poll no more. Nothing happens where it does not.
-
-    Raises:
-        RegistrationFailed: OpenReplay answers with an error.
-    """
-    removed = openreplay.ask("DELETE", CLOUDWATCH_PATH.format(project=project))
-    if removed.status not in (200, 404, 405):
-        raise _refused(openreplay, removed)
 
 
 def stored_options(openreplay: LoggedIn, path: str) -> dict[str, object]:

@@ -19,9 +19,8 @@ class Settings:
         project_id: the project's number.
         insecure: whether ``http://`` is allowed.
         login_secret_arn: the secret with ``email`` and ``password`` of a member.
-        key_secret_arn: the secret with the key to tell.
-        bridge_url: the bridge's URL; empty where the project polls with the access key.
-        force: register the access key with a version that loses other errors for it.
+        key_secret_arn: the secret with the bridge's API key.
+        bridge_url: the bridge's URL.
     """
 
     deployment: str
@@ -31,7 +30,6 @@ class Settings:
     login_secret_arn: str
     key_secret_arn: str
     bridge_url: str
-    force: bool
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
@@ -39,7 +37,7 @@ class Settings:
 
         Raises:
             KeyError: one is missing.
-            ValueError: the project's number is none.
+            ValueError: the project's number is not a number.
         """
         return cls(
             deployment=environment["DEPLOYMENT"],
@@ -49,5 +47,4 @@ class Settings:
             login_secret_arn=environment["LOGIN_SECRET_ARN"],
             key_secret_arn=environment["KEY_SECRET_ARN"],
             bridge_url=environment["BRIDGE_URL"],
-            force=environment["FORCE"] == "true",
         )

@@ -1,8 +1,8 @@
 """Registration without a person: on a deployment, after a rotation, and each hour until it worked.
 
-What cannot be reached is said, counted and tried again; it never stops a deployment. Which version
-of a key the project was told is noted on the key's secret, so that an hour in which nothing has
-changed costs one call of AWS and no login.
+What cannot be reached is logged, counted and tried again; it never stops a deployment. A tag of the
+key's secret has the version of the key that the project has, so that an hour without a change costs
+one call of AWS and no login.
 """
 
 from __future__ import annotations
@@ -27,22 +27,16 @@ from openreplay_cw_stack.runtime.registration.openreplay_api import (
     log_in,
 )
 from openreplay_cw_stack.runtime.registration.registering import (
-    CloudWatchForm,
     register_bridge,
-    register_service_account,
     unregister_bridge,
-    unregister_service_account,
 )
 from openreplay_cw_stack.runtime.registration.settings import Settings
 from openreplay_cw_stack.tagging.openreplay_project import (
-    TESTED_AT_TAG,
     checked_url,
     project_name,
     told_tag,
 )
 
-WORKS_WITHIN_SECONDS = 40.0
-"""How long a new access key is tried before it is told."""
 _LOGINS = 5
 _SHORTEST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 1.0, 6.0
 
@@ -51,11 +45,11 @@ class Task(Enum):
     """What is asked of the registration."""
 
     LOOK = "look"
-    """Tell the project the current key, where it was told another or none."""
+    """Register the current key if the project has another one or none."""
     REGISTER = "register"
-    """Tell it in any case."""
+    """Register it in any case."""
     REMOVE = "remove"
-    """Have the project ask no more."""
+    """Stop the project from asking the bridge."""
 
 
 class Outcome(Enum):
@@ -74,7 +68,7 @@ class CurrentKey:
     Attributes:
         version_id: its id.
         document: its value; empty where there is no key yet.
-        told: the version that the project was told, or None.
+        told: the version of the key that the project has, or None.
     """
 
     version_id: str
@@ -103,16 +97,12 @@ class Registration:
         settings: see :class:`Settings`.
         secrets: where the key and the login are.
         say: takes a level and a message for the function's own log.
-        access_key_refusal: tries an access key: None where it works, else the error's code.
-        clock: seconds since 1970.
         sleep: waits for so many seconds.
     """
 
     settings: Settings
     secrets: Secrets
     say: Callable[[str, str], None]
-    access_key_refusal: Callable[[Mapping[str, str]], str | None]
-    clock: Callable[[], float] = time.time
     sleep: Callable[[float], None] = time.sleep
 
     @property
@@ -137,7 +127,7 @@ class Registration:
     def _do(self, task: Task) -> Outcome:
         """Do it, with a new login where another one has ended ours.
 
-        Projects may share a member, and are all told after a rotation and on a deployment.
+        Projects may share a member, and all are registered after a rotation and on a deployment.
         """
         for _ in range(_LOGINS - 1):
             try:
@@ -158,10 +148,7 @@ class Registration:
         key = self.secrets.current(self.settings.key_secret_arn, told_tag(self.project))
         if task is Task.LOOK and key.told == key.version_id:
             return Outcome.UNCHANGED
-        if self.settings.bridge_url:
-            self._tell_bridge(key.document)
-        else:
-            self._tell_access_key(key.document)
+        self._tell_bridge(key.document)
         self.secrets.tag(self.settings.key_secret_arn, told_tag(self.project), key.version_id)
         return Outcome.TOLD
 
@@ -175,30 +162,8 @@ class Registration:
             self.say("INFO", "the bridge answers other addresses than this one, as it is set to")
         register_bridge(self._logged_in(), self.settings.project_id, form)
 
-    def _tell_access_key(self, document: Mapping[str, str]) -> None:
-        form = CloudWatchForm(
-            _part(document, "access_key_id"),
-            _part(document, "secret_access_key"),
-            _part(document, "region"),
-            _part(document, "log_group_name"),
-        )
-        self._wait_for(document)
-        register_service_account(
-            self._logged_in(), self.settings.project_id, form, force=self.settings.force
-        )
-
-    def _wait_for(self, document: Mapping[str, str]) -> None:
-        """A key that was just made takes some seconds to work: the poller is not to meet these."""
-        give_up = self.clock() + WORKS_WITHIN_SECONDS
-        self.secrets.tag(self.settings.key_secret_arn, TESTED_AT_TAG, f"{give_up:.3f}")
-        while (code := self.access_key_refusal(document)) is not None:
-            if self.clock() >= give_up:
-                raise RegistrationFailed(f"the key does not work: {code}")
-            self.sleep(2.0)
-
     def _remove(self) -> Outcome:
-        remove = unregister_bridge if self.settings.bridge_url else unregister_service_account
-        remove(self._logged_in(), self.settings.project_id)
+        unregister_bridge(self._logged_in(), self.settings.project_id)
         return Outcome.REMOVED
 
     def _logged_in(self) -> LoggedIn:
@@ -222,5 +187,7 @@ class Registration:
 def _part(document: Mapping[str, str], name: str) -> str:
     value = document.get(name)
     if not value:
-        raise RegistrationFailed("there is no key to tell yet: it is told within the hour")
+        raise RegistrationFailed(
+            "there is no key yet: the registration tries again within the hour"
+        )
     return value

@@ -66,7 +66,7 @@ class User(Protocol):
         """When a key was last used, in seconds since 1970; None where it never was."""
 
     def reads(self, document: Mapping[str, str]) -> str | None:
-        """Try a key on the linked log group: None where it works, else the error's code."""
+        """Try a key on the log group that it reads: None where it works, else the error's code."""
 
 
 @dataclass(frozen=True)
@@ -150,7 +150,7 @@ class AccessKey:
             )
 
     def try_out(self, document: Mapping[str, str], made_at: float) -> None:  # noqa: ARG002
-        """Read the linked log group with a key until that works.
+        """Read a log group with a key until that works.
 
         Raises:
             RotationFailed: it does not.

@@ -111,11 +111,18 @@ class IamUser:
     """The service account's IAM user."""
 
     def __init__(
-        self, user_name: str, *, region: str, linked_log_group: str, client: Any = None
+        self,
+        user_name: str,
+        *,
+        region: str,
+        reader_log_group: str,
+        addresses_limited: bool = False,
+        client: Any = None,
     ) -> None:
         self._name = user_name
         self._region = region
-        self._linked_log_group = linked_log_group
+        self._reader_log_group = reader_log_group
+        self._addresses_limited = addresses_limited
         self._given_client = client
 
     @functools.cached_property
@@ -176,8 +183,13 @@ class IamUser:
         return _seconds(used) if isinstance(used, datetime) else None
 
     def reads(self, document: Mapping[str, str]) -> str | None:
-        """Try a key on the linked log group: None where it works, else the error's code."""
-        return access_key_refusal(document, self._region, self._linked_log_group)
+        """Try a key on the log group that it reads: None where it works, else the error's code.
+
+        A key that works from other addresses alone is denied here. AWS denies what it has
+        authenticated: the key itself works.
+        """
+        code = access_key_refusal(document, self._region, self._reader_log_group)
+        return None if self._addresses_limited and code == "AccessDeniedException" else code
 
 
 class BridgeUsage:

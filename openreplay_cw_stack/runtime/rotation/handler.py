@@ -66,7 +66,7 @@ def _keeper() -> Keeper:
         rotations[settings.access_key_secret_arn] = Rotation(
             secret=SecretsManagerSecret(settings.access_key_secret_arn),
             kind=_access_key(),
-            projects=settings.access_key_projects,
+            projects=(),
             clock=time.time,
             hand_over=_hand_over,
         )
@@ -85,9 +85,10 @@ def _access_key() -> AccessKey:
         user=IamUser(
             settings.user_name,
             region=settings.region,
-            linked_log_group=settings.linked_log_group,
+            reader_log_group=settings.reader_log_group,
+            addresses_limited=settings.reader_addresses_limited,
         ),
-        details={"region": settings.region, "log_group_name": settings.linked_log_group},
+        details={"region": settings.region, "log_group_name": settings.reader_log_group},
         grace=settings.grace,
         notice=settings.notice,
         orphan_after=settings.orphan_after,

@@ -22,12 +22,13 @@ class Settings:
         api_key_secret_arn: the bridge's secret; None without a bridge.
         access_key_secret_arn: the service account's secret; None without a service account.
         user_name: the service account's user.
-        linked_log_group: what its key reads.
+        reader_log_group: the first log group that its key reads; empty without one.
         region: where that is.
         stack_id: the stack that the user is in.
         api_key_projects: the names of the projects that we tell the API key.
-        access_key_projects: likewise the access key.
         registration_functions: what tells these projects.
+        reader_addresses_limited: whether the key works from some addresses alone, and ours is not
+            known to be among them.
     """
 
     deployment: str
@@ -38,12 +39,12 @@ class Settings:
     api_key_secret_arn: str | None
     access_key_secret_arn: str | None
     user_name: str
-    linked_log_group: str
+    reader_log_group: str
     region: str
     stack_id: str
     api_key_projects: tuple[str, ...] = ()
-    access_key_projects: tuple[str, ...] = ()
     registration_functions: tuple[str, ...] = ()
+    reader_addresses_limited: bool = False
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
@@ -51,7 +52,7 @@ class Settings:
 
         Raises:
             KeyError: one that is always set is missing.
-            ValueError: one is no number.
+            ValueError: one is not a number.
         """
         return cls(
             deployment=environment["DEPLOYMENT"],
@@ -62,12 +63,12 @@ class Settings:
             api_key_secret_arn=environment.get("API_KEY_SECRET_ARN"),
             access_key_secret_arn=environment.get("ACCESS_KEY_SECRET_ARN"),
             user_name=environment.get("USER_NAME", ""),
-            linked_log_group=environment["LINKED_LOG_GROUP"],
+            reader_log_group=environment.get("READER_LOG_GROUP", ""),
             region=environment["AWS_REGION"],
             stack_id=environment["STACK_ID"],
             api_key_projects=_names(environment, "API_KEY_PROJECTS"),
-            access_key_projects=_names(environment, "ACCESS_KEY_PROJECTS"),
             registration_functions=_names(environment, "REGISTRATION_FUNCTIONS"),
+            reader_addresses_limited=environment.get("READER_ADDRESSES_LIMITED") == "true",
         )
 
 

@@ -3,47 +3,55 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Sequence
+from typing import Any
 
-from openreplay_cw_stack.runtime.aws_calls import aws_client, error_code
-from openreplay_cw_stack.runtime.validator.delivery import (
-    DeliveryFailed,
-    ParkingFailed,
-    StreamMissing,
-)
-from openreplay_cw_stack.runtime.validator.logs_client import LogsClient, logs_client
+from openreplay_cw_stack.contract.session_table import Attributes
+from openreplay_cw_stack.runtime.aws_calls import asked, aws_client, error_code, region_of
+from openreplay_cw_stack.runtime.validator.queues import SendFailed
+from openreplay_cw_stack.runtime.validator.storing import Refusal, WriteRefused
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
+# Amazon DynamoDB Developer Guide, "Error handling with DynamoDB".
+_REFUSALS = {
+    "ProvisionedThroughputExceededException": Refusal.THROTTLED,
+    "ThrottlingException": Refusal.THROTTLED,
+    "RequestLimitExceeded": Refusal.THROTTLED,
+    "ValidationException": Refusal.INVALID,
+    "ItemCollectionSizeLimitExceededException": Refusal.INVALID,
+    "AccessDeniedException": Refusal.DENIED,
+    "ResourceNotFoundException": Refusal.DENIED,
+    "UnrecognizedClientException": Refusal.DENIED,
+    "KMSAccessDeniedException": Refusal.DENIED,
+}
 
 
-class CloudWatchLogsWriter:
-    """Writes to one log group. Throttled and failed calls are repeated by the client first."""
+class DynamoDbTable:
+    """Writes to one table, in whatever region or account it is. It makes one attempt at a call."""
 
-    def __init__(self, log_group: str, client: LogsClient | None = None) -> None:
-        self._log_group = log_group
+    def __init__(self, arn: str, client: Any = None) -> None:
+        self._arn = arn
         self._given_client = client
 
     @functools.cached_property
-    def _client(self) -> LogsClient:
-        return self._given_client or logs_client()
+    def _client(self) -> Any:
+        return self._given_client or aws_client(
+            "dynamodb",
+            attempts=1,
+            read_timeout=5,
+            connect_timeout=2,
+            region=region_of(self._arn),
+        )
 
-    def create_stream(self, stream: str) -> None:
-        """Create a log stream; one that exists already is fine."""
+    def write(self, items: Sequence[Attributes]) -> Sequence[Attributes]:
+        """Write items; the ones that were not written. Raises WriteRefused."""
+        requests = [{"PutRequest": {"Item": item}} for item in items]
         try:
-            self._client.create_stream(self._log_group, stream)
+            answer = self._client.batch_write_item(RequestItems={self._arn: requests})
         except Exception as error:
-            if error_code(error) != "ResourceAlreadyExistsException":
-                raise DeliveryFailed(error_code(error)) from None
-
-    def put(self, stream: str, messages: list[str], timestamp: int) -> dict[str, Any]:
-        """Put a batch; raises DeliveryFailed, or StreamMissing."""
-        try:
-            return self._client.put_messages(self._log_group, stream, messages, timestamp)
-        except Exception as error:
-            if error_code(error) == "ResourceNotFoundException":
-                raise StreamMissing from None
-            raise DeliveryFailed(error_code(error)) from None
+            code = error_code(error)
+            raise WriteRefused(_REFUSALS.get(code, Refusal.UNAVAILABLE), code) from None
+        unprocessed = answer.get("UnprocessedItems") or {}
+        return [one["PutRequest"]["Item"] for table in unprocessed.values() for one in table]
 
 
 class SqsQueue:
@@ -55,12 +63,22 @@ class SqsQueue:
 
     @functools.cached_property
     def _client(self) -> Any:
-        # Most invocations need none, and making one takes longer than everything else.
-        return self._given_client or aws_client("sqs", attempts=3, read_timeout=5)
+        return self._given_client or aws_client(
+            "sqs", attempts=2, read_timeout=4, connect_timeout=2
+        )
 
     def send(self, message: str) -> None:
-        """Send a message; raises ParkingFailed."""
+        """Send a message; raises SendFailed."""
         try:
             self._client.send_message(QueueUrl=self._url, MessageBody=message)
         except Exception as error:
-            raise ParkingFailed(error_code(error)) from None
+            raise SendFailed(error_code(error)) from None
+
+    def hide(self, receipt_handle: str, seconds: int) -> None:
+        """Have a received message come back after so many seconds; raises CallFailed."""
+        asked(
+            self._client.change_message_visibility,
+            QueueUrl=self._url,
+            ReceiptHandle=receipt_handle,
+            VisibilityTimeout=seconds,
+        )

@@ -1,9 +1,10 @@
-"""What one invocation of the validator counted, as metric documents."""
+"""What the validator counted of one payload, as metric documents."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 
 from openreplay_cw_stack.runtime.embedded_metrics import MetricDocument
 from openreplay_cw_stack.tagging import Verdict
@@ -13,30 +14,23 @@ REJECTING_VERDICTS = frozenset(Verdict) - {Verdict.LINKABLE, Verdict.UNTAGGED}
 """The verdicts of lines that have a tag, and that OpenReplay will not link for it."""
 
 
+@dataclass
 class Counts:
-    """What one invocation counted.
+    """What one payload counted.
 
     Attributes:
         log_group: the tracked log group, or None where it is not known.
         verdicts: lines by verdict.
         dropped: lost lines by reason.
         totals: other metrics by name.
-        linked: lines that the linked log group took.
+        linked: lines that were stored.
     """
 
-    def __init__(
-        self,
-        log_group: str | None = None,
-        verdicts: Counter[Verdict] | None = None,
-        dropped: Counter[str] | None = None,
-        totals: Counter[str] | None = None,
-        linked: int = 0,
-    ) -> None:
-        self.log_group = log_group
-        self.verdicts = Counter() if verdicts is None else verdicts
-        self.dropped = Counter() if dropped is None else dropped
-        self.totals = Counter() if totals is None else totals
-        self.linked = linked
+    log_group: str | None = None
+    verdicts: Counter[Verdict] = field(default_factory=Counter)
+    dropped: Counter[str] = field(default_factory=Counter)
+    totals: Counter[str] = field(default_factory=Counter)
+    linked: int = 0
 
 
 def metric_documents(

@@ -1,104 +1,94 @@
-"""From a log event to its verdict and, where OpenReplay can link it, to a linked line."""
+"""From a log event to its verdict and, if OpenReplay can link it, to a linked line."""
 
 from __future__ import annotations
 
-from openreplay_cw_stack.runtime.linked_line import LinkedLine
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from openreplay_cw_stack.contract.linked_line import LinkedLine
 from openreplay_cw_stack.runtime.validator.log_level import level_of
-from openreplay_cw_stack.runtime.validator.subscription import LogEvent, Subscription
-from openreplay_cw_stack.tagging import Reader, SessionTag, Verdict, id_tag, remove_session_tokens
-from openreplay_cw_stack.tagging.values import Value
-from openreplay_cw_stack.tagging.verdict import JudgedTag, decisive_tag
+from openreplay_cw_stack.runtime.validator.subscription import LogEvent, Payload
+from openreplay_cw_stack.tagging import SessionTag, TagForm, Verdict, remove_session_tokens
+from openreplay_cw_stack.tagging.verdict import JudgedToken, decisive_tag
+
+WITHHELD = "(withheld: a session token was left in this line)"
+"""The message of a line from which the session token could not be removed."""
 
 
-class Policy(Value):
-    """What is asked of a line before it is linked.
+@dataclass(frozen=True)
+class Policy:
+    """What identifies a session.
 
     Attributes:
-        readers: which readers the linked log group is for. A linkable line is linked where one of
-            them will show it; with ``POLL`` among them its session token stays in the line.
-        accept_unsigned_ids: whether a session id that nobody signed is accepted. It is not while
-            a token secret is configured but cannot be read.
+        judge_token: judges a session token.
+        accept_unsigned_ids: whether a session id that nobody signed is accepted.
     """
 
-    readers: frozenset[Reader] = frozenset({Reader.SEARCH})
-    accept_unsigned_ids: bool = False
+    judge_token: Callable[[str], JudgedToken]
+    accept_unsigned_ids: bool
 
 
-class JudgedLine(Value):
-    """A log event with its verdict and, where it is to be linked, its linked line."""
+@dataclass(frozen=True)
+class JudgedLine:
+    """A log event with its verdict and, if it is linkable, its linked line."""
 
     verdict: Verdict
-    expired: bool
-    linked: LinkedLine | None
+    expired: bool = False
+    linked: LinkedLine | None = None
 
 
-def judge_line(
-    log_event: LogEvent,
-    subscription: Subscription,
-    policy: Policy,
-    *,
-    token_secret: bytes | None,
-    now_ms: int,
-) -> JudgedLine:
-    """Judge a log event and compose its linked line. Never raises for what the event contains."""
+_UNTAGGED = JudgedLine(Verdict.UNTAGGED)
+
+
+def judge_line(event: LogEvent, payload: Payload, policy: Policy, *, now_ms: int) -> JudgedLine:
+    """Judge a log event and compose its linked line. Never raises for what the event contains.
+
+    Args:
+        event: one of the payload's.
+        payload: where it comes from.
+        policy: what identifies a session.
+        now_ms: the time to judge expiry by, in milliseconds since 1970.
+    """
     decisive = decisive_tag(
-        log_event.message,
-        token_secret=token_secret,
+        event.message,
+        judge_token=policy.judge_token,
         unsigned_ids_accepted=policy.accept_unsigned_ids,
         now_ms=now_ms,
     )
+    if decisive.tag is None:
+        return _UNTAGGED
     linked = None
-    if _is_read(decisive, log_event.message, policy, token_secret, now_ms):
-        linked = _linked_line(log_event, subscription, decisive, Reader.POLL in policy.readers)
+    if decisive.session_id is not None:
+        message = _without_tokens(event.message, decisive.tag)
+        linked = LinkedLine(
+            session=decisive.session_id,
+            time=event.timestamp,
+            id=event.id,
+            owner=payload.owner,
+            group=payload.log_group,
+            # A log group's name cannot contain a token; a log stream's can.
+            stream=remove_session_tokens(payload.log_stream),
+            level=level_of(message),
+            message=message,
+        )
     return JudgedLine(decisive.verdict, decisive.expired, linked)
 
 
-def _is_read(
-    decisive: JudgedTag, message: str, policy: Policy, token_secret: bytes | None, now_ms: int
-) -> bool:
-    if decisive.verdict is not Verdict.LINKABLE:
-        return False
-    if Reader.SEARCH in policy.readers:
-        return True
-    # Few linked log groups are for this reader alone.
-    from openreplay_cw_stack.tagging.poller import PollerReading, read_as_poller
-
-    polled = read_as_poller(message, token_secret=token_secret, now_ms=now_ms)
-    return polled.reading is PollerReading.EVENT
-
-
-def _linked_line(
-    log_event: LogEvent, subscription: Subscription, decisive: JudgedTag, keep_token: bool
-) -> LinkedLine:
-    session_id, tag = _identified(decisive)
-    text = _without_tokens(log_event.message, tag, keep_token)
-    return LinkedLine(
-        session=session_id,
-        time=log_event.timestamp,
-        id=log_event.id,
-        owner=subscription.owner,
-        group=subscription.log_group,
-        stream=subscription.log_stream,
-        level=level_of(text),
-        message=f"{id_tag(session_id)} {text}",
-    )
-
-
-def _identified(decisive: JudgedTag) -> tuple[int, SessionTag]:
-    if decisive.session_id is None or decisive.tag is None:
-        raise ValueError("only a linkable tag identifies a session")
-    return decisive.session_id, decisive.tag
-
-
-def _without_tokens(message: str, tag: SessionTag, keep_token: bool) -> str:
+def _without_tokens(message: str, tag: SessionTag) -> str:
+    """The message without its session tag and without any session token."""
     before, after = message[: tag.start], message[tag.end :]
     if message.startswith("[", tag.start):
         # A traceback in one event has the tag in every line.
         repeated = message[tag.start : tag.end]
         after = after.replace(f"\n{repeated} ", "\n").replace(repeated, "")
-    if keep_token:
-        kept = message[tag.start : tag.end]
-        return remove_session_tokens(before) + kept + remove_session_tokens(after)
     if after.startswith(" ") and (not before or before[-1] in ' \n"'):
         after = after[1:]
-    return remove_session_tokens(before + after)
+    text = remove_session_tokens(before + after)
+    if tag.form is TagForm.ID:
+        # An id is no secret.
+        return text
+    _, _, signature = tag.value.rpartition(".")
+    # Whatever breaks a signature over two lines leaves one of these pieces whole. Each has 64 bits:
+    # it stands nowhere by chance.
+    pieces = (signature[at : at + 11] for at in range(0, 33, 11))
+    return WITHHELD if any(len(piece) == 11 and piece in text for piece in pieces) else text

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from openreplay_cw_stack.runtime.aws_calls import aws_client, error_code
 from openreplay_cw_stack.runtime.validator.token_secret import SecretUnreadable
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
 
 
 class SecretsManagerReader:

@@ -6,39 +6,39 @@ The construct writes these variables and nothing else does; a test holds the two
 from __future__ import annotations
 
 from collections.abc import Mapping
-
-from openreplay_cw_stack.runtime.validator.linking import Policy
-from openreplay_cw_stack.tagging import Reader
-from openreplay_cw_stack.tagging.values import Value
+from dataclasses import dataclass
 
 
-class Settings(Value):
+@dataclass(frozen=True)
+class Settings:
     """What a validator has to know.
 
     Attributes:
         deployment: the value of the metric dimension of that name.
-        linked_log_group: the name of the group that linked lines go to.
-        own_log_group: the name of the function's own log group.
-        policy: what is asked of a line.
-        refused_log_groups: the names of all log groups of the deployment's own, which may not be
-            tracked; the linked one and the function's own are refused in any case.
-        own_account: the account that the function is in, where other accounts send lines as well;
-            None where they do not.
+        session_table_arn: the session table, which may be in another region or account.
+        line_retention_seconds: how long a linked line is kept.
+        retry_queue_url: the queue for events that could not be stored yet.
+        dead_letter_queue_url: the queue for what cannot be stored.
         token_secret_arn: the secret that holds OpenReplay's token secret; None: unchecked.
+        accept_unsigned_ids: whether a session id that nobody signed is accepted.
         detailed_metrics: publish lines by log group and verdict as well.
-        parked_lines_queue: the URL of the queue for lines that CloudWatch Logs does not take;
-            None: a payload whose lines it does not take is Lambda's to repeat.
+        first_pause_seconds: how long an event waits in the retry queue after the first failure.
+            The pause doubles with each further failure.
+        longest_pause_seconds: how long it waits at most.
+        retry_seconds: for how long it is tried again before it becomes a dead letter.
     """
 
     deployment: str
-    linked_log_group: str
-    own_log_group: str
-    policy: Policy
-    refused_log_groups: frozenset[str] = frozenset()
-    own_account: str | None = None
+    session_table_arn: str
+    line_retention_seconds: int
+    retry_queue_url: str
+    dead_letter_queue_url: str
     token_secret_arn: str | None = None
+    accept_unsigned_ids: bool = True
     detailed_metrics: bool = False
-    parked_lines_queue: str | None = None
+    first_pause_seconds: int = 30
+    longest_pause_seconds: int = 900
+    retry_seconds: int = 86_400
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
@@ -46,32 +46,20 @@ class Settings(Value):
 
         Raises:
             KeyError: one that is always set is missing.
-            ValueError: a reader is none that we know.
+            ValueError: a number is not one.
         """
         token_secret_arn = environment.get("TOKEN_SECRET_ARN") or None
         return cls(
             deployment=environment["DEPLOYMENT"],
-            linked_log_group=environment["LINKED_LOG_GROUP"],
-            own_log_group=environment["OWN_LOG_GROUP"],
-            policy=Policy(
-                readers=frozenset(map(Reader, environment["READERS"].split(","))),
-                accept_unsigned_ids=token_secret_arn is None
-                or environment.get("ACCEPT_UNSIGNED_IDS") == "true",
-            ),
-            # No name of a log group has a comma.
-            refused_log_groups=frozenset(filter(None, environment.get(_REFUSED, "").split(","))),
-            own_account=environment.get("OWN_ACCOUNT") or None,
+            session_table_arn=environment["SESSION_TABLE_ARN"],
+            line_retention_seconds=int(environment["LINE_RETENTION_SECONDS"]),
+            retry_queue_url=environment["RETRY_QUEUE_URL"],
+            dead_letter_queue_url=environment["DEAD_LETTER_QUEUE_URL"],
             token_secret_arn=token_secret_arn,
+            accept_unsigned_ids=token_secret_arn is None
+            or environment.get("ACCEPT_UNSIGNED_IDS") == "true",
             detailed_metrics=environment.get("DETAILED_METRICS") == "true",
-            parked_lines_queue=environment.get("PARKED_LINES_QUEUE") or None,
+            first_pause_seconds=int(environment["FIRST_PAUSE_SECONDS"]),
+            longest_pause_seconds=int(environment["LONGEST_PAUSE_SECONDS"]),
+            retry_seconds=int(environment["RETRY_SECONDS"]),
         )
-
-    def refuses(self, owner: str, log_group: str) -> bool:
-        """Whether a log group is of the deployment's own, and its lines would make a loop."""
-        if self.own_account is not None and owner != self.own_account:
-            return False
-        own = (self.linked_log_group, self.own_log_group)
-        return log_group in own or log_group in self.refused_log_groups
-
-
-_REFUSED = "REFUSED_LOG_GROUPS"

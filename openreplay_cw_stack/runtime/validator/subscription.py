@@ -1,4 +1,4 @@
-"""What CloudWatch Logs hands a subscribed Lambda function.
+"""Subscription payloads: what CloudWatch Logs hands a subscribed Lambda function.
 
 AWS documentation, "Log group-level subscription filters": the event is ``{"awslogs": {"data":
 base64(gzip(json))}}`` and the document has ``messageType`` (``DATA_MESSAGE``, or
@@ -9,186 +9,178 @@ base64(gzip(json))}}`` and the document has ``messageType`` (``DATA_MESSAGE``, o
 from __future__ import annotations
 
 import base64
-import binascii
+import gzip
 import json
 import zlib
-from json.decoder import scanstring  # type: ignore[attr-defined]
-from json.encoder import encode_basestring
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Any
 
-from openreplay_cw_stack.tagging import TOKEN_TAG_NAME, remove_session_tokens
-from openreplay_cw_stack.tagging.values import Value
+MAX_DECOMPRESSED_BYTES = 24 * 1024 * 1024
+"""The largest payload that is read. ``python -m benchmarks payload_memory`` measures what the
+worst payload of this size takes of the function's 512 MB."""
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Any
-
-
-class InvalidPayload(ValueError):
-    """The event is no subscription payload. The message never quotes it."""
+_LONGEST_NAME = 2048
+"""Characters of an id or a name. CloudWatch Logs itself allows 512 for names."""
 
 
-class LogEvent(Value):
-    """One log event, stamped in milliseconds since 1970; its message has one line or several."""
+class UnusablePayload(ValueError):
+    """The payload cannot be read. The message says why, and never quotes it."""
+
+
+@dataclass(frozen=True)
+class LogEvent:
+    """One log event.
+
+    Attributes:
+        id: CloudWatch's, unique within the log group.
+        timestamp: milliseconds since 1970.
+        message: one line, or several.
+    """
 
     id: str
     timestamp: int
-    message: str
+    message: str = field(repr=False)
 
 
-EscapedEvent = tuple[str, str, str]
-"""The id, the timestamp and the message of a log event as they stand in JSON: without the quotes
-around them, escapes and all. A text that nobody changes goes on as it came."""
-
-
-class Subscription(Value):
-    """Where the events of a subscription payload come from.
+@dataclass(frozen=True)
+class Payload:
+    """Log events of one log stream.
 
     Attributes:
         owner: the AWS account of the log group.
         log_group: the log group's name.
-        log_stream: the log stream's name, without any session token.
+        log_stream: the log stream's name, as CloudWatch Logs has it.
+        events: each event once, in their order.
+        unreadable: how many entries are not log events.
+        counted: whether the lines were judged and counted before: the payload comes from the
+            retry queue.
     """
 
     owner: str
     log_group: str
     log_stream: str
+    events: Sequence[LogEvent]
+    unreadable: int = 0
+    counted: bool = False
 
 
-class Payload(Value):
-    """What a subscription payload contains.
-
-    Attributes:
-        subscription: where its events come from.
-        untagged: how many log events do not say "replay" in any case, and so have no tag.
-        unreadable: how many entries are no log events.
-        tagged: the other log events. Not all have a tag; an escape may even look like a letter.
-    """
-
-    subscription: Subscription
-    untagged: int
-    unreadable: int
-    tagged: list[EscapedEvent]
-
-
-def decompress(event: object) -> bytes:
-    """The text of a payload.
+def read_payload(envelope: object) -> Payload | None:
+    """Read the event of a subscription; None for a control message.
 
     Raises:
-        InvalidPayload: there is none in the event.
+        UnusablePayload: it is not gzip, truncated, not JSON, too large, or not a payload.
     """
-    try:
-        data = event["awslogs"]["data"]  # type: ignore[index]
-    except (TypeError, KeyError, IndexError):
-        raise InvalidPayload("it has no awslogs.data") from None
-    try:
-        return _gunzip(base64.b64decode(data, validate=True))
-    except (TypeError, ValueError, binascii.Error, OSError, EOFError, zlib.error):
-        raise InvalidPayload("its data is not gzip in base64") from None
-
-
-def _gunzip(data: bytes) -> bytes:
-    # The module takes longer, to import as well; it is for several members.
-    whole = zlib.decompressobj(wbits=31)
-    try:
-        text = whole.decompress(data)
-    except zlib.error:
-        text = b""
-    if whole.eof and not whole.unused_data:
-        return text
-    import gzip
-
-    return gzip.decompress(data)
-
-
-def parse_payload(data: bytes) -> Payload | None:
-    """A payload, parsed to its last event; None for a control message.
-
-    Raises:
-        InvalidPayload: the text is no payload.
-    """
-    document = _document(data)
+    document = _document(_decompress(envelope))
     message_type = document.get("messageType")
     if message_type == "CONTROL_MESSAGE":
         return None
     if message_type != "DATA_MESSAGE":
-        raise InvalidPayload("its messageType is neither DATA_MESSAGE nor CONTROL_MESSAGE")
+        raise UnusablePayload("its messageType is neither DATA_MESSAGE nor CONTROL_MESSAGE")
     entries = document.get("logEvents")
     if not isinstance(entries, list):
-        raise InvalidPayload("its logEvents are no list")
-    subscription = Subscription(
-        owner=_text(document, "owner"),
-        log_group=_text(document, "logGroup"),
-        # Unlike a log group's, its name can have any character but ":" and "*", and so a token.
-        log_stream=remove_session_tokens(_text(document, "logStream")),
-    )
-    readable = list(filter(_is_log_event, entries))
-    tagged = [_escaped_event(entry) for entry in readable if may_be_tagged(entry["message"])]
+        raise UnusablePayload("its logEvents are not a list")
+    readable = [event for event in map(_log_event, entries) if event is not None]
+    # CloudWatch Logs delivers at least once: a payload may have an event twice.
+    events: dict[str, LogEvent] = {}
+    for event in readable:
+        events.setdefault(event.id, event)
     return Payload(
-        subscription,
-        untagged=len(readable) - len(tagged),
+        owner=_name(document, "owner"),
+        log_group=_name(document, "logGroup"),
+        log_stream=_name(document, "logStream"),
+        events=list(events.values()),
         unreadable=len(entries) - len(readable),
-        tagged=tagged,
+        counted=isinstance(envelope, dict) and envelope.get("counted") is True,
     )
 
 
-def read_event(event: EscapedEvent) -> LogEvent:
-    """The log event.
+def encode_payload(
+    payload: Payload, events: Sequence[LogEvent], *, counted: bool, reason: str | None = None
+) -> str:
+    """Some events of a payload as a payload of the same form, in JSON.
 
-    Raises:
-        ValueError: a text is none of JSON.
+    Args:
+        payload: where the events come from.
+        events: which of them.
+        counted: whether they were judged and counted.
+        reason: why they are a dead letter; None if they are none.
     """
-    identifier, timestamp, message = event
-    return LogEvent(unescaped(identifier), int(timestamp), unescaped(message))
+    document = {
+        "messageType": "DATA_MESSAGE",
+        "owner": payload.owner,
+        "logGroup": payload.log_group,
+        "logStream": payload.log_stream,
+        "subscriptionFilters": [],
+        "logEvents": [vars(event) for event in events],
+    }
+    # Without a time in its header, the same events make the same text.
+    data = gzip.compress(json.dumps(document, separators=(",", ":")).encode(), mtime=0)
+    envelope: dict[str, object] = {
+        "awslogs": {"data": base64.b64encode(data).decode()},
+        "counted": counted,
+    }
+    if reason is not None:
+        envelope["reason"] = reason
+    return json.dumps(envelope, separators=(",", ":"))
 
 
-def may_be_tagged(text: str) -> bool:
-    """Whether there may be a session tag in a text, or something meant to be one."""
-    # Most texts that have one have it to the letter.
-    return TOKEN_TAG_NAME in text or "replay" in text.lower()
-
-
-def unescaped(text: str) -> str:
-    """What a text of JSON says, given without the quotes around it.
-
-    Raises:
-        ValueError: it is none.
-    """
-    said, end = scanstring(f'{text}"', 0)
-    if end <= len(text):
-        raise ValueError("a quote that is not escaped")
-    return str(said)
-
-
-def _escaped_event(entry: dict[str, Any]) -> EscapedEvent:
-    return _escaped(entry["id"]), str(entry["timestamp"]), _escaped(entry["message"])
-
-
-def _escaped(text: str) -> str:
-    return encode_basestring(text.encode("utf-8", "replace").decode())[1:-1]
-
-
-def _is_log_event(entry: Any) -> bool:
-    """Whether an entry of ``logEvents`` is a log event."""
+def _decompress(envelope: object) -> bytes:
     try:
-        identifier, timestamp, message = entry["id"], entry["timestamp"], entry["message"]
+        data = envelope["awslogs"]["data"]  # type: ignore[index]
     except (TypeError, KeyError, IndexError):
-        return False
-    # As JSON has them: a boolean is no number.
-    return type(message) is str and type(timestamp) is int and type(identifier) is str
+        raise UnusablePayload("it has no awslogs.data") from None
+    try:
+        compressed = base64.b64decode(data, validate=True)
+    except (TypeError, ValueError):
+        raise UnusablePayload("its data is not base64") from None
+    return b"".join(_inflate(compressed))
+
+
+def _inflate(data: bytes) -> Iterator[bytes]:
+    """Every member of a gzip file, up to the limit."""
+    left = MAX_DECOMPRESSED_BYTES
+    while data:
+        inflating = zlib.decompressobj(wbits=31)
+        try:
+            text = inflating.decompress(data, left + 1)
+        except zlib.error:
+            raise UnusablePayload("its data is not gzip") from None
+        left -= len(text)
+        if left < 0:
+            raise UnusablePayload(f"it is larger than {MAX_DECOMPRESSED_BYTES} bytes")
+        if not inflating.eof:
+            raise UnusablePayload("its data is truncated")
+        yield text
+        data = inflating.unused_data
 
 
 def _document(text: bytes) -> dict[str, Any]:
     try:
         document = json.loads(text)
     except (ValueError, RecursionError):
-        raise InvalidPayload("its data is not JSON") from None
+        raise UnusablePayload("its data is not JSON") from None
     if not isinstance(document, dict):
-        raise InvalidPayload("its data is no JSON object")
+        raise UnusablePayload("its data is not a JSON object")
     return document
 
 
-def _text(document: dict[str, Any], name: str) -> str:
-    value = document.get(name)
-    if not isinstance(value, str) or not value:
-        raise InvalidPayload(f"its {name} is no text")
+def _log_event(entry: Any) -> LogEvent | None:
+    """A log event; None where the entry is something else."""
+    try:
+        identifier, timestamp, message = entry["id"], entry["timestamp"], entry["message"]
+    except (TypeError, KeyError, IndexError):
+        return None
+    # A boolean is an integer in Python, and not in JSON.
+    if type(message) is not str or type(timestamp) is not int or type(identifier) is not str:
+        return None
+    if not 0 < len(identifier) <= _LONGEST_NAME:
+        return None
+    return LogEvent(identifier, timestamp, message)
+
+
+def _name(document: dict[str, Any], field_name: str) -> str:
+    value = document.get(field_name)
+    if not isinstance(value, str) or not 0 < len(value) <= _LONGEST_NAME:
+        raise UnusablePayload(f"its {field_name} is not a name")
     return value

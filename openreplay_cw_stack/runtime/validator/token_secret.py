@@ -7,12 +7,7 @@ to everyone who may look at the function.
 from __future__ import annotations
 
 from collections.abc import Callable
-
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from typing import Protocol
-else:
-    Protocol = object
+from typing import Protocol
 
 KEPT_SECONDS = 300.0
 """How long a secret that was read is kept before it is read again."""

@@ -1,131 +1,187 @@
-"""One subscription payload through the validator."""
+"""One subscription payload through the validator: read, judge, store, hand over, count."""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
 
-from openreplay_cw_stack.runtime.linked_line import stream_of
+from openreplay_cw_stack.contract.session_table import SessionItem, items_of
+from openreplay_cw_stack.runtime.aws_calls import CallFailed
 from openreplay_cw_stack.runtime.validator.counting import Counts, metric_documents
-from openreplay_cw_stack.runtime.validator.delivery import (
-    LogGroupWriter,
-    ParkedLinesQueue,
-    deliver,
-)
 from openreplay_cw_stack.runtime.validator.judging import JudgedLines, judge_lines
-from openreplay_cw_stack.runtime.validator.known_tags import KnownTags
+from openreplay_cw_stack.runtime.validator.linking import Policy
+from openreplay_cw_stack.runtime.validator.queues import Queue, SendFailed, dead_letter, send_events
 from openreplay_cw_stack.runtime.validator.settings import Settings
-from openreplay_cw_stack.runtime.validator.skimming import skim_payload
+from openreplay_cw_stack.runtime.validator.storing import ItemWriter, StoringReport
 from openreplay_cw_stack.runtime.validator.subscription import (
-    InvalidPayload,
+    LogEvent,
     Payload,
-    decompress,
-    parse_payload,
+    UnusablePayload,
+    read_payload,
 )
+from openreplay_cw_stack.runtime.validator.token_memo import TokenMemo
+from openreplay_cw_stack.runtime.validator.token_secret import TokenSecret
 from openreplay_cw_stack.tagging import Verdict
 from openreplay_cw_stack.tagging import metrics as names
 
-TYPE_CHECKING = False
-if TYPE_CHECKING:
-    from openreplay_cw_stack.runtime.validator.token_secret import TokenSecret
+JUDGING_RESERVE_MS = 25_000
+"""No further line is judged while the function has less time than this."""
+STORING_RESERVE_MS = 15_000
+"""No further item is written while the function has less time than this. One call takes 7 seconds
+at most, and the rest is for the retry queue."""
 
 
+class DeliveryFailed(CallFailed):
+    """Lines were neither stored nor queued. The message is an error's code alone.
+
+    Attributes:
+        stored: how many items of the same payload were stored.
+    """
+
+    def __init__(self, code: str, stored: int = 0) -> None:
+        super().__init__(code)
+        self.stored = stored
+
+
+class Missing(Enum):
+    """Where the events go that the session table did not take."""
+
+    TO_THE_RETRY_QUEUE = "to the retry queue"
+    """Their source does not keep them: CloudWatch Logs invoked the function."""
+    BACK_TO_THE_SOURCE = "back to the source"
+    """Their source delivers them again: a stream, or the retry queue itself."""
+
+
+@dataclass(frozen=True)
+class Handled:
+    """What became of a payload.
+
+    Attributes:
+        counts: what it counted.
+        stored: how many items were stored.
+    """
+
+    counts: Counts
+    stored: int = 0
+
+
+@dataclass(frozen=True)
 class Validator:
-    """Judges payloads and delivers what is linkable.
+    """Judges payloads and stores what is linkable.
 
     Attributes:
         settings: see :class:`Settings`.
-        writer: writes to the linked log group.
-        token_secret: None where signatures are not to be checked.
+        writer: writes to the session table.
+        retry_queue: takes the events that the session table does not.
+        dead_letters: takes what can never be stored.
+        token_secret: None where signatures are not checked.
         clock_ms: the time in milliseconds since 1970.
         emit: takes one line for the function's own log.
-        known_tags: what earlier payloads had.
-        queue: takes the lines that the linked log group does not; None: there is none.
     """
 
-    def __init__(
-        self,
-        settings: Settings,
-        writer: LogGroupWriter,
-        token_secret: TokenSecret | None,
-        clock_ms: Callable[[], int],
-        emit: Callable[[str], None],
-        queue: ParkedLinesQueue | None = None,
-    ) -> None:
-        self.settings = settings
-        self.writer = writer
-        self.token_secret = token_secret
-        self.clock_ms = clock_ms
-        self.emit = emit
-        self.known_tags = KnownTags()
-        self.queue = queue
+    settings: Settings
+    writer: ItemWriter
+    retry_queue: Queue
+    dead_letters: Queue
+    token_secret: TokenSecret | None
+    clock_ms: Callable[[], int]
+    emit: Callable[[str], None]
+    memo: TokenMemo = field(default_factory=TokenMemo)
 
-    def validate(self, event: object) -> None:
-        """Take one payload to its end. Returns for whatever a payload or a line contains.
+    def validate(
+        self,
+        envelope: object,
+        *,
+        remaining_ms: Callable[[], int],
+        missing: Missing = Missing.TO_THE_RETRY_QUEUE,
+        comes_again: bool = False,
+    ) -> Handled:
+        """Take one payload to its end. What it counted is for the caller to publish.
+
+        Whatever a payload or a line contains, it does not raise.
+
+        Args:
+            envelope: the payload, as CloudWatch Logs hands it to a function.
+            remaining_ms: how much time the function has.
+            missing: where the events go that the session table does not take.
+            comes_again: whether the payload is delivered again, whatever becomes of it now; its
+                lines are counted then.
 
         Raises:
-            DeliveryFailed: neither the linked log group nor the queue took the lines. Nothing was
-                counted then; Lambda repeats the payload and gives up into the on-failure
-                destination.
+            DeliveryFailed: some events were neither stored nor queued. Their source delivers the
+                payload again, and an item that is written again replaces itself.
         """
         try:
-            data = decompress(event)
-            payload = skim_payload(data) or parse_payload(data)
-        except InvalidPayload as invalid:
-            self._report(names.INVALID_PAYLOADS, f"not a subscription payload: {invalid}")
-            return
+            payload = read_payload(envelope)
+        except UnusablePayload as unusable:
+            self._give_up(envelope, f"not a usable payload: {unusable}")
+            return Handled(Counts(totals=Counter({names.UNUSABLE_PAYLOADS: 1})))
         if payload is None:
-            return
-        subscription = payload.subscription
-        if self.settings.refuses(subscription.owner, subscription.log_group):
-            self._report(names.REFUSED_PAYLOADS, "refused our own log group: it would make a loop")
-            return
-        self._publish(self._validate(payload))
+            return Handled(Counts())
+        return self._validate(payload, remaining_ms, missing, comes_again)
 
-    def _validate(self, payload: Payload) -> Counts:
+    def _validate(
+        self,
+        payload: Payload,
+        remaining_ms: Callable[[], int],
+        missing: Missing,
+        comes_again: bool,
+    ) -> Handled:
         now_ms = self.clock_ms()
         secret = self.token_secret.get() if self.token_secret else None
+        self.memo.judge_with(secret)
         judged = judge_lines(
             payload,
-            self.settings.policy,
-            self.known_tags,
-            token_secret=secret,
+            Policy(self.memo.judge, self.settings.accept_unsigned_ids),
             now_ms=now_ms,
+            has_time=lambda: remaining_ms() > JUDGING_RESERVE_MS,
         )
-        subscription = payload.subscription
-        owner, group = subscription.owner, subscription.log_group
-        stream = stream_of(owner, group, own_account=self.settings.own_account)
-        counts = _count(judged, stream)
-        if judged.refused:
-            self.say(
-                f"refused lines of {stream} that are linked lines already: do not track a linked "
-                "log group, or everything goes round for ever"
-            )
-        if self.token_secret and secret is None:
-            unchecked = counts.verdicts[Verdict.LINKABLE]
-            counts.totals[names.UNCHECKED_SIGNATURES] = unchecked
-            self.say(f"token secret unreadable: {self.token_secret.failure}")
-        report = deliver(
-            self.writer,
-            stream,
-            judged.linked,
-            arrival_ms=now_ms,
-            queue=self.queue,
+        report = self.writer.store(
+            [item for lines in judged.by_session.values() for item in items_of(lines)],
+            arrived_ms=now_ms,
+            retention_seconds=self.settings.line_retention_seconds,
+            has_time=lambda: remaining_ms() > STORING_RESERVE_MS,
         )
-        if report.failure is not None:
-            self.say(f"parked lines that CloudWatch Logs did not take: {report.failure}")
-        counts.linked = report.linked
-        counts.totals[names.PARKED_LINES] = report.parked
-        counts.totals[names.CUT_LINES] = report.cut
-        counts.dropped.update(report.dropped)
-        return counts
+        if report.missing:
+            self.say(f"the session table did not take all items: {report.failure}")
+            if missing is Missing.BACK_TO_THE_SOURCE:
+                raise DeliveryFailed(report.failure or "not stored", len(report.stored))
+        self._hand_over(payload, judged, report, rest_counted=payload.counted or comes_again)
+        counts = _count(payload, judged, report)
+        if self.token_secret is not None and secret is None:
+            counts.totals[names.UNCHECKED_SIGNATURES] = judged.verdicts[Verdict.LINKABLE]
+            self.say(f"the token secret cannot be read: {self.token_secret.failure}")
+        return Handled(counts, len(report.stored))
 
-    def _report(self, metric: str, reason: str) -> None:
+    def _hand_over(
+        self, payload: Payload, judged: JudgedLines, report: StoringReport, *, rest_counted: bool
+    ) -> None:
+        """Send what was not stored to a queue."""
+        try:
+            for code in {code: None for _, code in report.invalid}:
+                reason = f"DynamoDB refused the item: {code}"
+                self.say(reason)
+                refused = [item for item, its_code in report.invalid if its_code == code]
+                events = _events_of(payload, refused)
+                send_events(self.dead_letters, payload, events, counted=True, reason=reason)
+            events = _events_of(payload, report.missing)
+            send_events(self.retry_queue, payload, events, counted=True)
+            send_events(self.retry_queue, payload, judged.rest, counted=rest_counted)
+        except SendFailed as failed:
+            raise DeliveryFailed(f"not queued: {failed}") from None
+
+    def _give_up(self, envelope: object, reason: str) -> None:
         self.say(reason)
-        self._publish(Counts(totals=Counter({metric: 1})))
+        try:
+            self.dead_letters.send(dead_letter(envelope, reason))
+        except SendFailed as failed:
+            raise DeliveryFailed(f"dead-letter queue: {failed}") from None
 
-    def _publish(self, counts: Counts) -> None:
+    def publish(self, counts: Counts) -> None:
+        """Write counts to the function's own log, for CloudWatch to take metrics from."""
         for document in metric_documents(
             counts,
             deployment=self.settings.deployment,
@@ -139,10 +195,24 @@ class Validator:
         self.emit(json.dumps({"level": "WARN", "message": message}))
 
 
-def _count(judged: JudgedLines, log_group: str) -> Counts:
-    counts = Counts(log_group=log_group, verdicts=judged.verdicts)
+def _events_of(payload: Payload, items: Sequence[SessionItem]) -> list[LogEvent]:
+    ids = {identifier for item in items for identifier in item.event_ids}
+    return [event for event in payload.events if event.id in ids]
+
+
+def _count(payload: Payload, judged: JudgedLines, report: StoringReport) -> Counts:
+    counts = Counts(
+        log_group=payload.log_group, linked=sum(len(item.event_ids) for item in report.stored)
+    )
+    counts.totals[names.THROTTLED_WRITES] = report.throttled
+    counts.totals[names.QUEUED_LINES] = sum(len(item.event_ids) for item in report.missing)
+    counts.totals[names.REFUSED_ITEMS] = len(report.invalid)
+    if payload.counted:
+        # The lines themselves were counted before they were queued.
+        return counts
+    counts.verdicts = judged.verdicts
     counts.totals[names.EXPIRED_LINES] = judged.expired
-    counts.totals[names.REFUSED_LINES] = judged.refused
-    if judged.unreadable:
-        counts.dropped["unreadable"] = judged.unreadable
+    counts.totals[names.CUT_LINES] = judged.cut
+    if payload.unreadable:
+        counts.dropped["unreadable"] = payload.unreadable
     return counts

@@ -5,9 +5,15 @@ from datetime import datetime, timezone
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, NoRegionError, ReadTimeoutError
 
-from openreplay_cw_stack.runtime.bridge.aws import CloudWatchLogsReader, SecretsManagerKeys
+from openreplay_cw_stack.runtime.aws_calls import CallFailed
+from openreplay_cw_stack.runtime.bridge import aws
+from openreplay_cw_stack.runtime.bridge.aws import (
+    DynamoDbTable,
+    SecretsManagerKeys,
+    SqsQueueLength,
+)
 from openreplay_cw_stack.runtime.bridge.credentials import ApiKey, KeysUnavailable, KeyVersion
 from openreplay_cw_stack.runtime.bridge.session_lines import Page, ReadFailed
 
@@ -34,38 +40,110 @@ def failure(code: str) -> ClientError:
     return ClientError({"Error": {"Code": code, "Message": "a secret text"}}, "Operation")
 
 
-class TestReader:
-    def test_a_page(self) -> None:
-        client = Client({"events": [{"timestamp": 5, "message": "m"}], "nextToken": "t"})
-        page = CloudWatchLogsReader("/linked", client).page(
-            pattern='"x"', start_ms=1, end_ms=9, token=None, limit=None
-        )
-        assert page == Page([(5, "m")], "t")
-        assert client.calls == [
-            {"logGroupName": "/linked", "filterPattern": '"x"', "startTime": 1, "endTime": 9}
+ARN = "arn:aws:dynamodb:eu-west-3:210987654321:table/lines"
+ITEM = {"session": {"S": "42"}, "item": {"S": "0000000000005#00"}}
+QUERY = {
+    "TableName": ARN,
+    "KeyConditionExpression": "#session = :session",
+    "ExpressionAttributeNames": {"#session": "session"},
+    "ExpressionAttributeValues": {":session": {"S": "42"}},
+}
+
+
+class TestTable:
+    def test_a_page_ascends_and_names_the_table_by_its_arn(self) -> None:
+        client = Client({"Items": [ITEM], "LastEvaluatedKey": {"item": {"S": "x"}}})
+        assert DynamoDbTable(ARN, client).page(42) == Page([ITEM], {"item": {"S": "x"}})
+        assert client.calls == [QUERY]
+
+    def test_the_next_page_begins_where_the_last_one_ended(self) -> None:
+        client = Client({"Items": []})
+        page = DynamoDbTable(ARN, client).page(42, start={"item": {"S": "x"}})
+        assert page == Page([], None)
+        assert client.calls == [{**QUERY, "ExclusiveStartKey": {"item": {"S": "x"}}}]
+
+    def test_the_newest_items_descend(self) -> None:
+        client = Client({"Items": [ITEM]})
+        assert DynamoDbTable(ARN, client).newest(42, 5) == Page([ITEM])
+        assert client.calls == [{**QUERY, "ScanIndexForward": False, "Limit": 5}]
+
+    def test_an_answer_without_items(self) -> None:
+        assert list(DynamoDbTable(ARN, Client({})).page(42).items) == []
+
+    @pytest.mark.parametrize(
+        ("error", "code"),
+        [
+            (failure("ThrottlingException"), "ThrottlingException"),
+            (failure("ProvisionedThroughputExceededException"), None),
+            (failure("AccessDeniedException"), None),
+            (ReadTimeoutError(endpoint_url="a secret text"), "ReadTimeoutError"),
+        ],
+    )
+    @pytest.mark.parametrize("call", ["page", "newest"])
+    def test_errors_leave_as_their_code_alone(
+        self, call: str, error: Exception, code: str | None
+    ) -> None:
+        table = DynamoDbTable(ARN, Client(error))
+        with pytest.raises(ReadFailed) as failed:
+            table.page(42) if call == "page" else table.newest(42, 5)
+        assert str(failed.value) == (code or error.response["Error"]["Code"])  # type: ignore[attr-defined]
+        assert failed.value.__suppress_context__
+
+    def test_the_client_is_made_once_in_the_region_of_the_arn(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        made: list[tuple[str, dict[str, Any]]] = []
+
+        def aws_client(service: str, **options: Any) -> Client:
+            made.append((service, options))
+            return Client({}, {})
+
+        monkeypatch.setattr(aws, "aws_client", aws_client)
+        table = DynamoDbTable(ARN)
+        assert made == []
+        table.page(42)
+        table.newest(42, 5)
+        assert [(service, options["region"]) for service, options in made] == [
+            ("dynamodb", "eu-west-3")
         ]
 
-    def test_token_and_limit(self) -> None:
-        client = Client({"events": []})
-        page = CloudWatchLogsReader("/linked", client).page(
-            pattern='"x"', start_ms=-5, end_ms=9, token="t", limit=1
-        )
-        assert page == Page([], None)
+    def test_a_client_that_cannot_be_made_is_a_failed_read(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def aws_client(service: str, **options: Any) -> Client:
+            raise NoRegionError
+
+        monkeypatch.setattr(aws, "aws_client", aws_client)
+        with pytest.raises(ReadFailed, match=r"^NoRegionError$"):
+            DynamoDbTable("lines").page(42)
+
+
+class TestQueueLength:
+    NAMES = (
+        "ApproximateNumberOfMessages",
+        "ApproximateNumberOfMessagesNotVisible",
+        "ApproximateNumberOfMessagesDelayed",
+    )
+
+    @pytest.mark.parametrize("name", NAMES)
+    def test_waiting_at_work_and_delayed_messages_count(self, name: str) -> None:
+        numbers = dict.fromkeys(self.NAMES, "0")
+        client = Client({"Attributes": {**numbers, name: "1"}}, {"Attributes": numbers})
+        queue = SqsQueueLength("https://queue", client)
+        assert queue() is True
+        assert queue() is False
         assert client.calls[0] == {
-            "logGroupName": "/linked",
-            "filterPattern": '"x"',
-            "startTime": 0,
-            "endTime": 9,
-            "nextToken": "t",
-            "limit": 1,
+            "QueueUrl": "https://queue",
+            "AttributeNames": list(self.NAMES),
         }
 
+    @pytest.mark.parametrize("answer", [{}, {"Attributes": {}}])
+    def test_an_answer_without_numbers_is_an_empty_queue(self, answer: dict[str, Any]) -> None:
+        assert SqsQueueLength("https://queue", Client(answer))() is False
+
     def test_errors_leave_as_their_code_alone(self) -> None:
-        reader = CloudWatchLogsReader("/linked", Client(failure("ThrottlingException")))
-        with pytest.raises(ReadFailed) as failed:
-            reader.page(pattern='"x"', start_ms=1, end_ms=9, token=None, limit=None)
-        assert str(failed.value) == "ThrottlingException"
-        assert failed.value.__suppress_context__
+        with pytest.raises(CallFailed, match=r"^AccessDenied$"):
+            SqsQueueLength("https://queue", Client(failure("AccessDenied")))()
 
 
 MADE_AT = datetime(2026, 11, 24, tzinfo=timezone.utc)

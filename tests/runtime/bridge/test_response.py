@@ -74,6 +74,12 @@ def test_gzip_where_it_is_accepted(accept_encoding: str, packed: bool) -> None:
     assert body_of(answer) == LONG.document
 
 
+@pytest.mark.parametrize(("all_counted", "relation"), [(True, "eq"), (False, "gte")])
+def test_a_total_says_whether_it_is_exact(all_counted: bool, relation: str) -> None:
+    document = search_result([], total=7, took_ms=1, all_counted=all_counted).document
+    assert document["hits"]["total"] == {"value": 7, "relation": relation}
+
+
 def test_short_answers_are_not_packed() -> None:
     assert "Content-Encoding" not in headers_of(
         encoded(error(404, "x", "y"), accept_encoding="gzip")

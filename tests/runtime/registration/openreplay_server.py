@@ -1,7 +1,8 @@
 """A stand-in for OpenReplay's API: its routes, status codes and quirks at each version.
 
 POST of an integration answers 422 and saves the row, or 500 where there is one; PATCH and DELETE
-answer 200 whatever happens; nothing is validated. Up to v1.20 there are the CloudWatch routes only.
+answer 200 whatever happens; nothing is validated. Up to v1.20 there are
+no such routes.
 """
 
 from __future__ import annotations
@@ -18,7 +19,6 @@ from typing import Any
 EMAIL, PASSWORD = "rotation@shop.example", "correct horse battery"
 _NEW = re.compile(r"/integrations/(\d+)/integration/elasticsearch\Z")
 _OLD = re.compile(r"/integrations/v1/integrations/elasticsearch/(\d+)\Z")
-_CLOUDWATCH = re.compile(r"/api/(\d+)/integrations/cloudwatch\Z")
 Reply = tuple[int, Any]
 
 
@@ -56,8 +56,6 @@ class OpenReplayServer:
             return 404, {"error": "not found"}
         if headers.get("Authorization") != f"Bearer {self.jwt}":
             return 401, {"error": "unauthorized"}
-        if kind == "cloudwatch":
-            return self._cloudwatch(method, path, body)
         return self._elasticsearch(method, path, body)
 
     def _login(self, body: dict[str, str]) -> Reply:
@@ -82,7 +80,7 @@ class OpenReplayServer:
             return "elasticsearch"
         if _OLD.match(path) and self.version in (21, 22):
             return "elasticsearch"
-        return "cloudwatch" if _CLOUDWATCH.match(path) else None
+        return None
 
     def _elasticsearch(self, method: str, path: str, body: str) -> Reply:
         if method == "GET":
@@ -102,18 +100,6 @@ class OpenReplayServer:
         if not self.forgets:
             self.rows[path] = options
         return 422, {"error": "failed to validate credentials"}
-
-    def _cloudwatch(self, method: str, path: str, body: str) -> Reply:
-        if method == "GET":
-            return 200, {"data": self.rows.get(path)}
-        if method == "DELETE":
-            self.rows.pop(path, None)
-            return 200, {"data": {"state": "success"}}
-        options = json.loads(body)
-        if "awsAccessKeyId" not in options:
-            return 422, {"detail": []}
-        self.rows[path] = {**self.rows.get(path, {}), **options}
-        return 200, {"data": {}}
 
 
 @contextmanager

@@ -16,9 +16,7 @@ from openreplay_cw_stack.runtime.registration.openreplay_api import (
     log_in,
 )
 from openreplay_cw_stack.runtime.registration.registering import (
-    CloudWatchForm,
     register_bridge,
-    register_service_account,
     unregister_bridge,
 )
 from openreplay_cw_stack.tagging.openreplay_project import checked_url
@@ -29,10 +27,11 @@ from tests.runtime.registration.openreplay_server import (
     serving,
 )
 
-FORM = BridgeForm("https://x.lambda-url.eu-west-1.on.aws/", "openreplay", "the api key")
+FORM = BridgeForm(
+    "https://abc123.execute-api.eu-west-1.amazonaws.com/", "openreplay", "the api key"
+)
 NEWER = BridgeForm(FORM.url, FORM.api_key_id, "another api key")
-ACCOUNT = CloudWatchForm("AKIAEXAMPLE", "the secret access key", "eu-west-1", "/linked")
-SECRETS = (FORM.api_key, NEWER.api_key, ACCOUNT.secret_access_key, PASSWORD, "jwt-")
+SECRETS = (FORM.api_key, NEWER.api_key, PASSWORD, "jwt-")
 NEW_PATH = "/integrations/7/integration/elasticsearch"
 OLD_PATH = "/integrations/v1/integrations/elasticsearch/7"
 
@@ -92,19 +91,6 @@ class TestBridge:
         assert server.rows == {}
 
 
-class TestServiceAccount:
-    def test_it_is_refused_with_the_reason(self, server: OpenReplayServer) -> None:
-        openreplay = logged_in(server)
-        said = refused(register_service_account, openreplay, 7, ACCOUNT, force=False)
-        assert "lose unrelated JavaScript errors" in said
-        assert server.rows == {}
-
-    def test_forced(self, server: OpenReplayServer) -> None:
-        server.version = 20
-        register_service_account(logged_in(server), 7, ACCOUNT, force=True)
-        assert server.rows == {"/api/7/integrations/cloudwatch": ACCOUNT.as_options()}
-
-
 class TestLogin:
     @pytest.mark.parametrize(
         ("login", "said"),
@@ -136,23 +122,23 @@ class TestLogin:
             log_in(where, EMAIL, PASSWORD)
 
     def test_nothing_of_it_is_shown(self, server: OpenReplayServer) -> None:
-        shown = f"{logged_in(server)!r} {FORM!r} {ACCOUNT!r}"
+        shown = f"{logged_in(server)!r} {FORM!r}"
         assert not any(secret in shown for secret in SECRETS)
 
 
 @pytest.mark.parametrize(
     ("url", "said"),
     [
-        ("openreplay.example", "is no address"),
-        ("ftp://openreplay.example", "is no address"),
-        ("https://", "is no address"),
+        ("openreplay.example", "is not an address"),
+        ("ftp://openreplay.example", "is not an address"),
+        ("https://", "is not an address"),
         ("https://me:secret@openreplay.example", "leave them out"),
         ("https://openreplay.example/?a=b", "leave them out"),
-        ("https://openreplay.example:x/", "is no number"),
+        ("https://openreplay.example:x/", "is not a number"),
         ("http://openreplay.example", "is not encrypted"),
     ],
 )
-def test_an_address_that_is_none(url: str, said: str) -> None:
+def test_what_is_not_an_address(url: str, said: str) -> None:
     with pytest.raises(ValueError, match=said) as raised:
         checked_url(url)
     assert "secret" not in str(raised.value)

@@ -26,12 +26,6 @@ from tests.runtime.registration.openreplay_server import EMAIL, PASSWORD, OpenRe
 
 BRIDGE = "https://bridge.example/"
 API_KEY = "a-secret-api-key"
-ACCESS_KEY = {
-    "access_key_id": "AKIA0000000000000001",
-    "secret_access_key": "a-secret-access-key",
-    "region": "eu-west-1",
-    "log_group_name": "/linked",
-}
 
 
 @dataclass
@@ -71,11 +65,6 @@ class Unattended:
     secrets: Secrets = field(default_factory=Secrets)
     said: list[str] = field(default_factory=list)
     now: float = 1_795_000_000.0
-    refusals: list[str] = field(default_factory=list)
-
-    def key_refusal(self, document: Mapping[str, str]) -> str | None:
-        assert document["log_group_name"] == "/linked"
-        return self.refusals.pop() if self.refusals else None
 
     def sleep(self, seconds: float) -> None:
         self.now += seconds
@@ -89,7 +78,6 @@ class Unattended:
             "login_secret_arn": "arn:login",
             "key_secret_arn": "arn:key",
             "bridge_url": BRIDGE,
-            "force": False,
             **changes,
         }
         say = lambda level, message: self.said.append(f"{level} {message}")  # noqa: E731
@@ -97,8 +85,6 @@ class Unattended:
             Settings(**settings),
             self.secrets,
             say,
-            access_key_refusal=self.key_refusal,
-            clock=lambda: self.now,
             sleep=self.sleep,
         )
         return registration.run(task)
@@ -198,7 +184,7 @@ def test_logins_that_are_refused_say_why(run: Unattended, login: str, words: str
         ({"login": {}}, "the login secret holds no login"),
         ({"login": {"email": EMAIL, "password": "wrong"}}, "does not know this email"),
         ({"login_failure": "AccessDeniedException"}, "cannot be read: AccessDeniedException"),
-        ({"key": {}}, "no key to tell yet"),
+        ({"key": {}}, "there is no key yet"),
         ({"failure": "AccessDeniedException"}, "AWS refused a call: AccessDeniedException"),
     ],
 )
@@ -249,41 +235,12 @@ def test_nothing_secret_is_said(run: Unattended) -> None:
         assert secret not in said
 
 
-def test_the_access_key_with_an_openreplay_of_its_time(asked_bridge: list[Any]) -> None:
-    with serving(OpenReplayServer(version=20)) as server:
-        run = Unattended(server, Secrets(key=ACCESS_KEY))
-        assert run.run(Task.REGISTER, bridge_url="") is Outcome.FAILED
-        assert "lose unrelated JavaScript errors" in run.said[-1]
-        assert run.run(Task.REGISTER, bridge_url="", force=True) is Outcome.TOLD
-        assert run.row["awsSecretAccessKey"] == ACCESS_KEY["secret_access_key"]
-        assert run.run(Task.REMOVE, bridge_url="", force=True) is Outcome.REMOVED
-        assert run.server.rows == {}
-    assert asked_bridge == []
-
-
-def test_an_access_key_is_told_once_it_works(asked_bridge: list[Any]) -> None:
-    """And that it was tried is noted, so that nobody takes the trial for the poller's use."""
-    with serving(OpenReplayServer(version=20)) as server:
-        run = Unattended(server, Secrets(key=ACCESS_KEY), refusals=["InvalidClientTokenId"] * 5)
-        began = run.now
-        assert run.run(Task.REGISTER, bridge_url="", force=True) is Outcome.TOLD
-        assert run.now > began
-        assert float(run.secrets.tags["openreplay-cw-stack:tested-at"]) >= run.now
-        run.refusals = ["AccessDeniedException"] * 1000
-        run.secrets.tags.clear()
-        assert run.run(Task.REGISTER, bridge_url="", force=True) is Outcome.FAILED
-        assert "the key does not work: AccessDeniedException" in run.said[-1]
-        # IAM notes the use of a key that may not do what it is used for as well.
-        assert float(run.secrets.tags["openreplay-cw-stack:tested-at"]) >= run.now
-
-
 def test_everything_that_the_construct_writes_is_read() -> None:
     template = template_of(a_stack(**EVERY_FUNCTION))
     settings = Settings.from_environment(environment_of(template, "Registrationsopenreplayexample"))
     assert settings.url == "https://openreplay.example"
     assert settings.project_id == 1
     assert not settings.insecure
-    assert not settings.force
     assert settings.bridge_url
 
 

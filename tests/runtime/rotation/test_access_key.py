@@ -44,7 +44,7 @@ class Account:
         self.world.each_sleep.append(self.reader.poll)
         self.kind = AccessKey(
             user=self.user,
-            details={"region": "eu-west-1", "log_group_name": "/linked"},
+            details={"region": "eu-west-1", "log_group_name": "/app"},
             grace=7 * DAY,
             notice=DAY,
             orphan_after=60.0,
@@ -104,7 +104,7 @@ def test_the_first_rotation_makes_the_key() -> None:
         "access_key_id": "AKIA0000000000000001",
         "secret_access_key": "secret of AKIA0000000000000001",
         "region": "eu-west-1",
-        "log_group_name": "/linked",
+        "log_group_name": "/app",
     }
 
 

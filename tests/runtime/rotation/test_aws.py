@@ -124,7 +124,7 @@ class TestUser:
     @pytest.fixture
     def user(self) -> IamUser:
         boto3.client("iam").create_user(UserName=USER)
-        return IamUser(USER, region=REGION, linked_log_group="/linked")
+        return IamUser(USER, region=REGION, reader_log_group="/app")
 
     def test_keys(self, user: IamUser) -> None:
         assert user.list_keys() == []
@@ -142,13 +142,34 @@ class TestUser:
         assert user.list_keys() == []
 
     def test_nobody(self) -> None:
-        assert IamUser("nobody", region=REGION, linked_log_group="/linked").list_keys() == []
+        assert IamUser("nobody", region=REGION, reader_log_group="/app").list_keys() == []
 
-    def test_a_key_is_tried_on_the_linked_log_group(self, user: IamUser) -> None:
+    def test_a_key_is_tried_on_the_log_group_that_it_reads(self, user: IamUser) -> None:
         document = {"access_key_id": "AKIA", "secret_access_key": "x"}
         assert user.reads(document) == "ResourceNotFoundException"
-        boto3.client("logs").create_log_group(logGroupName="/linked")
+        boto3.client("logs").create_log_group(logGroupName="/app")
         assert user.reads(document) is None
+
+    @pytest.mark.parametrize(
+        ("code", "limited", "found"),
+        [
+            ("AccessDeniedException", True, None),
+            ("AccessDeniedException", False, "AccessDeniedException"),
+            ("UnrecognizedClientException", True, "UnrecognizedClientException"),
+            (None, True, None),
+        ],
+    )
+    def test_a_key_of_other_addresses_is_denied_here_and_works(
+        self,
+        code: str | None,
+        limited: bool,
+        found: str | None,
+        monkeypatch: pytest.MonkeyPatch,
+    ) -> None:
+        trial = "openreplay_cw_stack.runtime.rotation.aws.access_key_refusal"
+        monkeypatch.setattr(trial, lambda *_: code)
+        user = IamUser(USER, region=REGION, reader_log_group="/app", addresses_limited=limited)
+        assert user.reads({}) == found
 
 
 def test_uses_of_a_key() -> None:

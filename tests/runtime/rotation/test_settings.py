@@ -16,7 +16,8 @@ def test_everything_that_the_construct_writes_is_read() -> None:
     assert settings.known_after == 70
     assert settings.orphan_after == 60
     assert settings.api_key_projects == ("openreplay.example/1",)
-    assert settings.access_key_projects == ()
+    assert "LogGroupapp" in settings.reader_log_group
+    assert not settings.reader_addresses_limited
     assert len(settings.registration_functions) == 1
     assert settings.api_key_secret_arn
     assert settings.access_key_secret_arn

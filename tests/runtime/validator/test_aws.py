@@ -3,20 +3,20 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError, ReadTimeoutError
+from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 
-from openreplay_cw_stack.runtime.aws_calls import error_code
-from openreplay_cw_stack.runtime.validator.aws import CloudWatchLogsWriter, SqsQueue
-from openreplay_cw_stack.runtime.validator.delivery import (
-    DeliveryFailed,
-    ParkingFailed,
-    StreamMissing,
-)
-from openreplay_cw_stack.runtime.validator.logs_client import ClientOfBoto3
+from openreplay_cw_stack.runtime.aws_calls import CallFailed, error_code
+from openreplay_cw_stack.runtime.validator.aws import DynamoDbTable, SqsQueue
+from openreplay_cw_stack.runtime.validator.queues import SendFailed
 from openreplay_cw_stack.runtime.validator.secrets_manager import SecretsManagerReader
+from openreplay_cw_stack.runtime.validator.storing import Refusal, WriteRefused
 from openreplay_cw_stack.runtime.validator.token_secret import SecretUnreadable
+from tests.contract.lines import written
+from tests.contract.test_session_table import ITEM
 
 SECRET_TEXT = "a line that must not be shown"
+ARN = "arn:aws:dynamodb:eu-central-1:123456789012:table/sessions"
+ITEMS = [written(ITEM), {**written(ITEM), "item": {"S": "another"}}]
 
 
 class Client:
@@ -37,65 +37,96 @@ class Client:
 
 
 def client_error(code: str) -> ClientError:
-    return ClientError({"Error": {"Code": code, "Message": SECRET_TEXT}}, "PutLogEvents")
+    return ClientError({"Error": {"Code": code, "Message": SECRET_TEXT}}, "BatchWriteItem")
 
 
 TIMEOUT = ReadTimeoutError(endpoint_url=SECRET_TEXT)
+REQUESTS = [{"PutRequest": {"Item": item}} for item in ITEMS]
 
 
-def a_writer(client: Client) -> CloudWatchLogsWriter:
-    return CloudWatchLogsWriter("/linked", ClientOfBoto3(client))
+class TestTable:
+    def test_write(self) -> None:
+        client = Client({"UnprocessedItems": {}})
+        assert DynamoDbTable(ARN, client).write(ITEMS) == []
+        assert client.calls == [{"operation": "batch_write_item", "RequestItems": {ARN: REQUESTS}}]
 
+    @pytest.mark.parametrize("name", [ARN, "sessions"])
+    def test_what_was_not_written_comes_back_by_whatever_name(self, name: str) -> None:
+        client = Client({"UnprocessedItems": {name: REQUESTS[1:]}})
+        assert DynamoDbTable(ARN, client).write(ITEMS) == ITEMS[1:]
 
-class TestWriter:
-    def test_put(self) -> None:
-        client = Client({"rejectedLogEventsInfo": {"tooNewLogEventStartIndex": 1}})
-        response = a_writer(client).put("s", ["m", "n"], 1)
-        assert response == client.answer
-        assert client.calls == [
-            {
-                "operation": "put_log_events",
-                "logGroupName": "/linked",
-                "logStreamName": "s",
-                "logEvents": [{"timestamp": 1, "message": text} for text in ("m", "n")],
-            }
-        ]
+    @pytest.mark.parametrize("answer", [{}, {"UnprocessedItems": None}, {"UnprocessedItems": {}}])
+    def test_an_answer_without_any(self, answer: dict[str, Any]) -> None:
+        assert DynamoDbTable(ARN, Client(answer)).write(ITEMS) == []
 
-    def test_a_missing_stream(self) -> None:
-        writer = a_writer(Client(client_error("ResourceNotFoundException")))
-        with pytest.raises(StreamMissing):
-            writer.put("s", [], 1)
+    @pytest.mark.parametrize(
+        ("error", "refusal"),
+        [
+            (client_error("ProvisionedThroughputExceededException"), Refusal.THROTTLED),
+            (client_error("ThrottlingException"), Refusal.THROTTLED),
+            (client_error("RequestLimitExceeded"), Refusal.THROTTLED),
+            (client_error("ValidationException"), Refusal.INVALID),
+            (client_error("ItemCollectionSizeLimitExceededException"), Refusal.INVALID),
+            (client_error("AccessDeniedException"), Refusal.DENIED),
+            (client_error("ResourceNotFoundException"), Refusal.DENIED),
+            (client_error("UnrecognizedClientException"), Refusal.DENIED),
+            (client_error("KMSAccessDeniedException"), Refusal.DENIED),
+            (client_error("InternalServerError"), Refusal.UNAVAILABLE),
+            (client_error("ServiceUnavailable"), Refusal.UNAVAILABLE),
+            (client_error("500"), Refusal.UNAVAILABLE),
+            (TIMEOUT, Refusal.UNAVAILABLE),
+            (EndpointConnectionError(endpoint_url=SECRET_TEXT), Refusal.UNAVAILABLE),
+            (ValueError(SECRET_TEXT), Refusal.UNAVAILABLE),
+        ],
+    )
+    def test_errors_leave_as_their_code_alone(self, error: Exception, refusal: Refusal) -> None:
+        with pytest.raises(WriteRefused) as refused:
+            DynamoDbTable(ARN, Client(error)).write(ITEMS)
+        assert refused.value.refusal is refusal
+        assert str(refused.value) == error_code(error)
+        assert SECRET_TEXT not in str(refused.value)
+        assert refused.value.__suppress_context__
 
-    @pytest.mark.parametrize("error", [client_error("ThrottlingException"), TIMEOUT])
-    def test_errors_leave_as_their_code_alone(self, error: Exception) -> None:
-        writer = a_writer(Client(error))
-        for call in (lambda: writer.put("s", [], 1), lambda: writer.create_stream("s")):
-            with pytest.raises(DeliveryFailed) as failed:
-                call()
-            assert str(failed.value) in ("ThrottlingException", "ReadTimeoutError")
-            assert failed.value.__suppress_context__
-
-    def test_a_stream_that_exists_already_is_fine(self) -> None:
-        error = client_error("ResourceAlreadyExistsException")
-        a_writer(Client(error)).create_stream("s")
+    def test_its_client_is_of_the_tables_region_and_tries_once(self) -> None:
+        client = DynamoDbTable(ARN)._client
+        assert client.meta.region_name == "eu-central-1"
+        assert client.meta.config.retries["total_max_attempts"] == 1
+        # One call fits into the time that the validator keeps for it.
+        assert client.meta.config.connect_timeout + client.meta.config.read_timeout <= 7
 
 
 class TestQueue:
     def test_send(self) -> None:
         client = Client({})
-        SqsQueue("https://sqs/parked", client).send("a message")
+        SqsQueue("https://sqs/retry", client).send("a message")
         assert client.calls == [
             {
                 "operation": "send_message",
-                "QueueUrl": "https://sqs/parked",
+                "QueueUrl": "https://sqs/retry",
                 "MessageBody": "a message",
+            }
+        ]
+
+    def test_hide(self) -> None:
+        client = Client({})
+        SqsQueue("https://sqs/retry", client).hide("handle", 60)
+        assert client.calls == [
+            {
+                "operation": "change_message_visibility",
+                "QueueUrl": "https://sqs/retry",
+                "ReceiptHandle": "handle",
+                "VisibilityTimeout": 60,
             }
         ]
 
     @pytest.mark.parametrize("error", [client_error("RequestThrottled"), TIMEOUT])
     def test_errors_leave_as_their_code_alone(self, error: Exception) -> None:
-        with pytest.raises(ParkingFailed, match=r"^(RequestThrottled|ReadTimeoutError)$"):
-            SqsQueue("https://sqs/parked", Client(error)).send("a message")
+        queue = SqsQueue("https://sqs/retry", Client(error))
+        with pytest.raises(SendFailed, match=r"^(RequestThrottled|ReadTimeoutError)$") as failed:
+            queue.send("a message")
+        assert failed.value.__suppress_context__
+        with pytest.raises(CallFailed, match=r"^(RequestThrottled|ReadTimeoutError)$"):
+            queue.hide("handle", 60)
 
 
 class TestSecretReader:
@@ -126,3 +157,4 @@ class TestSecretReader:
 def test_error_codes() -> None:
     assert error_code(client_error("Throttled")) == "Throttled"
     assert error_code(ValueError(SECRET_TEXT)) == "ValueError"
+    assert error_code(CallFailed("Code")) == "Code"

@@ -44,7 +44,7 @@ COUNTS = Counts(
             Verdict.UNTAGGED: 4,
         }
     ),
-    dropped=Counter({"too_old": 1}),
+    dropped=Counter({"unreadable": 1}),
     totals=Counter({"CutLines": 1, "ExpiredLines": 0}),
     linked=4,
 )
@@ -56,7 +56,7 @@ PLAIN = {
     ("Lines", "Deployment=Shop", "Verdict=untagged"): 4,
     ("LinkedLines", "Deployment=Shop", f"LogGroup={LOG_GROUP}"): 4,
     ("RejectedLines", "Deployment=Shop", f"LogGroup={LOG_GROUP}"): 3,
-    ("DroppedLines", "Deployment=Shop", "Reason=too_old"): 1,
+    ("DroppedLines", "Deployment=Shop", "Reason=unreadable"): 1,
     ("DroppedLines", "Deployment=Shop"): 1,
     ("CutLines", "Deployment=Shop"): 1,
 }
@@ -76,6 +76,11 @@ def test_the_full_cross_only_on_request() -> None:
 
 def test_nothing_counted_nothing_printed() -> None:
     assert documents(Counts(log_group=LOG_GROUP)) == []
+
+
+def test_a_payload_of_which_no_log_group_is_known() -> None:
+    counts = Counts(totals=Counter({"UnusablePayloads": 1}))
+    assert published(counts) == {("UnusablePayloads", "Deployment=Shop"): 1}
 
 
 def test_documents_follow_the_specification() -> None:

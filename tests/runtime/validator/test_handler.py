@@ -1,46 +1,72 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-from pathlib import Path
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
 
-ROOT = Path(__file__).parents[3]
+import pytest
 
-# What takes a millisecond or more to import, and few invocations need. Lambda compiles what is ours
-# in every cold start.
-EXPENSIVE = {
-    "contextlib",
-    "dataclasses",
-    "gzip",
-    "hashlib",
-    "inspect",
-    "typing",
-    "unicodedata",
-    "openreplay_cw_stack.runtime.parked_lines",
-    "openreplay_cw_stack.runtime.validator.parking",
-    "openreplay_cw_stack.runtime.validator.stream_records",
-    "openreplay_cw_stack.runtime.validator.token_secret",
-    "openreplay_cw_stack.tagging.judgement",
-    "openreplay_cw_stack.tagging.minting",
-    "openreplay_cw_stack.tagging.poller",
-}
+from openreplay_cw_stack.runtime.validator import aws, handler, secrets_manager
+from openreplay_cw_stack.tagging import token_tag
+from tests.runtime.payloads import a_document, an_event
+from tests.runtime.validator.test_settings import SMALLEST
+from tests.tagging.tokens import TOKEN_SECRET, a_token
+
+CONTEXT = SimpleNamespace(get_remaining_time_in_millis=lambda: 60_000)
 
 
-def test_importing_the_handler_imports_nothing_expensive() -> None:
-    program = (
-        "import json, sys, openreplay_cw_stack.runtime.validator.handler\n"
-        "print(json.dumps(list(sys.modules)))"
-    )
-    # Without what an installation imports by itself.
-    ran = subprocess.run(
-        [sys.executable, "-S", "-c", program],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=60,
-    )
-    imported = set(json.loads(ran.stdout))
-    assert "openreplay_cw_stack.runtime.validator.judging" in imported
-    assert EXPENSIVE & imported == set()
+Calls = list[tuple[str, dict[str, Any]]]
+
+
+class Client:
+    """A client of any service, which notes its calls."""
+
+    def __init__(self, calls: Calls) -> None:
+        self.calls = calls
+
+    def __getattr__(self, operation: str) -> Any:
+        def call(**parameters: Any) -> Any:
+            self.calls.append((operation, parameters))
+            secret = {"SecretString": TOKEN_SECRET.decode()}
+            return secret if operation == "get_secret_value" else {}
+
+        return call
+
+
+@pytest.fixture
+def calls(monkeypatch: pytest.MonkeyPatch) -> Iterator[Calls]:
+    noted: Calls = []
+    for module in (aws, secrets_manager):
+        monkeypatch.setattr(module, "aws_client", lambda *_, **__: Client(noted))
+    for name, value in {**SMALLEST, "TOKEN_SECRET_ARN": "arn:secret"}.items():
+        monkeypatch.setenv(name, value)
+    handler._validator.cache_clear()
+    yield noted
+    handler._validator.cache_clear()
+
+
+def test_a_payload_goes_into_the_table(calls: Calls, capsys: pytest.CaptureFixture[str]) -> None:
+    event = an_event(a_document(f"{token_tag(a_token())} error", "nothing"))
+    for _ in range(2):
+        assert handler.handler(event, CONTEXT) is None
+    assert [operation for operation, _ in calls] == [
+        "get_secret_value",
+        "batch_write_item",
+        "batch_write_item",
+    ]
+    assert list(calls[1][1]["RequestItems"]) == [SMALLEST["SESSION_TABLE_ARN"]]
+    printed = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert sum(document.get("LinkedLines", 0) for document in printed) == 2
+
+
+def test_the_queues_are_told_apart(calls: Calls) -> None:
+    handler.handler({"no": "payload"}, CONTEXT)
+    ((operation, parameters),) = calls
+    assert (operation, parameters["QueueUrl"]) == ("send_message", "https://sqs/dead")
+
+
+def test_a_batch_gets_its_answer(calls: Calls) -> None:
+    event = {"Records": [{"eventSource": "aws:kinesis", "kinesis": {"sequenceNumber": "1"}}]}
+    assert handler.handler(event, CONTEXT) == {"batchItemFailures": []}
+    assert [operation for operation, _ in calls] == ["send_message"]

@@ -1,353 +1,226 @@
-"""What is read and judged the short way is what the long way says, for every document.
-
-Of documents that CloudWatch Logs does not write, what has no tag may be counted otherwise.
-"""
-
 from __future__ import annotations
 
-import json
-import re
 from collections import Counter
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from functools import partial
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from openreplay_cw_stack.runtime.linked_line import LinkedLine, is_linked_line
+from openreplay_cw_stack.contract.linked_line import MAX_MESSAGE_BYTES
 from openreplay_cw_stack.runtime.validator.judging import JudgedLines, judge_lines
-from openreplay_cw_stack.runtime.validator.known_tags import MAX_TAGS, KnownTags
 from openreplay_cw_stack.runtime.validator.linking import Policy, judge_line
-from openreplay_cw_stack.runtime.validator.skimming import skim_payload
-from openreplay_cw_stack.runtime.validator.subscription import InvalidPayload, parse_payload
-from openreplay_cw_stack.tagging import Reader, Verdict, id_tag, token_tag
-from tests.runtime.payloads import NOW_MS, a_document, decode, encode
-from tests.tagging.test_conformance import LINES
-from tests.tagging.tokens import TOKEN_SECRET, a_token
+from openreplay_cw_stack.runtime.validator.subscription import Payload, read_payload
+from openreplay_cw_stack.runtime.validator.token_memo import TokenMemo
+from openreplay_cw_stack.tagging import Verdict, id_tag, token_tag
+from openreplay_cw_stack.tagging.verdict import MAX_TAGS, JudgedToken, judge_token
+from tests.runtime.payloads import NOW_MS, a_document, an_event
+from tests.tagging.tokens import SESSION_ID, TOKEN_SECRET, a_token
 
-GOOD = a_token()
-OTHER = a_token(session_id=77, delay_ms=-5)
-EXPIRED = a_token(expires_ms=1)
-FORGED = a_token(token_secret=b"forged")
-LINKED = LinkedLine(
-    7, NOW_MS, "1", "123456789012", "/app", "web", "info", f"{id_tag(7)} no stock"
-).encode()
-POLICIES = [
-    Policy(),
-    Policy(accept_unsigned_ids=True),
-    Policy(readers=frozenset({Reader.POLL})),
-    Policy(readers=frozenset(Reader)),
-]
+GOOD = token_tag(a_token())
+OTHER = token_tag(a_token(session_id=77, delay_ms=-5))
+EXPIRED = token_tag(a_token(expires_ms=1))
+FORGED = token_tag(a_token(token_secret=b"forged"))
+CHECKED = Policy(partial(judge_token, token_secret=TOKEN_SECRET), accept_unsigned_ids=False)
 
 
-class Outcome(NamedTuple):
-    verdicts: Counter[Verdict]
-    expired: int
-    refused: int
-    lines: list[LinkedLine]
-    unreadable: int
+def payload_of(*messages: str) -> Payload:
+    payload = read_payload(an_event(a_document(*messages)))
+    assert payload is not None
+    return payload
 
 
-def the_long_way(text: bytes, policy: Policy, secret: bytes | None) -> Outcome | str | None:
-    try:
-        payload = decode({"awslogs": {"data": encode(text)}})
-    except InvalidPayload as invalid:
-        return str(invalid)
-    if payload is None:
-        return None
-    events = [event for event in payload.log_events if not is_linked_line(event.message)]
-    judged = [
-        judge_line(event, payload.subscription, policy, token_secret=secret, now_ms=NOW_MS)
-        for event in events
+def judged(
+    payload: Payload, policy: Policy = CHECKED, has_time: Callable[[], bool] = lambda: True
+) -> JudgedLines:
+    return judge_lines(payload, policy, now_ms=NOW_MS, has_time=has_time)
+
+
+def test_linkable_lines_are_grouped_by_session() -> None:
+    lines = judged(
+        payload_of(f"{GOOD} a", "b", f"{OTHER} c", f"{FORGED} d", f"{EXPIRED} e", f"{id_tag(7)} f")
+    )
+    assert {
+        session: [line.message for line in group] for session, group in lines.by_session.items()
+    } == {SESSION_ID: ["a", "e"], 77: ["c"]}
+    assert lines.verdicts == Counter(
+        {
+            Verdict.LINKABLE: 3,
+            Verdict.UNTAGGED: 1,
+            Verdict.BAD_SIGNATURE: 1,
+            Verdict.UNSIGNED: 1,
+        }
+    )
+    assert (lines.expired, lines.cut, lines.rest) == (1, 0, ())
+
+
+def test_a_line_that_is_too_long_is_cut_and_counted() -> None:
+    lines = judged(payload_of(f"{GOOD} {'a' * MAX_MESSAGE_BYTES}", f"{GOOD} b"))
+    assert lines.cut == 1
+    assert [len(line.message) <= MAX_MESSAGE_BYTES for line in lines.by_session[SESSION_ID]] == [
+        True,
+        True,
     ]
-    return Outcome(
-        Counter(line.verdict for line in judged),
-        sum(line.expired for line in judged),
-        len(payload.log_events) - len(events),
-        [LinkedLine.decode(line.linked.encode()) for line in judged if line.linked],
-        payload.unreadable,
-    )
 
 
-def the_short_way(
-    text: bytes, policy: Policy, secret: bytes | None, known_tags: KnownTags | None = None
-) -> Outcome | str | None:
-    try:
-        payload = skim_payload(text) or parse_payload(text)
-    except InvalidPayload as invalid:
-        return str(invalid)
-    if payload is None:
-        return None
-    judged = judge_lines(
-        payload, policy, known_tags or KnownTags(), token_secret=secret, now_ms=NOW_MS
-    )
-    lines = [line.encode() if isinstance(line, LinkedLine) else line for line in judged.linked]
-    return Outcome(
-        +judged.verdicts,
-        judged.expired,
-        judged.refused,
-        list(map(LinkedLine.decode, lines)),
-        judged.unreadable,
-    )
+class TestTime:
+    @pytest.mark.parametrize("lines_in_time", [0, 1, 2, 3])
+    def test_what_there_is_no_time_for_is_left(self, lines_in_time: int) -> None:
+        payload = payload_of(f"{GOOD} a", f"{GOOD} b", "c")
+        looks = iter([True] * (lines_in_time - 1) + [False] * 9)
+        lines = judged(payload, has_time=lambda: next(looks))
+        done = max(lines_in_time, 1)
+        assert list(lines.rest) == list(payload.events[done:])
+        assert sum(lines.verdicts.values()) == done
 
+    def test_a_payload_that_comes_again_and_again_ends(self) -> None:
+        payload = payload_of(*[f"{GOOD} a"] * 5)
+        verdicts: Counter[Verdict] = Counter()
+        for _ in range(5):
+            lines = judged(payload, has_time=lambda: False)
+            verdicts += lines.verdicts
+            payload = Payload(payload.owner, payload.log_group, payload.log_stream, lines.rest)
+        assert verdicts == {Verdict.LINKABLE: 5}
+        assert list(payload.events) == []
 
-def check(text: bytes, policy: Policy | None = None, secret: bytes | None = TOKEN_SECRET) -> None:
-    policy = policy or Policy()
-    assert the_short_way(text, policy, secret) == the_long_way(text, policy, secret)
-
-
-def check_what_has_a_tag(text: bytes) -> None:
-    short, long = (way(text, Policy(), TOKEN_SECRET) for way in (the_short_way, the_long_way))
-    if isinstance(short, Outcome) and isinstance(long, Outcome):
-        for outcome in (short, long):
-            del outcome.verdicts[Verdict.UNTAGGED]
-        assert short[:-1] == long[:-1]
-    else:
-        assert short == long
-
-
-def compact(document: object, *, ascii_only: bool = False) -> bytes:
-    text = json.dumps(document, ensure_ascii=ascii_only, separators=(",", ":"))
-    return text.encode("utf-8", "surrogatepass")
-
-
-def as_cloudwatch_writes(*messages: str, **changes: Any) -> bytes:
-    return compact(a_document(*messages, **changes))
-
-
-def with_numbers(text: bytes) -> bytes:
-    """The same with every escape as its character's number, as some writers of JSON have them."""
-
-    def numbered(escape: re.Match[bytes]) -> bytes:
-        return b"\\u%04x" % ord(json.loads(b'"%b"' % escape[0]))
-
-    return re.sub(rb"\\[^u]", numbered, text)
+    def test_no_events(self) -> None:
+        assert judged(payload_of(), has_time=lambda: False) == JudgedLines()
 
 
 pieces = st.sampled_from(
     [
-        token_tag(GOOD),
-        token_tag(OTHER),
-        token_tag(EXPIRED),
-        token_tag(FORGED),
-        token_tag(GOOD) + " ",
-        f"\n{token_tag(GOOD)} ",
-        f"\\n{token_tag(GOOD)} ",
-        f"openReplaySessionToken={GOOD}",
-        f"[openReplaySessionToken={GOOD}",
-        f'{{"openReplaySessionToken": "{GOOD}"}}',
-        f"open_replay-Session Token: {GOOD}",
-        "OPENREPLAYSESSIONTOKEN=",
+        GOOD,
+        OTHER,
+        EXPIRED,
+        FORGED,
+        a_token(),
+        f"openReplaySessionToken={a_token(delay_ms=None)}",
+        f"open_replay-Session Token: {a_token()}",
+        f"openReplaySessionToken={'a' * 200}",
         "[openReplaySessionToken=]",
         "[openReplaySessionToken=***]",
         id_tag(12),
-        "openReplaySession.id=",
-        GOOD,
-        f".{GOOD}",
-        LINKED,
-        "replay",
         "ERROR",
-        " level=warn ",
-        '{"level":"info","message":"',
-        '"}',
-        '"},{"id":"',
-        f'"}},{{"id":"{1:056}","timestamp":{NOW_MS},"message":"',
-        '","message":"',
-        "\\",
-        "\\u005b",
         "\n",
-        "\t",
-        "\b",
-        "\x00",
-        "\x7f",
         " ",
-        "/",
-        "é",
-        "😀",
-        "\u2028",
-        "ſ",
-        "]",
-        "[",
     ]
 )
 messages = st.lists(pieces | st.text(max_size=6), max_size=7).map("".join)
-any_messages = messages | st.text(st.characters(exclude_categories=()), max_size=20)
-# Few tags among many lines, so that only the tagged ones are read.
-sparse = st.lists(messages, max_size=3).flatmap(
-    lambda some: st.permutations([*some, *[f"line {n} without" for n in range(40)]])
-)
 
 
-@settings(max_examples=300, deadline=None)
-@given(st.lists(any_messages, max_size=6) | sparse, st.sampled_from(POLICIES), st.booleans())
-def test_documents_of_cloudwatch(lines: list[str], policy: Policy, signed: bool) -> None:
-    document = a_document(*lines)
-    for ascii_only in (False, True):
-        text = compact(document, ascii_only=ascii_only)
-        for written in (text, with_numbers(text), text.replace(b"/", b"\\/")):
-            check(written, policy, TOKEN_SECRET if signed else None)
+@given(st.lists(messages, max_size=8), st.sampled_from([TOKEN_SECRET, b"forged", None]))
+def test_a_memo_changes_nothing(lines: list[str], secret: bytes | None) -> None:
+    memo = TokenMemo()
+    memo.judge_with(secret)
+    plain = Policy(partial(judge_token, token_secret=secret), accept_unsigned_ids=False)
+    payload = payload_of(*lines)
+    for _ in range(2):
+        assert judged(payload, Policy(memo.judge, False)) == judged(payload, plain)
 
 
-@pytest.mark.parametrize(
-    "message",
-    [
-        f"a\n{token_tag(GOOD)} b",
-        f"{token_tag(GOOD)} a\n{token_tag(GOOD)} b",
-        f"a\ud83d{token_tag(GOOD)}\ude00 b",
-    ],
-)
-def test_escapes_by_number_beside_a_tag(message: str) -> None:
-    check(with_numbers(compact(a_document(message), ascii_only=True)))
+@given(st.lists(messages, max_size=8))
+def test_lines_are_judged_one_by_one(lines: list[str]) -> None:
+    payload = payload_of(*lines)
+    each = [judge_line(event, payload, CHECKED, now_ms=NOW_MS) for event in payload.events]
+    together = judged(payload)
+    assert together.verdicts == Counter(line.verdict for line in each)
+    assert together.expired == sum(line.expired for line in each)
+    assert sorted(line.id for group in together.by_session.values() for line in group) == [
+        line.linked.id for line in each if line.linked is not None
+    ]
+    for session, group in together.by_session.items():
+        assert {line.session for line in group} == {session}
 
 
-values = st.none() | st.booleans() | st.integers(-9, 9) | st.floats() | messages
-entries = st.one_of(
-    values,
-    st.dictionaries(st.sampled_from(["id", "timestamp", "message", "x"]), values),
-    st.builds(
-        lambda number, message: {"id": f"{number:056}", "timestamp": NOW_MS, "message": message},
-        st.integers(0, 99),
-        values,
-    ),
-    st.builds(
-        lambda message, key, value: {"id": "1", "timestamp": 5, "message": message, key: value},
-        messages,
-        st.sampled_from(["extra", "logEvents"]),
-        st.lists(st.fixed_dictionaries({"id": st.just("a"), "message": messages})),
-    ),
-)
+def counting(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The texts for which the memo asks :func:`judge_token`."""
+    asked: list[str] = []
+
+    def counted(text: str, token_secret: bytes | None) -> JudgedToken:
+        asked.append(text)
+        return judge_token(text, token_secret)
+
+    monkeypatch.setattr("openreplay_cw_stack.runtime.validator.token_memo.judge_token", counted)
+    return asked
 
 
-@settings(max_examples=300, deadline=None)
-@given(
-    st.lists(entries, max_size=4),
-    st.permutations(list(a_document())),
-    st.sampled_from([(",", ":"), (", ", ": "), (" ,\n", " :\t")]),
-    st.integers(0, 30),
-)
-def test_documents_of_any_shape(
-    listed: list[Any], order: list[str], separators: tuple[str, str], padding: int
-) -> None:
-    document = a_document(*["nothing to see"] * padding)
-    document["logEvents"] += listed
-    shuffled = {name: document[name] for name in order}
-    for text in (compact(shuffled), json.dumps(shuffled, separators=separators).encode()):
-        check_what_has_a_tag(text)
+class TestMemo:
+    def test_a_token_is_judged_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        asked = counting(monkeypatch)
+        memo = TokenMemo()
+        judged(payload_of(*[f"{GOOD} a", f"{FORGED} b"] * 50), Policy(memo.judge, False))
+        assert len(asked) == 2
+
+    def test_another_secret_makes_it_forget(self) -> None:
+        memo = TokenMemo()
+        policy = Policy(memo.judge, False)
+        payload = payload_of(f"{GOOD} a", f"{FORGED} b")
+        for secret, sessions in (
+            (TOKEN_SECRET, 1),
+            (b"forged", 1),
+            (b"another", 0),
+            (None, 2),
+            (TOKEN_SECRET, 1),
+        ):
+            memo.judge_with(secret)
+            assert judged(payload, policy).verdicts[Verdict.LINKABLE] == sessions
+
+    def test_the_same_secret_does_not(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        asked = counting(monkeypatch)
+        memo = TokenMemo()
+        for _ in range(3):
+            memo.judge_with(bytes(TOKEN_SECRET))
+            memo.judge(a_token())
+        assert len(asked) == 1
+
+    def test_it_does_not_grow(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        counting(monkeypatch)
+        memo = TokenMemo()
+        memo.judge_with(None)
+        for number in range(6000):
+            memo.judge(f"{number}.1.1.x")
+        assert memo._remembered.cache_info().currsize <= 4096
+        before = memo._remembered.cache_info()
+        memo.judge("1." * 81)
+        assert memo._remembered.cache_info() == before
 
 
-def event_text(body: str, number: int = 1) -> str:
-    return f'{{"id":"{number:056}","timestamp":{NOW_MS},{body}}}'
+class TestAttack:
+    """Lines that are made to cost much, as anybody can send them who can have a line logged."""
 
+    def test_so_many_tags_of_a_line_are_judged_and_no_more(self) -> None:
+        forged = f"openReplaySessionToken={a_token(token_secret=b'forged')} "
+        just = judged(payload_of(forged * (MAX_TAGS - 1) + GOOD))
+        assert just.verdicts == {Verdict.LINKABLE: 1}
+        behind = judged(payload_of(forged * MAX_TAGS + GOOD))
+        assert behind.verdicts == {Verdict.BAD_SIGNATURE: 1}
 
-PADDING = [event_text('"message":"nothing"', number) for number in range(40)]
+    @pytest.mark.parametrize(
+        "tag",
+        [
+            "openReplaySessionToken=1.{}.1.111111111111111111111111111111111111 ",
+            "openReplaySessionToken=1.{}.1." + "2" * 44 + " ",
+            "openReplaySessionToken={}" + "a" * 150 + " ",
+        ],
+    )
+    def test_twenty_lines_of_a_megabyte_full_of_tags(
+        self, tag: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        asked = counting(monkeypatch)
+        one = "".join(tag.format(number) for number in range(1_000_000 // len(tag)))
+        memo = TokenMemo()
+        memo.judge_with(TOKEN_SECRET)
+        payload = payload_of(*[one[number * MAX_TAGS * len(tag) :] for number in range(20)])
+        lines = judged(payload, Policy(memo.judge, False))
+        assert sum(lines.verdicts.values()) == 20
+        assert 0 < len(asked) <= 20 * MAX_TAGS
 
-
-@pytest.mark.parametrize(
-    "event",
-    [
-        event_text(f'"message":"a","message":"{token_tag(GOOD)} b"'),
-        event_text(f'"message":"{token_tag(GOOD)} a","message":"b"'),
-        event_text(f'"message":"{token_tag(GOOD)} a","message":5'),
-        event_text(f'"message":"{token_tag(GOOD)} a","id":"other"'),
-        event_text(f'"message":"{token_tag(GOOD)} a","timestamp":7'),
-        event_text(f'"message":"{token_tag(GOOD)} a","x":[{{"a":"b"}},{{"id":"c"}}]'),
-        event_text(f'"message":"\\u005b{token_tag(GOOD)[1:]} a"'),
-        event_text(f'"message":"{token_tag(GOOD)[:-1]}\\u005d a"'),
-        event_text(f'"message":"\\/{token_tag(GOOD)} \\u00e9 \\/ \\ud83d\\ude00 \\ud800"'),
-        event_text(f'"message": "{token_tag(GOOD)} a"'),
-        event_text(f'"message":"{token_tag(GOOD)} \\\\n{token_tag(GOOD)} a"'),
-        "null",
-        '{"id":"1"}',
-    ],
-)
-@pytest.mark.parametrize("padding", [0, 40])
-def test_documents_that_no_writer_makes(event: str, padding: int) -> None:
-    head = as_cloudwatch_writes().decode().removesuffix("]}")
-    for listed in ([event, *PADDING[:padding]], [*PADDING[:padding], event]):
-        text = f"{head}{','.join(listed)}]}}"
-        check_what_has_a_tag(text.encode())
-        check_what_has_a_tag(text.replace('"owner"', '"logEvents":[],"owner"').encode())
-        check_what_has_a_tag(text.encode("utf-16"))
-        check_what_has_a_tag(text.encode("utf-8-sig"))
-        check_what_has_a_tag(text.encode() + b"\xff")
-        check_what_has_a_tag(text.encode().replace(b" a", b" \xed\xa0\x80 a"))
-        check_what_has_a_tag(text.encode()[:-1])
-        check_what_has_a_tag(text.removesuffix("}").encode() + b',"logEvents":[]}')
-
-
-def test_messages_to_the_letter_of_the_conformance_set() -> None:
-    for first in range(0, len(LINES), 50):
-        lines = LINES[first : first + 50]
-        for secret in {line["secret"] for line in lines}:
-            text = as_cloudwatch_writes(*[line["message"] for line in lines])
-            check(text, secret=secret.encode())
-    few = [line["message"] for line in LINES[::20]] + ["nothing"] * 400
-    check(as_cloudwatch_writes(*few))
-
-
-@pytest.mark.parametrize("name", ["\ud800", 'a"b', "é\n", "/app/checkout", "g" * 600])
-def test_any_source(name: str) -> None:
-    for changes in ({"logGroup": name}, {"logStream": name}, {"owner": name}):
-        text = json.dumps(a_document(f"{token_tag(GOOD)} a", **changes)).encode()
-        check(text)
-
-
-@pytest.mark.parametrize("identifier", ["", '"', "\ud800", "\x7f", "é", "5" * 260_000])
-def test_any_id(identifier: str) -> None:
-    document = a_document(f"{token_tag(GOOD)} a")
-    document["logEvents"][0]["id"] = identifier
-    check(json.dumps(document).encode())
-
-
-def in_short(text: bytes) -> JudgedLines:
-    payload = skim_payload(text)
-    assert payload is not None
-    return judge_lines(payload, Policy(), KnownTags(), token_secret=TOKEN_SECRET, now_ms=NOW_MS)
-
-
-@pytest.mark.parametrize(
-    "message",
-    [
-        f'{token_tag(GOOD)} ERROR "no stock"\n\tleft',
-        f"2026-11-24 03:11:49.123 ERROR 1 --- [main] c.a.Tax : {token_tag(GOOD)} no rate",
-        f'{{"level":"ERROR","message":"{token_tag(GOOD)} «no stock»"}}',
-        f"{token_tag(GOOD)} a\n{token_tag(GOOD)} b",
-    ],
-)
-def test_usual_lines_take_the_short_way(message: str) -> None:
-    assert [type(line) for line in in_short(as_cloudwatch_writes(message)).linked] == [str]
-
-
-def a_linked_line(*, stream: str = "s", message: str = f"{id_tag(12)} no stock") -> str:
-    source = ("1", "123456789012", "/app/checkout")
-    return LinkedLine(12, NOW_MS, *source, stream, "info", message).encode()
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        a_linked_line(stream=token_tag(GOOD)),
-        a_linked_line(message=f"{id_tag(12)} {token_tag(GOOD)}").replace("[open", "[\\u006fpen", 1),
-    ],
-)
-def test_a_linked_line_is_refused_wherever_its_tags_stand(line: str) -> None:
-    text = as_cloudwatch_writes(line)
-    for judged in (in_short(text), in_short(with_numbers(text))):
-        assert (judged.refused, judged.linked) == (1, [])
-
-
-def test_known_tags_are_those_of_the_secret_and_not_too_many() -> None:
-    text = as_cloudwatch_writes(f"{token_tag(GOOD)} a")
-    known_tags = KnownTags()
-    for secret in (TOKEN_SECRET, b"another", TOKEN_SECRET, None):
-        expected = the_long_way(text, Policy(), secret)
-        assert the_short_way(text, Policy(), secret, known_tags) == expected
-    for number in range(MAX_TAGS + 10):
-        known_tags.add(f"[{number}]")
-    assert len(known_tags.judged_with(None)) <= MAX_TAGS
-
-
-def test_a_line_that_outgrows_an_event_is_left_to_be_cut() -> None:
-    for filler in ("é" * 300_000, "\0" * 60_000):
-        text = as_cloudwatch_writes(f"{token_tag(GOOD)} {filler}")
-        assert isinstance(in_short(text).linked[0], LinkedLine)
+    def test_a_linkable_line_full_of_tags(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        asked = counting(monkeypatch)
+        memo = TokenMemo()
+        memo.judge_with(TOKEN_SECRET)
+        line = f"{GOOD} {FORGED * 5000} {GOOD * 5000}"
+        lines = judged(payload_of(*[line] * 5), Policy(memo.judge, False))
+        assert len(asked) == 1
+        assert a_token() not in lines.by_session[SESSION_ID][0].message

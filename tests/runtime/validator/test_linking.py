@@ -1,39 +1,36 @@
 from __future__ import annotations
 
 import json
+import time
+from functools import partial
 from urllib.parse import quote
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openreplay_cw_stack.runtime.linked_line import LinkedLine
-from openreplay_cw_stack.runtime.validator.linking import JudgedLine, Policy, judge_line
-from openreplay_cw_stack.runtime.validator.subscription import LogEvent, Subscription
-from openreplay_cw_stack.tagging import Reader, Verdict, id_tag, judge, token_tag
+from openreplay_cw_stack.contract.linked_line import LinkedLine
+from openreplay_cw_stack.runtime.validator.linking import WITHHELD, JudgedLine, Policy, judge_line
+from openreplay_cw_stack.runtime.validator.subscription import LogEvent, Payload
+from openreplay_cw_stack.tagging import Verdict, id_tag, judge, token_tag
+from openreplay_cw_stack.tagging.redaction import REMOVED, has_session_token
+from openreplay_cw_stack.tagging.verdict import judge_token
+from tests.contract.lines import any_text
 from tests.runtime.payloads import LOG_GROUP, LOG_STREAM, NOW_MS, OWNER
-from tests.tagging.tokens import SESSION_ID, TOKEN_SECRET, a_token, minted_tokens
+from tests.tagging.tokens import SESSION_ID, TOKEN_SECRET, a_token, minted_tokens, tokens
 
 GOOD = a_token()
-SUBSCRIPTION = Subscription(OWNER, LOG_GROUP, LOG_STREAM)
-SEARCH = frozenset({Reader.SEARCH})
-POLL = frozenset({Reader.POLL})
+CHECKED = Policy(partial(judge_token, token_secret=TOKEN_SECRET), accept_unsigned_ids=False)
+UNCHECKED = Policy(partial(judge_token, token_secret=None), accept_unsigned_ids=True)
 
 
-def judged(
-    message: str, policy: Policy | None = None, token_secret: bytes | None = TOKEN_SECRET
-) -> JudgedLine:
-    return judge_line(
-        LogEvent("0042", NOW_MS, message),
-        SUBSCRIPTION,
-        policy or Policy(),
-        token_secret=token_secret,
-        now_ms=NOW_MS,
-    )
+def judged(message: str, policy: Policy = CHECKED, stream: str = LOG_STREAM) -> JudgedLine:
+    event = LogEvent("0042", NOW_MS, message)
+    return judge_line(event, Payload(OWNER, LOG_GROUP, stream, [event]), policy, now_ms=NOW_MS)
 
 
-def linked(message: str, policy: Policy | None = None) -> LinkedLine:
-    line = judged(message, policy).linked
+def linked(message: str, policy: Policy = CHECKED, stream: str = LOG_STREAM) -> LinkedLine:
+    line = judged(message, policy, stream).linked
     assert line is not None
     return line
 
@@ -47,7 +44,7 @@ def test_a_linked_line_names_its_source() -> None:
         group=LOG_GROUP,
         stream=LOG_STREAM,
         level="error",
-        message=f"{id_tag(SESSION_ID)} ERROR no stock left",
+        message="ERROR no stock left",
     )
 
 
@@ -72,10 +69,82 @@ def test_a_linked_line_names_its_source() -> None:
             "[ERROR]\n  File\n    raise",
         ),
         (f"openReplaySessionToken={GOOD} or {GOOD}", "or <session token removed>"),
+        (f"[openReplaySessionToken={GOOD} boom", "[ boom"),
+        (f"GET /?openReplaySessionToken={GOOD}&x=1", "GET /?&x=1"),
     ],
 )
-def test_the_tag_becomes_the_id_and_the_text_stays(message: str, text: str) -> None:
-    assert linked(message).message == f"{id_tag(SESSION_ID)} {text}"
+def test_the_tag_is_removed_and_the_text_stays(message: str, text: str) -> None:
+    assert linked(message).message == text
+
+
+def test_the_tag_of_an_id_is_removed_as_well() -> None:
+    assert linked(f"{id_tag(12)} a\n{id_tag(12)} b", UNCHECKED).message == "a\nb"
+    assert linked("openReplaySession.id=12 error", UNCHECKED).message == "error"
+
+
+@pytest.mark.parametrize(
+    ("message", "text"),
+    [
+        ("openReplaySession.id={0} a\nopenReplaySession.id={0} b", "a\nopenReplaySession.id={0} b"),
+        ("[openReplaySession.id={0}] of session {0}", "of session {0}"),
+        ("[openReplaySession.id={0}] and 4118144119899999999", "and 4118144119899999999"),
+        ('{{"session": {0}, "m": "[openReplaySession.id={0}] b"}}', '{{"session": {0}, "m": "b"}}'),
+    ],
+)
+def test_an_id_is_no_secret_and_may_stand_in_the_text(message: str, text: str) -> None:
+    line = linked(message.format(SESSION_ID), UNCHECKED)
+    assert line.message == text.format(SESSION_ID)
+
+
+def test_the_token_of_another_session_is_removed_too() -> None:
+    other = a_token(session_id=9)
+    assert linked(f"{token_tag(GOOD)} a {token_tag(other)} b").message == (
+        f"a [openReplaySessionToken={REMOVED}] b"
+    )
+
+
+def test_the_level_is_that_of_the_text_without_its_tag() -> None:
+    assert linked(f"{token_tag(GOOD)} WARNING low stock").level == "warning"
+    assert linked(f"{token_tag(GOOD)} fine").level == "info"
+
+
+def test_a_session_token_in_the_name_of_a_log_stream_is_removed() -> None:
+    assert linked(token_tag(GOOD), stream=GOOD).stream == REMOVED
+    assert linked(token_tag(GOOD), stream=f"web [{GOOD}]").stream == f"web [{REMOVED}]"
+
+
+def test_a_line_in_which_the_signature_is_left_is_withheld() -> None:
+    signature = GOOD.rpartition(".")[2]
+    line = linked(f"{token_tag(GOOD)} error signature={signature}")
+    assert line.message == WITHHELD
+    assert line.session == SESSION_ID
+
+
+@pytest.mark.parametrize("dot", [".", "%2E", "%2e", "%252E", "\\u002e", "\\\\u002E"])
+@pytest.mark.parametrize("sign", ["-", "%2D", "%252d", "\\u002d"])
+def test_a_token_in_another_notation_is_removed(dot: str, sign: str) -> None:
+    for other in (a_token(session_id=9), a_token(session_id=9, delay_ms=-5), GOOD):
+        written = other.replace(".", dot).replace("-", sign)
+        message = linked(f"{token_tag(GOOD)} a token%3D{written}&b").message
+        # The digits of what is glued to the token go with it.
+        assert message == f"a token%{REMOVED}&b"
+
+
+@pytest.mark.parametrize("line_break", ["\n", "\r\n    ", "\\n", "'\n  '", '" +\n"', "=\n", "\\\n"])
+def test_a_line_with_the_token_broken_over_lines_is_withheld(line_break: str) -> None:
+    for at in range(1, len(GOOD)):
+        broken = f"{GOOD[:at]}{line_break}{GOOD[at:]}"
+        message = linked(f"{token_tag(GOOD)} headers: {broken}").message
+        assert message == WITHHELD or not any(
+            GOOD[-44:][start : start + 22] in message for start in range(23)
+        )
+
+
+@pytest.mark.parametrize("piece", ["%2E", "%2E-", "a%2E", "%2525", "\\u002e", "\\", "e", "x.%2D"])
+def test_a_megabyte_of_any_notation_takes_little_time(piece: str) -> None:
+    started = time.process_time()
+    linked(f"{token_tag(GOOD)} {piece * (1_000_000 // len(piece))} {GOOD}")
+    assert time.process_time() - started < 5
 
 
 contexts = st.sampled_from(
@@ -93,6 +162,9 @@ contexts = st.sampled_from(
         "{}.",
         "-{}-",
         "<{}>",
+        "\x1b[31m{}\x1b[0m",
+        "&quot;{}&quot;",
+        "%22{}%22",
     ]
 )
 
@@ -107,14 +179,28 @@ def test_no_token_is_left_in_a_linked_line(
     message = token_tag(GOOD) + "".join(
         f"{text} {context.format(token)} {quote(token)}" for text, context, token in pieces
     )
-    line = linked(json.dumps({"message": message}) if as_json else message)
-    everything = line.encode()
+    line = linked(
+        json.dumps({"message": message}) if as_json else message,
+        stream="".join(token for _, _, token in pieces),
+    )
+    everything = json.dumps(vars(line))
     for token in [GOOD, *(token for _, _, token in pieces)]:
         assert token not in everything
         assert token.rsplit(".", 1)[1] not in everything
 
 
-@given(st.text(st.characters(exclude_categories=())), st.booleans())
+@given(any_text, any_text, st.sampled_from(["[{}]", "{}", " {} ", '"{}"', "\n[{}] "]), tokens)
+def test_the_decisive_token_is_never_left(
+    before: str, after: str, context: str, token: str
+) -> None:
+    message = f"{before}{context.format(f'openReplaySessionToken={token}')}{after}"
+    line = judged(message * 2, UNCHECKED).linked
+    if line is not None:
+        assert token not in line.message
+        assert line.message == WITHHELD or not has_session_token(line.message)
+
+
+@given(any_text, st.booleans())
 def test_the_verdict_is_the_one_of_judge(message: str, tagged: bool) -> None:
     if tagged:
         message = f"{message}\n{token_tag(GOOD)}"
@@ -127,40 +213,34 @@ def test_the_verdict_is_the_one_of_judge(message: str, tagged: bool) -> None:
 
 
 @pytest.mark.parametrize(
-    "message", ["boom", "openReplaySessionToken=", token_tag(a_token(token_secret=b"other"))]
+    ("message", "verdict"),
+    [
+        ("boom", Verdict.UNTAGGED),
+        ("openReplaySessionToken=", Verdict.EMPTY_TOKEN),
+        ("openReplaySessionToken=****", Verdict.MASKED_TOKEN),
+        ("openReplaySessionToken=abc", Verdict.MALFORMED_TOKEN),
+        (f"openReplaySessionToken: {GOOD}", Verdict.MISSPELLED_TAG),
+        (token_tag(a_token(token_secret=b"other")), Verdict.BAD_SIGNATURE),
+    ],
 )
-def test_what_is_not_linkable_is_not_linked(message: str) -> None:
-    assert judged(message).linked is None
+def test_what_is_not_linkable_is_not_linked(message: str, verdict: Verdict) -> None:
+    assert judged(message) == JudgedLine(verdict)
 
 
-class TestReaders:
-    ERROR = f"{token_tag(GOOD)} error {GOOD}"
-
-    def test_with_poll_the_judged_token_stays_and_no_other(self) -> None:
-        message = linked(self.ERROR, Policy(readers=SEARCH | POLL)).message
-        assert message.startswith(f"{id_tag(SESSION_ID)} {token_tag(GOOD)} error")
-        assert message.count(GOOD) == 1
-
-    def test_what_poll_cannot_read_is_linked_for_search_alone(self) -> None:
-        unread = f"{token_tag(GOOD)} panic"
-        assert judged(unread, Policy(readers=POLL)).linked is None
-        assert judged(unread, Policy(readers=SEARCH | POLL)).linked is not None
-        assert judged(self.ERROR, Policy(readers=POLL)).linked is not None
-
-    def test_poll_reads_the_linked_line_as_it_read_the_source(self) -> None:
-        policy = Policy(readers=SEARCH | POLL)
-        encoded = linked(self.ERROR, policy).encode()
-        assert Reader.POLL in judge(encoded, token_secret=TOKEN_SECRET, now_ms=NOW_MS).readers
+def test_an_expired_token_is_linkable_and_flagged() -> None:
+    line = judged(token_tag(a_token(expires_ms=NOW_MS)))
+    assert (line.verdict, line.expired) == (Verdict.LINKABLE, True)
+    assert line.linked is not None
+    assert not judged(token_tag(a_token(expires_ms=NOW_MS + 1))).expired
 
 
 class TestUnsignedIds:
     LINE = f"{id_tag(12)} error"
 
     def test_with_a_policy_that_accepts_them(self) -> None:
-        assert judged(self.LINE, Policy(accept_unsigned_ids=True)).linked is not None
+        assert linked(self.LINE, UNCHECKED).session == 12
 
     @pytest.mark.parametrize("token_secret", [TOKEN_SECRET, None])
     def test_without_even_while_the_secret_is_unreadable(self, token_secret: bytes | None) -> None:
-        line = judged(self.LINE, Policy(accept_unsigned_ids=False), token_secret)
-        assert line.verdict is Verdict.UNSIGNED
-        assert line.linked is None
+        line = judged(self.LINE, Policy(partial(judge_token, token_secret=token_secret), False))
+        assert line == JudgedLine(Verdict.UNSIGNED)

@@ -3,34 +3,54 @@ from __future__ import annotations
 import pytest
 
 from openreplay_cw_stack.runtime.validator.settings import Settings
-from openreplay_cw_stack.tagging import Reader
 
 SMALLEST = {
     "DEPLOYMENT": "Shop",
-    "LINKED_LOG_GROUP": "/linked",
-    "OWN_LOG_GROUP": "/own",
-    "READERS": "search",
+    "SESSION_TABLE_ARN": "arn:aws:dynamodb:eu-west-1:1:table/sessions",
+    "LINE_RETENTION_SECONDS": "2592000",
+    "RETRY_QUEUE_URL": "https://sqs/retry",
+    "DEAD_LETTER_QUEUE_URL": "https://sqs/dead",
+    "FIRST_PAUSE_SECONDS": "30",
+    "LONGEST_PAUSE_SECONDS": "900",
+    "RETRY_SECONDS": "86400",
 }
 
 
-def test_defaults() -> None:
-    settings = Settings.from_environment(SMALLEST)
-    assert settings.policy.readers == {Reader.SEARCH}
-    assert settings.policy.accept_unsigned_ids
-    assert settings.token_secret_arn is None
-    assert not settings.detailed_metrics
+def test_the_smallest_environment() -> None:
+    assert Settings.from_environment(SMALLEST) == Settings(
+        deployment="Shop",
+        session_table_arn="arn:aws:dynamodb:eu-west-1:1:table/sessions",
+        line_retention_seconds=2_592_000,
+        retry_queue_url="https://sqs/retry",
+        dead_letter_queue_url="https://sqs/dead",
+        token_secret_arn=None,
+        accept_unsigned_ids=True,
+        detailed_metrics=False,
+        first_pause_seconds=30,
+        longest_pause_seconds=900,
+        retry_seconds=86_400,
+    )
 
 
-def test_with_a_secret_unsigned_ids_need_a_word() -> None:
-    with_secret = {**SMALLEST, "TOKEN_SECRET_ARN": "arn"}
-    assert not Settings.from_environment(with_secret).policy.accept_unsigned_ids
-    asked_for = {**with_secret, "ACCEPT_UNSIGNED_IDS": "true"}
-    assert Settings.from_environment(asked_for).policy.accept_unsigned_ids
+@pytest.mark.parametrize(
+    ("changes", "accepted"),
+    [
+        ({}, True),
+        ({"TOKEN_SECRET_ARN": ""}, True),
+        ({"TOKEN_SECRET_ARN": "arn"}, False),
+        ({"TOKEN_SECRET_ARN": "arn", "ACCEPT_UNSIGNED_IDS": "false"}, False),
+        ({"TOKEN_SECRET_ARN": "arn", "ACCEPT_UNSIGNED_IDS": "true"}, True),
+    ],
+)
+def test_with_a_secret_unsigned_ids_need_a_word(changes: dict[str, str], accepted: bool) -> None:
+    settings = Settings.from_environment({**SMALLEST, **changes})
+    assert settings.accept_unsigned_ids is accepted
+    assert settings.token_secret_arn == (changes.get("TOKEN_SECRET_ARN") or None)
 
 
-def test_both_readers() -> None:
-    settings = Settings.from_environment({**SMALLEST, "READERS": "poll,search"})
-    assert settings.policy.readers == {Reader.POLL, Reader.SEARCH}
+def test_detailed_metrics() -> None:
+    assert Settings.from_environment({**SMALLEST, "DETAILED_METRICS": "true"}).detailed_metrics
+    assert not Settings.from_environment({**SMALLEST, "DETAILED_METRICS": "no"}).detailed_metrics
 
 
 @pytest.mark.parametrize("missing", list(SMALLEST))
@@ -39,16 +59,7 @@ def test_a_missing_variable_is_named(missing: str) -> None:
         Settings.from_environment({k: v for k, v in SMALLEST.items() if k != missing})
 
 
-def test_log_groups_that_are_refused() -> None:
-    settings = Settings.from_environment({**SMALLEST, "REFUSED_LOG_GROUPS": "/linked,/bridge"})
-    refused = [
-        name for name in ("/linked", "/own", "/bridge", "/app", "") if settings.refuses("1", name)
-    ]
-    assert refused == ["/linked", "/own", "/bridge"]
-    assert settings.own_account is None
-
-
-def test_in_another_account_a_name_says_nothing() -> None:
-    settings = Settings.from_environment({**SMALLEST, "OWN_ACCOUNT": "1"})
-    assert settings.refuses("1", "/linked")
-    assert not settings.refuses("2", "/linked")
+@pytest.mark.parametrize("name", [name for name in SMALLEST if name.endswith("SECONDS")])
+def test_a_number_that_is_none_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match="soon"):
+        Settings.from_environment({**SMALLEST, name: "soon"})

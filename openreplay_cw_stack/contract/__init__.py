@@ -1,0 +1,4 @@
+"""What several rooms must agree on: the linked line and the items of the session table.
+
+Standard library only.
+"""

@@ -1,0 +1,83 @@
+"""The linked line: a linkable line as the session table stores it and the bridge shows it."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+
+LEVELS = ("error", "warning", "info", "debug")
+"""The levels that OpenReplay's player knows."""
+
+MAX_MESSAGE_BYTES = 262_144
+"""The longest message, counted as JSON text in UTF-8, so that escapes count too: 256 KiB."""
+
+_encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
+
+
+@dataclass(frozen=True)
+class LinkedLine:
+    """A linked line. Nothing in it contains a session token.
+
+    Attributes:
+        session: the OpenReplay session, 0 to 2**64 - 1.
+        time: the source event's timestamp, in milliseconds since 1970.
+        id: the source event's CloudWatch id, unique within its account and log group.
+        owner: the AWS account of the tracked log group.
+        group: the tracked log group's name.
+        stream: the source event's log stream.
+        level: one of :data:`LEVELS`.
+        message: the line without its session tag.
+    """
+
+    session: int
+    time: int
+    id: str
+    owner: str
+    group: str
+    stream: str
+    level: str
+    message: str
+
+    @property
+    def identity(self) -> tuple[str, str, str]:
+        """What is equal for two copies of one source event."""
+        return (self.owner, self.group, self.id)
+
+    @property
+    def order(self) -> tuple[int, int, str, str, str]:
+        """The place of the line among the lines of its session: by time, then by id."""
+        # Event ids are decimal numbers: of two, the longer one is the greater.
+        return (self.time, len(self.id), self.id, self.owner, self.group)
+
+    def within_limit(self) -> tuple[LinkedLine, bool]:
+        """The line with a message of at most :data:`MAX_MESSAGE_BYTES`, and whether it was cut.
+
+        A cut message ends at a character boundary, with a note of how many characters are missing.
+        """
+        # A character takes at most 6 bytes, as a control character's escape does.
+        if len(self.message) * 6 + 2 <= MAX_MESSAGE_BYTES:
+            return self, False
+        if json_size(self.message) <= MAX_MESSAGE_BYTES:
+            return self, False
+        return replace(self, message=_cut(self.message)), True
+
+
+def json_size(text: str) -> int:
+    """The bytes that a text takes as JSON in UTF-8, quotes included."""
+    return len(_encode(text).encode("utf-8", "replace"))
+
+
+def _cut(message: str) -> str:
+    shortest, longest = 0, min(len(message), MAX_MESSAGE_BYTES)
+    while longest - shortest > 1:
+        middle = (shortest + longest) // 2
+        if json_size(_first(message, middle)) <= MAX_MESSAGE_BYTES:
+            shortest = middle
+        else:
+            longest = middle
+    return _first(message, shortest)
+
+
+def _first(message: str, characters: int) -> str:
+    missing = len(message) - characters
+    return f"{message[:characters]} [cut: {missing} more characters in the tracked log group]"

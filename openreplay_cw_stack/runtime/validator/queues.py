@@ -1,0 +1,84 @@
+"""What could not be stored, as messages of the retry queue and of the dead-letter queue.
+
+A message of the retry queue is a subscription payload of the form that CloudWatch Logs delivers. A
+dead letter is the same with a ``reason``. The function and the ``replay`` command read both.
+
+Amazon SQS Developer Guide, "Amazon SQS message quotas": a message has at most 1,048,576 bytes of
+characters that XML allows. JSON in ASCII has no others.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Protocol
+
+from openreplay_cw_stack.runtime.aws_calls import CallFailed
+from openreplay_cw_stack.runtime.validator.subscription import LogEvent, Payload, encode_payload
+
+MAX_MESSAGE_BYTES = 1_048_576
+
+MAX_PAYLOAD_BYTES = MAX_MESSAGE_BYTES - 1024
+"""The longest payload in a message: should it become a dead letter, then its reason fits, too."""
+
+
+class SendFailed(CallFailed):
+    """The queue did not take a message. The message is the error's code alone."""
+
+
+class Queue(Protocol):
+    """Takes messages."""
+
+    def send(self, message: str) -> None:
+        """Send one message. Raises :class:`SendFailed`."""
+
+
+def send_events(
+    queue: Queue,
+    payload: Payload,
+    events: Sequence[LogEvent],
+    *,
+    counted: bool,
+    reason: str | None = None,
+) -> None:
+    """Send some events of a payload to a queue, in as few messages as the limit allows.
+
+    Args:
+        queue: the retry queue or the dead-letter queue.
+        payload: where the events come from.
+        events: which of them; none sends nothing.
+        counted: whether they were judged and counted.
+        reason: why they are a dead letter; None if they are none.
+
+    Raises:
+        SendFailed: the queue did not take all of them.
+    """
+    if not events:
+        return
+    message = encode_payload(payload, events, counted=counted, reason=reason)
+    if len(message) <= MAX_PAYLOAD_BYTES:
+        queue.send(message)
+    elif len(events) == 1:
+        raise SendFailed("MessageTooLong")
+    else:
+        middle = len(events) // 2
+        for half in (events[:middle], events[middle:]):
+            send_events(queue, payload, half, counted=counted, reason=reason)
+
+
+def dead_letter(envelope: object, reason: str) -> str:
+    """A dead letter.
+
+    Args:
+        envelope: what could not be taken: a payload as CloudWatch Logs delivers it, or whatever
+            came in its place.
+        reason: why. It never quotes the envelope.
+    """
+    document = envelope if isinstance(envelope, dict) else {"event": envelope}
+    try:
+        message = json.dumps({**document, "reason": reason}, separators=(",", ":"))
+    except RecursionError:
+        return json.dumps({"reason": reason, "left_out": "nested too deeply"})
+    if len(message) <= MAX_MESSAGE_BYTES:
+        return message
+    return json.dumps({"reason": reason, "left_out": f"{len(message)} bytes, too long for SQS"})

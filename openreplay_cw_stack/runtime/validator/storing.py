@@ -1,0 +1,190 @@
+"""Session items into the session table.
+
+Amazon DynamoDB API reference, "BatchWriteItem": at most 25 items and 16 MB in a call. An item that
+was not written for throttling comes back in ``UnprocessedItems``; if none could be written, the
+call fails with ``ProvisionedThroughputExceededException``. One item that breaks a rule fails the
+whole call with ``ValidationException``.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from itertools import chain
+from typing import Protocol
+
+from openreplay_cw_stack.contract.session_table import Attributes, SessionItem
+
+ITEMS_PER_CALL = 25
+"""Of at most 400 KB each, so that a call stays below 16 MB."""
+
+RETRY_SECONDS = 3.0
+"""For how long items are written again that DynamoDB throttled."""
+
+_FIRST_PAUSE_SECONDS = 0.1
+
+
+class Refusal(Enum):
+    """How DynamoDB refused a call."""
+
+    THROTTLED = "throttled"
+    """The partition or the table takes no more at the moment."""
+    INVALID = "invalid"
+    """An item of the call breaks a rule."""
+    UNAVAILABLE = "unavailable"
+    """No answer, or a server error: the next call may succeed."""
+    DENIED = "denied"
+    """The next call fails for the same reason: no permission, no table."""
+
+
+class WriteRefused(Exception):
+    """DynamoDB refused a call. The message is the error's code alone.
+
+    Attributes:
+        refusal: how.
+    """
+
+    def __init__(self, refusal: Refusal, code: str) -> None:
+        super().__init__(code)
+        self.refusal = refusal
+
+
+class SessionTable(Protocol):
+    """Writes to the session table."""
+
+    def write(self, items: Sequence[Attributes]) -> Sequence[Attributes]:
+        """Write up to :data:`ITEMS_PER_CALL` items; the ones that were not written.
+
+        Raises:
+            WriteRefused: none was written.
+        """
+
+
+@dataclass
+class StoringReport:
+    """What became of items.
+
+    Attributes:
+        stored: written.
+        missing: not written, but may be later.
+        invalid: refused for good, each with the error's code.
+        throttled: how often DynamoDB throttled an item.
+        failure: the code of the last error for which items are missing.
+    """
+
+    stored: list[SessionItem] = field(default_factory=list)
+    missing: list[SessionItem] = field(default_factory=list)
+    invalid: list[tuple[SessionItem, str]] = field(default_factory=list)
+    throttled: int = 0
+    failure: str | None = None
+
+
+@dataclass(frozen=True)
+class ItemWriter:
+    """Writes items.
+
+    Attributes:
+        table: the session table.
+        clock: seconds of a clock that never goes back.
+        sleep: waits for so many seconds.
+    """
+
+    table: SessionTable
+    clock: Callable[[], float]
+    sleep: Callable[[float], None]
+
+    def store(
+        self,
+        items: Sequence[SessionItem],
+        *,
+        arrived_ms: int,
+        retention_seconds: int,
+        has_time: Callable[[], bool],
+    ) -> StoringReport:
+        """Write every item once, and those that were throttled again for a short time.
+
+        Every item is tried before any is tried again, so that a session with too many lines does
+        not delay the lines of others.
+
+        Args:
+            items: with different keys.
+            arrived_ms: their arrival, in milliseconds since 1970.
+            retention_seconds: how long they are kept.
+            has_time: whether there is time for one more call.
+        """
+        report = StoringReport()
+        attempt = _Attempt(self.table, arrived_ms, retention_seconds, has_time, report)
+        waiting = attempt.write(items)
+        pause, ends = _FIRST_PAUSE_SECONDS, self.clock() + RETRY_SECONDS
+        while waiting and attempt.may_be_repeated and self.clock() + pause < ends and has_time():
+            self.sleep(pause)
+            pause *= 2
+            waiting = attempt.write(waiting)
+        report.missing = waiting
+        return report
+
+
+@dataclass
+class _Attempt:
+    """One attempt at items after another, with one report."""
+
+    table: SessionTable
+    arrived_ms: int
+    retention_seconds: int
+    has_time: Callable[[], bool]
+    report: StoringReport
+    may_be_repeated: bool = True
+
+    def write(self, items: Sequence[SessionItem]) -> list[SessionItem]:
+        """Write items in as few calls as possible; the ones that are still missing."""
+        missing: list[SessionItem] = []
+        batches = deque(
+            items[first : first + ITEMS_PER_CALL] for first in range(0, len(items), ITEMS_PER_CALL)
+        )
+        while batches:
+            batch = batches.popleft()
+            if not self.has_time():
+                self.may_be_repeated = False
+                self.report.failure = "no time left"
+                return [*missing, *batch, *chain.from_iterable(batches)]
+            try:
+                missing += self._call(batch)
+            except WriteRefused as refused:
+                self.report.failure = str(refused)
+                if refused.refusal is Refusal.INVALID and len(batch) > 1:
+                    # Each alone, to find the ones for which DynamoDB refuses the call.
+                    batches.extendleft([item] for item in reversed(batch))
+                elif refused.refusal is Refusal.INVALID:
+                    self.report.invalid.append((batch[0], str(refused)))
+                elif refused.refusal is Refusal.THROTTLED:
+                    self.report.throttled += len(batch)
+                    missing += batch
+                else:
+                    # Each further call would wait for an answer as long as this one.
+                    self.may_be_repeated = refused.refusal is Refusal.UNAVAILABLE
+                    return [*missing, *batch, *chain.from_iterable(batches)]
+        return missing
+
+    def _call(self, batch: Sequence[SessionItem]) -> list[SessionItem]:
+        attributes = {
+            (str(item.session), item.key): item.attributes(
+                arrived_ms=self.arrived_ms, retention_seconds=self.retention_seconds
+            )
+            for item in batch
+        }
+        unprocessed = {
+            (one["session"]["S"], one["item"]["S"])
+            for one in self.table.write(list(attributes.values()))
+        }
+        missing = []
+        for item in batch:
+            if (str(item.session), item.key) in unprocessed:
+                missing.append(item)
+            else:
+                self.report.stored.append(item)
+        if missing:
+            self.report.throttled += len(missing)
+            self.report.failure = "UnprocessedItems"
+        return missing
