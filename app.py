@@ -2,15 +2,6 @@
 
 from __future__ import annotations
 
-import gc
-import os
-
-# Node.js, which aws_cdk starts when it is imported, with one thread for V8's own work in place of
-# four: while the CDK's validation engine makes its memory grow, step by step, V8 collects its heap
-# about a hundred times in vain, and every further thread adds to what that costs. What NODE_OPTIONS
-# says already comes after it, and so wins.
-os.environ["NODE_OPTIONS"] = f"--v8-pool-size=1 {os.environ.get('NODE_OPTIONS', '')}".rstrip()
-
 import aws_cdk as cdk
 from cdk_nag import AwsSolutionsChecks
 
@@ -20,8 +11,6 @@ from openreplay_cw_stack.infra.stack_settings import settings_from_context
 
 def main() -> None:
     """Build and synthesise the app; a wrong setting ends it with a message, not a traceback."""
-    # What is built is needed until the app ends, a few seconds later: there is nothing to collect.
-    gc.disable()
     app = cdk.App()
     try:
         settings = settings_from_context(app.node.get_all_context())

@@ -11,7 +11,6 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from openreplay_cw_stack.infra import (
-        BridgeEndpoint,
         Ingest,
         KeyRotation,
         OpenReplayCloudWatch,
@@ -29,7 +28,6 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
-    "BridgeEndpoint",
     "Ingest",
     "KeyRotation",
     "OpenReplayCloudWatch",

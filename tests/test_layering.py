@@ -1,4 +1,4 @@
-"""Arrows between the rooms: infra to tagging, runtime to tagging, nothing to infra."""
+"""Arrows between the rooms: what each may import, and that none imports infra."""
 
 from __future__ import annotations
 
@@ -21,17 +21,19 @@ LAMBDA_AND_BACKENDS = [name for name in NAMES if ".infra" not in name]
 
 MAY_IMPORT = {
     "tagging": {"tagging"},
-    "runtime": {"runtime", "tagging"},
-    "infra": {"infra", "tagging"},
-    "commands": {"commands", "runtime", "tagging"},
+    "contract": {"contract", "tagging"},
+    "runtime": {"runtime", "contract", "tagging"},
+    "infra": {"infra", "contract", "tagging"},
+    "commands": {"commands", "runtime", "contract", "tagging"},
     "__main__.py": {"commands"},
 }
 THIRD_PARTIES = {
     # Type checkers have it with them, and it is for them alone: the tests below load without it.
     "tagging": {"typing_extensions"},
+    "contract": set(),
     "runtime": {"boto3", "botocore"},
     "infra": {"aws_cdk", "constructs", "jsii"},
-    "commands": {"boto3", "botocore"},
+    "commands": {"boto3", "botocore", "rich"},
     "__main__.py": set(),
 }
 

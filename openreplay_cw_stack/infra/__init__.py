@@ -9,13 +9,12 @@ from openreplay_cw_stack.infra.open_replay_cloud_watch import OpenReplayCloudWat
 from openreplay_cw_stack.infra.open_replay_project import OpenReplayProject
 from openreplay_cw_stack.infra.project_registrations import ProjectRegistrations
 from openreplay_cw_stack.infra.service_account import ServiceAccount, ServiceAccountAccess
-from openreplay_cw_stack.infra.session_search_bridge import BridgeEndpoint, SessionSearchBridge
+from openreplay_cw_stack.infra.session_search_bridge import SessionSearchBridge
 from openreplay_cw_stack.infra.stack import OpenReplayCloudWatchStack
 from openreplay_cw_stack.infra.tagging_layer import TaggingLayer
 from openreplay_cw_stack.infra.token_validator import TokenValidator
 
 __all__ = [
-    "BridgeEndpoint",
     "Ingest",
     "KeyRotation",
     "OpenReplayCloudWatch",

@@ -114,8 +114,9 @@ class Alarms:
         self._add(
             "DroppedLines",
             validator.metric(names.DROPPED_LINES),
-            "Lines were lost. The dimension Reason of DroppedLines says why: mend the "
-            "clock of what writes them, or the retention of the linked log group",
+            "Log events of a payload could not be read, and were lost. CloudWatch Logs writes no "
+            "such events: find out what else invokes the validator, or writes to its stream or "
+            "its retry queue",
         )
         if checks_signatures:
             self._add(
@@ -126,34 +127,14 @@ class Alarms:
                 ends=True,
             )
 
-    def watch_loops(self, validator: TokenValidator) -> None:
-        """An alarm on what would have gone round for ever, had it not been refused."""
-        self._add(
-            "RefusedLoops",
-            cloudwatch.MathExpression(
-                expression="SUM([payloads, lines])",
-                using_metrics={
-                    "payloads": validator.metric(names.REFUSED_PAYLOADS),
-                    "lines": validator.metric(names.REFUSED_LINES),
-                },
-                label="Payloads and lines refused",
-                period=cdk.Duration.minutes(5),
-            ),
-            "The validator was handed log groups of its own, or linked lines of another "
-            "deployment, and refused them, or they would go round for ever. Its log group says "
-            "whose they are: do not track that log group, or leave it out of the account's "
-            "subscription policy",
-            ends=True,
-        )
-
     def watch_stream(self, validator: TokenValidator) -> None:
         """An alarm on lines that wait in the stream."""
         self._add(
             "StreamAge",
             _of_function(validator.function, "IteratorAge", "Maximum"),
-            "Lines wait in the stream for more than ten minutes, and are lost after its retention "
-            "of seven days. See whether the validator is throttled or failing: raise "
-            "reserved_concurrency, or mend what its log group names",
+            "Lines wait in the stream for more than ten minutes, and are given up after a day; the "
+            "replay command can read them for seven. See whether the validator is throttled or "
+            "failing: raise reserved_concurrency, or mend what its log group names",
             threshold=AGE_TOLERATED.to_milliseconds(),
             ends=True,
         )
@@ -166,17 +147,17 @@ class Alarms:
             validator.dead_letter_queue.metric_approximate_number_of_messages_visible(
                 statistic="Maximum"
             ),
-            "Payloads or parked lines were given up on, and wait in the dead-letter queue for 14 "
-            "days. Mend what the error in each and the validator's log group name, and put them "
-            "back with the replay command",
+            "Payloads were given up after a day, could not be read, or had an item that DynamoDB "
+            "refused. They wait in the dead-letter queue for 14 days. Mend what the reason in each "
+            "and the validator's log group name, and put them back with the replay command",
             ends=True,
         )
         self._add(
             "ValidatorErrors",
             function.metric_errors(),
-            "The validator failed. Lambda repeats a payload twice, so nothing is lost yet: read "
-            "its log group for the error's code, most often a throttled or missing linked log "
-            "group",
+            "The validator failed: it timed out, ran out of memory, or neither the session table "
+            "nor the retry queue took its lines. Each payload comes again, so nothing is lost yet: "
+            "read its log group for the error's code",
             ends=True,
         )
         self._add(
@@ -206,35 +187,53 @@ class Alarms:
             "FailedDestinationDeliveries",
             _of_function(function, "DestinationDeliveryFailures", "Sum"),
             "Lambda could not put a payload into the dead-letter queue: its lines are lost, unless "
-            "they still stand in the tracked log group. See whether the queue is there and whether "
+            "they are still in the tracked log group. See whether the queue is there and whether "
             "the validator's role may send to it",
         )
 
-    def watch_redelivery(self, validator: TokenValidator) -> None:
-        """An alarm on lines that CloudWatch Logs has not taken for a quarter of an hour.
+    def watch_storing(self, validator: TokenValidator) -> None:
+        """Alarms on lines that the session table does not take.
 
         The age of the oldest message says nothing here: SQS leaves messages out of it that were
         received more than three times (Amazon SQS Developer Guide, "Available CloudWatch metrics
         for Amazon SQS"). A message that waits for its next attempt is not visible.
         """
-        queue = validator.redelivery.queue
+        queue = validator.retry_queue
         waiting = {
             "visible": queue.metric_approximate_number_of_messages_visible(statistic="Minimum"),
             "hidden": queue.metric_approximate_number_of_messages_not_visible(statistic="Minimum"),
         }
         self._add(
-            "ParkedLines",
+            "RetryQueue",
             cloudwatch.MathExpression(
                 expression="SUM([visible, hidden])",
                 using_metrics=waiting,
-                label="Messages of parked lines",
+                label="Messages in the retry queue",
                 period=cdk.Duration.minutes(5),
             ),
-            "CloudWatch Logs has not taken parked lines for a quarter of an hour, and they wait "
-            "for a day. The redelivery's log group says why: give it back the linked log group, or "
-            "the permission to write there",
+            "Messages have been in the retry queue for a quarter of an hour: the session table "
+            "does not take their lines, and after a day they become dead letters. The validator's "
+            "log group says why: end the throttling, or give it back the table, the key, or the "
+            "permission to write there",
             periods=3,
             ends=True,
+        )
+        self._add(
+            "ThrottledWrites",
+            validator.metric(names.THROTTLED_WRITES),
+            "DynamoDB has throttled writes to the session table for a quarter of an hour. The "
+            "lines wait in the retry queue. Raise session_table_write_limit or the account's quota "
+            "for tables on demand; or find the token that many clients share, since one session "
+            "takes 1,000 write units a second at most",
+            periods=3,
+            ends=True,
+        )
+        self._add(
+            "UnusablePayloads",
+            validator.metric(names.UNUSABLE_PAYLOADS),
+            "The validator could not read a payload: it is not a subscription payload, or was cut "
+            "or damaged on its way. It is in the dead-letter queue with its reason: find out what "
+            "else invokes the validator, or writes to its stream or its retry queue",
         )
 
     def watch_delivery(
@@ -307,9 +306,9 @@ class Alarms:
         self._add(
             "BridgeTimedOutAnswers",
             bridge.metric(names.TIMED_OUT_ANSWERS),
-            "CloudWatch Logs was too slow for the bridge, or throttled it: nothing is shown beside "
-            "these replays until they are opened again. If it comes back, shorten session_window "
-            "or ask for a higher quota of FilterLogEvents",
+            "DynamoDB was too slow for the bridge, throttled it, or refused its Query: nothing is "
+            "shown beside these replays until they are opened again. The bridge's log group names "
+            "the error: give it back the table, the key, or the permission to read there",
             ends=True,
         )
         self._add(
@@ -327,7 +326,7 @@ class Alarms:
         self._add(
             "KeysNotTakenUp",
             rotation.metric(names.KEYS_NOT_TAKEN_UP),
-            "A key was replaced and nobody has used the new one yet: tell OpenReplay, before the "
+            "A key was replaced and the new one was not used yet: tell OpenReplay, before the "
             "old one is refused. The dimension Key says which",
             ends=True,
         )
@@ -372,9 +371,8 @@ class Alarms:
                     label="Failed invocations",
                     period=cdk.Duration.minutes(5),
                 ),
-                "A function other than the validator failed or timed out: the redelivery, the "
-                "bridge, the rotation, or a registration. The dashboard says which, and its log "
-                "group why",
+                "A function other than the validator failed or timed out: the bridge, the "
+                "rotation, or a registration. The dashboard says which, and its log group why",
                 ends=True,
             )
 

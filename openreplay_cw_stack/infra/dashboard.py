@@ -14,8 +14,8 @@ from typing import Any
 
 import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_logs as logs
 from constructs import Construct
 
 from openreplay_cw_stack.infra.alarms import AGE_TOLERATED, ONLY_WITH_TOKEN_SECRET, Alarms
@@ -58,7 +58,7 @@ def dashboard_of(
     *,
     alarms: Alarms,
     validator: TokenValidator,
-    linked_log_group: logs.ILogGroup,
+    session_table: dynamodb.ITable | None,
     checks_signatures: bool,
     detailed_metrics: bool,
     bridge: SessionSearchBridge | None,
@@ -71,7 +71,7 @@ def dashboard_of(
         scope: whose child it becomes.
         alarms: whose state is shown, also of those that are added later.
         validator: whose lines are counted.
-        linked_log_group: what it writes to.
+        session_table: whose consumption is shown; None for a table of another stack.
         checks_signatures: whether it has a token secret; two verdicts need one.
         detailed_metrics: whether it publishes lines by log group and verdict.
         bridge: whose answers are counted.
@@ -91,7 +91,7 @@ def dashboard_of(
         *_delivery_rows(validator, functions),
         *(_bridge_rows(bridge) if bridge else []),
         *(_key_rows(rotation) if rotation else []),
-        *_cost_rows(validator, linked_log_group, bridge),
+        *_cost_rows(validator, session_table, bridge),
     ]
     for row in rows:
         dashboard.add_widgets(*row)
@@ -193,12 +193,20 @@ def _delivery_rows(validator: TokenValidator, functions: Sequence[lambda_.IFunct
                         label="Dead letters (messages)",
                         color=_PURPLE,
                     ),
-                    validator.metric(names.PARKED_LINES, label="Lines parked", color=_ORANGE),
                     validator.metric(
-                        names.REDELIVERED_LINES, label="Lines redelivered", color=_GREEN
+                        names.UNUSABLE_PAYLOADS, label="Unusable payloads", color=_BROWN
+                    ),
+                    validator.metric(
+                        names.REFUSED_ITEMS, label="Items that DynamoDB refused", color=_PINK
+                    ),
+                    validator.metric(
+                        names.QUEUED_LINES, label="Lines to the retry queue", color=_ORANGE
+                    ),
+                    validator.metric(
+                        names.THROTTLED_WRITES, label="Throttled writes", color=_LIGHT_ORANGE
                     ),
                 ],
-                left_y_axis=_axis("lines, messages"),
+                left_y_axis=_axis("lines, messages, items"),
                 width=8,
             ),
             cloudwatch.GraphWidget(
@@ -247,7 +255,7 @@ def _bridge_rows(bridge: SessionSearchBridge) -> list[_Row]:
         [
             _text(
                 "Bridge",
-                "Each question is somebody who opens a replay: none at all means that OpenReplay "
+                "Each question is a replay that is opened: none at all means that OpenReplay "
                 "has another URL or cannot reach it, *Refused* that it has another key.",
             )
         ],
@@ -326,7 +334,9 @@ def _key_rows(rotation: KeyRotation) -> list[_Row]:
 
 
 def _cost_rows(
-    validator: TokenValidator, linked_log_group: logs.ILogGroup, bridge: SessionSearchBridge | None
+    validator: TokenValidator,
+    session_table: dynamodb.ITable | None,
+    bridge: SessionSearchBridge | None,
 ) -> list[_Row]:
     invocations = [
         validator.function.metric_invocations(label="Validator invocations", color=_BLUE),
@@ -336,32 +346,34 @@ def _cost_rows(
             else []
         ),
     ]
-    written = _of_log_group(linked_log_group, "IncomingBytes", "Bytes into the linked log group")
+    units = [
+        _consumed(session_table, name, label, color)
+        for name, label, color in (
+            ("ConsumedWriteCapacityUnits", "Write units", _GREEN),
+            ("ConsumedReadCapacityUnits", "Read units", _PURPLE),
+        )
+        if session_table is not None
+    ]
     return [
         [
             _text(
                 "What it costs",
-                "Invocations, written bytes and custom metrics (0.30 dollars a month each) make up "
-                "the bill; the README has the prices.",
+                "Invocations, units of the session table and custom metrics (0.30 dollars a month "
+                "each) make up the bill; the README has the prices.",
             )
         ],
         [
             cloudwatch.GraphWidget(
-                title="Invocations, and bytes written to the linked log group",
+                title="Invocations, and units of the session table",
                 left=invocations,
-                right=[written],
+                right=units,
                 left_y_axis=_axis("invocations"),
-                right_y_axis=_axis("bytes"),
+                right_y_axis=_axis("units") if units else None,
                 width=16,
             ),
             cloudwatch.SingleValueWidget(
                 title="In the time shown",
-                metrics=[
-                    *invocations,
-                    written,
-                    _of_log_group(linked_log_group, "IncomingLogEvents", "Linked lines written"),
-                    _custom_metrics(validator),
-                ],
+                metrics=[*invocations, *units, _custom_metrics(validator)],
                 set_period_to_time_range=True,
                 width=8,
                 height=6,
@@ -401,15 +413,15 @@ def _stacked(
     ]
 
 
-def _of_log_group(log_group: logs.ILogGroup, name: str, label: str) -> cloudwatch.Metric:
-    """CloudWatch Logs User Guide, "Monitoring with CloudWatch metrics"."""
+def _consumed(table: dynamodb.ITable, name: str, label: str, color: str) -> cloudwatch.Metric:
+    """Amazon DynamoDB Developer Guide, "DynamoDB metrics and dimensions"."""
     return cloudwatch.Metric(
-        namespace="AWS/Logs",
+        namespace="AWS/DynamoDB",
         metric_name=name,
-        dimensions_map={"LogGroupName": log_group.log_group_name},
+        dimensions_map={"TableName": table.table_name},
         statistic="Sum",
         label=label,
-        color=_GREEN,
+        color=color,
     )
 
 

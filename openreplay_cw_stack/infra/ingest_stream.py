@@ -18,9 +18,9 @@ from constructs import Construct
 from openreplay_cw_stack.infra.acknowledgements import acknowledge, in_packs
 
 RETENTION = cdk.Duration.days(7)
-"""How long the stream keeps a payload, also one that was given up."""
-MAXIMUM_AGE = cdk.Duration.hours(6)
-"""How long a payload is tried again, as with payloads that go to the function directly."""
+"""How long the stream keeps a payload, also one that was given up: the replay command reads it."""
+MAXIMUM_AGE = cdk.Duration.hours(24)
+"""How long a payload is tried again, as with a message of the retry queue."""
 BATCH_SIZE = 100
 PARALLELIZATION_FACTOR = 2
 """Batches of a shard at a time: with the four shards that an on-demand stream begins with, 8."""
@@ -133,9 +133,9 @@ class IngestStream(Construct):
     ) -> lambda_.EventSourceMapping:
         """Have a function read the stream.
 
-        What cannot be taken for six hours is given up: the queue is told which records, and the
-        stream has them for the rest of its retention. There is no limit to the number of tries,
-        which would be used up in the first minutes in which CloudWatch Logs takes nothing.
+        What cannot be taken for a day is given up: the queue is told which records, and the stream
+        has them for the rest of its retention. There is no limit to the number of tries, which
+        would be used up in the first minutes in which DynamoDB takes nothing.
         """
         from aws_cdk import aws_lambda_event_sources as event_sources
 

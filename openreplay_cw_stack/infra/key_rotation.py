@@ -37,8 +37,8 @@ _ORPHAN_AFTER = cdk.Duration.seconds(60)
 _FOLLOWED_WITHIN = cdk.Duration.minutes(6)
 _SPARE = cdk.Duration.seconds(10)
 _NOBODY_FLOODS = (
-    "Secrets Manager, a schedule and CloudFormation invoke it and nobody else: nothing outside the "
-    "account can use up concurrency with it"
+    "Secrets Manager, a schedule and CloudFormation alone invoke it: nothing outside the account "
+    "can use up concurrency with it"
 )
 
 
@@ -59,7 +59,6 @@ class KeyRotation(Construct):
         *,
         every: cdk.Duration,
         grace: cdk.Duration | None = None,
-        linked_log_group: logs.ILogGroup,
         deployment: str,
         bridge: SessionSearchBridge | None = None,
         service_account: ServiceAccount | None = None,
@@ -74,11 +73,10 @@ class KeyRotation(Construct):
             every: how often, 4 hours to 1000 days, in whole hours.
             grace: how long the bridge accepts a key that was replaced, at most, and how long a
                 disabled access key can be enabled again; default: seven days. At most ``every``.
-            linked_log_group: what the access key reads.
             deployment: the value of the metric dimension of that name.
             bridge: whose API key is rotated.
             service_account: whose access key is rotated; made with ``rotated=True``.
-            registrations: whom the new keys are told.
+            registrations: whom the bridge's new keys are told.
             encryption_key: encrypts the secrets, and the function's own log group.
 
         Raises:
@@ -98,7 +96,6 @@ class KeyRotation(Construct):
         self.log_group = own_log_group(self, logs.RetentionDays.TWO_WEEKS, encryption_key)
         environment = {
             "DEPLOYMENT": deployment,
-            "LINKED_LOG_GROUP": linked_log_group.log_group_name,
             "STACK_ID": cdk.Stack.of(self).stack_id,
             "GRACE_SECONDS": _seconds(grace),
             "NOTICE_SECONDS": _seconds(_notice(grace)),
@@ -112,10 +109,12 @@ class KeyRotation(Construct):
         if service_account is not None:
             environment["ACCESS_KEY_SECRET_ARN"] = service_account.secret.secret_arn
             environment["USER_NAME"] = service_account.user.user_name
+            environment["READER_LOG_GROUP"] = service_account.log_group_name
+            if service_account.source_ranges:
+                environment["READER_ADDRESSES_LIMITED"] = "true"
             secrets.append(service_account.secret)
         if registrations is not None:
-            environment["API_KEY_PROJECTS"] = ",".join(registrations.names(cloud_watch=False))
-            environment["ACCESS_KEY_PROJECTS"] = ",".join(registrations.names(cloud_watch=True))
+            environment["API_KEY_PROJECTS"] = ",".join(registrations.functions)
             environment["REGISTRATION_FUNCTIONS"] = ",".join(
                 one.function_name for one in registrations.functions.values()
             )
@@ -150,7 +149,7 @@ class KeyRotation(Construct):
             )
             schedule.node.add_dependency(permission, self.function)
             if first and service_account is not None:
-                self._follow_deployments(service_account, linked_log_group, schedule, registrations)
+                self._follow_deployments(service_account, schedule, registrations)
         invoke_each_hour(self, self.function, "Looks after the keys that were replaced")
 
     def metric(
@@ -187,7 +186,6 @@ class KeyRotation(Construct):
     def _follow_deployments(
         self,
         service_account: ServiceAccount,
-        linked_log_group: logs.ILogGroup,
         schedule: secretsmanager.CfnRotationSchedule,
         registrations: ProjectRegistrations | None,
     ) -> None:
@@ -216,7 +214,7 @@ class KeyRotation(Construct):
             properties={
                 "Task": "wait_for_key",
                 "UserName": user_name,
-                "LogGroupName": linked_log_group.log_group_name,
+                "LogGroupName": service_account.log_group_name,
             },
         )
         first_key.node.add_dependency(schedule, service_account, self._let_it_ask_for_a_rotation())

@@ -17,7 +17,6 @@ from openreplay_cw_stack.infra.acknowledgements import (
     acknowledge_default_encryption,
     acknowledge_function,
     acknowledge_nothing_reserved,
-    acknowledge_streams_of,
     in_packs,
 )
 from openreplay_cw_stack.infra.function_files import PACKAGE, staged_files
@@ -78,7 +77,6 @@ def lambda_function(
     no_network: str | None,
     nothing_reserved: str | None = None,
     module: str = "handler",
-    linked_log_group: logs.ILogGroup | None = None,
     vpc: ec2.IVpc | None = None,
 ) -> lambda_.Function:
     """A function of ours with a role of its own: ``Policy``, ``Role`` and ``Function`` in a scope.
@@ -96,7 +94,6 @@ def lambda_function(
         no_network: why it needs no VPC; None in one.
         nothing_reserved: why it needs no reserved concurrency; default: that it was asked for.
         module: the module in the room whose ``handler`` is called.
-        linked_log_group: the one that its statements name, if they do.
         vpc: where it runs; default: in none.
     """
     whole_name = f"{PACKAGE.name}.runtime.{room}.{module}"
@@ -109,8 +106,6 @@ def lambda_function(
     policy = iam.ManagedPolicy(scope, "Policy", statements=[*statements, own_lines, *network])
     if vpc:
         acknowledge(policy, {"AwsSolutions-IAM5[Resource::*]": _NETWORK_INTERFACES})
-    if linked_log_group is not None:
-        acknowledge_streams_of(policy, linked_log_group)
     role = iam.Role(
         scope,
         "Role",

@@ -7,12 +7,14 @@ import re
 from typing import Any
 
 import aws_cdk as cdk
-from aws_cdk import aws_iam as iam
 from aws_cdk import aws_logs as logs
 
 # CloudWatch Logs API reference, "CreateLogGroup".
 _NAME = re.compile(r"[.\-_/#A-Za-z0-9]{1,512}\Z")
 _RESERVED_PREFIX = "aws/"
+LONGEST_NAME = 512
+"""Characters of a log group's name."""
+_LONGEST_STACK_NAME, _RANDOM = 128, 16
 
 
 def check_log_group_name(name: str) -> None:
@@ -26,12 +28,12 @@ def check_log_group_name(name: str) -> None:
         return
     if not _NAME.match(name):
         raise ValueError(
-            f"{name!r} is no log group name: use 1 to 512 letters, digits and the characters "
+            f"{name!r} is not a log group name: use 1 to 512 letters, digits and the characters "
             "'.', '-', '_', '/' and '#'"
         )
     if name.startswith(_RESERVED_PREFIX):
         raise ValueError(
-            f"{name!r} is no log group name: {_RESERVED_PREFIX!r} at the beginning is reserved; "
+            f"{name!r} is not a log group name: {_RESERVED_PREFIX!r} at the beginning is reserved; "
             f"did you mean {'/' + name!r}?"
         )
 
@@ -77,6 +79,27 @@ def describe(log_group: logs.ILogGroup) -> str:
     return concrete_name(log_group) or f"the log group at {log_group.node.path}"
 
 
+def longest_name(log_group: logs.ILogGroup) -> int:
+    """How many characters a log group's name can have, where CloudFormation chooses it as well.
+
+    AWS CloudFormation User Guide, "Name type": the stack's name, the logical id and a random text,
+    which has 12 or 13 characters, with hyphens between.
+    """
+    name = concrete_name(log_group)
+    if name is not None:
+        return len(name)
+    resource = log_group.node.default_child
+    if not isinstance(resource, logs.CfnLogGroup):
+        return LONGEST_NAME
+    if resource.stack.resolve(resource.log_group_name) is not None:
+        return LONGEST_NAME
+    stack_name = resource.stack.stack_name
+    logical_id = str(resource.stack.resolve(resource.logical_id))
+    known = not cdk.Token.is_unresolved(stack_name)
+    chosen = (len(stack_name) if known else _LONGEST_STACK_NAME) + len(logical_id) + _RANDOM
+    return min(LONGEST_NAME, chosen)
+
+
 def log_group_class(log_group: logs.ILogGroup) -> str | None:
     """The class of a log group that this app creates; None where it cannot be seen."""
     child = log_group.node.default_child
@@ -92,15 +115,6 @@ def arn_for_policies(log_group: logs.ILogGroup) -> str:
     """
     arn = log_group.log_group_arn
     return arn if cdk.Token.is_unresolved(arn) or arn.endswith(":*") else f"{arn}:*"
-
-
-def statement_to_write_lines(linked_log_group: logs.ILogGroup) -> iam.PolicyStatement:
-    """What a function may do that writes linked lines: their log streams, and the lines."""
-    return iam.PolicyStatement(
-        sid="WriteLinkedLines",
-        actions=["logs:CreateLogStream", "logs:PutLogEvents"],
-        resources=[arn_for_policies(linked_log_group)],
-    )
 
 
 def _declared_name(log_group: logs.ILogGroup) -> str | None:

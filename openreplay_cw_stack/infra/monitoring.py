@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
@@ -38,9 +39,9 @@ class Monitoring(Construct):
         construct_id: str,
         *,
         validator: TokenValidator,
-        linked_log_group: logs.ILogGroup,
         checks_signatures: bool,
         detailed_metrics: bool = False,
+        session_table: dynamodb.ITable | None = None,
         bridge: SessionSearchBridge | None = None,
         rotation: KeyRotation | None = None,
         registrations: ProjectRegistrations | None = None,
@@ -54,12 +55,12 @@ class Monitoring(Construct):
             scope: the parent construct.
             construct_id: the id under it.
             validator: what is watched.
-            linked_log_group: what it writes to.
             checks_signatures: whether it has a token secret to read.
             detailed_metrics: whether it publishes lines by log group and verdict.
+            session_table: whose consumption the dashboard shows; None for a table of another stack.
             bridge: what is watched as well, as are the next two.
-            rotation: see there.
-            registrations: see there.
+            rotation: what replaces the keys.
+            registrations: what tells OpenReplay projects.
             topic: where the alarms go; default: a topic of our own, for you to subscribe to.
             dashboard: whether to make one.
             encryption_key: encrypts our own topic.
@@ -70,11 +71,10 @@ class Monitoring(Construct):
         self._destination_type = "Lambda" if validator.ingest is None else "Kinesis"
         self._alarms.watch_lines(validator, checks_signatures=checks_signatures)
         self._alarms.watch_validator(validator)
-        self._alarms.watch_loops(validator)
-        self._alarms.watch_redelivery(validator)
+        self._alarms.watch_storing(validator)
         if validator.ingest is not None:
             self._alarms.watch_stream(validator)
-        functions: list[lambda_.IFunction] = [validator.redelivery.function]
+        functions: list[lambda_.IFunction] = []
         if bridge is not None:
             self._alarms.watch_bridge(bridge)
             functions.append(bridge.function)
@@ -91,7 +91,7 @@ class Monitoring(Construct):
                 self,
                 alarms=self._alarms,
                 validator=validator,
-                linked_log_group=linked_log_group,
+                session_table=session_table,
                 checks_signatures=checks_signatures,
                 detailed_metrics=detailed_metrics,
                 bridge=bridge,

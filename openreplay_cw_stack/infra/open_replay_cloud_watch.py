@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
 
 import aws_cdk as cdk
+from aws_cdk import aws_apigatewayv2 as apigatewayv2
 from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
@@ -25,24 +26,27 @@ from openreplay_cw_stack.infra.monitoring import Monitoring
 from openreplay_cw_stack.infra.open_replay_project import OpenReplayProject
 from openreplay_cw_stack.infra.project_registrations import ProjectRegistrations
 from openreplay_cw_stack.infra.service_account import ServiceAccount, ServiceAccountAccess
-from openreplay_cw_stack.infra.session_search_bridge import BridgeEndpoint, SessionSearchBridge
+from openreplay_cw_stack.infra.session_search_bridge import SessionSearchBridge, check_source_ranges
+from openreplay_cw_stack.infra.session_table import (
+    DEFAULT_LINE_RETENTION,
+    check_session_table,
+    new_session_table,
+    statements_to_read,
+)
 from openreplay_cw_stack.infra.tagging_layer import TaggingLayer
 from openreplay_cw_stack.infra.token_validator import TokenValidator
-from openreplay_cw_stack.tagging import Reader, Verdict
+from openreplay_cw_stack.tagging import Verdict
 from openreplay_cw_stack.tagging.propagation.session import HEADER_NAME
-
-if TYPE_CHECKING:
-    from aws_cdk import aws_apigatewayv2 as apigatewayv2
 
 
 class OpenReplayCloudWatch(Construct):
     """CloudWatch log lines beside OpenReplay's session replays.
 
-    The lines of tracked log groups are judged; the ones that OpenReplay can link are copied to one
-    linked log group, and that is all that OpenReplay ever sees.
+    The validator judges the lines of tracked log groups and stores the ones that OpenReplay can
+    link in the session table. The bridge answers OpenReplay v1.21 and later from that table.
 
     Attributes:
-        linked_log_group: the log group that holds the linked lines.
+        session_table: holds the linked lines.
         validator: judges the tracked lines.
         bridge: answers OpenReplay's Elasticsearch integration; None where it was switched off.
         service_account: None where it was switched off.
@@ -62,28 +66,27 @@ class OpenReplayCloudWatch(Construct):
         untracked_log_groups: Sequence[str] = (),
         ingest: Ingest = Ingest.DIRECT,
         source_accounts: Sequence[str] = (),
-        linked_log_group: logs.ILogGroup | None = None,
-        linked_log_group_name: str | None = None,
+        session_table: dynamodb.ITable | None = None,
+        session_table_write_limit: int | None = None,
+        line_retention: cdk.Duration | None = None,
         log_retention: logs.RetentionDays = logs.RetentionDays.ONE_MONTH,
         removal_policy: cdk.RemovalPolicy = cdk.RemovalPolicy.RETAIN,
-        readers: Sequence[Reader] = (Reader.SEARCH,),
         token_secret: secretsmanager.ISecret | None = None,
         accept_unsigned_ids: bool = False,
         service_account: bool = True,
         service_account_access: ServiceAccountAccess = ServiceAccountAccess.SCOPED,
+        service_account_log_groups: Sequence[logs.ILogGroup] = (),
         user_name: str | None = None,
         key_serial: int = 1,
         rotation: cdk.Duration | None = None,
         rotation_grace: cdk.Duration | None = None,
         openreplay_projects: Sequence[OpenReplayProject] = (),
         bridge: bool = True,
-        bridge_endpoint: BridgeEndpoint = BridgeEndpoint.FUNCTION_URL,
         bridge_domain_name: apigatewayv2.IDomainName | None = None,
         bridge_reserved_concurrency: int | None = 5,
         allowed_source_ranges: Sequence[str] = (),
         settle: cdk.Duration | None = None,
         session_lifetime: cdk.Duration | None = None,
-        session_window: cdk.Duration | None = None,
         hold_until_over: bool = False,
         show_log_group: bool = True,
         encryption_key: kms.IKey | None = None,
@@ -106,20 +109,25 @@ class OpenReplayCloudWatch(Construct):
             ingest: how lines get to the validator; ``KINESIS`` for what is more than Lambda runs
                 at once, and for other accounts.
             source_accounts: with ``KINESIS``, ids of the other accounts that may send their lines,
-                to ``validator.ingest.destination``. Their linked lines go to log streams named
-                ``<account>/<log group>``; those of this account keep ``<log group>``.
-            linked_log_group: an existing group for the linked lines; default: a new one.
-            linked_log_group_name: the name of the new one; default: generated.
+                to ``validator.ingest.destination``.
+            session_table: an existing session table, also of another region or account, so that
+                several deployments share one bridge; default: a new one. Its keys and its time to
+                live are those of the new one: see :func:`new_session_table`.
+            session_table_write_limit: write units a second that the new table takes at most, as a
+                cost brake. What is above it waits in the retry queue for up to a day. Default:
+                none.
+            line_retention: how long a linked line is kept, 1 to 3653 days; default: 30 days.
             log_retention: of the log groups created here.
-            removal_policy: of the log groups created here, when they leave the stack.
-            readers: which of OpenReplay's readers the linked lines are for. With ``POLL`` among
-                them (OpenReplay up to v1.20) the visitor's session token stays in the line.
+            removal_policy: of the session table and the log groups created here, when they leave
+                the stack.
             token_secret: holds a self-hosted OpenReplay's ``TOKEN_SECRET``; signatures are then
                 checked. Default: they count as right.
             accept_unsigned_ids: with ``token_secret``, accept ``openReplaySession.id=`` as well.
             service_account: whether to create the IAM user of OpenReplay's CloudWatch page.
                 Nothing in OpenReplay v1.21 and later uses it.
             service_account_access: what its key may do.
+            service_account_log_groups: what its key reads; default: the tracked log groups. Needed
+                with ``track_account``, and with more tracked log groups than a policy has room for.
             user_name: its name; default: generated.
             key_serial: a higher number replaces its key; not with ``rotation``.
             rotation: how often the bridge's API key and the service account's access key are
@@ -129,20 +137,18 @@ class OpenReplayCloudWatch(Construct):
             openreplay_projects: which OpenReplay projects are told of the bridge, and of every new
                 key, without a person.
             bridge: whether to make the endpoint that OpenReplay v1.21 and later ask.
-            bridge_endpoint: how it is reached; see :class:`SessionSearchBridge`, as for the next.
-            bridge_domain_name: with ``HTTP_API``, a domain of your own.
+            bridge_domain_name: a domain of your own for it; default: API Gateway's.
             bridge_reserved_concurrency: how many questions are answered at once; None: no cap.
-            allowed_source_ranges: addresses in CIDR notation that may ask; default: all.
+            allowed_source_ranges: addresses in CIDR notation that may ask the bridge and use the
+                service account's key; default: all.
             settle: how long after a session's last line its answer is held back; default: three
                 minutes.
             session_lifetime: OpenReplay's MAX_SESSION_DURATION; default: two hours.
-            session_window: how long after a session's start its lines can arrive; default: 48
-                hours.
             hold_until_over: give no lines while the session may still be running.
             show_log_group: whether a message begins with its log group.
-            encryption_key: encrypts the log groups created here, the secrets, the queue and the
-                topic. Default: keys owned by AWS. An imported key must let CloudWatch Logs and
-                alarms use it already.
+            encryption_key: encrypts the session table and the log groups created here, the secrets,
+                the queues and the topic. Default: keys owned by AWS. An imported key must let
+                CloudWatch Logs and alarms use it already.
             reserved_concurrency: of the validator; None reserves nothing, which is what an account
                 with the initial quota of 10 needs.
             detailed_metrics: also publish lines by log group and verdict.
@@ -150,14 +156,20 @@ class OpenReplayCloudWatch(Construct):
             dashboard: whether to make one.
 
         Raises:
-            ValueError: a log group is named twice or is the linked one, a name or an address
-                range is none, both a linked log group and a name for one are given, a number or a
-                time is out of its range, a project cannot be registered, log groups are named
-                that ``track_account`` tracks already, or other accounts without ``KINESIS``.
+            ValueError: a log group is named twice, a name or an address range is not one, an
+                existing table has another shape, a number or a time is out of its range, a project
+                cannot be registered, log groups are named that ``track_account`` tracks already,
+                the log groups of the service account are not known, or other accounts are named
+                without ``KINESIS``.
         """
-        _check(new_log_groups, linked_log_group, linked_log_group_name)
+        line_retention = line_retention or DEFAULT_LINE_RETENTION
+        _check_new_log_groups(new_log_groups)
+        check_session_table(session_table, session_table_write_limit, line_retention)
         check_account_tracking(
             track_account, [*new_log_groups, *map(describe, log_groups)], untracked_log_groups
+        )
+        check_service_account(
+            service_account, bool(service_account_log_groups), tracked_by_name=not track_account
         )
         if rotation is not None:
             check_rotation(rotation, rotation_grace or DEFAULT_GRACE)
@@ -168,14 +180,18 @@ class OpenReplayCloudWatch(Construct):
         self._tagging_layer: TaggingLayer | None = None
         if encryption_key is not None:
             let_log_groups_use(encryption_key, cdk.Stack.of(self))
-        self.linked_log_group = linked_log_group or self._new_log_group(
-            "LinkedLogGroup", linked_log_group_name
+        self.session_table: dynamodb.ITable = session_table or new_session_table(
+            self,
+            "SessionTable",
+            write_limit=session_table_write_limit,
+            removal_policy=removal_policy,
+            encryption_key=encryption_key,
         )
         self.validator = TokenValidator(
             self,
             "Validator",
-            linked_log_group=self.linked_log_group,
-            readers=readers,
+            session_table=self.session_table,
+            line_retention=line_retention,
             token_secret=token_secret,
             accept_unsigned_ids=accept_unsigned_ids,
             reserved_concurrency=reserved_concurrency,
@@ -190,25 +206,26 @@ class OpenReplayCloudWatch(Construct):
             self.service_account = ServiceAccount(
                 self,
                 "ServiceAccount",
-                log_group=self.linked_log_group,
+                log_groups=service_account_log_groups,
                 access=service_account_access,
+                allowed_source_ranges=check_source_ranges(allowed_source_ranges),
                 user_name=user_name,
                 key_serial=key_serial,
                 rotated=rotation is not None,
                 encryption_key=encryption_key,
             )
+        self._key_reads_tracked = service_account and not service_account_log_groups
         self.bridge: SessionSearchBridge | None = None
         if bridge:
             self.bridge = SessionSearchBridge(
                 self,
                 "Bridge",
-                linked_log_group=self.linked_log_group,
-                endpoint=bridge_endpoint,
+                session_table=self.session_table,
+                retry_queue=self.validator.retry_queue,
                 domain_name=bridge_domain_name,
                 allowed_source_ranges=allowed_source_ranges,
                 settle=settle,
                 session_lifetime=session_lifetime,
-                session_window=session_window,
                 hold_until_over=hold_until_over,
                 show_log_group=show_log_group,
                 reserved_concurrency=bridge_reserved_concurrency,
@@ -225,7 +242,6 @@ class OpenReplayCloudWatch(Construct):
                 projects=openreplay_projects,
                 deployment=self.validator.deployment,
                 bridge=self.bridge,
-                service_account=self.service_account,
                 encryption_key=encryption_key,
             )
         self.rotation: KeyRotation | None = None
@@ -235,7 +251,6 @@ class OpenReplayCloudWatch(Construct):
                 "Rotation",
                 every=rotation,
                 grace=rotation_grace,
-                linked_log_group=self.linked_log_group,
                 deployment=self.validator.deployment,
                 bridge=self.bridge,
                 service_account=self.service_account,
@@ -249,7 +264,7 @@ class OpenReplayCloudWatch(Construct):
             self,
             "Monitoring",
             validator=self.validator,
-            linked_log_group=self.linked_log_group,
+            session_table=None if session_table else self.session_table,
             bridge=self.bridge,
             rotation=self.rotation,
             registrations=self.registrations,
@@ -260,7 +275,7 @@ class OpenReplayCloudWatch(Construct):
             encryption_key=encryption_key,
         )
         for name in new_log_groups:
-            self.track(self._new_tracked_log_group(name))
+            self.track(self._new_log_group(name))
         for log_group in log_groups:
             self.track(log_group)
 
@@ -288,12 +303,14 @@ class OpenReplayCloudWatch(Construct):
         """Track one more log group.
 
         Raises:
-            ValueError: it is tracked already, by itself or with the account, is the linked or the
-                validator's own, is in another account or region, or has no subscription filters
+            ValueError: it is tracked already, by itself or with the account, is one of this
+                deployment's own, is in another account or region, or has no subscription filters
                 for its class.
         """
         subscription_filter = self.validator.subscribe(log_group)
         self.monitoring.watch_delivery(log_group, subscription_filter)
+        if self.service_account is not None and self._key_reads_tracked:
+            self.service_account.allow_reading(log_group)
 
     def tag_errors_of(
         self,
@@ -312,14 +329,27 @@ class OpenReplayCloudWatch(Construct):
         self._tagging_layer.tag_errors_of(function, header_name=header_name, tag_stdout=tag_stdout)
 
     def grant_read_key(self, grantee: iam.IGrantable) -> iam.Grant:
-        """Let somebody read the service account's key from its secret.
+        """Let a principal read the service account's key from its secret.
 
         Raises:
-            ValueError: there is no service account.
+            ValueError: ``service_account`` is False.
         """
         if self.service_account is None:
             raise ValueError("there is no key to read: service_account is False")
         return self.service_account.grant_read_key(grantee)
+
+    def grant_read_lines(self, grantee: iam.IGrantable) -> iam.Grant:
+        """Let a principal ask the session table for the linked lines of a session."""
+        grants = [
+            iam.Grant.add_to_principal(
+                grantee=grantee,
+                actions=statement.actions,
+                resource_arns=statement.resources,
+                conditions=statement.conditions,
+            )
+            for statement in statements_to_read(self.session_table)
+        ]
+        return grants[0].combine(grants[1]) if len(grants) > 1 else grants[0]
 
     def metric_linkable(self, *, period: cdk.Duration | None = None) -> cloudwatch.Metric:
         """How many lines OpenReplay can link; a sum over five minutes by default."""
@@ -334,7 +364,7 @@ class OpenReplayCloudWatch(Construct):
             ValueError: the verdict is ``linkable``.
         """
         if verdict is Verdict.LINKABLE:
-            raise ValueError("linkable is no rejection: use metric_linkable()")
+            raise ValueError("linkable is not a rejection: use metric_linkable()")
         return self.validator.metric_lines(verdict, period=period)
 
     def _refuse_own_log_groups(self) -> None:
@@ -351,13 +381,10 @@ class OpenReplayCloudWatch(Construct):
             if isinstance(child, logs.LogGroup) and not self.validator.is_refused(child):
                 self.validator.refuse(child, "it is of this deployment and holds no lines of yours")
 
-    def _new_tracked_log_group(self, name: str) -> logs.LogGroup:
-        return self._new_log_group(f"LogGroup{name}", name)
-
-    def _new_log_group(self, construct_id: str, name: str | None) -> logs.LogGroup:
+    def _new_log_group(self, name: str) -> logs.LogGroup:
         log_group = logs.LogGroup(
             self,
-            construct_id,
+            f"LogGroup{name}",
             log_group_name=name,
             retention=self._retention,
             removal_policy=self._removal_policy,
@@ -395,14 +422,35 @@ def check_account_tracking(
         )
 
 
-def _check(
-    new_log_groups: Sequence[str],
-    linked_log_group: logs.ILogGroup | None,
-    linked_log_group_name: str | None,
+def check_service_account(
+    service_account: bool, log_groups_named: bool, *, tracked_by_name: bool
 ) -> None:
-    for name in [*new_log_groups, *([linked_log_group_name] if linked_log_group_name else [])]:
-        check_log_group_name(name)
+    """Refuse a service account whose log groups are not known.
+
+    Args:
+        service_account: whether there is one.
+        log_groups_named: whether ``service_account_log_groups`` names them.
+        tracked_by_name: whether the tracked log groups are known by name.
+
+    Raises:
+        ValueError: they are not known, or are named without a service account.
+    """
+    if log_groups_named and not service_account:
+        raise ValueError(
+            "service_account_log_groups are given, and service_account is False: leave one of the "
+            "two out"
+        )
+    if service_account and not log_groups_named and not tracked_by_name:
+        raise ValueError(
+            "with track_account the service account's log groups are not known: name the ones that "
+            "OpenReplay reads in service_account_log_groups, or leave the key out with "
+            "service_account=False"
+        )
+
+
+def _check_new_log_groups(new_log_groups: Sequence[str]) -> None:
     for position, name in enumerate(new_log_groups):
+        check_log_group_name(name)
         if cdk.Token.is_unresolved(name):
             raise ValueError(
                 "a name in new_log_groups is only known at deploy time: create that log group in "
@@ -410,8 +458,3 @@ def _check(
             )
         if name in new_log_groups[:position]:
             raise ValueError(f"{name} is in new_log_groups twice: name every log group once")
-    if linked_log_group is not None and linked_log_group_name is not None:
-        raise ValueError(
-            "linked_log_group and linked_log_group_name are both given: an existing log group has "
-            f"its name already; leave out linked_log_group_name={linked_log_group_name!r}"
-        )

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class OpenReplayProject:
-    """A project of an OpenReplay, and a login that may change its integrations.
+    """A project of an OpenReplay v1.21 or later, and a login that may change its integrations.
 
     Registered on deployment, told of every new key, and removed when it leaves the stack. What
     cannot be reached is tried again each hour and alarmed; it never stops a deployment.
@@ -29,19 +29,13 @@ class OpenReplayProject:
             sign-on refuse it: register by the command then.
         vpc: where OpenReplay can be reached from; default: the Internet. Secrets Manager must be
             reachable from its private subnets, by a NAT gateway or an endpoint.
-        cloud_watch: tell the service account's key to the CloudWatch integration of OpenReplay up
-            to v1.20, instead of the bridge's to the Elasticsearch integration of later ones.
-        force: with ``cloud_watch``, do so although v1.10 to v1.20 lose unrelated JavaScript errors
-            for it.
-        insecure: allow ``http://`` in ``url``: everybody on the way can read login and key.
+        insecure: allow ``http://`` in ``url``: every machine on the way can read login and key.
     """
 
     url: str
     project_id: int
     login_secret: secretsmanager.ISecret
     vpc: ec2.IVpc | None = None
-    cloud_watch: bool = False
-    force: bool = False
     insecure: bool = False
 
     @property
@@ -53,16 +47,10 @@ class OpenReplayProject:
         """Refuse what can never be registered.
 
         Raises:
-            ValueError: the address or the number is none, or ``cloud_watch`` is not forced.
+            ValueError: the address is not one that can be asked, or the number is below 1.
         """
         if cdk.Token.is_unresolved(self.url):
             raise ValueError("the url of an OpenReplayProject must be known when the app is built")
         checked_url(self.url, insecure=self.insecure)
         if self.project_id < 1:
             raise ValueError(f"project_id must be 1 or more, not {self.project_id}")
-        if self.cloud_watch and not self.force:
-            raise ValueError(
-                f"the project {self.name} has cloud_watch=True: OpenReplay v1.10 to v1.20 lose "
-                "unrelated JavaScript errors when the CloudWatch integration is on, and none shows "
-                "a line of it; leave it out with v1.21 and later, or set force=True"
-            )

@@ -10,7 +10,6 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
-from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct, IDependable
 
 from openreplay_cw_stack.infra.lambda_function import (
@@ -23,15 +22,13 @@ from openreplay_cw_stack.infra.metrics import metric_of
 from openreplay_cw_stack.infra.open_replay_project import OpenReplayProject
 from openreplay_cw_stack.infra.schedules import invoke_each_hour
 from openreplay_cw_stack.infra.secrets import arn_to_read, let_tag
-from openreplay_cw_stack.infra.service_account import ServiceAccount
 from openreplay_cw_stack.infra.session_search_bridge import SessionSearchBridge
 from openreplay_cw_stack.tagging import metrics as names
 
-# Six requests of at most 20 seconds each, and 40 for an access key that does not work yet.
+# Six requests of at most 20 seconds each, and slack.
 _TIMEOUT = cdk.Duration.seconds(180)
 MOST_PROJECTS = 25
-"""Projects of one deployment. The names of their log groups stand in the validator's environment,
-for which AWS Lambda has 4 KB ("Lambda quotas"), and a secret has 50 tags."""
+"""Projects of one deployment. Each has a tag of the key's secret, and a secret has 50."""
 _NOBODY_FLOODS = (
     "It is invoked by a schedule, by deployments and after rotations only: nothing outside the "
     "account can use up concurrency with it"
@@ -55,7 +52,6 @@ class ProjectRegistrations(Construct):
         projects: Sequence[OpenReplayProject],
         deployment: str,
         bridge: SessionSearchBridge | None,
-        service_account: ServiceAccount | None,
         encryption_key: kms.IKey | None = None,
     ) -> None:
         """Make a function for each project, and one that follows deployments.
@@ -66,28 +62,22 @@ class ProjectRegistrations(Construct):
             projects: whom to tell.
             deployment: the value of the metric dimension of that name.
             bridge: what they are told of.
-            service_account: whose key those with ``cloud_watch`` are told.
-            encryption_key: encrypts the functions' own log groups and the keys' secrets.
+            encryption_key: encrypts the functions' own log groups and the key's secret.
 
         Raises:
-            ValueError: a project cannot be registered, stands there twice, or there is nothing to
-                tell it.
+            ValueError: a project cannot be registered or is named twice, or there is no bridge.
         """
-        _check(projects, bridge, service_account)
+        bridge = _checked(projects, bridge)
         super().__init__(scope, construct_id)
         self.projects = tuple(projects)
         self.functions: dict[str, lambda_.Function] = {}
         self.log_groups: list[logs.LogGroup] = []
         self._resources: list[cdk.CustomResource] = []
-        self._bridge, self._service_account = bridge, service_account
+        self._bridge = bridge
         self._deployment, self._encryption_key = deployment, encryption_key
         self._follower = self._follow_deployments()
         for project in projects:
             self._register(project)
-
-    def names(self, *, cloud_watch: bool) -> list[str]:
-        """The names of the projects that are told the one key, or the other."""
-        return [one.name for one in self.projects if one.cloud_watch is cloud_watch]
 
     @property
     def every_function(self) -> list[lambda_.Function]:
@@ -130,13 +120,13 @@ class ProjectRegistrations(Construct):
 
     def _register(self, project: OpenReplayProject) -> None:
         scope = Construct(self, project.name.replace("/", "-"))
-        key_secret = self._key_secret(project)
+        key_secret = self._bridge.secret
         function = lambda_function(
             scope,
             room="registration",
             description=f"Tells the OpenReplay project {project.name} the current key",
             log_group=self._own_log_group(scope),
-            statements=self._statements(project, key_secret),
+            statements=self._statements(project),
             environment={
                 "DEPLOYMENT": self._deployment,
                 "OPENREPLAY_URL": project.url,
@@ -144,8 +134,7 @@ class ProjectRegistrations(Construct):
                 "INSECURE": str(project.insecure).lower(),
                 "LOGIN_SECRET_ARN": project.login_secret.secret_arn,
                 "KEY_SECRET_ARN": key_secret.secret_arn,
-                "BRIDGE_URL": "" if project.cloud_watch or not self._bridge else self._bridge.url,
-                "FORCE": str(project.force).lower(),
+                "BRIDGE_URL": self._bridge.url,
             },
             memory_size=256,
             timeout=_TIMEOUT,
@@ -186,24 +175,19 @@ class ProjectRegistrations(Construct):
                 "Url": project.url,
                 "LoginSecret": project.login_secret.secret_arn,
                 "KeySecret": key_secret.secret_arn,
-                "Bridge": "" if project.cloud_watch or not self._bridge else self._bridge.url,
+                "Bridge": self._bridge.url,
             },
         )
-        resource.node.add_dependency(may_run, function, key_secret)
+        # The project is told once the bridge answers: with its routes, stage and permissions.
+        resource.node.add_dependency(may_run, function, key_secret, self._bridge)
         if project.vpc is not None:
             # A VPC of the same stack has its way out before, and until the project is removed.
             way_out = project.vpc.select_subnets().internet_connectivity_established
             resource.node.add_dependency(way_out)
         self._resources.append(resource)
 
-    def _key_secret(self, project: OpenReplayProject) -> secretsmanager.ISecret:
-        holder = self._service_account if project.cloud_watch else self._bridge
-        assert holder is not None  # noqa: S101
-        return holder.secret
-
-    def _statements(
-        self, project: OpenReplayProject, key_secret: secretsmanager.ISecret
-    ) -> list[iam.PolicyStatement]:
+    def _statements(self, project: OpenReplayProject) -> list[iam.PolicyStatement]:
+        key_secret = self._bridge.secret
         statements = [
             iam.PolicyStatement(
                 sid="ReadTheLogin",
@@ -226,11 +210,9 @@ class ProjectRegistrations(Construct):
         return statements
 
 
-def _check(
-    projects: Sequence[OpenReplayProject],
-    bridge: SessionSearchBridge | None,
-    service_account: ServiceAccount | None,
-) -> None:
+def _checked(
+    projects: Sequence[OpenReplayProject], bridge: SessionSearchBridge | None
+) -> SessionSearchBridge:
     given = [project.name for project in projects]
     if len(given) > MOST_PROJECTS:
         raise ValueError(
@@ -240,13 +222,10 @@ def _check(
     for project in projects:
         project.check()
         if given.count(project.name) > 1:
-            raise ValueError(f"the project {project.name} stands in openreplay_projects twice")
-        if project.cloud_watch and service_account is None:
-            raise ValueError(
-                f"the project {project.name} is to be told the service account's key, and "
-                "service_account is False"
-            )
-        if not project.cloud_watch and bridge is None:
-            raise ValueError(
-                f"the project {project.name} is to be told of the bridge, and bridge is False"
-            )
+            raise ValueError(f"the project {project.name} is in openreplay_projects twice")
+    if bridge is None:
+        raise ValueError(
+            f"{', '.join(given)} in openreplay_projects: a project is told of the bridge, and "
+            "bridge is False; leave one of the two out"
+        )
+    return bridge

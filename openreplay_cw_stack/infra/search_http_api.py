@@ -1,8 +1,4 @@
-"""An API Gateway HTTP API in front of the bridge, for those who forbid public functions.
-
-Imported only where one is asked for: what it needs of the CDK is large, and a function URL needs
-none of it.
-"""
+"""The API Gateway HTTP API in front of the bridge."""
 
 from __future__ import annotations
 
@@ -39,7 +35,7 @@ def search_http_api(
         domain_name: a domain of your own; None for the one that API Gateway gives.
         rate_limit: requests a second.
         burst_limit: requests at once.
-        open_because: why API Gateway itself authorizes nobody.
+        open_because: why API Gateway itself authorizes no caller.
         encryption_key: encrypts the access logs.
     """
     access_logs = logs.LogGroup(

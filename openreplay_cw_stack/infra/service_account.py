@@ -8,14 +8,17 @@ client since tag v1.21.0); up to v1.20 its poller signs ``FilterLogEvents`` with
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from enum import Enum
+from typing import Any
 
 import aws_cdk as cdk
+import jsii
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_secretsmanager as secretsmanager
-from constructs import Construct
+from constructs import Construct, IValidation
 
 from openreplay_cw_stack.infra.acknowledgements import (
     acknowledge,
@@ -23,31 +26,41 @@ from openreplay_cw_stack.infra.acknowledgements import (
     acknowledge_streams_of,
     in_packs,
 )
-from openreplay_cw_stack.infra.log_groups import arn_for_policies
+from openreplay_cw_stack.infra.later import Later
+from openreplay_cw_stack.infra.log_groups import arn_for_policies, describe, identity, longest_name
+
+POLICY_CHARACTERS_ALLOWED = 6144
+"""Of a managed policy: IAM User Guide, "IAM and AWS STS quotas". White space does not count."""
+
+_LONGEST_PREFIX = len("arn:aws-us-gov:logs:ap-southeast-99:123456789012:log-group:")
 
 
 class ServiceAccountAccess(Enum):
     """What the service account's key may do."""
 
     SCOPED = "scoped"
-    """``logs:FilterLogEvents`` on the linked log group: all that OpenReplay's poller calls."""
+    """``logs:FilterLogEvents`` on its log groups: all that OpenReplay's poller calls."""
     SCOPED_AND_DESCRIBE = "scoped_and_describe"
     """That, and ``logs:DescribeLogGroups``: OpenReplay up to v1.14 lists groups in a form."""
     CLOUD_WATCH_READ_ONLY = "cloud_watch_read_only"
     """AWS's CloudWatchReadOnlyAccess, as OpenReplay's page asks for: it reads every log group,
-    metric and alarm of the account."""
+    metric and alarm of the account, from any address."""
 
 
 class ServiceAccount(Construct):
-    """An IAM user that can read one log group, with its access key in Secrets Manager.
+    """An IAM user that can read log groups, with its access key in Secrets Manager.
 
     The secret is a JSON object with ``access_key_id``, ``secret_access_key``, ``region`` and
-    ``log_group_name``: the four values of OpenReplay's form.
+    ``log_group_name``: the four values of OpenReplay's form. The key reads raw lines, session
+    tokens included.
 
     Attributes:
         user: the IAM user.
         access_key: its access key; None where the key is rotated.
         secret: the secret that holds the key.
+        log_group_name: the name of the first log group that the key may read, which goes into the
+            secret.
+        source_ranges: the address ranges that the key may be used from; empty: all.
     """
 
     def __init__(
@@ -55,8 +68,9 @@ class ServiceAccount(Construct):
         scope: Construct,
         construct_id: str,
         *,
-        log_group: logs.ILogGroup,
+        log_groups: Sequence[logs.ILogGroup] = (),
         access: ServiceAccountAccess = ServiceAccountAccess.SCOPED,
+        allowed_source_ranges: Sequence[str] = (),
         user_name: str | None = None,
         key_serial: int = 1,
         rotated: bool = False,
@@ -67,8 +81,12 @@ class ServiceAccount(Construct):
         Args:
             scope: the parent construct.
             construct_id: the id under it.
-            log_group: the group that the key may read; its name goes into the secret.
+            log_groups: the groups that the key may read. :meth:`allow_reading` adds further ones.
+                Synthesis refuses a service account that reads none, and one that reads more than
+                its policy has room for.
             access: what the key may do.
+            allowed_source_ranges: addresses in CIDR notation that the key may be used from;
+                default: all. Not with ``CLOUD_WATCH_READ_ONLY``, whose policy is AWS's.
             user_name: the IAM user's name, 1 to 64 characters; default: generated. An IAM user is
                 global: a given name allows one such deployment in an account.
             key_serial: a higher number makes CloudFormation create a new key and then delete the
@@ -78,56 +96,103 @@ class ServiceAccount(Construct):
             encryption_key: encrypts the secret; default: the account's key for Secrets Manager.
 
         Raises:
-            ValueError: ``key_serial`` is below 1, or set though the key is rotated; or
-                ``user_name`` is no IAM user name.
+            ValueError: ``key_serial`` is below 1, or set though the key is rotated;
+                ``user_name`` is not an IAM user name; or a log group is named twice.
         """
         _check(key_serial, user_name, rotated)
         super().__init__(scope, construct_id)
         group = iam.Group(self, "Group")
         self.user = iam.User(self, "User", user_name=user_name, groups=[group])
-        self._allow(group, access, log_group)
+        self.source_ranges = (
+            ()
+            if access is ServiceAccountAccess.CLOUD_WATCH_READ_ONLY
+            else tuple(allowed_source_ranges)
+        )
+        self._log_groups: dict[str, logs.ILogGroup] = {}
+        self._policy: iam.ManagedPolicy | None = None
+        self._reading: iam.PolicyStatement | None = None
+        self._allow(group, access)
+        self.log_group_name = cdk.Lazy.string(Later(self._first_name))
         self.access_key: iam.AccessKey | None = None
         if rotated:
             self.secret = self._secret_for_rotation(encryption_key)
         else:
             self.access_key = iam.AccessKey(self, "AccessKey", user=self.user, serial=key_serial)
-            self.secret = self._secret_with_key(self.access_key, log_group, encryption_key)
+            self.secret = self._secret_with_key(self.access_key, encryption_key)
         if encryption_key is None:
             acknowledge_default_secret_encryption(self.secret)
+        for log_group in log_groups:
+            self.allow_reading(log_group)
+        self.node.add_validation(_LogGroupsValidation(self))
+        cdk.Annotations.of(self).add_info_v2(
+            "openreplay-cw-stack:service-account",
+            "OpenReplay v1.21 and later do not use this access key: their CloudWatch integration "
+            "was removed, and the bridge takes its place. service_account=False removes the key",
+        )
+
+    @property
+    def log_groups(self) -> tuple[logs.ILogGroup, ...]:
+        """The log groups that the key may read, in the order in which they were added."""
+        return tuple(self._log_groups.values())
+
+    def allow_reading(self, log_group: logs.ILogGroup) -> None:
+        """Let the key read one more log group.
+
+        Raises:
+            ValueError: the key may read it already.
+        """
+        key = identity(log_group)
+        if key in self._log_groups:
+            raise ValueError(
+                f"the service account reads {describe(log_group)} already: name every log group "
+                "once"
+            )
+        self._log_groups[key] = log_group
+        if self._policy is None:
+            return
+        if self._reading is None:
+            self._reading = self._statement("ReadLogGroups", "logs:FilterLogEvents", log_group)
+            self._policy.add_statements(self._reading)
+        else:
+            self._reading.add_resources(arn_for_policies(log_group))
+        acknowledge_streams_of(self._policy, log_group)
 
     def grant_read_key(self, grantee: iam.IGrantable) -> iam.Grant:
-        """Let somebody read the access key from its secret."""
+        """Let a principal read the access key from its secret."""
         return self.secret.grant_read(grantee)
 
-    def _allow(
-        self, group: iam.Group, access: ServiceAccountAccess, log_group: logs.ILogGroup
-    ) -> None:
+    def policy_characters(self) -> int:
+        """How long the policy of the key can be at most, whatever names are chosen when deployed.
+
+        IAM counts a policy's characters without white space, and the CDK writes none.
+        """
+        if self._policy is None:
+            return 0
+        document: dict[str, Any] = cdk.Stack.of(self).resolve(self._policy.document)
+        for statement in document["Statement"]:
+            if statement["Sid"] == "ReadLogGroups":
+                statement["Resource"] = [
+                    "x" * (_LONGEST_PREFIX + longest_name(one) + len(":*"))
+                    for one in self.log_groups
+                ]
+        return len(json.dumps(document, separators=(",", ":")))
+
+    def _first_name(self) -> str:
+        return next((one.log_group_name for one in self._log_groups.values()), "")
+
+    def _allow(self, group: iam.Group, access: ServiceAccountAccess) -> None:
         if access is ServiceAccountAccess.CLOUD_WATCH_READ_ONLY:
             policy_name = "CloudWatchReadOnlyAccess"
             group.add_managed_policy(iam.ManagedPolicy.from_aws_managed_policy_name(policy_name))
             _acknowledge_read_only(group, policy_name)
             return
-        policy = iam.ManagedPolicy(
-            self,
-            "Policy",
-            groups=[group],
-            statements=[
-                iam.PolicyStatement(
-                    sid="ReadTheLinkedLogGroup",
-                    actions=["logs:FilterLogEvents"],
-                    resources=[arn_for_policies(log_group)],
-                )
-            ],
-        )
-        acknowledge_streams_of(policy, log_group)
+        self._policy = iam.ManagedPolicy(self, "Policy", groups=[group])
         if access is ServiceAccountAccess.SCOPED_AND_DESCRIBE:
-            policy.add_statements(
-                iam.PolicyStatement(
-                    sid="ListLogGroups", actions=["logs:DescribeLogGroups"], resources=["*"]
-                )
+            self._policy.add_statements(
+                self._statement("ListLogGroups", "logs:DescribeLogGroups", None)
             )
             acknowledge(
-                policy,
+                self._policy,
                 {
                     "AwsSolutions-IAM5[Resource::*]": "Asked for with SCOPED_AND_DESCRIBE: "
                     "logs:DescribeLogGroups lists the groups of an account and takes no narrower "
@@ -135,8 +200,19 @@ class ServiceAccount(Construct):
                 },
             )
 
+    def _statement(
+        self, sid: str, action: str, log_group: logs.ILogGroup | None
+    ) -> iam.PolicyStatement:
+        ranges = list(self.source_ranges)
+        return iam.PolicyStatement(
+            sid=sid,
+            actions=[action],
+            resources=["*" if log_group is None else arn_for_policies(log_group)],
+            conditions={"IpAddress": {"aws:SourceIp": ranges}} if ranges else None,
+        )
+
     def _secret_with_key(
-        self, access_key: iam.AccessKey, log_group: logs.ILogGroup, encryption_key: kms.IKey | None
+        self, access_key: iam.AccessKey, encryption_key: kms.IKey | None
     ) -> secretsmanager.Secret:
         secret = secretsmanager.Secret(
             self,
@@ -148,7 +224,7 @@ class ServiceAccount(Construct):
                 "access_key_id": cdk.SecretValue.unsafe_plain_text(access_key.access_key_id),
                 "secret_access_key": access_key.secret_access_key,
                 "region": cdk.SecretValue.unsafe_plain_text(cdk.Stack.of(self).region),
-                "log_group_name": cdk.SecretValue.unsafe_plain_text(log_group.log_group_name),
+                "log_group_name": cdk.SecretValue.unsafe_plain_text(self.log_group_name),
             },
         )
         not_rotated = (
@@ -178,6 +254,32 @@ class ServiceAccount(Construct):
                 exclude_punctuation=True,
             ),
         )
+
+
+@jsii.implements(IValidation)
+class _LogGroupsValidation:
+    """Refuses a key that reads nothing, and a policy that IAM would refuse."""
+
+    def __init__(self, account: ServiceAccount) -> None:
+        self._account = account
+
+    def validate(self) -> list[str]:
+        """What is wrong, one sentence each."""
+        count = len(self._account.log_groups)
+        if not count:
+            return [
+                "the service account reads no log group: track one by its name, name some in "
+                "service_account_log_groups, or leave the key out with service_account=False"
+            ]
+        characters = self._account.policy_characters()
+        if characters <= POLICY_CHARACTERS_ALLOWED:
+            return []
+        return [
+            f"the service account reads {count} log groups, whose policy can have {characters} "
+            f"characters, and IAM allows {POLICY_CHARACTERS_ALLOWED}: name the ones that "
+            "OpenReplay reads in service_account_log_groups, or leave the key out with "
+            "service_account=False"
+        ]
 
 
 def _acknowledge_read_only(group: iam.Group, policy_name: str) -> None:
@@ -210,6 +312,6 @@ def _check(key_serial: int, user_name: str | None, rotated: bool) -> None:
         return
     if not 1 <= len(user_name) <= 64 or not _USER_NAME_CHARACTERS.issuperset(user_name):
         raise ValueError(
-            f"user_name {user_name!r} is no IAM user name: use 1 to 64 letters, digits and the "
+            f"user_name {user_name!r} is not an IAM user name: use 1 to 64 letters, digits and the "
             "characters '+=,.@-_', or None for a generated name"
         )

@@ -9,16 +9,16 @@ from __future__ import annotations
 import ipaddress
 import json
 from collections.abc import Sequence
-from enum import Enum
-from typing import TYPE_CHECKING
 
 import aws_cdk as cdk
+from aws_cdk import aws_apigatewayv2 as apigatewayv2
 from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
-from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_secretsmanager as secretsmanager
+from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from openreplay_cw_stack.infra.acknowledgements import (
@@ -31,45 +31,32 @@ from openreplay_cw_stack.infra.lambda_function import (
     lambda_function,
     own_log_group,
 )
-from openreplay_cw_stack.infra.log_groups import arn_for_policies
 from openreplay_cw_stack.infra.metrics import deployment_name, metric_of
+from openreplay_cw_stack.infra.search_http_api import search_http_api
+from openreplay_cw_stack.infra.session_table import statements_to_read
 
-if TYPE_CHECKING:
-    from aws_cdk import aws_apigatewayv2 as apigatewayv2
-
-# Twice 12 seconds for the key's two versions, or the deadline and 12 for a page that began in it.
+# A page that begins before the deadline takes 12 seconds at most, and API Gateway waits for 30.
 _BEYOND_DEADLINE = cdk.Duration.seconds(19)
 _PROTECTED = (
     "It must be reached from OpenReplay, outside this account. Every request needs the API key "
     "that only the secret holds, compared in constant time; an ill-formed one costs no AWS call; "
     "allowed_source_ranges refuses others before anything is read; concurrency is capped; the "
-    "function may read the linked log group and its key and nothing else"
+    "function may ask one table, read its key and see the length of one queue, and nothing else"
 )
 
 
 KEY_REFRESH = cdk.Duration.seconds(60)
 """How long a wrong key keeps the bridge from reading its keys again."""
-_WITHOUT_FUNCTION_URLS = ("us-gov-", "us-iso", "eu-isoe")
-
-
-class BridgeEndpoint(Enum):
-    """How the bridge is reached."""
-
-    FUNCTION_URL = "function_url"
-    """A Lambda function URL: nothing to set up, and nothing to pay."""
-    HTTP_API = "http_api"
-    """An API Gateway HTTP API: a domain of your own, throttling, access logs; for organisations
-    that forbid public functions."""
 
 
 class SessionSearchBridge(Construct):
-    """Answers OpenReplay's Elasticsearch integration from the linked log group.
+    """Answers OpenReplay's Elasticsearch integration from the session table.
 
     Attributes:
         function: the Lambda function.
         log_group: the function's own log group. It never holds a line, a session or a key.
         secret: a JSON object with ``api_key_id`` and ``api_key``, for OpenReplay's form.
-        api: the HTTP API; None with a function URL.
+        api: the HTTP API in front of the function.
         url: what goes into the form as the URL.
     """
 
@@ -78,15 +65,14 @@ class SessionSearchBridge(Construct):
         scope: Construct,
         construct_id: str,
         *,
-        linked_log_group: logs.ILogGroup,
-        endpoint: BridgeEndpoint = BridgeEndpoint.FUNCTION_URL,
+        session_table: dynamodb.ITable,
+        retry_queue: sqs.IQueue,
         domain_name: apigatewayv2.IDomainName | None = None,
         throttling_rate_limit: int = 10,
         throttling_burst_limit: int = 30,
         allowed_source_ranges: Sequence[str] = (),
         settle: cdk.Duration | None = None,
         session_lifetime: cdk.Duration | None = None,
-        session_window: cdk.Duration | None = None,
         hold_until_over: bool = False,
         show_log_group: bool = True,
         deadline: cdk.Duration | None = None,
@@ -103,19 +89,18 @@ class SessionSearchBridge(Construct):
         Args:
             scope: the parent construct.
             construct_id: the id under it.
-            linked_log_group: the only thing that is read.
-            endpoint: how it is reached.
-            domain_name: with ``HTTP_API``, a domain of your own.
-            throttling_rate_limit: with ``HTTP_API``, requests a second.
-            throttling_burst_limit: with ``HTTP_API``, requests at once.
-            allowed_source_ranges: addresses in CIDR notation that may ask; default: everybody who
-                has the key.
+            session_table: holds the linked lines; also one of another region or account.
+            retry_queue: holds the events that the session table did not take yet. The bridge looks
+                whether it is empty.
+            domain_name: a domain of your own; default: the one that API Gateway gives.
+            throttling_rate_limit: requests a second.
+            throttling_burst_limit: requests at once.
+            allowed_source_ranges: addresses in CIDR notation that may ask; default: all, with the
+                key.
             settle: how long after a session's last line its answer is held back, since lines may
                 still be arriving and OpenReplay keeps what it is first given; up to an hour,
                 default: three minutes.
             session_lifetime: OpenReplay's MAX_SESSION_DURATION; default: its own, two hours.
-            session_window: how long after a session's start its lines can arrive; at least the
-                lifetime, default: 48 hours, for two of session, a day of delivery retries, slack.
             hold_until_over: give no lines while the session may still be running, rather than a
                 view that says so and will not grow.
             show_log_group: whether a message begins with its log group.
@@ -132,23 +117,15 @@ class SessionSearchBridge(Construct):
             encryption_key: encrypts the key's secret and the function's own log group.
 
         Raises:
-            ValueError: a value is out of its range, a source range is none, ``domain_name`` is
-                given without ``HTTP_API``, or the region has no function URLs.
+            ValueError: a value is out of its range, or a source range is not one.
         """
         settle = settle or cdk.Duration.minutes(3)
         session_lifetime = session_lifetime or cdk.Duration.hours(2)
-        session_window = session_window or cdk.Duration.hours(48)
         deadline = deadline or cdk.Duration.seconds(10)
         previous_key_accepted = previous_key_accepted or cdk.Duration.days(7)
-        _check_times(settle, session_lifetime, session_window, deadline)
+        _check_times(settle, session_lifetime, deadline)
         check_function_numbers(reserved_concurrency, memory_size)
         ranges = check_source_ranges(allowed_source_ranges)
-        if domain_name is not None and endpoint is not BridgeEndpoint.HTTP_API:
-            raise ValueError(
-                "domain_name is given, and a function URL has none of its own: set "
-                "endpoint=BridgeEndpoint.HTTP_API"
-            )
-        _check_region(endpoint, cdk.Stack.of(scope).region)
         super().__init__(scope, construct_id)
         self.deployment = deployment or deployment_name(self)
         self.log_group = own_log_group(self, own_log_retention, encryption_key)
@@ -156,23 +133,22 @@ class SessionSearchBridge(Construct):
         self.function = lambda_function(
             self,
             room="bridge",
-            description="Answers OpenReplay's Elasticsearch integration from CloudWatch Logs",
-            linked_log_group=linked_log_group,
+            description="Answers OpenReplay's Elasticsearch integration from the session table",
             log_group=self.log_group,
-            statements=self._statements(linked_log_group, encryption_key),
+            statements=self._statements(session_table, retry_queue, encryption_key),
             memory_size=memory_size,
             timeout=deadline.plus(_BEYOND_DEADLINE),
             reserved_concurrency=reserved_concurrency,
-            no_network="It calls the public endpoints of CloudWatch Logs and Secrets Manager with "
+            no_network="It calls the public endpoints of DynamoDB, SQS and Secrets Manager with "
             "TLS and signed requests, and reaches nothing in a VPC",
             environment={
                 "DEPLOYMENT": self.deployment,
-                "LINKED_LOG_GROUP": linked_log_group.log_group_name,
+                "SESSION_TABLE_ARN": session_table.table_arn,
+                "RETRY_QUEUE_URL": retry_queue.queue_url,
                 "API_KEY_SECRET_ARN": self.secret.secret_arn,
                 "ALLOWED_SOURCE_RANGES": ",".join(ranges),
                 "SETTLE_SECONDS": _seconds(settle),
                 "SESSION_LIFETIME_SECONDS": _seconds(session_lifetime),
-                "SESSION_WINDOW_SECONDS": _seconds(session_window),
                 "DEADLINE_SECONDS": _seconds(deadline),
                 "HOLD_UNTIL_OVER": str(hold_until_over).lower(),
                 "SHOW_LOG_GROUP": str(show_log_group).lower(),
@@ -180,24 +156,16 @@ class SessionSearchBridge(Construct):
                 "KEY_REFRESH_SECONDS": _seconds(KEY_REFRESH),
             },
         )
-        self.api: apigatewayv2.HttpApi | None = None
-        if endpoint is BridgeEndpoint.HTTP_API:
-            from openreplay_cw_stack.infra.search_http_api import search_http_api
-
-            self.api, self.url = search_http_api(
-                self,
-                self.function,
-                domain_name=domain_name,
-                rate_limit=throttling_rate_limit,
-                burst_limit=throttling_burst_limit,
-                open_because=_PROTECTED,
-                encryption_key=encryption_key,
-            )
-        else:
-            self.url = self.function.add_function_url(
-                auth_type=lambda_.FunctionUrlAuthType.NONE
-            ).url
-            self._acknowledge_public()
+        self.api: apigatewayv2.HttpApi
+        self.api, self.url = search_http_api(
+            self,
+            self.function,
+            domain_name=domain_name,
+            rate_limit=throttling_rate_limit,
+            burst_limit=throttling_burst_limit,
+            open_because=_PROTECTED,
+            encryption_key=encryption_key,
+        )
         self._acknowledge(encryption_key is not None, rotated)
 
     def metric(
@@ -239,13 +207,17 @@ class SessionSearchBridge(Construct):
         )
 
     def _statements(
-        self, linked_log_group: logs.ILogGroup, encryption_key: kms.IKey | None
+        self,
+        session_table: dynamodb.ITable,
+        retry_queue: sqs.IQueue,
+        encryption_key: kms.IKey | None,
     ) -> list[iam.PolicyStatement]:
         statements = [
+            *statements_to_read(session_table),
             iam.PolicyStatement(
-                sid="ReadTheLinkedLogGroup",
-                actions=["logs:FilterLogEvents"],
-                resources=[arn_for_policies(linked_log_group)],
+                sid="SeeWhetherLinesWait",
+                actions=["sqs:GetQueueAttributes"],
+                resources=[retry_queue.queue_arn],
             ),
             iam.PolicyStatement(
                 sid="ReadTheApiKey",
@@ -286,18 +258,12 @@ class SessionSearchBridge(Construct):
             },
         )
 
-    def _acknowledge_public(self) -> None:
-        for child in ("invoke-function-url", "invoke-function"):
-            permission = self.function.node.find_child(child)
-            rule = "LambdaFunctionPublicAccessProhibited"
-            acknowledge(permission, in_packs(rule, _PROTECTED))
-
 
 def check_source_ranges(ranges: Sequence[str]) -> list[str]:
     """The ranges as networks are written.
 
     Raises:
-        ValueError: one is no address range.
+        ValueError: one is not an address range.
     """
     networks = []
     for one in ranges:
@@ -305,7 +271,7 @@ def check_source_ranges(ranges: Sequence[str]) -> list[str]:
             networks.append(str(ipaddress.ip_network(one.strip())))
         except ValueError as error:
             raise ValueError(
-                f"{one!r} in allowed_source_ranges is no address range ({error}); give CIDR "
+                f"{one!r} in allowed_source_ranges is not an address range ({error}); give CIDR "
                 "notation such as 203.0.113.0/24"
             ) from None
     return networks
@@ -316,27 +282,13 @@ def _seconds(duration: cdk.Duration) -> str:
 
 
 def _check_times(
-    settle: cdk.Duration,
-    session_lifetime: cdk.Duration,
-    session_window: cdk.Duration,
-    deadline: cdk.Duration,
+    settle: cdk.Duration, session_lifetime: cdk.Duration, deadline: cdk.Duration
 ) -> None:
     if not 0 <= settle.to_seconds() <= 3600:
         raise ValueError(f"settle must be 0 to 3600 seconds, not {settle.to_seconds():g}")
     if not 1 <= deadline.to_seconds() <= 10:
         raise ValueError(f"deadline must be 1 to 10 seconds, not {deadline.to_seconds():g}")
-    if not 60 <= session_lifetime.to_seconds() <= session_window.to_seconds():
+    if session_lifetime.to_seconds() < 60:
         raise ValueError(
-            f"session_lifetime must be 60 seconds or more and at most session_window "
-            f"({session_window.to_seconds():g} seconds), not {session_lifetime.to_seconds():g}"
-        )
-
-
-def _check_region(endpoint: BridgeEndpoint, region: str) -> None:
-    """CloudFormation's resource specification has no AWS::Lambda::Url in these regions."""
-    without = region.startswith(_WITHOUT_FUNCTION_URLS) and not cdk.Token.is_unresolved(region)
-    if without and endpoint is BridgeEndpoint.FUNCTION_URL:
-        raise ValueError(
-            f"there are no function URLs in {region}: set endpoint=BridgeEndpoint.HTTP_API "
-            "(bridge_endpoint=http_api)"
+            f"session_lifetime must be 60 seconds or more, not {session_lifetime.to_seconds():g}"
         )

@@ -1,11 +1,12 @@
-"""A stack of its own around the construct, for those who have no CDK app to put it into."""
+"""A stack around the construct, for deployments without a CDK app of their own."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
 import aws_cdk as cdk
+from aws_cdk import aws_apigatewayv2 as apigatewayv2
+from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_secretsmanager as secretsmanager
@@ -16,12 +17,8 @@ from openreplay_cw_stack.infra.ingest_stream import Ingest
 from openreplay_cw_stack.infra.open_replay_cloud_watch import OpenReplayCloudWatch
 from openreplay_cw_stack.infra.open_replay_project import OpenReplayProject
 from openreplay_cw_stack.infra.service_account import ServiceAccountAccess
-from openreplay_cw_stack.infra.session_search_bridge import BridgeEndpoint, SessionSearchBridge
-from openreplay_cw_stack.tagging import Reader
+from openreplay_cw_stack.infra.session_search_bridge import SessionSearchBridge
 from openreplay_cw_stack.tagging.filter_pattern import FILTER_PATTERN
-
-if TYPE_CHECKING:
-    from aws_cdk import aws_apigatewayv2 as apigatewayv2
 
 
 class OpenReplayCloudWatchStack(cdk.Stack):
@@ -43,28 +40,27 @@ class OpenReplayCloudWatchStack(cdk.Stack):
         untracked_log_groups: Sequence[str] = (),
         ingest: Ingest = Ingest.DIRECT,
         source_accounts: Sequence[str] = (),
-        linked_log_group: str | None = None,
-        linked_log_group_name: str | None = None,
+        session_table: str | None = None,
+        session_table_write_limit: int | None = None,
+        line_retention: cdk.Duration | None = None,
         log_retention: logs.RetentionDays = logs.RetentionDays.ONE_MONTH,
         removal_policy: cdk.RemovalPolicy = cdk.RemovalPolicy.RETAIN,
-        readers: Sequence[Reader] = (Reader.SEARCH,),
         token_secret: str | None = None,
         accept_unsigned_ids: bool = False,
         service_account: bool = True,
         service_account_access: ServiceAccountAccess = ServiceAccountAccess.SCOPED,
+        service_account_log_groups: Sequence[str] = (),
         user_name: str | None = "openreplay_cw",
         key_serial: int = 1,
         rotation: cdk.Duration | None = None,
         rotation_grace: cdk.Duration | None = None,
         openreplay_projects: Sequence[OpenReplayProject | Mapping[str, object]] = (),
         bridge: bool = True,
-        bridge_endpoint: BridgeEndpoint = BridgeEndpoint.FUNCTION_URL,
         bridge_domain_name: apigatewayv2.IDomainName | None = None,
         bridge_reserved_concurrency: int | None = 5,
         allowed_source_ranges: Sequence[str] = (),
         settle: cdk.Duration | None = None,
         session_lifetime: cdk.Duration | None = None,
-        session_window: cdk.Duration | None = None,
         hold_until_over: bool = False,
         show_log_group: bool = True,
         encryption_key: str | None = None,
@@ -85,15 +81,17 @@ class OpenReplayCloudWatchStack(cdk.Stack):
             untracked_log_groups: see there.
             ingest: see there.
             source_accounts: see there.
-            linked_log_group: name or ARN of an existing log group.
-            linked_log_group_name: see there.
+            session_table: the ARN of an existing table, whose encryption key is AWS's own. With a
+                customer managed key, use the construct and give the table with its key.
+            session_table_write_limit: see there.
+            line_retention: see there.
             log_retention: see there.
             removal_policy: see there.
-            readers: see there.
             token_secret: the ARN of a secret.
             accept_unsigned_ids: see there.
             service_account: see there.
             service_account_access: see there.
+            service_account_log_groups: names or ARNs of log groups.
             user_name: default: ``openreplay_cw``, as OpenReplay's page has it. An IAM user is
                 global: a second deployment in the account needs another name, or None.
             key_serial: see there.
@@ -102,13 +100,11 @@ class OpenReplayCloudWatchStack(cdk.Stack):
             openreplay_projects: see there; or mappings with the fields of
                 :class:`OpenReplayProject`, where ``login_secret`` is the ARN of a secret.
             bridge: see there, as for all that follow it but these.
-            bridge_endpoint: see there.
             bridge_domain_name: see there; not from the context, which has no certificates.
             bridge_reserved_concurrency: see there.
             allowed_source_ranges: see there.
             settle: see there.
             session_lifetime: see there.
-            session_window: see there.
             hold_until_over: see there.
             show_log_group: see there.
             encryption_key: the ARN of a KMS key.
@@ -118,7 +114,7 @@ class OpenReplayCloudWatchStack(cdk.Stack):
             dashboard: see there.
 
         Raises:
-            ValueError: no log group is named, or as the construct does.
+            ValueError: no log group is named, or for the reasons of the construct.
         """
         if not (log_groups or new_log_groups or track_account or source_accounts):
             raise ValueError(
@@ -140,13 +136,13 @@ class OpenReplayCloudWatchStack(cdk.Stack):
             untracked_log_groups=untracked_log_groups,
             ingest=ingest,
             source_accounts=source_accounts,
-            linked_log_group=self._log_group("LinkedLogGroup", linked_log_group)
-            if linked_log_group
+            session_table=dynamodb.Table.from_table_arn(self, "SessionTable", session_table)
+            if session_table
             else None,
-            linked_log_group_name=linked_log_group_name,
+            session_table_write_limit=session_table_write_limit,
+            line_retention=line_retention,
             log_retention=log_retention,
             removal_policy=removal_policy,
-            readers=readers,
             token_secret=secretsmanager.Secret.from_secret_complete_arn(
                 self, "TokenSecret", token_secret
             )
@@ -155,6 +151,9 @@ class OpenReplayCloudWatchStack(cdk.Stack):
             accept_unsigned_ids=accept_unsigned_ids,
             service_account=service_account,
             service_account_access=service_account_access,
+            service_account_log_groups=[
+                self._log_group("ServiceAccountLogGroup", one) for one in service_account_log_groups
+            ],
             user_name=user_name,
             key_serial=key_serial,
             rotation=rotation,
@@ -163,13 +162,11 @@ class OpenReplayCloudWatchStack(cdk.Stack):
                 self._project(position, one) for position, one in enumerate(openreplay_projects)
             ],
             bridge=bridge,
-            bridge_endpoint=bridge_endpoint,
             bridge_domain_name=bridge_domain_name,
             bridge_reserved_concurrency=bridge_reserved_concurrency,
             allowed_source_ranges=allowed_source_ranges,
             settle=settle,
             session_lifetime=session_lifetime,
-            session_window=session_window,
             hold_until_over=hold_until_over,
             show_log_group=show_log_group,
             encryption_key=kms.Key.from_key_arn(self, "EncryptionKey", encryption_key)
@@ -203,18 +200,21 @@ class OpenReplayCloudWatchStack(cdk.Stack):
 
     def _add_outputs(self) -> None:
         integration = self.integration
-        self._output(
-            "LinkedLogGroupName",
-            integration.linked_log_group.log_group_name,
-            "All that OpenReplay ever sees",
-        )
+        table = integration.session_table
+        self._output("SessionTableName", table.table_name, "Holds the linked lines")
+        self._output("SessionTableArn", table.table_arn, "For session_table of other deployments")
         self._output(
             "AlarmTopicArn", integration.monitoring.topic.topic_arn, "Subscribe to hear of alarms"
         )
         self._output(
             "DeadLetterQueueUrl",
             integration.validator.dead_letter_queue.queue_url,
-            "Payloads that Lambda gave up on",
+            "What could not be stored",
+        )
+        self._output(
+            "RetryQueueUrl",
+            integration.validator.retry_queue.queue_url,
+            "What the session table did not take yet",
         )
         ingest = integration.validator.ingest
         if ingest is not None and ingest.destination is not None:
@@ -222,7 +222,7 @@ class OpenReplayCloudWatchStack(cdk.Stack):
                 "SubscribeCommand",
                 "aws logs put-subscription-filter --log-group-name LOG_GROUP --filter-name "
                 f"OpenReplay --filter-pattern '{FILTER_PATTERN}' --destination-arn "
-                f"{ingest.destination.attr_arn} --region {self.region}",
+                f"{ingest.destination.attr_arn} --distribution Random --region {self.region}",
                 "With credentials of a source account, tracks its log group LOG_GROUP",
             )
             self._output(

@@ -19,8 +19,7 @@ from aws_cdk import aws_logs as logs
 from openreplay_cw_stack.infra.ingest_stream import Ingest
 from openreplay_cw_stack.infra.log_groups import check_log_group_name
 from openreplay_cw_stack.infra.service_account import ServiceAccountAccess
-from openreplay_cw_stack.infra.session_search_bridge import BridgeEndpoint, check_source_ranges
-from openreplay_cw_stack.tagging import Reader
+from openreplay_cw_stack.infra.session_search_bridge import check_source_ranges
 from openreplay_cw_stack.tagging.openreplay_project import checked_url
 
 # CloudWatch Logs API reference, "PutRetentionPolicy".
@@ -89,7 +88,7 @@ def settings_from_context(context: Mapping[str, object]) -> dict[str, Any]:
     """The keyword arguments of :class:`OpenReplayCloudWatchStack`, and ``stack_id``.
 
     Feature flags and values that the CDK keeps in its context are passed over; any other key that
-    is no setting is refused. Where no log group is named, one is created to begin with.
+    is not a setting is refused. Where no log group is named, one is created to begin with.
 
     Raises:
         InvalidSettings: with every error.
@@ -121,17 +120,17 @@ def log_group_name_of(name_or_arn: str) -> str:
 def _contradictions(settings: Mapping[str, Any]) -> list[str]:
     named: dict[str, str] = {}
     errors = []
-    for key in ("linked_log_group", "linked_log_group_name", "new_log_groups", "log_groups"):
+    for key in ("new_log_groups", "log_groups"):
         value = settings.get(key) or ()
         for item in (value,) if isinstance(value, str) else value:
             name = log_group_name_of(item)
             if name in named:
-                errors.append(f"{key}: {name!r} stands in {named[name]} too; name it once")
+                errors.append(f"{key}: {name!r} is in {named[name]} too; name it once")
             named.setdefault(name, key)
-    if settings.get("linked_log_group") and settings.get("linked_log_group_name"):
+    if settings.get("session_table") and settings.get("session_table_write_limit"):
         errors.append(
-            f"linked_log_group_name: {settings['linked_log_group_name']!r} is given and so is "
-            "linked_log_group; an existing log group has its name already, leave one out"
+            f"session_table_write_limit: {str(settings['session_table_write_limit'])!r} is a limit "
+            "of the new table, and session_table names an existing one; leave one out"
         )
     for key in ("log_groups", "new_log_groups"):
         if settings.get("track_account") and settings.get(key):
@@ -143,6 +142,24 @@ def _contradictions(settings: Mapping[str, Any]) -> list[str]:
         errors.append("untracked_log_groups: leaves nothing out without track_account=true")
     if settings.get("source_accounts") and settings.get("ingest") is not Ingest.KINESIS:
         errors.append("source_accounts: other accounts can send lines with ingest=kinesis alone")
+    return errors + _contradictions_of_service_account(settings)
+
+
+def _contradictions_of_service_account(settings: Mapping[str, Any]) -> list[str]:
+    errors = []
+    if settings.get("service_account", True):
+        others = settings.get("source_accounts") and settings.get("ingest") is Ingest.KINESIS
+        elsewhere = settings.get("track_account") or others
+        known = ("service_account_log_groups", "log_groups", "new_log_groups")
+        if elsewhere and not any(map(settings.get, known)):
+            errors.append(
+                "service_account_log_groups: the service account's log groups are not known; name "
+                "the ones that OpenReplay reads, or set service_account=false"
+            )
+    elif settings.get("service_account_log_groups"):
+        errors.append(
+            "service_account_log_groups: are given and service_account is false; leave one out"
+        )
     return errors
 
 
@@ -152,7 +169,7 @@ _WHAT_IS_TRACKED = ("log_groups", "new_log_groups", "track_account", "source_acc
 def _unknown(key: str) -> str:
     close = difflib.get_close_matches(key.replace("-", "_").lower(), SETTINGS, n=1)
     hint = f"did you mean {close[0]}?" if close else f"there are: {', '.join(SETTINGS)}"
-    return f"{key}: is no setting; {hint}"
+    return f"{key}: is not a setting; {hint}"
 
 
 def _is_kept_by_cdk(key: str) -> bool:
@@ -249,7 +266,7 @@ def _list_of(parse_one: Callable[[object], Any]) -> Callable[[object], tuple[Any
         parsed = tuple(map(parse_one, value))
         for item in parsed:
             if parsed.count(item) > 1:
-                raise _Wrong(f"{str(item)!r} stands in it twice, name it once")
+                raise _Wrong(f"{str(item)!r} is in it twice, name it once")
         return parsed
 
     return parse
@@ -328,7 +345,7 @@ def _project(given: dict[str, object]) -> dict[str, object]:
 
 _PROJECT_EXAMPLE = (
     'a list like [{"url": "https://openreplay.example", "project_id": 1, "login_secret": '
-    '"arn:aws:secretsmanager:…"}]; it may also have insecure, cloud_watch and force'
+    '"arn:aws:secretsmanager:…"}]; it may also have insecure'
 )
 
 
@@ -353,8 +370,6 @@ _PROJECT_FIELDS: dict[str, Callable[[object], object]] = {
         "secretsmanager", "arn:aws:secretsmanager:eu-west-1:123456789012:secret:openreplay-AbCdEf"
     ),
     "insecure": _flag,
-    "cloud_watch": _flag,
-    "force": _flag,
 }
 
 _REMOVAL_POLICIES = {"retain": RemovalPolicy.RETAIN, "destroy": RemovalPolicy.DESTROY}
@@ -390,13 +405,20 @@ SETTINGS: dict[str, Setting] = {
         "none",
         "With ingest=kinesis: ids of other accounts that may send their lines",
     ),
-    "linked_log_group": Setting(
-        _or_none(_log_group_name_or_arn),
+    "session_table": Setting(
+        _or_none(
+            _arn("dynamodb", "arn:aws:dynamodb:eu-west-1:123456789012:table/openreplay-sessions")
+        ),
         "a new one",
-        "Name or ARN of an existing log group for the linked lines",
+        "ARN of an existing session table, also of another region or account",
     ),
-    "linked_log_group_name": Setting(
-        _or_none(_log_group_name), "generated", "The name of the new log group for linked lines"
+    "session_table_write_limit": Setting(
+        _or_none(_number(1)),
+        "none",
+        "Write units a second that the new session table takes at most, as a cost brake",
+    ),
+    "line_retention": Setting(
+        _duration(86400, 3653 * 86400), "30d", "How long the session table keeps a linked line"
     ),
     "log_retention": Setting(
         _retention, "30", "Days that lines are kept in the log groups created here"
@@ -404,13 +426,8 @@ SETTINGS: dict[str, Setting] = {
     "removal_policy": Setting(
         _choice(_REMOVAL_POLICIES),
         "retain",
-        "What becomes of the log groups created here when the stack goes: retain or destroy",
-    ),
-    "readers": Setting(
-        _list_of(_choice({str(reader): reader for reader in Reader})),
-        "search",
-        "Which of OpenReplay's readers the linked lines are for: search (v1.21 and later), poll "
-        "(up to v1.20; keeps the visitor's session token in the line)",
+        "What becomes of the session table and the log groups created here when the stack goes: "
+        "retain or destroy",
     ),
     "token_secret": Setting(
         _or_none(
@@ -423,12 +440,20 @@ SETTINGS: dict[str, Setting] = {
         "ARN of a secret that holds a self-hosted OpenReplay's TOKEN_SECRET, to check signatures",
     ),
     "accept_unsigned_ids": Setting(
-        _flag, "false", "With token_secret: accept openReplaySession.id= too, which nobody signs"
+        _flag,
+        "false",
+        "With token_secret: accept openReplaySession.id= too, which has no signature",
     ),
     "service_account": Setting(
         _flag,
         "true",
-        "Whether to create the IAM user of OpenReplay's page (no use from v1.21 on)",
+        "Whether to create the IAM user of OpenReplay's page, which OpenReplay v1.21 and later do "
+        "not use",
+    ),
+    "service_account_log_groups": Setting(
+        _list_of(_log_group_name_or_arn),
+        "the tracked log groups",
+        "Names or ARNs of the log groups that its key reads; needed with track_account",
     ),
     "service_account_access": Setting(
         _choice({access.value: access for access in ServiceAccountAccess}),
@@ -461,12 +486,6 @@ SETTINGS: dict[str, Setting] = {
     "bridge": Setting(
         _flag, "true", "Whether to make the endpoint that OpenReplay v1.21 and later ask"
     ),
-    "bridge_endpoint": Setting(
-        _choice({endpoint.value: endpoint for endpoint in BridgeEndpoint}),
-        "function_url",
-        "How the bridge is reached: function_url, or http_api (an API Gateway HTTP API, throttled "
-        "and with access logs)",
-    ),
     "bridge_reserved_concurrency": Setting(
         _or_none(_number(1)),
         "5",
@@ -474,8 +493,8 @@ SETTINGS: dict[str, Setting] = {
     ),
     "allowed_source_ranges": Setting(
         _list_of(_source_range),
-        "everybody with the key",
-        "Addresses that may ask the bridge, in CIDR notation",
+        "all, with the key",
+        "Addresses that may ask the bridge and use the service account's key, in CIDR notation",
     ),
     "settle": Setting(
         _duration(0, 3600),
@@ -484,11 +503,6 @@ SETTINGS: dict[str, Setting] = {
     ),
     "session_lifetime": Setting(
         _duration(60, 30 * 86400), "2h", "OpenReplay's MAX_SESSION_DURATION"
-    ),
-    "session_window": Setting(
-        _duration(60, 60 * 86400),
-        "48h",
-        "How long after a session's start its lines can arrive; not below session_lifetime",
     ),
     "hold_until_over": Setting(
         _flag, "false", "Give no lines while the session may still be running"
@@ -503,8 +517,8 @@ SETTINGS: dict[str, Setting] = {
             )
         ),
         "AWS's own keys",
-        "ARN of a KMS key for log groups, secret, queue and topic; its policy must let CloudWatch "
-        "Logs and alarms use it",
+        "ARN of a KMS key for session table, log groups, secrets, queues and topic; its policy "
+        "must let CloudWatch Logs and alarms use it",
     ),
     "reserved_concurrency": Setting(
         _or_none(_number(1)),

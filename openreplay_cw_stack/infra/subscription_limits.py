@@ -14,7 +14,12 @@ import jsii
 from aws_cdk import aws_logs as logs
 from constructs import IConstruct, IValidation
 
-from openreplay_cw_stack.infra.log_groups import describe, identity, reference_identity
+from openreplay_cw_stack.infra.log_groups import (
+    LONGEST_NAME,
+    describe,
+    identity,
+    reference_identity,
+)
 
 FILTERS_ALLOWED = 5
 """Subscription filters to a log group: AWS documentation, "CloudWatch Logs quotas"."""
@@ -24,8 +29,6 @@ RESOURCES_ALLOWED = 500
 """Resources in a stack: AWS documentation, "Understand CloudFormation quotas"."""
 CRITERIA_BYTES_ALLOWED = 25 * 1024
 """Selection criteria of an account policy: CloudWatch Logs API reference, "PutAccountPolicy"."""
-LONGEST_NAME = 512
-"""Characters of a log group's name: CloudWatch Logs API reference, "CreateLogGroup"."""
 
 
 @jsii.implements(IValidation)

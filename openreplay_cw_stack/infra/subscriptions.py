@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import aws_cdk as cdk
-import jsii
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_logs_destinations as destinations
 from constructs import Construct, IDependable
 
 from openreplay_cw_stack.infra.ingest_stream import IngestStream
+from openreplay_cw_stack.infra.later import Later
 from openreplay_cw_stack.infra.log_groups import describe, identity, log_group_class
 from openreplay_cw_stack.infra.subscription_limits import (
     CriteriaValidation,
@@ -57,8 +56,10 @@ class Subscriptions(Construct):
         self._refused: dict[str, tuple[logs.ILogGroup, str]] = {}
         self.account_policy: logs.CfnAccountPolicy | None = None
         self._destination: logs.ILogSubscriptionDestination
+        self._distribution: logs.Distribution | None
         if stream is None:
             self._destination = destinations.LambdaDestination(function, add_permissions=False)
+            self._distribution = None
             self._destination_arn = function.function_arn
             permission = self._permission(function)
             for dependency in after:
@@ -66,6 +67,8 @@ class Subscriptions(Construct):
             self._before: tuple[IDependable, ...] = (permission,)
         else:
             self._destination = stream.filter_destination()
+            # By log stream, the default, a busy one would fill a shard and wait there.
+            self._distribution = logs.Distribution.RANDOM
             self._destination_arn = stream.stream.stream_arn
             self._before = (stream.policy, *after)
         self.node.add_validation(FilterCountValidation(self, lambda: self.log_groups))
@@ -75,13 +78,6 @@ class Subscriptions(Construct):
     def log_groups(self) -> tuple[logs.ILogGroup, ...]:
         """The subscribed log groups, in the order in which they were added."""
         return tuple(self._groups.values())
-
-    @property
-    def refused_names(self) -> str:
-        """The names of the refused log groups, also of those refused later, and commas."""
-        return cdk.Lazy.string(
-            _Later(lambda: ",".join(one.log_group_name for one, _ in self._refused.values()))
-        )
 
     def refuse(self, log_group: logs.ILogGroup, reason: str) -> None:
         """Refuse a log group from now on, with the reason that is to be told."""
@@ -107,6 +103,7 @@ class Subscriptions(Construct):
             log_group=log_group,
             destination=self._destination,
             filter_pattern=logs.FilterPattern.literal(FILTER_PATTERN),
+            distribution=self._distribution,
         )
         subscription_filter.node.add_dependency(*self._before)
         if len(self._filters) >= CHAIN_WIDTH:
@@ -138,7 +135,7 @@ class Subscriptions(Construct):
 
         document = {"DestinationArn": self._destination_arn, "FilterPattern": FILTER_PATTERN}
         if self._stream is not None:
-            document["RoleArn"] = self._stream.role.role_arn
+            document |= {"RoleArn": self._stream.role.role_arn, "Distribution": "Random"}
         self.account_policy = logs.CfnAccountPolicy(
             self,
             "AccountPolicy",
@@ -146,7 +143,7 @@ class Subscriptions(Construct):
             policy_type="SUBSCRIPTION_FILTER_POLICY",
             policy_document=stack.to_json_string(document),
             scope="ALL",
-            selection_criteria=cdk.Lazy.string(_Later(criteria)),
+            selection_criteria=cdk.Lazy.string(Later(criteria)),
         )
         self.account_policy.node.add_dependency(*self._before)
         self.node.add_validation(CriteriaValidation(self, criteria))
@@ -202,14 +199,3 @@ _TWICE = (
     "with track_account=True the account's subscription delivers its lines, and every one would be "
     "delivered twice; leave one of the two out"
 )
-
-
-@jsii.implements(cdk.IStableStringProducer)
-class _Later:
-    """A text that is made when the app is synthesised."""
-
-    def __init__(self, make: Any) -> None:
-        self._make = make
-
-    def produce(self) -> str:
-        return str(self._make())

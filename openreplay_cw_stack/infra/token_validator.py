@@ -1,4 +1,4 @@
-"""The validator: the Lambda function that judges tracked lines and copies the linkable ones."""
+"""The validator: the Lambda function that judges tracked lines and stores the linkable ones."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
@@ -21,24 +22,40 @@ from openreplay_cw_stack.infra.lambda_function import (
     lambda_function,
     own_log_group,
 )
-from openreplay_cw_stack.infra.line_redelivery import LineRedelivery, encrypted_queue
-from openreplay_cw_stack.infra.log_groups import statement_to_write_lines
 from openreplay_cw_stack.infra.metrics import deployment_name, metric_of
+from openreplay_cw_stack.infra.queues import (
+    FIRST_PAUSE,
+    LONGEST_PAUSE,
+    TRIED_FOR,
+    feed_from_retry_queue,
+    new_dead_letter_queue,
+    new_retry_queue,
+    statements_for_queues,
+)
 from openreplay_cw_stack.infra.secrets import arn_to_read
+from openreplay_cw_stack.infra.session_table import (
+    DEFAULT_LINE_RETENTION,
+    check_session_table,
+    statements_to_write,
+)
 from openreplay_cw_stack.infra.subscriptions import Subscriptions
-from openreplay_cw_stack.tagging import Reader, Verdict
+from openreplay_cw_stack.tagging import Verdict
 from openreplay_cw_stack.tagging import metrics as names
+
+_SHORTEST_TIMEOUT = 60
+"""Seconds. The function keeps 25 of them to store lines and to hand over what is left."""
 
 
 class TokenValidator(Construct):
-    """Judges the lines of subscribed log groups and writes linked lines.
+    """Judges the lines of subscribed log groups and stores the linkable ones.
 
     Attributes:
         function: the Lambda function.
         log_group: the function's own log group. It never holds a line's content.
-        redelivery: keeps the lines that CloudWatch Logs does not take, and writes them later.
-        dead_letter_queue: payloads that Lambda gave up on, after two retries or six hours, and
-            parked lines that the redelivery could not write for a day.
+        retry_queue: the events that the session table did not take. The function tries each for a
+            day.
+        dead_letter_queue: what could not be stored for a day or can never be stored, and payloads
+            that Lambda gave up, after two retries or six hours.
         deployment: the value of the metric dimension ``Deployment``.
         ingest: the stream that lines come through; None where the function is invoked directly.
     """
@@ -48,8 +65,8 @@ class TokenValidator(Construct):
         scope: Construct,
         construct_id: str,
         *,
-        linked_log_group: logs.ILogGroup,
-        readers: Sequence[Reader] = (Reader.SEARCH,),
+        session_table: dynamodb.ITable,
+        line_retention: cdk.Duration | None = None,
         token_secret: secretsmanager.ISecret | None = None,
         accept_unsigned_ids: bool = False,
         reserved_concurrency: int | None = 10,
@@ -62,51 +79,48 @@ class TokenValidator(Construct):
         deployment: str | None = None,
         encryption_key: kms.IKey | None = None,
     ) -> None:
-        """Create the function with its role, log group, dead-letter queue and redelivery.
+        """Create the function with its role, its log group and its queues.
 
         Args:
             scope: the parent construct.
             construct_id: the id under it.
-            linked_log_group: where linked lines go. It can never be subscribed.
-            readers: which of OpenReplay's readers the linked lines are for. With ``POLL`` among
-                them the visitor's session token stays in the line.
+            session_table: where linked lines go; also one of another region or account.
+            line_retention: how long a linked line is kept, 1 to 3653 days; default: 30 days.
             token_secret: holds a self-hosted OpenReplay's ``TOKEN_SECRET`` as it is; signatures
                 are then checked. Read at run time. Default: signatures count as right.
             accept_unsigned_ids: with ``token_secret``, accept ``openReplaySession.id=`` too.
             reserved_concurrency: how many payloads are judged at once, and what the validator can
                 take from the account's quota at most; None: neither. At least 1.
             memory_size: megabytes, 128 to 10240.
-            timeout: for one payload, up to 15 minutes; default: one minute, five for the up to a
+            timeout: for one payload, one to 15 minutes; default: one minute, five for the up to a
                 hundred payloads of a batch from Kinesis.
             ingest: how lines get here from CloudWatch Logs.
-            source_accounts: with ``KINESIS``, ids of other accounts that may send lines. Theirs
-                go to streams ``<account>/<log group>`` of the linked log group.
+            source_accounts: with ``KINESIS``, ids of other accounts that may send lines.
             own_log_retention: of the function's own log group.
             detailed_metrics: also publish lines by log group and verdict, at 0.30 dollars a month
                 for each pair that occurs.
             deployment: the value of the metric dimension of that name; default: generated from
                 the construct's path.
-            encryption_key: encrypts the queues and the functions' own log groups; default: keys
-                owned by AWS.
+            encryption_key: encrypts the queues, the stream and the function's own log group;
+                default: keys owned by AWS.
 
         Raises:
-            ValueError: a number is out of its range, ``readers`` is empty, or other accounts
-                cannot send lines this way.
+            ValueError: a number is out of its range, the table has another shape, or other
+                accounts cannot send lines this way.
         """
         timeout = timeout or cdk.Duration.minutes(5 if ingest is Ingest.KINESIS else 1)
+        line_retention = line_retention or DEFAULT_LINE_RETENTION
         check_ingest(ingest, source_accounts)
-        _check(readers, reserved_concurrency, memory_size, timeout)
+        check_session_table(session_table, None, line_retention)
+        _check(reserved_concurrency, memory_size, timeout)
         super().__init__(scope, construct_id)
         self.deployment = deployment or deployment_name(self)
         self.log_group = own_log_group(self, own_log_retention, encryption_key)
-        self.dead_letter_queue = encrypted_queue(self, "DeadLetterQueue", encryption_key)
-        self.redelivery = LineRedelivery(
+        self.dead_letter_queue = new_dead_letter_queue(self, encryption_key)
+        self.retry_queue = new_retry_queue(
             self,
-            "Redelivery",
-            linked_log_group=linked_log_group,
             dead_letter_queue=self.dead_letter_queue,
-            deployment=self.deployment,
-            own_log_retention=own_log_retention,
+            function_timeout=timeout,
             encryption_key=encryption_key,
         )
         self.ingest: IngestStream | None = None
@@ -116,13 +130,16 @@ class TokenValidator(Construct):
             )
         environment = {
             "DEPLOYMENT": self.deployment,
-            "LINKED_LOG_GROUP": linked_log_group.log_group_name,
+            "SESSION_TABLE_ARN": session_table.table_arn,
+            "LINE_RETENTION_SECONDS": _seconds(line_retention),
+            "RETRY_QUEUE_URL": self.retry_queue.queue_url,
+            "DEAD_LETTER_QUEUE_URL": self.dead_letter_queue.queue_url,
+            "FIRST_PAUSE_SECONDS": _seconds(FIRST_PAUSE),
+            "LONGEST_PAUSE_SECONDS": _seconds(LONGEST_PAUSE),
+            "RETRY_SECONDS": _seconds(TRIED_FOR),
+            # For the hints of the commands: the function does not read it.
             "OWN_LOG_GROUP": self.log_group.log_group_name,
-            "PARKED_LINES_QUEUE": self.redelivery.queue.queue_url,
-            "READERS": ",".join(sorted(map(str, set(readers)))),
         }
-        if source_accounts:
-            environment["OWN_ACCOUNT"] = cdk.Stack.of(self).account
         if token_secret is not None:
             environment["TOKEN_SECRET_ARN"] = token_secret.secret_arn
             environment["ACCEPT_UNSIGNED_IDS"] = str(accept_unsigned_ids).lower()
@@ -131,17 +148,17 @@ class TokenValidator(Construct):
         self.function = lambda_function(
             self,
             room="validator",
-            description="Judges tagged log lines and copies the ones OpenReplay can link",
-            linked_log_group=linked_log_group,
+            description="Judges tagged log lines and stores the ones OpenReplay can link",
             log_group=self.log_group,
-            statements=self._statements(linked_log_group, token_secret, encryption_key),
+            statements=self._statements(session_table, token_secret, encryption_key),
             environment=environment,
             memory_size=memory_size,
             timeout=timeout,
             reserved_concurrency=reserved_concurrency,
-            no_network="It calls the public endpoints of CloudWatch Logs, SQS and Secrets Manager "
-            "with TLS and signed requests, accepts no connection, and reaches nothing in a VPC",
+            no_network="It calls the public endpoints of DynamoDB, SQS and Secrets Manager with "
+            "TLS and signed requests, accepts no connection, and reaches nothing in a VPC",
         )
+        feed_from_retry_queue(self, self.function, self.retry_queue)
         invocation = lambda_.EventInvokeConfig(
             self,
             "AsynchronousInvocation",
@@ -150,19 +167,15 @@ class TokenValidator(Construct):
             retry_attempts=2,
             max_event_age=cdk.Duration.hours(6),
         )
-        # Delivery begins with the first filter: what is given up on must have a place by then.
+        # Delivery begins with the first filter: what is given up must have a place by then.
         before: list[IDependable] = [invocation]
         if self.ingest is not None:
             before.append(self.ingest.feed(self.function, self.dead_letter_queue))
         self._subscriptions = Subscriptions(
             self, "Subscriptions", function=self.function, stream=self.ingest, after=before
         )
-        self.function.add_environment("REFUSED_LOG_GROUPS", self._subscriptions.refused_names)
-        loop = "it would be fed its own output for ever"
-        self._subscriptions.refuse(linked_log_group, f"it is the linked log group, and {loop}")
-        self._subscriptions.refuse(self.log_group, f"it is the validator's own, and {loop}")
         self._subscriptions.refuse(
-            self.redelivery.log_group, "it is the redelivery's own, and holds no lines of yours"
+            self.log_group, "it is the validator's own, and holds no lines of yours"
         )
         self._acknowledge()
 
@@ -175,8 +188,8 @@ class TokenValidator(Construct):
         """Track a log group; its subscription filter.
 
         Raises:
-            ValueError: it is the linked or the validator's own group, tracked already, in another
-                account or region, or of a class without subscription filters.
+            ValueError: it is refused, tracked already, in another account or region, or of a class
+                without subscription filters.
         """
         return self._subscriptions.add(log_group)
 
@@ -192,10 +205,7 @@ class TokenValidator(Construct):
         self._subscriptions.add_account(untracked)
 
     def refuse(self, log_group: logs.ILogGroup, reason: str) -> None:
-        """Refuse to track a log group from now on, and tell the reason to who tries.
-
-        The function refuses lines that come from it all the same.
-        """
+        """Refuse to track a log group from now on, with the reason for the error."""
         self._subscriptions.refuse(log_group, reason)
 
     def is_refused(self, log_group: logs.ILogGroup) -> bool:
@@ -235,22 +245,13 @@ class TokenValidator(Construct):
 
     def _statements(
         self,
-        linked_log_group: logs.ILogGroup,
+        session_table: dynamodb.ITable,
         token_secret: secretsmanager.ISecret | None,
         encryption_key: kms.IKey | None,
     ) -> list[iam.PolicyStatement]:
         statements = [
-            statement_to_write_lines(linked_log_group),
-            iam.PolicyStatement(
-                sid="ParkWhatLambdaGaveUpOn",
-                actions=["sqs:SendMessage"],
-                resources=[self.dead_letter_queue.queue_arn],
-            ),
-            iam.PolicyStatement(
-                sid="ParkLines",
-                actions=["sqs:SendMessage"],
-                resources=[self.redelivery.queue.queue_arn],
-            ),
+            *statements_to_write(session_table),
+            *statements_for_queues(self.retry_queue, self.dead_letter_queue),
         ]
         if self.ingest is not None:
             statements.append(self.ingest.statement())
@@ -276,30 +277,22 @@ class TokenValidator(Construct):
         return statements
 
     def _acknowledge(self) -> None:
-        is_dead_letter_queue = (
-            "This queue is the dead-letter queue: nothing consumes it but a person, and an alarm "
-            "watches it"
-        )
-        acknowledge(
-            self.dead_letter_queue,
-            in_packs("SQSRedrivePolicy", is_dead_letter_queue, ["Serverless"]),
-        )
         has_destination = (
-            "What Lambda gives up on goes to an on-failure destination, which holds the error as "
+            "What Lambda gives up goes to an on-failure destination, which holds the error as "
             "well as the event; a dead-letter configuration would store the event a second time"
         )
         packs = ["Serverless", "HIPAA", "NIST"]
         acknowledge(self.function, in_packs("LambdaDLQ", has_destination, packs))
 
 
-def _check(
-    readers: Sequence[Reader],
-    reserved_concurrency: int | None,
-    memory_size: int,
-    timeout: cdk.Duration,
-) -> None:
-    if not readers:
-        raise ValueError("readers is empty: name Reader.SEARCH, Reader.POLL, or both")
+def _check(reserved_concurrency: int | None, memory_size: int, timeout: cdk.Duration) -> None:
     check_function_numbers(reserved_concurrency, memory_size)
-    if not timeout.is_unresolved() and not 1 <= timeout.to_seconds() <= 900:
-        raise ValueError(f"timeout must be 1 to 900 seconds, not {timeout.to_seconds():g}")
+    if not timeout.is_unresolved() and not _SHORTEST_TIMEOUT <= timeout.to_seconds() <= 900:
+        raise ValueError(
+            f"timeout must be {_SHORTEST_TIMEOUT} to 900 seconds, not {timeout.to_seconds():g}: "
+            "the function needs time to store what it has judged"
+        )
+
+
+def _seconds(duration: cdk.Duration) -> str:
+    return f"{duration.to_seconds():.0f}"

@@ -18,6 +18,7 @@ CONTEXT = json.loads((ROOT / "cdk.json").read_text())["context"]
 FEATURE_FLAGS = {key: value for key, value in CONTEXT.items() if key.startswith("@")}
 TOKEN_SECRET_ARN = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:openreplay-AbCdEf"
 ENCRYPTION_KEY_ARN = "arn:aws:kms:eu-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+SESSION_TABLE_ARN = "arn:aws:dynamodb:us-east-1:210987654321:table/sessions"
 LOGIN_SECRET_ARN = "arn:aws:secretsmanager:eu-west-1:123456789012:secret:login-AbCdEf"
 PROJECT = {
     "url": "https://openreplay.example",
@@ -74,6 +75,12 @@ def only(template: assertions.Template, kind: str, within: str = "") -> dict[str
     (resource,) = [one for name, one in resources(template, kind).items() if within in name]
     properties: dict[str, Any] = resource.get("Properties", {})
     return properties
+
+
+def statements_of(template: assertions.Template, within: str) -> dict[str, dict[str, Any]]:
+    """The statements of the only managed policy of a part of the stack, by their name."""
+    document = only(template, "AWS::IAM::ManagedPolicy", within)["PolicyDocument"]
+    return {one["Sid"]: one for one in document["Statement"]}
 
 
 def environment_of(template: assertions.Template, within: str) -> dict[str, str]:

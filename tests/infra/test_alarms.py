@@ -13,12 +13,19 @@ from typing import Any
 import pytest
 from aws_cdk import aws_cloudwatch as cloudwatch
 
-from emulator import metric_math
 from openreplay_cw_stack import Ingest
 from openreplay_cw_stack.infra.alarms import METRICS_PER_ALARM, REJECTING_VERDICTS
 from openreplay_cw_stack.runtime.validator import counting
 from openreplay_cw_stack.tagging import Verdict
-from tests.infra.conftest import EVERY_FUNCTION, PROJECT, TOKEN_SECRET_ARN, a_stack, template_of
+from tests.infra import formulas
+from tests.infra.conftest import (
+    EVERY_FUNCTION,
+    PROJECT,
+    SESSION_TABLE_ARN,
+    TOKEN_SECRET_ARN,
+    a_stack,
+    template_of,
+)
 
 README = Path(__file__).parents[2] / "README.md"
 EVERYTHING: dict[str, Any] = {
@@ -61,7 +68,12 @@ def test_every_alarm_tells_the_topic_says_what_to_do_and_takes_no_data_for_zero(
 
 def test_a_loss_is_never_reported_as_over() -> None:
     without = {name for name, alarm in every_alarm().items() if "OKActions" not in alarm}
-    assert without == {"DroppedLines", "DroppedPayloads", "FailedDestinationDeliveries"}
+    assert without == {
+        "DroppedLines",
+        "DroppedPayloads",
+        "FailedDestinationDeliveries",
+        "UnusablePayloads",
+    }
 
 
 @pytest.mark.slow
@@ -70,12 +82,12 @@ def test_expressions_are_within_the_limits_of_an_alarm() -> None:
     projects = [{**PROJECT, "project_id": number} for number in range(1, 13)]
     alarms = alarms_of(**{**EVERYTHING, "new_log_groups": groups, "openreplay_projects": projects})
     with_expressions = [one for one in alarms.values() if "Metrics" in one]
-    assert len(with_expressions) == 9
+    assert len(with_expressions) == 8
     for alarm in with_expressions:
         assert len(metrics_of(alarm)) <= METRICS_PER_ALARM
         assert [one.get("ReturnData", True) for one in alarm["Metrics"]].count(True) == 1
-        (expression,) = [one["Expression"] for one in alarm["Metrics"] if "Expression" in one]
-        assert len(expression) <= metric_math.MAXIMUM_LENGTH
+        expression = expression_of(alarm)
+        assert len(expression) <= formulas.MAXIMUM_LENGTH
         # Alarms cannot search, and FILL of what has no data is not documented.
         assert "SEARCH" not in expression
         assert "FILL" not in expression
@@ -90,10 +102,13 @@ def value_of(name: str, **lines: int) -> float | None:
         values = {one["Name"]: one["Value"] for one in stat["Metric"]["Dimensions"]}
         assert values["Verdict"] == identifier
         assert stat["Stat"] == "Sum"
-    series = {one: {0: float(lines[one])} if one in lines else {} for one in metrics}
-    inputs = metric_math.Inputs(series, list(series), [0], 900)
+    values = {one: float(lines[one]) if one in lines else None for one in metrics}
+    return formulas.evaluate(expression_of(alarm), values)
+
+
+def expression_of(alarm: dict[str, Any]) -> str:
     (expression,) = [one["Expression"] for one in alarm["Metrics"] if "Expression" in one]
-    return metric_math.evaluate(expression, inputs).get(0)
+    return str(expression)
 
 
 def goes_off(name: str, **lines: int) -> bool:
@@ -145,6 +160,51 @@ def test_the_rejecting_verdicts_are_the_validators() -> None:
     assert set(unsigned) == read - {str(Verdict.BAD_SIGNATURE), str(Verdict.UNSIGNED)}
 
 
+@pytest.mark.parametrize(
+    ("visible", "hidden", "expected"),
+    [(None, None, False), (0, 0, False), (1, 0, True), (0, 1, True), (None, 2, True)],
+)
+def test_messages_in_the_retry_queue(
+    visible: float | None, hidden: float | None, expected: bool
+) -> None:
+    """Messages that wait for their next attempt are hidden, and count as well."""
+    alarm = every_alarm()["RetryQueue"]
+    total = formulas.evaluate(expression_of(alarm), {"visible": visible, "hidden": hidden})
+    assert (total is not None and total > alarm["Threshold"]) is expected
+    stats = metrics_of(alarm)
+    assert {name: one["Metric"]["MetricName"] for name, one in stats.items()} == {
+        "visible": "ApproximateNumberOfMessagesVisible",
+        "hidden": "ApproximateNumberOfMessagesNotVisible",
+    }
+    # A quarter of an hour in which it was never empty.
+    assert {(one["Period"], one["Stat"]) for one in stats.values()} == {(300, "Minimum")}
+    assert alarm["EvaluationPeriods"] == 3
+    for one in stats.values():
+        (dimension,) = one["Metric"]["Dimensions"]
+        assert "RetryQueue" in dimension["Value"]["Fn::GetAtt"][0]
+
+
+@pytest.mark.parametrize(
+    ("numbers", "total"), [([], None), ([None, None], None), ([None, 2], 2), ([1, 2, 0], 3)]
+)
+@pytest.mark.parametrize("name", ["FunctionErrors", "UndeliveredLines"])
+def test_sums_of_several_metrics(
+    name: str, numbers: list[float | None], total: float | None
+) -> None:
+    expression = expression_of(every_alarm()[name])
+    values = {f"metric{place}": number for place, number in enumerate(numbers)}
+    assert formulas.evaluate(expression, values) == total
+
+
+def test_what_the_session_table_does_not_take_is_watched() -> None:
+    alarms = every_alarm()
+    for name, periods in (("ThrottledWrites", 3), ("UnusablePayloads", 1)):
+        assert alarms[name]["MetricName"] == name
+        assert alarms[name]["EvaluationPeriods"] == periods
+        assert (alarms[name]["Threshold"], alarms[name]["Period"]) == (0, 300)
+    assert set(alarms_of(session_table=SESSION_TABLE_ARN)) == set(alarms_of())
+
+
 def test_delivery_is_watched_for_every_log_group() -> None:
     groups = [f"/app/{number}" for number in range(7)]
     alarms = alarms_of(new_log_groups=groups[:6], log_groups=groups[6:])
@@ -166,9 +226,9 @@ def test_functions_are_watched_by_tens() -> None:
     projects = [{**PROJECT, "project_id": number} for number in range(1, 13)]
     alarms = alarms_of(openreplay_projects=projects)
     watching = [one for name, one in alarms.items() if name.startswith("FunctionErrors")]
-    # The redelivery, the bridge, twelve projects, and the function that follows deployments.
-    assert [len(metrics_of(one)) for one in watching] == [10, 5]
-    assert len(metrics_of(alarms_of(bridge=False)["FunctionErrors"])) == 1
+    # The bridge, twelve projects, and the function that follows deployments.
+    assert [len(metrics_of(one)) for one in watching] == [10, 4]
+    assert "FunctionErrors" not in alarms_of(bridge=False)
 
 
 def test_the_first_log_groups_are_watched_and_no_more() -> None:

@@ -12,7 +12,13 @@ from demo.dashboard import body_of
 from openreplay_cw_stack.infra.dashboard import LOG_GROUPS_SHOWN
 from openreplay_cw_stack.tagging import Verdict
 from openreplay_cw_stack.tagging import metrics as names
-from tests.infra.conftest import EVERY_FUNCTION, TOKEN_SECRET_ARN, a_stack, template_of
+from tests.infra.conftest import (
+    EVERY_FUNCTION,
+    SESSION_TABLE_ARN,
+    TOKEN_SECRET_ARN,
+    a_stack,
+    template_of,
+)
 
 SHAPES: dict[str, dict[str, Any]] = {
     "default": {},
@@ -21,7 +27,11 @@ SHAPES: dict[str, dict[str, Any]] = {
         "detailed_metrics": True,
         **EVERY_FUNCTION,
     },
-    "smallest": {"bridge": False, "service_account": False},
+    "smallest": {
+        "bridge": False,
+        "service_account": False,
+        "session_table": SESSION_TABLE_ARN,
+    },
 }
 
 
@@ -125,7 +135,14 @@ def test_it_shows_what_the_functions_publish() -> None:
         *(names.ANSWERS, names.EMPTY_ANSWERS, names.UNSETTLED_ANSWERS, names.TIMED_OUT_ANSWERS),
         *(names.REFUSED_QUESTIONS, names.FAILED_QUESTIONS, names.HITS, names.ANSWER_TIME),
         *(names.KEY_AGE, names.KEYS_NOT_TAKEN_UP, names.REFUSED_ROTATIONS, names.FAILED_ROTATIONS),
-        *("Invocations", "IncomingBytes", "IncomingLogEvents", "AsyncEventAge", "Throttles"),
+        *(names.QUEUED_LINES, names.THROTTLED_WRITES, names.REFUSED_ITEMS),
+        *(names.UNUSABLE_PAYLOADS, "Invocations", "AsyncEventAge", "Throttles"),
+        *("ConsumedWriteCapacityUnits", "ConsumedReadCapacityUnits"),
     }
     for name in shown:
         assert f"'{name}'" in text or f'"{name}"' in text, name
+
+
+def test_the_units_of_another_stacks_table_are_not_shown() -> None:
+    assert "AWS/DynamoDB" in str(graphs_of("default"))
+    assert "AWS/DynamoDB" not in str(graphs_of("smallest"))

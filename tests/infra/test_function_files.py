@@ -7,7 +7,8 @@ import pytest
 
 from openreplay_cw_stack.infra.function_files import PACKAGE, without_docstrings
 
-MODULES = sorted([*PACKAGE.glob("runtime/**/*.py"), *PACKAGE.glob("tagging/**/*.py")])
+DEPLOYED = ("contract", "runtime", "tagging")
+MODULES = sorted(path for room in DEPLOYED for path in PACKAGE.glob(f"{room}/**/*.py"))
 
 
 def is_text(node: ast.AST) -> bool:

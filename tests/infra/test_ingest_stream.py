@@ -8,15 +8,14 @@ import pytest
 from aws_cdk import assertions
 
 from openreplay_cw_stack import Ingest, OpenReplayCloudWatch
-from openreplay_cw_stack.runtime.validator.settings import Settings
 from openreplay_cw_stack.tagging.filter_pattern import FILTER_PATTERN
 from tests.infra.conftest import (
     ENCRYPTION_KEY_ARN,
     a_stack,
     an_app,
-    environment_of,
     only,
     resources,
+    statements_of,
     template_of,
 )
 
@@ -28,17 +27,14 @@ def through_kinesis() -> assertions.Template:
     return template_of(a_stack(ingest=Ingest.KINESIS, new_log_groups=["/a", "/b"]))
 
 
-def statements(template: assertions.Template, within: str) -> dict[str, Any]:
-    document = only(template, "AWS::IAM::ManagedPolicy", within)["PolicyDocument"]
-    return {one["Sid"]: one for one in document["Statement"]}
-
-
 def name_of_only(template: assertions.Template, kind: str, within: str = "") -> str:
     (name,) = [one for one in resources(template, kind) if within in one]
     return name
 
 
 def test_without_it_there_is_no_stream(template: assertions.Template) -> None:
+    (one,) = resources(template, "AWS::Logs::SubscriptionFilter").values()
+    assert "Distribution" not in one["Properties"]
     assert resources(template, "AWS::Kinesis::Stream") == {}
     mappings = resources(template, "AWS::Lambda::EventSourceMapping")
     assert not [one for one in mappings if "Ingest" in one]
@@ -51,6 +47,7 @@ def test_the_stream_is_encrypted_and_keeps_what_was_given_up(
     assert stream["StreamModeDetails"] == {"StreamMode": "ON_DEMAND"}
     assert stream["StreamEncryption"] == {"EncryptionType": "KMS", "KeyId": "alias/aws/kinesis"}
     mapping = only(through_kinesis, "AWS::Lambda::EventSourceMapping", "IngestMapping")
+    assert stream["RetentionPeriodHours"] == 7 * 24
     assert stream["RetentionPeriodHours"] * 3600 > mapping["MaximumRecordAgeInSeconds"]
 
 
@@ -64,8 +61,9 @@ def test_every_filter_names_the_stream_and_a_role(through_kinesis: assertions.Te
     for one in filters:
         assert one["Properties"]["DestinationArn"] == {"Fn::GetAtt": [stream, "Arn"]}
         assert one["Properties"]["RoleArn"] == {"Fn::GetAtt": [role, "Arn"]}
+        assert one["Properties"]["Distribution"] == "Random"
         assert {policy, mapping} <= set(one["DependsOn"])
-    assert statements(through_kinesis, "IngestPolicy")["PutPayloads"]["Action"] == (
+    assert statements_of(through_kinesis, "IngestPolicy")["PutPayloads"]["Action"] == (
         "kinesis:PutRecord"
     )
     permissions = resources(through_kinesis, "AWS::Lambda::Permission")
@@ -82,9 +80,11 @@ def test_the_function_reads_it_and_gives_up_into_the_dead_letter_queue(
     assert mapping["StartingPosition"] == "TRIM_HORIZON"
     assert mapping["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
     assert mapping["BisectBatchOnFunctionError"] is True
-    assert mapping["MaximumRecordAgeInSeconds"] == 6 * 3600
+    assert mapping["MaximumRecordAgeInSeconds"] == 24 * 3600
+    # Without a number of retries there is no limit of them.
+    assert "MaximumRetryAttempts" not in mapping
     assert mapping["DestinationConfig"]["OnFailure"]["Destination"]["Fn::GetAtt"][0] == queue
-    read = statements(through_kinesis, "ValidatorPolicy")["ReadTheStream"]
+    read = statements_of(through_kinesis, "ValidatorPolicy")["ReadTheStream"]
     assert read["Resource"] == {"Fn::GetAtt": [stream, "Arn"]}
     assert resources(through_kinesis, "AWS::IAM::Policy") == {}
 
@@ -103,16 +103,16 @@ def test_an_own_key_encrypts_it() -> None:
     template = template_of(a_stack(ingest=Ingest.KINESIS, encryption_key=ENCRYPTION_KEY_ARN))
     encryption = only(template, "AWS::Kinesis::Stream")["StreamEncryption"]
     assert encryption == {"EncryptionType": "KMS", "KeyId": ENCRYPTION_KEY_ARN}
-    may_encrypt = statements(template, "IngestPolicy")["EncryptPayloads"]
+    may_encrypt = statements_of(template, "IngestPolicy")["EncryptPayloads"]
     assert (may_encrypt["Action"], may_encrypt["Resource"]) == (
         "kms:GenerateDataKey",
         ENCRYPTION_KEY_ARN,
     )
-    assert "kms:Decrypt" in statements(template, "ValidatorPolicy")["UseTheKeys"]["Action"]
+    assert "kms:Decrypt" in statements_of(template, "ValidatorPolicy")["UseTheKeys"]["Action"]
 
 
 class TestSourceAccounts:
-    def test_they_may_subscribe_to_the_destination_and_nobody_else(self) -> None:
+    def test_they_alone_may_subscribe_to_the_destination(self) -> None:
         template = template_of(a_stack(ingest=Ingest.KINESIS, source_accounts=ACCOUNTS))
         destination = only(template, "AWS::Logs::Destination")
         text = "".join(
@@ -128,24 +128,24 @@ class TestSourceAccounts:
         for account in ACCOUNTS:
             assert account in trust
 
-    def test_the_function_tells_its_own_lines_from_theirs(self) -> None:
-        template = template_of(a_stack(ingest=Ingest.KINESIS, source_accounts=ACCOUNTS))
-        settings = Settings.from_environment(environment_of(template, "ValidatorFunction"))
-        assert settings.own_account == '{"Ref": "AWS::AccountId"}'
-
     def test_the_outputs_say_how(self) -> None:
-        stack = a_stack(ingest=Ingest.KINESIS, source_accounts=ACCOUNTS, new_log_groups=[])
+        stack = a_stack(
+            ingest=Ingest.KINESIS,
+            source_accounts=ACCOUNTS,
+            new_log_groups=[],
+            service_account=False,
+        )
         outputs = template_of(stack).to_json()["Outputs"]
         assert "IngestDestinationArn" in outputs
         command = json.dumps(outputs["SubscribeCommand"]["Value"])
         assert "aws logs put-subscription-filter" in command
         assert FILTER_PATTERN in command
+        assert "--distribution Random" in command
 
     def test_without_any_there_is_no_destination(
         self, through_kinesis: assertions.Template
     ) -> None:
         assert resources(through_kinesis, "AWS::Logs::Destination") == {}
-        assert "OWN_ACCOUNT" not in environment_of(through_kinesis, "ValidatorFunction")
 
     @pytest.mark.parametrize(
         ("keywords", "words"),
@@ -167,6 +167,12 @@ def test_names_of_deployments_differ() -> None:
     names = set()
     for name in ("One", "Other"):
         stack = cdk.Stack(an_app(), name)
-        OpenReplayCloudWatch(stack, "Replay", ingest=Ingest.KINESIS, source_accounts=ACCOUNTS)
+        OpenReplayCloudWatch(
+            stack,
+            "Replay",
+            ingest=Ingest.KINESIS,
+            source_accounts=ACCOUNTS,
+            service_account=False,
+        )
         names.add(only(template_of(stack), "AWS::Logs::Destination")["DestinationName"])
     assert len(names) == 2

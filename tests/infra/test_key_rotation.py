@@ -103,6 +103,17 @@ def test_the_first_key_is_waited_for() -> None:
     for part in ("ServiceAccountUser", "RotatedSecretRotation", "ServiceAccountPolicy"):
         assert part in needed
     assert first_key["Properties"]["Task"] == WAIT_FOR_KEY
+    tracked = {"Ref": first_key["Properties"]["LogGroupName"]["Ref"]}
+    assert "LogGroupappcheckout" in tracked["Ref"]
+    environment = environment_of(template, "RotationFunction")
+    assert environment["READER_LOG_GROUP"] == json.dumps(tracked)
+
+
+def test_a_key_that_works_from_some_addresses_alone_is_tried_accordingly() -> None:
+    limited = template_of(a_stack(**ROTATION, allowed_source_ranges=["203.0.113.0/24"]))
+    assert environment_of(limited, "RotationFunction")["READER_ADDRESSES_LIMITED"] == "true"
+    open_to_all = template_of(a_stack(**ROTATION))
+    assert "READER_ADDRESSES_LIMITED" not in environment_of(open_to_all, "RotationFunction")
 
 
 def test_keys_are_deleted_after_the_schedule_and_before_the_user() -> None:

@@ -14,55 +14,44 @@ import pytest
 from openreplay_cw_stack import OpenReplayCloudWatchStack
 from tests.infra.conftest import EVERY_FUNCTION, PROJECT, ROOT
 
-TAGGING = ["__init__", "grammar", "judgement", "minting", "poller", "redaction", "values"]
-TAGGING += ["verdict"]
+TAGGING = ["__init__", "grammar", "judgement", "minting", "poller", "redaction", "verdict"]
 SHARED = ["__init__", "runtime/__init__", "runtime/aws_calls"]
 SHARED += [f"tagging/{one}" for one in TAGGING]
+STORED = ["contract/__init__", "contract/linked_line", "contract/session_table"]
 REGISTRATION = [
     *("__init__", "aws", "bridge_question", "http_calls", "openreplay_api", "registering"),
     *("settings", "unattended"),
 ]
 ROOMS = {
     "bridge": [
-        *("__init__", "aws", "bridge", "credentials", "handler", "hits", "question", "request"),
-        *("response", "session_lines", "settings"),
+        *("__init__", "aws", "bridge", "credentials", "handler", "hits", "layout", "question"),
+        *("request", "response", "session_lines", "settings", "waiting_lines"),
     ],
     "validator": [
-        *("__init__", "aws", "counting", "delivery", "handler", "judging"),
-        *("known_tags", "linking", "log_level", "logs_client", "parking"),
-        *("secrets_manager", "settings", "skimming"),
-        *("stream_records", "subscription", "token_secret", "validator"),
+        *("__init__", "aws", "counting", "envelopes", "handler", "judging", "linking"),
+        *("log_level", "queues", "secrets_manager", "settings", "storing", "subscription"),
+        *("token_memo", "token_secret", "validator"),
     ],
     "rotation": [
         *("__init__", "access_key", "api_key", "aws", "deployment", "handler", "keeper", "kinds"),
         *("rotating", "secret", "settings"),
     ],
-    "redelivery": ["__init__", "aws", "handler", "redelivery", "settings"],
     "registration": [*REGISTRATION, "handler"],
     "registration.deployment": [*REGISTRATION, "deployment"],
 }
 MOST_KILOBYTES = {"validator": 42}
 BESIDES = {
     "bridge": [
-        *("runtime/embedded_metrics", "runtime/linked_line", "runtime/own_log"),
+        *("runtime/embedded_metrics", "runtime/own_log", *STORED),
         *("tagging/metrics", "tagging/session_id"),
     ],
-    "validator": [
-        *("runtime/embedded_metrics", "runtime/linked_line", "runtime/own_log"),
-        *("runtime/parked_lines", "tagging/metrics"),
-    ],
-    "redelivery": [
-        *("runtime/embedded_metrics", "runtime/linked_line", "runtime/own_log"),
-        *("runtime/parked_lines", "tagging/metrics", "runtime/validator/__init__"),
-        *("runtime/validator/aws", "runtime/validator/counting", "runtime/validator/delivery"),
-        *("runtime/validator/logs_client", "runtime/validator/parking"),
-    ],
+    "validator": ["runtime/embedded_metrics", "runtime/own_log", "tagging/metrics", *STORED],
     "rotation": [
         *("runtime/access_key_trial", "runtime/custom_resource", "runtime/embedded_metrics"),
         *("runtime/own_log", "tagging/metrics", "tagging/openreplay_project"),
     ],
     "registration": [
-        *("runtime/access_key_trial", "runtime/embedded_metrics", "runtime/own_log"),
+        *("runtime/embedded_metrics", "runtime/own_log"),
         *("tagging/metrics", "tagging/openreplay_project"),
     ],
     "registration.deployment": [

@@ -9,14 +9,11 @@ import cdk_nag
 import pytest
 from constructs import IConstruct
 
-from openreplay_cw_stack import (
-    BridgeEndpoint,
-    Ingest,
-    ServiceAccountAccess,
-)
+from openreplay_cw_stack import Ingest, ServiceAccountAccess
 from tests.infra.conftest import (
     ENCRYPTION_KEY_ARN,
     EVERY_FUNCTION,
+    SESSION_TABLE_ARN,
     TOKEN_SECRET_ARN,
     a_stack,
 )
@@ -32,29 +29,25 @@ PACKS = (
 VARIANTS: dict[str, dict[str, Any]] = {
     "default": {},
     "encryption key": {"encryption_key": ENCRYPTION_KEY_ARN, "token_secret": TOKEN_SECRET_ARN},
-    "nothing reserved": {"reserved_concurrency": None},
+    "nothing reserved": {"reserved_concurrency": None, "bridge_reserved_concurrency": None},
     "describe": {"service_account_access": ServiceAccountAccess.SCOPED_AND_DESCRIBE},
     "read only": {"service_account_access": ServiceAccountAccess.CLOUD_WATCH_READ_ONLY},
     "smallest": {"service_account": False, "dashboard": False, "bridge": False},
-    "HTTP API": {"bridge_endpoint": BridgeEndpoint.HTTP_API, "bridge_reserved_concurrency": None},
-    "HTTP API with a key": {
-        "bridge_endpoint": BridgeEndpoint.HTTP_API,
-        "encryption_key": ENCRYPTION_KEY_ARN,
+    "limits": {
+        "allowed_source_ranges": ["203.0.113.0/24"],
+        "session_table_write_limit": 100,
+        "service_account_log_groups": ["/a", "/b"],
     },
     "existing groups": {
         "new_log_groups": [],
-        "log_groups": ["/a"],
-        "linked_log_group": "arn:aws:logs:eu-west-1:123456789012:log-group:/linked",
+        "log_groups": ["arn:aws:logs:eu-west-1:123456789012:log-group:/a"],
+        "session_table": SESSION_TABLE_ARN,
     },
-    "existing groups by name": {
-        "new_log_groups": [],
-        "log_groups": ["/a"],
-        "linked_log_group": "/linked",
-    },
+    "existing groups by name": {"new_log_groups": [], "log_groups": ["/a"]},
     "existing groups in a fixed place": {
         "new_log_groups": [],
         "log_groups": ["/a"],
-        "linked_log_group": "/linked",
+        "session_table": SESSION_TABLE_ARN,
         "env": cdk.Environment(account="123456789012", region="eu-west-1"),
     },
     "every function": EVERY_FUNCTION,
@@ -68,11 +61,13 @@ VARIANTS: dict[str, dict[str, Any]] = {
         "new_log_groups": [],
         "track_account": True,
         "untracked_log_groups": ["/noise"],
+        "service_account": False,
     },
     "whole account through Kinesis": {
         "new_log_groups": [],
         "track_account": True,
         "ingest": Ingest.KINESIS,
+        "service_account_log_groups": ["/a"],
     },
     "Kinesis and other accounts": {
         "ingest": Ingest.KINESIS,

@@ -9,9 +9,10 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sns as sns
 
-from openreplay_cw_stack import BridgeEndpoint, OpenReplayCloudWatch
+from openreplay_cw_stack import OpenReplayCloudWatch
 from openreplay_cw_stack.tagging import Verdict
 from tests.infra.conftest import an_app, only, resources, template_of
+from tests.infra.test_session_table import a_table
 
 
 def test_it_fits_into_a_stack_that_has_log_groups_of_its_own(stack: cdk.Stack) -> None:
@@ -28,11 +29,9 @@ def test_it_fits_into_a_stack_that_has_log_groups_of_its_own(stack: cdk.Stack) -
 def test_new_log_groups_have_a_retention_and_are_kept(stack: cdk.Stack) -> None:
     OpenReplayCloudWatch(stack, "OpenReplay", new_log_groups=["/app/checkout"])
     groups = resources(template_of(stack), "AWS::Logs::LogGroup")
-    kept = [one for name, one in groups.items() if "LogGroupapp" in name or "Linked" in name]
-    assert len(kept) == 2
-    for group in kept:
-        assert group["Properties"]["RetentionInDays"] == 30
-        assert group["DeletionPolicy"] == "Retain"
+    (kept,) = [one for name, one in groups.items() if "LogGroupapp" in name]
+    assert kept["Properties"]["RetentionInDays"] == 30
+    assert kept["DeletionPolicy"] == "Retain"
 
 
 def test_retention_and_removal_policy(stack: cdk.Stack) -> None:
@@ -40,25 +39,23 @@ def test_retention_and_removal_policy(stack: cdk.Stack) -> None:
         stack,
         "OpenReplay",
         new_log_groups=["/app/checkout"],
-        linked_log_group_name="/openreplay/linked",
         log_retention=logs.RetentionDays.ONE_YEAR,
         removal_policy=cdk.RemovalPolicy.DESTROY,
     )
     groups = resources(template_of(stack), "AWS::Logs::LogGroup")
     named = {one["Properties"].get("LogGroupName"): one for one in groups.values()}
-    for name in ("/app/checkout", "/openreplay/linked"):
-        assert named[name]["Properties"]["RetentionInDays"] == 365
-        assert named[name]["DeletionPolicy"] == "Delete"
+    assert named["/app/checkout"]["Properties"]["RetentionInDays"] == 365
+    assert named["/app/checkout"]["DeletionPolicy"] == "Delete"
 
 
 def test_every_part_can_be_switched_off_or_replaced(stack: cdk.Stack) -> None:
-    linked = logs.LogGroup.from_log_group_name(stack, "Linked", "/linked")
+    table = a_table(stack, "Existing")
     topic = sns.Topic.from_topic_arn(stack, "Topic", "arn:aws:sns:eu-west-1:123456789012:alarms")
     integration = OpenReplayCloudWatch(
         stack,
         "OpenReplay",
         new_log_groups=["/app/checkout"],
-        linked_log_group=linked,
+        session_table=table,
         service_account=False,
         bridge=False,
         alarm_topic=topic,
@@ -72,12 +69,13 @@ def test_every_part_can_be_switched_off_or_replaced(stack: cdk.Stack) -> None:
         "AWS::SecretsManager::Secret",
         "AWS::SNS::Topic",
         "AWS::CloudWatch::Dashboard",
-        "AWS::Lambda::Url",
+        "AWS::ApiGatewayV2::Api",
     ):
         assert resources(template, kind) == {}
     parts = [integration.user, integration.secret, integration.dashboard, integration.bridge]
     assert parts == [None] * 4
-    assert integration.linked_log_group is linked
+    assert integration.session_table is table
+    assert len(resources(template, "AWS::DynamoDB::Table")) == 1
     for alarm in resources(template, "AWS::CloudWatch::Alarm").values():
         assert alarm["Properties"]["AlarmActions"] == [topic.topic_arn]
     with pytest.raises(ValueError, match="service_account is False"):
@@ -86,7 +84,7 @@ def test_every_part_can_be_switched_off_or_replaced(stack: cdk.Stack) -> None:
 
 def test_a_key_of_the_app_lets_cloudwatch_use_it(stack: cdk.Stack) -> None:
     key = kms.Key(stack, "Key")
-    OpenReplayCloudWatch(stack, "OpenReplay", encryption_key=key)
+    OpenReplayCloudWatch(stack, "OpenReplay", new_log_groups=["/app/checkout"], encryption_key=key)
     policy = only(template_of(stack), "AWS::KMS::Key")["KeyPolicy"]["Statement"]
     by_sid = {statement.get("Sid"): statement for statement in policy}
     logs_may = by_sid["LetCloudWatchLogsUseTheKey"]
@@ -114,13 +112,15 @@ def test_metrics(stack: cdk.Stack) -> None:
 
 
 def test_two_in_one_stack_keep_their_metrics_apart(stack: cdk.Stack) -> None:
-    one, other = (OpenReplayCloudWatch(stack, name) for name in ("One", "Other"))
+    one, other = (
+        OpenReplayCloudWatch(stack, name, service_account=False) for name in ("One", "Other")
+    )
     assert one.validator.deployment != other.validator.deployment
     template_of(stack)
 
 
 def test_alarms_of_the_account_may_publish_to_the_topic(stack: cdk.Stack) -> None:
-    OpenReplayCloudWatch(stack, "OpenReplay")
+    OpenReplayCloudWatch(stack, "OpenReplay", service_account=False)
     statements = only(template_of(stack), "AWS::SNS::TopicPolicy")["PolicyDocument"]["Statement"]
     allowed = [one for one in statements if one["Effect"] == "Allow"]
     assert allowed[0]["Principal"] == {"Service": "cloudwatch.amazonaws.com"}
@@ -133,19 +133,16 @@ def test_alarms_of_the_account_may_publish_to_the_topic(stack: cdk.Stack) -> Non
     ("keywords", "words"),
     [
         ({"new_log_groups": ["/a", "/a"]}, "/a is in new_log_groups twice"),
-        ({"new_log_groups": [""]}, "'' is no log group name"),
-        ({"new_log_groups": ["a b"]}, "'a b' is no log group name"),
-        ({"new_log_groups": ["a:b"]}, "'a:b' is no log group name"),
+        ({"new_log_groups": [""]}, "'' is not a log group name"),
+        ({"new_log_groups": ["a b"]}, "'a b' is not a log group name"),
+        ({"new_log_groups": ["a:b"]}, "'a:b' is not a log group name"),
         ({"new_log_groups": ["a" * 513]}, "1 to 512"),
         ({"new_log_groups": ["aws/lambda/x"]}, "did you mean '/aws/lambda/x'"),
         ({"new_log_groups": [cdk.Aws.STACK_NAME]}, "only known at deploy time"),
-        ({"linked_log_group_name": "é"}, "'é' is no log group name"),
+        ({"new_log_groups": ["é"]}, "'é' is not a log group name"),
         ({"reserved_concurrency": -1}, "not -1"),
         ({"key_serial": 0}, "not 0"),
-        (
-            {"new_log_groups": ["/a"], "linked_log_group_name": "/a"},
-            "/a cannot be tracked: it is the linked log group",
-        ),
+        ({"allowed_source_ranges": ["here"]}, "'here' in allowed_source_ranges"),
     ],
 )
 def test_wrong_values_are_named(stack: cdk.Stack, keywords: dict[str, Any], words: str) -> None:
@@ -153,21 +150,10 @@ def test_wrong_values_are_named(stack: cdk.Stack, keywords: dict[str, Any], word
         OpenReplayCloudWatch(stack, "OpenReplay", **keywords)
 
 
-def test_a_linked_group_and_a_name_for_one_are_too_much(stack: cdk.Stack) -> None:
-    linked = logs.LogGroup.from_log_group_name(stack, "Linked", "/linked")
-    with pytest.raises(ValueError, match="leave out linked_log_group_name='/other'"):
-        OpenReplayCloudWatch(
-            stack, "OpenReplay", linked_log_group=linked, linked_log_group_name="/other"
-        )
-
-
 @pytest.mark.parametrize("region", ["eu-west-1", "cn-north-1", "us-gov-west-1"])
 def test_no_partition_is_written_down(region: str) -> None:
     stack = cdk.Stack(an_app(), "Host", env=cdk.Environment(account="123456789012", region=region))
-    endpoint = BridgeEndpoint.HTTP_API if "gov" in region else BridgeEndpoint.FUNCTION_URL
-    OpenReplayCloudWatch(
-        stack, "OpenReplay", new_log_groups=["/app/checkout"], bridge_endpoint=endpoint
-    )
+    OpenReplayCloudWatch(stack, "OpenReplay", new_log_groups=["/app/checkout"])
     text = str(template_of(stack).to_json())
     if region != "eu-west-1":
         assert "arn:aws:" not in text

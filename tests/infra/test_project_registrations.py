@@ -23,7 +23,7 @@ from tests.infra.test_key_rotation import statements
 from tests.infra.test_nag import findings
 
 ONE = {"openreplay_projects": [PROJECT]}
-POLLING = {**PROJECT, "project_id": 2, "cloud_watch": True, "force": True}
+OTHER = {**PROJECT, "project_id": 2}
 
 
 def test_without_projects_nothing_is_registered() -> None:
@@ -63,26 +63,32 @@ def test_who_follows_deployments_may_run_the_registrations_and_nothing_else() ->
     assert "RegistrationsDeploymentsRole" in role["Ref"]
 
 
-def test_the_key_of_each_integration() -> None:
-    template = template_of(a_stack(openreplay_projects=[PROJECT, POLLING]))
-    bridge = environment_of(template, "Registrationsopenreplayexample1")
-    assert "ApiKey" in bridge["KEY_SECRET_ARN"]
-    assert "FunctionUrl" in bridge["BRIDGE_URL"]
-    polling = environment_of(template, "Registrationsopenreplayexample2")
-    assert "ServiceAccount" in polling["KEY_SECRET_ARN"]
-    assert polling["BRIDGE_URL"] == ""
-    assert polling["FORCE"] == "true"
+def test_each_project_is_told_of_the_bridge() -> None:
+    template = template_of(a_stack(openreplay_projects=[PROJECT, OTHER]))
+    for name in ("Registrationsopenreplayexample1", "Registrationsopenreplayexample2"):
+        environment = environment_of(template, name)
+        assert "BridgeApiKey" in environment["KEY_SECRET_ARN"]
+        assert "HttpApi" in environment["BRIDGE_URL"]
+
+
+def test_a_project_is_told_once_the_bridge_answers() -> None:
+    """Before its stage and routes are there, an HTTP API answers with 404."""
+    template = template_of(a_stack(openreplay_projects=[PROJECT]))
+    (registration,) = resources(template, "Custom::OpenReplayProject").values()
+    for kind in ("AWS::ApiGatewayV2::Stage", "AWS::ApiGatewayV2::Route", "AWS::Lambda::Permission"):
+        there = [name for name in resources(template, kind) if "Bridge" in name]
+        assert there
+        assert set(there) <= set(registration["DependsOn"])
 
 
 def test_new_keys_are_told_after_they_are_made() -> None:
     template = template_of(
-        a_stack(rotation=cdk.Duration.days(30), openreplay_projects=[PROJECT, POLLING])
+        a_stack(rotation=cdk.Duration.days(30), openreplay_projects=[PROJECT, OTHER])
     )
     for one in resources(template, "Custom::OpenReplayProject").values():
         assert "RotationFirstKey" in " ".join(one["DependsOn"])
     rotation = environment_of(template, "RotationFunction")
-    assert rotation["API_KEY_PROJECTS"] == "openreplay.example/1"
-    assert rotation["ACCESS_KEY_PROJECTS"] == "openreplay.example/2"
+    assert rotation["API_KEY_PROJECTS"] == "openreplay.example/1,openreplay.example/2"
     assert statements(template, "RotationPolicy")["HaveTheProjectsTold"]["Resource"]
 
 
@@ -157,12 +163,11 @@ def a_project(stack: cdk.Stack, **changes: Any) -> OpenReplayProject:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"url": "openreplay.example"}, "'openreplay.example' is no address"),
+        ({"url": "openreplay.example"}, "'openreplay.example' is not an address"),
         ({"url": "http://openreplay.example"}, "is not encrypted"),
         ({"url": "https://a:b@openreplay.example"}, "has a user, a password"),
         ({"url": cdk.Aws.URL_SUFFIX}, "must be known when the app is built"),
         ({"project_id": 0}, "project_id must be 1 or more, not 0"),
-        ({"cloud_watch": True}, "lose unrelated JavaScript errors"),
     ],
 )
 def test_what_can_never_be_registered(
@@ -179,16 +184,12 @@ def test_insecure_on_request(stack: cdk.Stack) -> None:
 @pytest.mark.parametrize(
     ("keywords", "words"),
     [
-        ({"openreplay_projects": [PROJECT, PROJECT]}, "stands in openreplay_projects twice"),
+        ({"openreplay_projects": [PROJECT, PROJECT]}, "is in openreplay_projects twice"),
         (
             {"openreplay_projects": [{**PROJECT, "project_id": one} for one in range(1, 27)]},
             "has 26 projects, and a deployment tells 25 at most",
         ),
-        ({**ONE, "bridge": False}, "is to be told of the bridge, and bridge is False"),
-        (
-            {"openreplay_projects": [POLLING], "service_account": False},
-            "and service_account is False",
-        ),
+        ({**ONE, "bridge": False}, "a project is told of the bridge, and bridge is False"),
     ],
 )
 def test_there_is_something_to_tell(keywords: dict[str, Any], words: str) -> None:

@@ -27,7 +27,9 @@ def test_it_has_the_keywords_of_the_construct() -> None:
 def test_outputs(template: assertions.Template) -> None:
     outputs = template.to_json()["Outputs"]
     assert set(outputs) == {
-        "LinkedLogGroupName",
+        "SessionTableName",
+        "SessionTableArn",
+        "RetryQueueUrl",
         "AlarmTopicArn",
         "BridgeUrl",
         "BridgeFormCommand",
@@ -45,7 +47,9 @@ def test_outputs(template: assertions.Template) -> None:
 def test_outputs_of_the_smallest_stack() -> None:
     template = template_of(a_stack(service_account=False, dashboard=False, bridge=False))
     assert set(template.to_json()["Outputs"]) == {
-        "LinkedLogGroupName",
+        "SessionTableName",
+        "SessionTableArn",
+        "RetryQueueUrl",
         "AlarmTopicArn",
         "DeadLetterQueueUrl",
     }
@@ -59,7 +63,7 @@ def test_existing_log_groups_by_name_and_by_arn() -> None:
                 "/aws/lambda/checkout",
                 "arn:aws:logs:eu-west-1:123456789012:log-group:/ecs/shop:*",
             ],
-            linked_log_group="arn:aws:logs:eu-west-1:123456789012:log-group:/linked",
+            service_account_log_groups=["/aws/lambda/checkout"],
             encryption_key=ENCRYPTION_KEY_ARN,
             alarm_topic="arn:aws:sns:eu-west-1:123456789012:alarms",
         )

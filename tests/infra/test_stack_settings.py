@@ -16,7 +16,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openreplay_cw_stack import (
-    BridgeEndpoint,
     Ingest,
     OpenReplayCloudWatchStack,
     ServiceAccountAccess,
@@ -26,8 +25,13 @@ from openreplay_cw_stack.infra.stack_settings import (
     InvalidSettings,
     settings_from_context,
 )
-from openreplay_cw_stack.tagging import Reader
-from tests.infra.conftest import CONTEXT, ENCRYPTION_KEY_ARN, ROOT, TOKEN_SECRET_ARN
+from tests.infra.conftest import (
+    CONTEXT,
+    ENCRYPTION_KEY_ARN,
+    ROOT,
+    SESSION_TABLE_ARN,
+    TOKEN_SECRET_ARN,
+)
 
 ALARM_TOPIC_ARN = "arn:aws:sns:eu-west-1:123456789012:alarms"
 
@@ -54,11 +58,13 @@ def test_the_projects_own_context_is_right() -> None:
             ["arn:aws-cn:logs:cn-north-1:123456789012:log-group:/a:*"],
             ("arn:aws-cn:logs:cn-north-1:123456789012:log-group:/a:*",),
         ),
-        ("linked_log_group", "none", None),
+        ("session_table", "none", None),
+        ("session_table", SESSION_TABLE_ARN, SESSION_TABLE_ARN),
+        ("session_table_write_limit", "100", 100),
+        ("service_account_log_groups", "/a, /b", ("/a", "/b")),
         ("log_retention", 365, logs.RetentionDays.ONE_YEAR),
         ("log_retention", "365", logs.RetentionDays.ONE_YEAR),
         ("removal_policy", "Destroy", RemovalPolicy.DESTROY),
-        ("readers", "search,poll", (Reader.SEARCH, Reader.POLL)),
         ("token_secret", TOKEN_SECRET_ARN, TOKEN_SECRET_ARN),
         ("accept_unsigned_ids", "true", True),
         ("service_account", False, False),
@@ -80,7 +86,6 @@ def test_the_projects_own_context_is_right() -> None:
             "arn:aws:sns:eu-west-1:123456789012:a",
             "arn:aws:sns:eu-west-1:123456789012:a",
         ),
-        ("track_account", "true", True),
         ("ingest", "Kinesis", Ingest.KINESIS),
         ("stack_id", "Shop-OpenReplay", "Shop-OpenReplay"),
     ],
@@ -102,8 +107,13 @@ def test_where_no_log_group_is_named_one_is_created() -> None:
 
 def test_no_log_group_is_created_where_lines_come_another_way() -> None:
     for context in (
-        {"track_account": "true"},
-        {"ingest": "kinesis", "source_accounts": "111111111111"},
+        {"track_account": "true", "service_account": "false"},
+        {"track_account": True, "service_account_log_groups": "/a"},
+        {
+            "ingest": "kinesis",
+            "source_accounts": "111111111111",
+            "service_account": False,
+        },
     ):
         assert "new_log_groups" not in settings_from_context(context)
 
@@ -115,6 +125,23 @@ def test_the_account_and_log_groups_by_name_do_not_go_together() -> None:
         "log_groups",
         "new_log_groups",
     ]
+
+
+def test_the_service_accounts_log_groups_are_known() -> None:
+    for context in (
+        {"track_account": True},
+        {"ingest": "kinesis", "source_accounts": "111111111111"},
+    ):
+        with pytest.raises(InvalidSettings, match="OpenReplay reads, or set service_account=false"):
+            settings_from_context(context)
+    with pytest.raises(InvalidSettings, match="service_account is false; leave one out"):
+        settings_from_context({"service_account": False, "service_account_log_groups": "/a"})
+
+
+def test_an_existing_table_has_its_own_limit() -> None:
+    context = {"session_table": SESSION_TABLE_ARN, "session_table_write_limit": 5}
+    with pytest.raises(InvalidSettings, match="session_table_write_limit: '5' is a limit of the"):
+        settings_from_context(context)
 
 
 def test_every_retention_that_cloudwatch_logs_has() -> None:
@@ -131,7 +158,7 @@ def test_every_retention_that_cloudwatch_logs_has() -> None:
         ("settle", 0, 0),
         ("settle", "5m", 300),
         ("session_lifetime", "2H", 7200),
-        ("session_window", "3d", 259200),
+        ("line_retention", "90d", 7776000),
     ],
 )
 def test_durations(key: str, value: object, seconds: int) -> None:
@@ -139,10 +166,7 @@ def test_durations(key: str, value: object, seconds: int) -> None:
 
 
 def test_the_bridges_settings() -> None:
-    settings = settings_from_context(
-        {"bridge_endpoint": "http_api", "allowed_source_ranges": "203.0.113.7, 2001:db8::/32"}
-    )
-    assert settings["bridge_endpoint"] is BridgeEndpoint.HTTP_API
+    settings = settings_from_context({"allowed_source_ranges": "203.0.113.7, 2001:db8::/32"})
     assert settings["allowed_source_ranges"] == ("203.0.113.7/32", "2001:db8::/32")
 
 
@@ -150,19 +174,21 @@ def test_the_bridges_settings() -> None:
     ("key", "value", "words"),
     [
         ("new_log_groups", 5, ["'5'", "give a list"]),
-        ("new_log_groups", ["/a", "/a"], ["'/a' stands in it twice"]),
-        ("new_log_groups", ["a b"], ["'a b' is no log group name"]),
+        ("new_log_groups", ["/a", "/a"], ["'/a' is in it twice"]),
+        ("new_log_groups", ["a b"], ["'a b' is not a log group name"]),
         ("new_log_groups", [5], ["give a text"]),
         (
             "new_log_groups",
             "arn:aws:logs:eu-west-1:123456789012:log-group:/a",
-            ["no log group name"],
+            ["not a log group name"],
         ),
         ("log_groups", "arn:aws:s3:::bucket", ["give a name, or an ARN like"]),
         ("log_retention", 31, ["'31'", "give one of 1, 3, 5, 7"]),
         ("log_retention", True, ["give one of"]),
         ("removal_policy", "snapshot", ["'snapshot'", "retain or destroy"]),
-        ("readers", "elastic", ["search or poll"]),
+        ("session_table", "sessions", ["give an ARN like arn:aws:dynamodb", "or none"]),
+        ("session_table_write_limit", "0", ["1 or more, or none"]),
+        ("line_retention", "1h", ["86400 to"]),
         ("token_secret", "hunter2", ["give an ARN like arn:aws:secretsmanager", "or none"]),
         ("accept_unsigned_ids", "yes", ["'yes'", "true or false"]),
         ("key_serial", 0, ["'0'", "1 or more"]),
@@ -174,18 +200,17 @@ def test_the_bridges_settings() -> None:
         ("user_name", "", ["an empty value"]),
         ("stack_id", "1st", ["'1st'", "give a letter"]),
         ("log_group", "/a", ["did you mean log_groups?"]),
-        ("newLogGroups", "/a", ["is no setting"]),
+        ("newLogGroups", "/a", ["is not a setting"]),
         ("settle", "2h", ["'2h'", "0 to 3600 seconds, such as 90s, 3m"]),
         ("settle", "soon", ["such as 90s"]),
         ("session_lifetime", True, ["60 to"]),
         ("allowed_source_ranges", "203.0.113.0/8", ["CIDR notation"]),
         ("allowed_source_ranges", ["here"], ["CIDR notation"]),
-        ("bridge_endpoint", "alb", ["function_url or http_api"]),
         ("ingest", "firehose", ["direct or kinesis"]),
         ("source_accounts", "12345", ["twelve digits each"]),
         ("source_accounts", "111111111111", ["with ingest=kinesis alone"]),
         ("untracked_log_groups", "/a", ["without track_account=true"]),
-        ("frobnicate", "x", ["is no setting; there are: new_log_groups, "]),
+        ("frobnicate", "x", ["is not a setting; there are: new_log_groups, "]),
     ],
 )
 def test_an_error_names_the_key_the_value_and_the_fix(
@@ -207,21 +232,19 @@ def test_every_error_at_once() -> None:
                 "dashbord": True,
                 "new_log_groups": ["/a", "/b"],
                 "log_groups": ["arn:aws:logs:eu-west-1:123456789012:log-group:/a:*", "/c"],
-                "linked_log_group": "/c",
-                "linked_log_group_name": "/d",
+                "session_table": "c",
             }
         )
     text = str(invalid.value)
     for words in (
         "log_retention: '31'",
         "key_serial: 'x'",
-        "dashbord: is no setting; did you mean dashboard?",
-        "log_groups: '/a' stands in new_log_groups too",
-        "log_groups: '/c' stands in linked_log_group too",
-        "linked_log_group_name: '/d' is given and so is linked_log_group",
+        "dashbord: is not a setting; did you mean dashboard?",
+        "session_table: 'c' is not right",
+        "log_groups: '/a' is in new_log_groups too",
     ):
         assert words in text
-    assert len(invalid.value.errors) == 6
+    assert len(invalid.value.errors) == 5
 
 
 def test_what_the_cdk_keeps_in_its_context_is_passed_over() -> None:

@@ -12,15 +12,9 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_logs_destinations as destinations
 
-from openreplay_cw_stack import (
-    BridgeEndpoint,
-    Ingest,
-    OpenReplayCloudWatch,
-    OpenReplayCloudWatchStack,
-)
+from openreplay_cw_stack import Ingest, OpenReplayCloudWatch, OpenReplayCloudWatchStack
 from openreplay_cw_stack.infra.subscription_limits import RESOURCES_ALLOWED
 from openreplay_cw_stack.infra.subscriptions import CHAIN_WIDTH
-from openreplay_cw_stack.runtime.validator.settings import Settings
 from openreplay_cw_stack.tagging import Verdict, judge
 from openreplay_cw_stack.tagging.filter_pattern import FILTER_PATTERN
 from tests.infra.conftest import (
@@ -28,7 +22,6 @@ from tests.infra.conftest import (
     a_stack,
     an_app,
     default_template,
-    environment_of,
     only,
     resources,
     template_of,
@@ -99,10 +92,7 @@ def test_the_order_of_log_groups_changes_no_logical_id() -> None:
 
 def a_host() -> tuple[cdk.Stack, OpenReplayCloudWatch]:
     stack = cdk.Stack(an_app(), "Host")
-    linked = logs.LogGroup(stack, "Linked", log_group_name="/linked")
-    return stack, OpenReplayCloudWatch(
-        stack, "OpenReplay", new_log_groups=["/app/checkout"], linked_log_group=linked
-    )
+    return stack, OpenReplayCloudWatch(stack, "OpenReplay", new_log_groups=["/app/checkout"])
 
 
 def by_name(name: str) -> Callable[[cdk.Stack], logs.ILogGroup]:
@@ -119,9 +109,7 @@ def by_arn(name: str, end: str = ":*") -> Callable[[cdk.Stack], logs.ILogGroup]:
     [
         (by_name("/app/checkout"), "/app/checkout is tracked already"),
         (by_arn("/app/checkout"), "/app/checkout is tracked already"),
-        (by_name("/linked"), "/linked cannot be tracked: it is the linked log group"),
-        (by_arn("/linked"), "it would be fed its own output"),
-        (by_arn("/linked", end=""), "it would be fed its own output"),
+        (by_arn("/app/checkout", end=""), "/app/checkout is tracked already"),
         (
             lambda stack: logs.LogGroup(
                 stack, "Rare", log_group_class=logs.LogGroupClass.INFREQUENT_ACCESS
@@ -174,7 +162,7 @@ def test_a_group_somewhere_else_is_refused(arn: str, words: str) -> None:
     stack = cdk.Stack(
         an_app(), "Host", env=cdk.Environment(account="123456789012", region="eu-west-1")
     )
-    integration = OpenReplayCloudWatch(stack, "OpenReplay")
+    integration = OpenReplayCloudWatch(stack, "OpenReplay", service_account=False)
     with pytest.raises(ValueError, match=words):
         integration.track(logs.LogGroup.from_log_group_arn(stack, "Far", arn))
 
@@ -223,7 +211,11 @@ class TestFilterCount:
 def test_nothing_is_parented_outside_the_construct() -> None:
     stack, integration = a_host()
     integration.track(logs.LogGroup.from_log_group_name(stack, "Lambda", "/aws/lambda/x"))
-    assert {child.node.id for child in stack.node.children} == {"Linked", "OpenReplay", "Lambda"}
+    assert {child.node.id for child in stack.node.children} == {"OpenReplay", "Lambda"}
+
+
+def an_account(**keywords: Any) -> OpenReplayCloudWatchStack:
+    return a_stack(new_log_groups=[], track_account=True, service_account=False, **keywords)
 
 
 class TestAccount:
@@ -231,7 +223,7 @@ class TestAccount:
         return only(template_of(stack), "AWS::Logs::AccountPolicy")
 
     def test_one_policy_tracks_every_log_group_but_ours(self) -> None:
-        stack = a_stack(new_log_groups=[], track_account=True, **EVERY_FUNCTION)
+        stack = an_account(**EVERY_FUNCTION)
         template = template_of(stack)
         policy = only(template, "AWS::Logs::AccountPolicy")
         assert policy["PolicyType"] == "SUBSCRIPTION_FILTER_POLICY"
@@ -246,17 +238,13 @@ class TestAccount:
         assert resources(template, "AWS::Logs::SubscriptionFilter") == {}
 
     def test_the_access_logs_of_the_bridge_are_excluded_too(self) -> None:
-        stack = a_stack(
-            new_log_groups=[], track_account=True, bridge_endpoint=BridgeEndpoint.HTTP_API
-        )
-        template = template_of(stack)
+        template = template_of(an_account())
         criteria = json.dumps(only(template, "AWS::Logs::AccountPolicy")["SelectionCriteria"])
         for name in resources(template, "AWS::Logs::LogGroup"):
             assert f'"Ref": "{name}"' in criteria
-            assert name in environment_of(template, "ValidatorFunction")["REFUSED_LOG_GROUPS"]
 
     def test_it_delivers_what_a_filter_does_to_the_function(self) -> None:
-        template = template_of(a_stack(new_log_groups=[], track_account=True))
+        template = template_of(an_account())
         policy = only(template, "AWS::Logs::AccountPolicy")
         parts = policy["PolicyDocument"]["Fn::Join"][1]
         text = "".join(one if isinstance(one, str) else "arn" for one in parts)
@@ -268,27 +256,25 @@ class TestAccount:
         assert permission in resources(template, "AWS::Logs::AccountPolicy")[name]["DependsOn"]
 
     def test_through_kinesis_it_has_a_role(self) -> None:
-        stack = a_stack(new_log_groups=[], track_account=True, ingest=Ingest.KINESIS)
+        stack = an_account(ingest=Ingest.KINESIS)
         parts = self.account_policy(stack)["PolicyDocument"]["Fn::Join"][1]
         text = "".join(one if isinstance(one, str) else one["Fn::GetAtt"][0] for one in parts)
         assert "IngestStream" in json.loads(text)["DestinationArn"]
         assert "IngestRole" in json.loads(text)["RoleArn"]
+        assert json.loads(text)["Distribution"] == "Random"
 
     def test_the_users_own_can_be_left_out(self) -> None:
-        stack = a_stack(
-            new_log_groups=[],
-            track_account=True,
-            linked_log_group="/linked",
-            untracked_log_groups=["/noise", "/linked"],
-        )
+        stack = an_account(untracked_log_groups=["/noise", "/more"])
+        mine = logs.LogGroup.from_log_group_name(stack, "More", "/more")
+        stack.integration.validator.refuse(mine, "I say so")
         criteria = json.dumps(self.account_policy(stack)["SelectionCriteria"])
         assert "/noise" in criteria
-        assert criteria.count("/linked") == 1
+        assert criteria.count("/more") == 1
 
     def test_two_deployments_have_two_names(self) -> None:
         names = {
             self.account_policy(
-                OpenReplayCloudWatchStack(an_app(), name, track_account=True, user_name=None)
+                OpenReplayCloudWatchStack(an_app(), name, track_account=True, service_account=False)
             )["PolicyName"]
             for name in ("One", "Other")
         }
@@ -305,7 +291,7 @@ class TestAccount:
             ({"untracked_log_groups": ["/a"]}, "without track_account"),
             (
                 {"track_account": True, "new_log_groups": [], "untracked_log_groups": ["a b"]},
-                "'a b' is no log group name",
+                "'a b' is not a log group name",
             ),
         ],
     )
@@ -316,17 +302,17 @@ class TestAccount:
             a_stack(**keywords)
 
     def test_a_group_that_is_tracked_later_is_refused_as_well(self) -> None:
-        stack = a_stack(new_log_groups=[], track_account=True)
+        stack = an_account()
         group = logs.LogGroup.from_log_group_name(stack, "Later", "/later")
         with pytest.raises(ValueError, match="every one would be delivered twice"):
             stack.integration.track(group)
 
     def test_criteria_that_are_too_long_end_the_synth(self) -> None:
         names = [f"/{number:0510}" for number in range(48)]
-        stack = a_stack(new_log_groups=[], track_account=True, untracked_log_groups=names)
+        stack = an_account(untracked_log_groups=names)
         with pytest.raises(RuntimeError, match="name fewer untracked_log_groups"):
             template_of(stack)
-        few = a_stack(new_log_groups=[], track_account=True, untracked_log_groups=names[:40])
+        few = an_account(untracked_log_groups=names[:40])
         assert "AWS::Logs::AccountPolicy" in str(template_of(few).to_json())
 
 
@@ -345,13 +331,19 @@ class TestResourceCount:
     @pytest.mark.parametrize("length", [46, 512])
     def test_the_largest_stack_is_within_every_limit(self, length: int) -> None:
         names = self.names(self.most(), length)
-        template = template_of(a_stack(new_log_groups=[], log_groups=names)).to_json()
+        template = template_of(
+            a_stack(new_log_groups=[], log_groups=names, service_account_log_groups=names[:1])
+        ).to_json()
         assert len(template["Resources"]) == RESOURCES_ALLOWED
         # AWS documentation, "Understand CloudFormation quotas": a template has 1 MB at most.
         assert len(json.dumps(template, indent=1)) < 1_000_000
 
     def test_one_more_ends_the_synth_and_says_what_to_do(self) -> None:
-        stack = a_stack(new_log_groups=[], log_groups=self.names(self.most() + 1))
+        stack = a_stack(
+            new_log_groups=[],
+            log_groups=self.names(self.most() + 1),
+            service_account_log_groups=["/one"],
+        )
         with pytest.raises(RuntimeError) as error:
             template_of(stack)
         for words in ("has 501 resources", "CloudFormation allows 500", "track_account=True"):
@@ -390,13 +382,12 @@ def by_token(name: str) -> Callable[[cdk.Stack, logs.ILogGroup], logs.ILogGroup]
 
 
 @pytest.mark.parametrize("kind", ["name", "arn"])
-@pytest.mark.parametrize("whose", ["linked", "validator", "bridge"])
+@pytest.mark.parametrize("whose", ["validator", "bridge"])
 def test_an_alias_by_reference_is_refused(kind: str, whose: str) -> None:
     stack = cdk.Stack(an_app(), "Host")
-    integration = OpenReplayCloudWatch(stack, "OpenReplay")
+    integration = OpenReplayCloudWatch(stack, "OpenReplay", service_account=False)
     assert integration.bridge is not None
     group = {
-        "linked": integration.linked_log_group,
         "validator": integration.validator.log_group,
         "bridge": integration.bridge.log_group,
     }[whose]
@@ -404,34 +395,11 @@ def test_an_alias_by_reference_is_refused(kind: str, whose: str) -> None:
         integration.track(by_token(kind)(stack, group))
 
 
-def test_an_alias_that_cannot_be_known_for_one_is_refused_while_it_runs() -> None:
-    stack = cdk.Stack(an_app(), "Host")
-    linked = logs.LogGroup.from_log_group_name(stack, "Linked", "/linked")
-    integration = OpenReplayCloudWatch(stack, "OpenReplay", linked_log_group=linked)
-    name = cdk.Fn.import_value("A name that only CloudFormation knows")
-    integration.track(logs.LogGroup.from_log_group_name(stack, "Alias", name))
-    environment = environment_of(template_of(stack), "ValidatorFunction")
-    settings = Settings.from_environment({**environment, "REFUSED_LOG_GROUPS": "/linked,/own"})
-    assert settings.refuses("123456789012", "/linked")
-    assert environment["REFUSED_LOG_GROUPS"].startswith('{"Fn::Join": ["", ["/linked,"')
-
-
-def test_what_is_refused_later_is_refused_while_it_runs_too() -> None:
-    stack = cdk.Stack(an_app(), "Host")
-    integration = OpenReplayCloudWatch(stack, "OpenReplay")
-    group = logs.LogGroup.from_log_group_name(stack, "Mine", "/mine")
-    integration.validator.refuse(group, "I say so")
-    assert integration.validator.is_refused(group)
-    refused = environment_of(template_of(stack), "ValidatorFunction")["REFUSED_LOG_GROUPS"]
-    assert refused.endswith(',/mine"]]}')
-
-
-def test_another_stacks_alias_of_the_linked_group_is_refused() -> None:
+def test_another_stacks_alias_is_refused() -> None:
     app = an_app()
     stack, other = cdk.Stack(app, "Host"), cdk.Stack(app, "Other")
-    integration = OpenReplayCloudWatch(stack, "OpenReplay")
-    alias = logs.LogGroup.from_log_group_name(
-        other, "Alias", integration.linked_log_group.log_group_name
-    )
-    with pytest.raises(ValueError, match="it is the linked log group"):
+    integration = OpenReplayCloudWatch(stack, "OpenReplay", service_account=False)
+    name = integration.validator.log_group.log_group_name
+    alias = logs.LogGroup.from_log_group_name(other, "Alias", name)
+    with pytest.raises(ValueError, match="it is the validator's own"):
         integration.track(alias)

@@ -82,7 +82,7 @@ def test_its_settings_go_into_the_environment(stack: cdk.Stack, code: lambda_.Co
 def test_one_layer_serves_every_function_of_the_integration(
     stack: cdk.Stack, code: lambda_.Code
 ) -> None:
-    integration = OpenReplayCloudWatch(stack, "OpenReplay")
+    integration = OpenReplayCloudWatch(stack, "OpenReplay", service_account=False)
     assert not integration.node.try_find_child("TaggingLayer")
     for name in ("A", "B"):
         function = lambda_.Function(

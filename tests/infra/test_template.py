@@ -17,7 +17,7 @@ import pytest
 from aws_cdk import assertions
 from cfnlint.config import ManualArgs
 
-from openreplay_cw_stack import BridgeEndpoint, Ingest
+from openreplay_cw_stack import Ingest
 from tests.infra.conftest import (
     ENCRYPTION_KEY_ARN,
     EVERY_FUNCTION,
@@ -33,11 +33,13 @@ SCALE = {
     "untracked_log_groups": ["/noise"],
     "ingest": Ingest.KINESIS,
     "source_accounts": ["111111111111"],
+    "service_account_log_groups": ["/aws/lambda/pay"],
 }
 FULL = {
     "new_log_groups": ["/app/checkout", "/app/search"],
     "log_groups": ["/aws/lambda/pay"],
-    "linked_log_group_name": "/openreplay/linked",
+    "session_table_write_limit": 1000,
+    "allowed_source_ranges": ["203.0.113.0/24"],
     "token_secret": TOKEN_SECRET_ARN,
     "encryption_key": ENCRYPTION_KEY_ARN,
     "detailed_metrics": True,
@@ -76,15 +78,11 @@ def test_logical_ids(template: assertions.Template) -> None:
 @pytest.mark.parametrize(
     ("keywords", "regions"),
     [
-        ({}, ["eu-west-1", "cn-north-1"]),
+        ({}, ["eu-west-1", "ap-south-2", "cn-north-1", "us-gov-west-1"]),
         (FULL, ["eu-west-1", "cn-north-1"]),
-        (
-            {"bridge_endpoint": BridgeEndpoint.HTTP_API},
-            ["eu-west-1", "cn-north-1", "us-gov-west-1"],
-        ),
         (SCALE, ["eu-west-1", "cn-north-1"]),
     ],
-    ids=["default", "full", "HTTP API", "scale"],
+    ids=["default", "full", "scale"],
 )
 def test_cfn_lint(keywords: dict[str, Any], regions: list[str]) -> None:
     document = json.dumps(template_of(a_stack(**keywords)).to_json())

@@ -6,29 +6,36 @@ import aws_cdk as cdk
 import pytest
 from aws_cdk import assertions
 from aws_cdk import aws_kms as kms
-from aws_cdk import aws_logs as logs
 from aws_cdk import aws_secretsmanager as secretsmanager
 
 from openreplay_cw_stack import TokenValidator
 from openreplay_cw_stack.runtime.validator.settings import Settings
-from openreplay_cw_stack.tagging import Reader, Verdict
+from openreplay_cw_stack.tagging import Verdict
 from tests.infra.conftest import (
     ENCRYPTION_KEY_ARN,
     TOKEN_SECRET_ARN,
     a_stack,
     only,
     resources,
+    statements_of,
     template_of,
 )
+from tests.infra.test_session_table import a_table
+
+DAY = 86_400
+
+
+def a_validator(stack: cdk.Stack, **keywords: Any) -> TokenValidator:
+    return TokenValidator(stack, "Validator", session_table=a_table(stack), **keywords)
 
 
 def statements(template: assertions.Template) -> dict[str, Any]:
-    (policy,) = [
-        one["Properties"]["PolicyDocument"]["Statement"]
-        for name, one in resources(template, "AWS::IAM::ManagedPolicy").items()
-        if "ValidatorPolicy" in name
-    ]
-    return {statement["Sid"]: statement for statement in policy}
+    return statements_of(template, "ValidatorPolicy")
+
+
+def name_of(template: assertions.Template, kind: str, within: str) -> str:
+    (found,) = [one for one in resources(template, kind) if within in one]
+    return found
 
 
 def environment(template: assertions.Template) -> dict[str, str]:
@@ -60,27 +67,81 @@ def test_the_handler_exists() -> None:
     assert callable(handler.handler)
 
 
-def test_it_may_write_two_log_groups_and_park_payloads(template: assertions.Template) -> None:
+def test_it_may_do_what_it_does_and_nothing_else(template: assertions.Template) -> None:
     found = statements(template)
-    groups = resources(template, "AWS::Logs::LogGroup")
-    for sid, name in (("WriteLinkedLines", "LinkedLog"), ("WriteOwnLines", "ValidatorLog")):
-        assert found[sid]["Action"] == ["logs:CreateLogStream", "logs:PutLogEvents"]
-        (group,) = [one for one in groups if name in one]
-        assert found[sid]["Resource"] == {"Fn::GetAtt": [group, "Arn"]}
-    assert found["ParkWhatLambdaGaveUpOn"]["Action"] == "sqs:SendMessage"
-    (parked,) = [one for one in resources(template, "AWS::SQS::Queue") if "ParkedLines" in one]
-    assert found["ParkLines"]["Action"] == "sqs:SendMessage"
-    assert found["ParkLines"]["Resource"] == {"Fn::GetAtt": [parked, "Arn"]}
-    assert set(found) == {
-        "WriteLinkedLines",
-        "WriteOwnLines",
-        "ParkLines",
-        "ParkWhatLambdaGaveUpOn",
+    table = name_of(template, "AWS::DynamoDB::Table", "SessionTable")
+    own = name_of(template, "AWS::Logs::LogGroup", "ValidatorLog")
+    retries = name_of(template, "AWS::SQS::Queue", "RetryQueue")
+    dead_letters = name_of(template, "AWS::SQS::Queue", "DeadLetterQueue")
+    assert {name: (one["Action"], one["Resource"]) for name, one in found.items()} == {
+        "StoreLinkedLines": ("dynamodb:BatchWriteItem", {"Fn::GetAtt": [table, "Arn"]}),
+        "SendToTheQueues": (
+            "sqs:SendMessage",
+            [{"Fn::GetAtt": [one, "Arn"]} for one in (dead_letters, retries)],
+        ),
+        "TakeFromTheRetryQueue": (
+            [
+                "sqs:ChangeMessageVisibility",
+                "sqs:DeleteMessage",
+                "sqs:GetQueueAttributes",
+                "sqs:ReceiveMessage",
+            ],
+            {"Fn::GetAtt": [retries, "Arn"]},
+        ),
+        "WriteOwnLines": (
+            ["logs:CreateLogStream", "logs:PutLogEvents"],
+            {"Fn::GetAtt": [own, "Arn"]},
+        ),
     }
     assert resources(template, "AWS::IAM::Policy") == {}
 
 
-def test_what_lambda_gives_up_on_is_kept(template: assertions.Template) -> None:
+class TestRetryQueue:
+    def test_messages_wait_encrypted_and_with_tls(self, template: assertions.Template) -> None:
+        queue = only(template, "AWS::SQS::Queue", "RetryQueue")
+        assert queue["MessageRetentionPeriod"] == 14 * DAY
+        assert queue["SqsManagedSseEnabled"] is True
+        policy = only(template, "AWS::SQS::QueuePolicy", "RetryQueue")["PolicyDocument"]
+        (tls_only,) = policy["Statement"]
+        assert tls_only["Effect"] == "Deny"
+        assert tls_only["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+    def test_the_function_gives_up_before_the_redrive_policy_does(
+        self, template: assertions.Template
+    ) -> None:
+        policy = only(template, "AWS::SQS::Queue", "RetryQueue")["RedrivePolicy"]
+        dead_letters = name_of(template, "AWS::SQS::Queue", "DeadLetterQueue")
+        assert policy["deadLetterTargetArn"] == {"Fn::GetAtt": [dead_letters, "Arn"]}
+        # The most that SQS takes.
+        assert policy["maxReceiveCount"] == 1000
+        settings = Settings.from_environment(environment(template))
+        waited = sum(
+            min(settings.first_pause_seconds * 2 ** min(failure, 9), settings.longest_pause_seconds)
+            for failure in range(policy["maxReceiveCount"])
+        )
+        assert waited > settings.retry_seconds == DAY
+
+    @pytest.mark.parametrize("minutes", [1, 15])
+    def test_the_same_function_takes_one_message_at_a_time(
+        self, stack: cdk.Stack, minutes: int
+    ) -> None:
+        a_validator(stack, timeout=cdk.Duration.minutes(minutes))
+        template = template_of(stack)
+        source = only(template, "AWS::Lambda::EventSourceMapping", "RetrySource")
+        function = name_of(template, "AWS::Lambda::Function", "ValidatorFunction")
+        queue = name_of(template, "AWS::SQS::Queue", "RetryQueue")
+        assert source == {
+            "BatchSize": 1,
+            "EventSourceArn": {"Fn::GetAtt": [queue, "Arn"]},
+            "FunctionName": {"Ref": function},
+            "FunctionResponseTypes": ["ReportBatchItemFailures"],
+            "ScalingConfig": {"MaximumConcurrency": 2},
+        }
+        visibility = only(template, "AWS::SQS::Queue", "RetryQueue")["VisibilityTimeout"]
+        assert visibility == 6 * only(template, "AWS::Lambda::Function")["Timeout"] == 360 * minutes
+
+
+def test_what_lambda_gives_up_is_kept(template: assertions.Template) -> None:
     (queue,) = [one for one in resources(template, "AWS::SQS::Queue") if "DeadLetter" in one]
     template.has_resource_properties(
         "AWS::Lambda::EventInvokeConfig",
@@ -106,24 +167,29 @@ def test_what_lambda_gives_up_on_is_kept(template: assertions.Template) -> None:
 class TestEnvironmentAndSettingsAgree:
     def test_defaults(self, template: assertions.Template) -> None:
         settings = Settings.from_environment(environment(template))
-        assert settings.linked_log_group.startswith("OpenReplayLinkedLogGroup")
-        assert settings.own_log_group.startswith("OpenReplayValidatorLogGroup")
-        assert settings.policy.readers == {Reader.SEARCH}
-        assert settings.policy.accept_unsigned_ids
-        assert settings.token_secret_arn is None
-        assert "ParkedLines" in (settings.parked_lines_queue or "")
-        assert not settings.detailed_metrics
+        assert settings.session_table_arn.startswith("['OpenReplaySessionTable")
+        assert settings.retry_queue_url.startswith("OpenReplayValidatorRetryQueue")
+        assert settings.dead_letter_queue_url.startswith("OpenReplayValidatorDeadLetterQueue")
+        assert settings.line_retention_seconds == 30 * DAY
+        defaults = Settings("", "", 0, "", "")
+        for name in (
+            "token_secret_arn",
+            "accept_unsigned_ids",
+            "detailed_metrics",
+            "first_pause_seconds",
+            "longest_pause_seconds",
+            "retry_seconds",
+        ):
+            assert getattr(settings, name) == getattr(defaults, name), name
 
     def test_everything_set(self) -> None:
         stack = a_stack(
-            readers=[Reader.SEARCH, Reader.POLL],
             token_secret=TOKEN_SECRET_ARN,
             accept_unsigned_ids=True,
             detailed_metrics=True,
         )
         settings = Settings.from_environment(environment(template_of(stack)))
-        assert settings.policy.readers == {Reader.SEARCH, Reader.POLL}
-        assert settings.policy.accept_unsigned_ids
+        assert settings.accept_unsigned_ids
         assert settings.token_secret_arn == TOKEN_SECRET_ARN
         assert settings.detailed_metrics
         assert settings.deployment == stack.integration.validator.deployment
@@ -131,7 +197,7 @@ class TestEnvironmentAndSettingsAgree:
     def test_unsigned_ids_are_refused_with_a_secret(self) -> None:
         template = template_of(a_stack(token_secret=TOKEN_SECRET_ARN))
         settings = Settings.from_environment(environment(template))
-        assert not settings.policy.accept_unsigned_ids
+        assert not settings.accept_unsigned_ids
 
 
 class TestTokenSecret:
@@ -142,16 +208,14 @@ class TestTokenSecret:
 
     def test_one_known_by_name_is_read_whatever_its_suffix(self, stack: cdk.Stack) -> None:
         secret = secretsmanager.Secret.from_secret_name_v2(stack, "TokenSecret", "openreplay")
-        group = logs.LogGroup.from_log_group_name(stack, "Linked", "/linked")
-        TokenValidator(stack, "Validator", linked_log_group=group, token_secret=secret)
+        a_validator(stack, token_secret=secret)
         resource = statements(template_of(stack))["ReadTheTokenSecret"]["Resource"]
         assert resource["Fn::Join"][1][-1].endswith(":secret:openreplay-??????")
 
     def test_its_key_may_be_used(self, stack: cdk.Stack) -> None:
         key = kms.Key.from_key_arn(stack, "Key", ENCRYPTION_KEY_ARN)
         secret = secretsmanager.Secret(stack, "TokenSecret", encryption_key=key)
-        group = logs.LogGroup.from_log_group_name(stack, "Linked", "/linked")
-        TokenValidator(stack, "Validator", linked_log_group=group, token_secret=secret)
+        a_validator(stack, token_secret=secret)
         found = statements(template_of(stack))["UseTheKeys"]
         assert found["Resource"] == ENCRYPTION_KEY_ARN
         assert found["Action"] == ["kms:Decrypt", "kms:GenerateDataKey"]
@@ -176,8 +240,7 @@ def test_encryption_key() -> None:
 
 
 def test_metrics(stack: cdk.Stack) -> None:
-    group = logs.LogGroup.from_log_group_name(stack, "Linked", "/linked")
-    validator = TokenValidator(stack, "Validator", linked_log_group=group, deployment="Shop")
+    validator = a_validator(stack, deployment="Shop")
     metric = validator.metric_lines(Verdict.MISSPELLED_TAG, period=cdk.Duration.minutes(1))
     assert (metric.namespace, metric.metric_name) == ("OpenReplayCloudWatch", "Lines")
     assert dict(metric.dimensions or {}) == {"Deployment": "Shop", "Verdict": "misspelled_tag"}
@@ -188,15 +251,15 @@ def test_metrics(stack: cdk.Stack) -> None:
 @pytest.mark.parametrize(
     ("keywords", "words"),
     [
-        ({"readers": []}, "readers is empty"),
         ({"reserved_concurrency": 0}, "reserved_concurrency must be 1 or more, not 0"),
         ({"memory_size": 64}, "memory_size must be 128 to 10240 megabytes, not 64"),
         ({"memory_size": 20000}, "not 20000"),
-        ({"timeout": cdk.Duration.minutes(16)}, "timeout must be 1 to 900 seconds, not 960"),
+        ({"timeout": cdk.Duration.minutes(16)}, "timeout must be 60 to 900 seconds, not 960"),
+        ({"timeout": cdk.Duration.seconds(59)}, "not 59: the function needs time to store"),
+        ({"line_retention": cdk.Duration.hours(23)}, "line_retention must be 1 to 3653 days"),
     ],
 )
 def test_wrong_values_are_named(stack: cdk.Stack, keywords: dict[str, Any], words: str) -> None:
-    group = logs.LogGroup.from_log_group_name(stack, "Linked", "/linked")
     with pytest.raises(ValueError, match=words):
-        TokenValidator(stack, "Validator", linked_log_group=group, **keywords)
+        a_validator(stack, **keywords)
     assert stack.node.try_find_child("Validator") is None

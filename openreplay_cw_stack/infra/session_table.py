@@ -1,0 +1,180 @@
+"""The session table: where the validator stores linked lines, and the bridge reads them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import aws_cdk as cdk
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from constructs import Construct
+
+from openreplay_cw_stack.contract.session_table import PARTITION_KEY, SORT_KEY, TIME_TO_LIVE
+from openreplay_cw_stack.infra.acknowledgements import acknowledge, in_packs
+
+DEFAULT_LINE_RETENTION = cdk.Duration.days(30)
+_MOST_DAYS = 3653
+
+_SHAPE = (
+    f"the session table needs the partition key {PARTITION_KEY!r} (string), the sort key "
+    f"{SORT_KEY!r} (string), and the time to live attribute {TIME_TO_LIVE!r}"
+)
+_KEYS = {("HASH", PARTITION_KEY, "S"), ("RANGE", SORT_KEY, "S")}
+
+
+def new_session_table(
+    scope: Construct,
+    construct_id: str,
+    *,
+    write_limit: int | None = None,
+    removal_policy: cdk.RemovalPolicy = cdk.RemovalPolicy.RETAIN,
+    encryption_key: kms.IKey | None = None,
+) -> dynamodb.Table:
+    """A session table: on demand, encrypted, without a name of its own.
+
+    Amazon DynamoDB Developer Guide, "Maximum throughput for on-demand tables": the limit of write
+    units is a target, and DynamoDB throttles what is above it.
+
+    Args:
+        scope: the parent construct.
+        construct_id: the id under it.
+        write_limit: write units a second at most, as a cost brake; default: none.
+        removal_policy: what becomes of the table when it leaves the stack.
+        encryption_key: encrypts the table; default: a key that AWS owns.
+    """
+    table = dynamodb.Table(
+        scope,
+        construct_id,
+        partition_key=dynamodb.Attribute(name=PARTITION_KEY, type=dynamodb.AttributeType.STRING),
+        sort_key=dynamodb.Attribute(name=SORT_KEY, type=dynamodb.AttributeType.STRING),
+        time_to_live_attribute=TIME_TO_LIVE,
+        billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
+        max_write_request_units=write_limit,
+        encryption_key=encryption_key,
+        removal_policy=removal_policy,
+    )
+    copies = (
+        "Its lines are copies of the tracked log groups' lines and expire; a backup would bring "
+        "back a session that was erased, and the retain policy keeps the table itself"
+    )
+    acknowledge(
+        table,
+        {
+            **in_packs("DDB3", copies, ["AwsSolutions"]),
+            **in_packs("DynamoDBPITREnabled", copies, ["HIPAA", "NIST"]),
+            **in_packs("DynamoDBInBackupPlan", copies, ["HIPAA", "NIST"]),
+        },
+    )
+    return table
+
+
+def check_session_table(
+    table: dynamodb.ITable | None, write_limit: int | None, line_retention: cdk.Duration
+) -> None:
+    """Refuse a table of another shape, and numbers out of their range.
+
+    Only a table that the same app creates shows its shape when the app is built.
+
+    Args:
+        table: an existing table; None for a new one.
+        write_limit: of the new table.
+        line_retention: how long a linked line is kept.
+
+    Raises:
+        ValueError: the table has other keys or another time to live, or a number is out of range.
+    """
+    days = line_retention.to_days(integral=False)
+    if not 1 <= days <= _MOST_DAYS:
+        raise ValueError(f"line_retention must be 1 to {_MOST_DAYS} days, not {days:g} days")
+    if write_limit is not None and write_limit < 1:
+        raise ValueError(
+            f"session_table_write_limit must be 1 or more, not {write_limit}; leave it out for "
+            "no limit"
+        )
+    if table is None:
+        return
+    if write_limit is not None:
+        raise ValueError(
+            f"session_table_write_limit={write_limit} is a limit of the new session table, and "
+            "session_table names an existing one: leave one of the two out"
+        )
+    _check_shape(table)
+
+
+def _check_shape(table: dynamodb.ITable) -> None:
+    resource = table.node.default_child
+    if not isinstance(resource, dynamodb.CfnTable | dynamodb.CfnGlobalTable):
+        return
+    stack = cdk.Stack.of(table)
+    types = {
+        one["attributeName"]: one["attributeType"]
+        for one in _resolved(stack, resource.attribute_definitions)
+    }
+    keys = {
+        (one["keyType"], one["attributeName"], types.get(one["attributeName"]))
+        for one in _resolved(stack, resource.key_schema)
+    }
+    if keys != _KEYS:
+        found = ", ".join(
+            f"{name!r} ({kind}, {role})" for role, name, kind in sorted(keys, key=str)
+        )
+        raise ValueError(f"the table at {table.node.path} has the keys {found}; {_SHAPE}")
+    lives = stack.resolve(resource.time_to_live_specification) or {}
+    if lives.get("attributeName") != TIME_TO_LIVE or lives.get("enabled") is False:
+        raise ValueError(
+            f"the table at {table.node.path} has the time to live attribute "
+            f"{lives.get('attributeName')!r}; {_SHAPE}"
+        )
+
+
+def _resolved(stack: cdk.Stack, value: Any) -> list[dict[str, Any]]:
+    return list(stack.resolve(value) or ())
+
+
+def statements_to_write(table: dynamodb.ITable) -> list[iam.PolicyStatement]:
+    """What the validator may do with the session table."""
+    actions = ["kms:Encrypt", "kms:GenerateDataKey", "kms:ReEncryptFrom", "kms:ReEncryptTo"]
+    return [
+        iam.PolicyStatement(
+            sid="StoreLinkedLines",
+            actions=["dynamodb:BatchWriteItem"],
+            resources=[table.table_arn],
+        ),
+        *_use_of_its_key(table, actions),
+    ]
+
+
+def statements_to_read(table: dynamodb.ITable) -> list[iam.PolicyStatement]:
+    """What a reader of the session table may do with it: ask for the lines of a session."""
+    return [
+        iam.PolicyStatement(
+            sid="ReadLinkedLines", actions=["dynamodb:Query"], resources=[table.table_arn]
+        ),
+        *_use_of_its_key(table, []),
+    ]
+
+
+def _use_of_its_key(table: dynamodb.ITable, actions: list[str]) -> list[iam.PolicyStatement]:
+    """Amazon DynamoDB Developer Guide, "DynamoDB encryption at rest: usage notes".
+
+    DynamoDB uses a customer managed key on behalf of its caller, who needs these permissions.
+    """
+    if table.encryption_key is None:
+        return []
+    service = f"dynamodb.{_region_of(table)}.{cdk.Stack.of(table).url_suffix}"
+    return [
+        iam.PolicyStatement(
+            sid="UseTheTablesKey",
+            actions=["kms:Decrypt", "kms:DescribeKey", *actions],
+            resources=[table.encryption_key.key_arn],
+            conditions={"StringEquals": {"kms:ViaService": service}},
+        )
+    ]
+
+
+def _region_of(table: dynamodb.ITable) -> str:
+    if isinstance(table.node.default_child, cdk.CfnResource):
+        return table.env.region
+    arn = cdk.Stack.of(table).split_arn(table.table_arn, cdk.ArnFormat.SLASH_RESOURCE_NAME)
+    return arn.region or table.env.region
