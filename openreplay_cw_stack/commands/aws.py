@@ -1,4 +1,4 @@
-"""AWS, with the credentials of the environment. boto3 is asked for where it is needed."""
+"""AWS, with the credentials of the environment. boto3 is imported where it is needed."""
 
 from __future__ import annotations
 
@@ -6,13 +6,16 @@ from typing import Any
 
 from openreplay_cw_stack.commands.errors import CommandFailed
 
+INSTALL = "pip install 'openreplay-cw-stack[cli]'"
+"""Installs what the commands need that read AWS or print tables."""
 
-def aws_client(service: str, **settings: str) -> Any:
-    """A client of boto3's.
+
+def aws_client(service: str, **settings: Any) -> Any:
+    """A client of boto3.
 
     Args:
         service: such as ``logs``.
-        settings: what ``boto3.client`` takes beside it.
+        settings: what else ``boto3.client`` takes.
 
     Raises:
         CommandFailed: boto3 is not installed, or has no region.
@@ -21,15 +24,17 @@ def aws_client(service: str, **settings: str) -> Any:
         import boto3
         from botocore.exceptions import BotoCoreError
     except ModuleNotFoundError:
-        raise CommandFailed("to read the stack, install boto3: pip install boto3") from None
+        raise CommandFailed(
+            f"this command needs boto3, which is not installed: {INSTALL}"
+        ) from None
     try:
         return boto3.client(service, **settings)
     except BotoCoreError as error:
         raise CommandFailed(f"cannot ask AWS: {error}") from None
 
 
-def asked(what: str, ask: Any, **arguments: str) -> Any:
-    """The answer to a call without which the command cannot be run.
+def asked(what: str, ask: Any, **arguments: Any) -> Any:
+    """The answer to a call without which the command cannot run.
 
     Raises:
         CommandFailed: AWS refuses.

@@ -1,7 +1,7 @@
-"""What a command says where it cannot be run."""
+"""Why a command cannot run."""
 
 from __future__ import annotations
 
 
 class CommandFailed(Exception):
-    """The command could not be run; the message names what is wrong and what to do."""
+    """The command could not run; the message names what is wrong and what to do."""

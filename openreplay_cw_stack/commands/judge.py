@@ -14,8 +14,10 @@ import time
 from collections.abc import Iterable, Iterator
 from typing import Any, TextIO
 
+from openreplay_cw_stack.commands.aws import aws_client
 from openreplay_cw_stack.commands.errors import CommandFailed
 from openreplay_cw_stack.commands.log_events import tagged_events
+from openreplay_cw_stack.commands.terminal import clean
 from openreplay_cw_stack.tagging import Judgement, Verdict, judge, remove_session_tokens
 from openreplay_cw_stack.tagging.advice import ADVICE
 
@@ -41,7 +43,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.epilog = (
         f"With OpenReplay's TOKEN_SECRET in the environment variable {TOKEN_SECRET_VARIABLE}, "
         "signatures are checked. Ends with 0 where lines are linkable and no line with a tag is "
-        "not, else with 1."
+        "not, else with 1. Standard input needs no AWS; --log-group needs logs:FilterLogEvents on "
+        "the group."
     )
 
 
@@ -79,14 +82,12 @@ def messages_of(log_group: str, minutes: int) -> Iterator[str]:
     Raises:
         CommandFailed: boto3 is not installed, or AWS refuses.
     """
-    try:
-        import boto3
-        from botocore.exceptions import BotoCoreError, ClientError
-    except ModuleNotFoundError:
-        raise CommandFailed("to read a log group, install boto3: pip install boto3") from None
+    client = aws_client("logs")
+    from botocore.exceptions import BotoCoreError, ClientError
+
     start_ms = int((time.time() - 60 * minutes) * 1000)
     try:
-        for event in tagged_events(boto3.client("logs"), log_group, start_ms):
+        for event in tagged_events(client, log_group, start_ms):
             yield event["message"]
     except (BotoCoreError, ClientError) as error:
         raise CommandFailed(f"cannot read {log_group}: {error}") from None
@@ -109,7 +110,7 @@ def _show(line: str, judgement: Judgement, *, first: bool) -> None:
     session = str(judgement.session_id) if judgement.session_id is not None else ""
     text = remove_session_tokens(line).splitlines()[:1] or [""]
     short = text[0] if len(text[0]) <= _LONGEST_TEXT else text[0][: _LONGEST_TEXT - 1] + "…"
-    _say(sys.stdout, f"{judgement.verdict!s:<16} {session:<20} {_printable(short)}".rstrip())
+    _say(sys.stdout, f"{judgement.verdict!s:<16} {session:<20} {clean(short)}".rstrip())
     if first and judgement.verdict is not Verdict.LINKABLE:
         _say(sys.stdout, f"{'':<16} {ADVICE[judgement.verdict]}")
 
@@ -136,11 +137,6 @@ def _summary(counts: collections.Counter[Verdict], *, checked: bool) -> str:
     parts = ", ".join(f"{counts[one]} {one}" for one in reversed(Verdict) if counts[one])
     signatures = "signatures checked" if checked else "signatures not checked"
     return f"{total} {'line' if total == 1 else 'lines'}: {parts} ({signatures})"
-
-
-def _printable(text: str) -> str:
-    """Without characters that a terminal obeys."""
-    return "".join(one if one.isprintable() else "�" for one in text)
 
 
 def _say(stream: TextIO, text: str) -> None:

@@ -1,4 +1,4 @@
-"""OpenReplay, as a member: the arguments that say which, and the login."""
+"""The arguments that name a project of OpenReplay and a member, and the login."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ JWT_VARIABLE = "OPENREPLAY_JWT"
 
 
 def add_openreplay_arguments(parser: argparse.ArgumentParser, *, required: bool) -> None:
-    """Describe the arguments that name a project of OpenReplay's and a member."""
+    """Describe the arguments that name a project of OpenReplay and a member."""
     parser.add_argument(
         "--openreplay", required=required, metavar="URL", help="such as https://openreplay.example"
     )
@@ -31,7 +31,7 @@ def logged_in(server: SplitResult, email: str | None) -> LoggedIn:
     """OpenReplay, for the member of ``OPENREPLAY_JWT``, or of an email and a password.
 
     Raises:
-        CommandFailed: nobody is there to be asked for them.
+        CommandFailed: there is no terminal to ask for them.
         RegistrationFailed: OpenReplay does not let the member in.
     """
     jwt = os.environ.get(JWT_VARIABLE)
@@ -40,8 +40,8 @@ def logged_in(server: SplitResult, email: str | None) -> LoggedIn:
     if email is None:
         if not sys.stdin.isatty():
             raise CommandFailed(
-                f"nobody is there to be asked: set {JWT_VARIABLE}, or name the member with --email "
-                "and write the password to standard input"
+                f"there is no terminal to ask for a login: set {JWT_VARIABLE}, or name the member "
+                "with --email and write the password to standard input"
             )
         # Standard output may be read by a machine.
         print(f"Email of a member of {server.hostname}: ", end="", file=sys.stderr)  # noqa: T201

@@ -27,7 +27,7 @@ class StackValues:
         """An output.
 
         Raises:
-            CommandFailed: the stack has none of that name.
+            CommandFailed: the stack has no output of that name.
         """
         value = self.outputs.get(name)
         if value is None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -143,7 +144,32 @@ def test_a_reader_that_has_enough() -> None:
     assert ran.stderr == ""
 
 
+def test_an_encoding_that_lacks_characters() -> None:
+    ran = subprocess.run(
+        [sys.executable, "-m", "openreplay_cw_stack", "judge"],
+        input=f"{GOOD} \U0001f600".encode(),
+        cwd=ROOT,
+        env={**os.environ, "PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        check=False,
+    )
+    assert ran.returncode == 0
+    assert ran.stdout.splitlines()[0].endswith(b"no stock left ?")
+
+
 def test_without_boto3(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setitem(sys.modules, "boto3", None)
     assert main(["judge", "--log-group", "/app/checkout"]) == 2
-    assert capsys.readouterr().err == "to read a log group, install boto3: pip install boto3\n"
+    said = (
+        "this command needs boto3, which is not installed: pip install 'openreplay-cw-stack[cli]'"
+    )
+    assert capsys.readouterr().err == f"{said}\n"
+
+
+def test_standard_input_needs_neither_boto3_nor_rich(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "boto3", None)
+    monkeypatch.setitem(sys.modules, "rich", None)
+    monkeypatch.setitem(sys.modules, "rich.console", None)
+    assert judged(monkeypatch, capsys, f"{GOOD}\n")[0] == 0

@@ -21,7 +21,7 @@ from tests.runtime.registration.openreplay_server import (
     serving,
 )
 
-API_KEY, SECRET_KEY = "the-api-key-of-the-bridge", "the-secret-access-key"
+API_KEY = "the-api-key-of-the-bridge"
 PATH = "/integrations/7/integration/elasticsearch"
 
 
@@ -45,8 +45,10 @@ def bridge() -> Iterator[Bridge]:
             bridge.authorizations.append(self.headers["Authorization"])
             self.send_response(bridge.status)
             self.send_header("X-Elastic-Product", "Elasticsearch")
-            self.send_header("Content-Length", "0")
+            body = json.dumps({"hits": {"hits": [{"_id": "connected"}]}}).encode()
+            self.send_header("Content-Length", str(len(body)))
             self.end_headers()
+            self.wfile.write(body)
 
         def log_message(self, *args: object) -> None:
             pass
@@ -70,13 +72,10 @@ class Aws:
 
     def __init__(self, bridge: Bridge) -> None:
         self.meta = SimpleNamespace(region_name="eu-west-1")
-        without = {"SecretArn": "account", "LinkedLogGroupName": "/linked"}
+        without = {"SecretArn": "account", "SessionTableName": "Sessions"}
         complete = {**without, "BridgeUrl": bridge.url, "BridgeSecretArn": "bridge"}
         self.stacks = {"OpenReplayCloudWatch": complete, "WithoutBridge": without}
-        self.secrets = {
-            "bridge": {"api_key_id": "openreplay", "api_key": API_KEY},
-            "account": {"access_key_id": "AKIAEXAMPLE", "secret_access_key": SECRET_KEY},
-        }
+        self.secrets = {"bridge": {"api_key_id": "openreplay", "api_key": API_KEY}}
 
     def describe_stacks(self, *, StackName: str) -> dict[str, Any]:  # noqa: N803
         if StackName not in self.stacks:
@@ -108,7 +107,7 @@ def register(
     ]
     status = main([*arguments, *options])
     printed = capsys.readouterr()
-    for secret in (API_KEY, SECRET_KEY, PASSWORD, "jwt-"):
+    for secret in (API_KEY, PASSWORD, "jwt-"):
         assert secret not in printed.out + printed.err
     return status, printed.out, printed.err
 
@@ -146,7 +145,7 @@ def test_with_the_credential_of_a_login(
     assert "POST /api/login" not in openreplay.asked
     status, out, _ = register(openreplay, capsys, "--remove")
     assert (status, openreplay.rows) == (0, {})
-    assert "no more" in out
+    assert "no longer asks the bridge" in out
 
 
 def test_a_bridge_that_does_not_answer_is_not_registered(
@@ -168,22 +167,8 @@ def test_a_bridge_that_answers_openreplay_alone_is_registered_all_the_same(
     bridge.status = 403
     status, out, _ = register(openreplay, capsys, "--email", EMAIL)
     assert status == 0
-    assert "answers other addresses than this one" in out
+    assert "does not answer this address" in out
     assert len(openreplay.rows) == 1
-
-
-def test_the_cloudwatch_integration(
-    openreplay: OpenReplayServer, with_password: None, capsys: pytest.CaptureFixture[str]
-) -> None:
-    status, _, err = register(openreplay, capsys, "--cloudwatch", "--email", EMAIL)
-    assert status == 2
-    assert "lose unrelated JavaScript errors" in err
-    assert openreplay.asked == []
-    status, _, _ = register(openreplay, capsys, "--cloudwatch", "--force", "--email", EMAIL)
-    assert status == 0
-    (row,) = openreplay.rows.values()
-    assert row["logGroupName"] == "/linked"
-    assert row["region"] == "eu-west-1"
 
 
 @pytest.mark.parametrize(
@@ -204,7 +189,7 @@ def test_a_stack_that_is_another(
     assert said in err
 
 
-def test_nobody_to_ask(
+def test_there_is_no_terminal_to_ask(
     openreplay: OpenReplayServer,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],

@@ -87,7 +87,7 @@ def _finding_of(name: str, error: Any) -> Finding:
         return fail(
             name,
             f"could not be looked at: AWS refuses {permission}",
-            f"Allow {permission} to whoever runs this.",
+            f"Allow {permission} for the credentials that run this command.",
         )
     what = f"{operation} ended with {code}" if code else type(error).__name__
     return fail(name, f"could not be looked at: {what}", f"AWS says: {error}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from openreplay_cw_stack.commands.check.account import error_code, guarded
+from openreplay_cw_stack.commands.check.account import guarded
 from openreplay_cw_stack.commands.check.context import Context
 from openreplay_cw_stack.commands.check.deployment import Deployment, Function
 from openreplay_cw_stack.commands.check.findings import Finding, count, fail, ok, skip, warn
@@ -16,6 +16,7 @@ from openreplay_cw_stack.runtime.registration.bridge_question import (
     PRODUCT_HEADER,
     BridgeForm,
     accepts,
+    has_timed_out,
     question,
 )
 from openreplay_cw_stack.runtime.registration.http_calls import Unreachable
@@ -24,6 +25,8 @@ from openreplay_cw_stack.tagging.openreplay_project import checked_url
 
 REFUSAL_REASONS = ("address", "key", "path", "question", "request")
 """The values of the dimension ``Reason`` of refused questions."""
+SKIP_REASONS = ("version", "corrupt")
+"""The values of the dimension ``Reason`` of skipped items that are a fault: expiry is none."""
 MANY_REFUSALS = 20
 """More than so many are a reason to look; a few strangers find every public address."""
 
@@ -54,7 +57,7 @@ def check_bridge(context: Context, endpoints: list[Endpoint]) -> Iterator[Findin
     """Every step of the bridge; fills ``endpoints``, with one or none."""
     bridge = context.bridge
     if bridge is None:
-        yield skip("bridge", "there is none: OpenReplay v1.21 and later show nothing without it")
+        yield skip("bridge", "the stack has none: OpenReplay shows no line without it")
         return
     # Before it is asked: the question with a wrong key counts as refused.
     yield from guarded("bridge questions", _questions(context, bridge))
@@ -71,7 +74,7 @@ def _key(context: Context, bridge: Function, endpoints: list[Endpoint]) -> Itera
     if not values.get("api_key_id") or not values.get("api_key"):
         yield fail(
             name,
-            "the secret lacks api_key_id or api_key, so the bridge answers nobody",
+            "the secret lacks api_key_id or api_key, so the bridge refuses every request",
             "Write both into the secret, as one JSON object, and register the bridge again.",
         )
         return
@@ -81,8 +84,8 @@ def _key(context: Context, bridge: Function, endpoints: list[Endpoint]) -> Itera
     if url is None:
         yield fail(
             "bridge",
-            "it has neither a function URL nor an HTTP API in the stack",
-            "Somebody removed it by hand: deploy with the other bridge_endpoint, and back.",
+            "its HTTP API is not in the stack",
+            "It was removed by hand: delete the stack and deploy it again.",
         )
         return
     form = BridgeForm(url, values["api_key_id"], values["api_key"])
@@ -90,17 +93,11 @@ def _key(context: Context, bridge: Function, endpoints: list[Endpoint]) -> Itera
 
 
 def bridge_url(context: Context, bridge: Function) -> str | None:
-    """Where the bridge is: what the stack says, its function URL, or its HTTP API."""
+    """Where the bridge is: the stack's output, its own domain, or its HTTP API."""
     deployment = context.deployment
     if deployment.alone and deployment.stack.outputs.get("BridgeUrl"):
         return deployment.stack.outputs["BridgeUrl"]
-    try:
-        answer = context.client("lambda").get_function_url_config(FunctionName=bridge.name)
-    except Exception as error:
-        if error_code(error) != "ResourceNotFoundException":
-            raise
-        return _own_domain(context, bridge) or _http_api_url(deployment, bridge)
-    return str(answer["FunctionUrl"])
+    return _own_domain(context, bridge) or _http_api_url(deployment, bridge)
 
 
 def _own_domain(context: Context, bridge: Function) -> str | None:
@@ -137,15 +134,14 @@ def _ask(context: Context, endpoint: Endpoint) -> Iterator[Finding]:
         yield fail(
             name,
             str(error),
-            f"Look whether this machine reaches {server.hostname}, and whether OpenReplay's does. "
-            "A function URL needs both of the stack's permissions for everybody.",
+            f"Does this machine reach {server.hostname}, and does OpenReplay's?",
         )
         return
     if answer.status == 403 and PRODUCT_HEADER in answer.headers:
-        # The bridge itself says so; where AWS refuses, nobody has asked the bridge.
+        # The bridge says so. Where AWS refuses, the header is missing.
         yield skip(
             name,
-            "cannot be told from here: this address is not in allowed_source_ranges",
+            "cannot be judged from here: this address is not in allowed_source_ranges",
             f"It answers at {form.url}; ask it from where OpenReplay runs.",
         )
         return
@@ -153,6 +149,8 @@ def _ask(context: Context, endpoint: Endpoint) -> Iterator[Finding]:
         yield warn(name, f"does not know its new key yet: {form.url}", _NEW)
     elif answer.status == 401:
         yield fail(name, f"refuses the key that its secret holds: {form.url}", _REFUSES)
+    elif has_timed_out(answer):
+        yield fail(name, f"cannot read its key: {form.url}", _UNREADABLE)
     elif accepts(answer):
         yield ok(name, f"answers, and accepts its key: {form.url}")
         yield from _wrong_key(context, form)
@@ -161,13 +159,17 @@ def _ask(context: Context, endpoint: Endpoint) -> Iterator[Finding]:
 
 
 _NEW = "It reads the secret at most once a minute: look again then."
+_UNREADABLE = (
+    "Look into the function's log group for the error's code: its role may read the secret, and "
+    "with a key of your own use that key."
+)
 _REFUSES = (
     "Look into the function's log group; where it names no error, is the URL that of this bridge?"
 )
 _OTHER = (
-    "403: the function URL lacks the stack's permission for everybody, or an organisation's policy "
-    "forbids public functions (bridge_endpoint=http_api then). 429: reserved concurrency is used "
-    "up, or is 0. Else look into the function's log group."
+    "403 or 404: the URL is not the bridge's. 429 or 503: the HTTP API throttles, or the reserved "
+    "concurrency is used up or 0. 500: the HTTP API may not invoke the function. Otherwise look "
+    "into the function's log group."
 )
 
 
@@ -177,6 +179,8 @@ def _wrong_key(context: Context, form: BridgeForm) -> Iterator[Finding]:
     answer = question(server, BridgeForm(form.url, form.api_key_id, "not-the-key"))
     if answer.status == 401:
         yield ok(name, "refused with 401")
+    elif has_timed_out(answer):
+        yield warn(name, "not judged: the bridge cannot read its key at the moment", _UNREADABLE)
     else:
         yield fail(
             name,
@@ -191,10 +195,11 @@ def _questions(context: Context, bridge: Function) -> Iterator[Finding]:
     metrics = [our_metric(deployment, one) for one in single]
     own = (("FunctionName", bridge.name),)
     metrics += [Metric("AWS/Lambda", one, own) for one in ("Errors", "Throttles")]
+    metrics += [our_metric(deployment, names.SKIPPED_ITEMS, Reason=one) for one in SKIP_REASONS]
     metrics += [
         our_metric(deployment, names.REFUSED_QUESTIONS, Reason=one) for one in REFUSAL_REASONS
     ]
-    asked, answered, failed, timed_out, errors, throttles, *refusals = sums(
+    asked, answered, failed, timed_out, errors, throttles, later, corrupt, *refusals = sums(
         context.account, metrics
     )
     refused = {one: number for one, number in zip(REFUSAL_REASONS, refusals, strict=True) if number}
@@ -211,12 +216,17 @@ def _questions(context: Context, bridge: Function) -> Iterator[Finding]:
     if timed_out:
         seen += f", {timed_out} timed out"
         remedies.append(
-            "Timed out: CloudWatch Logs was too slow or throttled; a shorter "
-            "session_window reads less."
+            "Timed out: DynamoDB was too slow or throttled; the function's log group has the code."
         )
     if throttles:
         seen += f", {throttles} throttled"
         remedies.append("Throttled: raise bridge_reserved_concurrency.")
+    if later or corrupt:
+        seen += f", {count(later + corrupt, 'item')} skipped ({later} version, {corrupt} corrupt)"
+        remedies.append(
+            "Skipped: version: a newer release wrote the item, deploy it here as well; corrupt: "
+            "another program wrote the item."
+        )
     if sum(refusals) > MANY_REFUSALS:
         remedies.append(
             "Refused: key: OpenReplay has another one, or a stranger tries; address: "

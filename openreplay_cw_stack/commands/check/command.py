@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import shutil
 import sys
 import time
 from collections.abc import Iterator
@@ -21,9 +20,10 @@ from openreplay_cw_stack.commands.check.findings import Finding, Status, worst
 from openreplay_cw_stack.commands.check.lines import Sample, check_lines
 from openreplay_cw_stack.commands.check.linked_lines import check_linked_lines
 from openreplay_cw_stack.commands.check.registration import check_registration
-from openreplay_cw_stack.commands.check.report import Checked, as_json, as_text
+from openreplay_cw_stack.commands.check.report import Checked, as_json, print_report
 from openreplay_cw_stack.commands.check.rotation import check_rotation
 from openreplay_cw_stack.commands.check.service_account import check_service_account
+from openreplay_cw_stack.commands.check.session_table import check_session_table
 from openreplay_cw_stack.commands.check.stack import read_stack
 from openreplay_cw_stack.commands.check.tracked_log_groups import (
     check_tracked_log_groups,
@@ -36,6 +36,7 @@ from openreplay_cw_stack.commands.openreplay_login import (
     add_openreplay_arguments,
     logged_in,
 )
+from openreplay_cw_stack.commands.terminal import Output
 from openreplay_cw_stack.runtime.registration.http_calls import RegistrationFailed
 from openreplay_cw_stack.runtime.registration.openreplay_api import LoggedIn
 from openreplay_cw_stack.tagging.openreplay_project import checked_url
@@ -43,7 +44,6 @@ from openreplay_cw_stack.tagging.openreplay_project import checked_url
 HELP = "say of a deployed stack what works, what does not, and what to do"
 
 _MOST_MINUTES = 1440
-_WIDTH = 100
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -59,7 +59,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "With --openreplay and --project it looks at what OpenReplay has stored as well, with "
         f"email and password, or the environment variable {JWT_VARIABLE}. It changes nothing; the "
         "bridge is asked once with a wrong key, and the service account's key is tried. Ends with "
-        "0 where nothing fails, with 1 where something does, with 2 where it could not be run."
+        "0 where nothing fails, with 1 where something does, with 2 where it could not run. A step "
+        "whose permission is missing says so, and stops no other one. Permissions: "
+        "cloudformation:DescribeStacks, ListStackResources, GetTemplate and ListExports; "
+        "lambda:GetFunctionConfiguration; logs:DescribeLogGroups, DescribeSubscriptionFilters, "
+        "DescribeAccountPolicies and FilterLogEvents; cloudwatch:GetMetricData; "
+        "dynamodb:DescribeTable and DescribeTimeToLive; sqs:GetQueueAttributes; "
+        "secretsmanager:GetSecretValue and DescribeSecret; iam:ListAttachedRolePolicies, "
+        "ListAccessKeys, GetAccessKeyLastUsed, ListGroupsForUser, ListAttachedGroupPolicies, "
+        "GetPolicy and GetPolicyVersion. No item of the session table is read."
     )
 
 
@@ -70,6 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
         CommandFailed: there is no such stack or deployment, or OpenReplay does not let us in.
     """
     server = _server(arguments)
+    output = None if arguments.json else Output(sys.stdout)
     account = Account(now=time.time(), minutes=arguments.minutes)
     stack = read_stack(account, arguments.stack)
     deployments = find_deployments(account, stack, arguments.deployment)
@@ -79,14 +88,10 @@ def run(arguments: argparse.Namespace) -> int:
         Checked(one.name, list(_findings(account, one, arguments, openreplay)))
         for one in deployments
     ]
-    if arguments.json:
-        _say(as_json(stack.name, checked))
+    if output is None:
+        print(as_json(stack.name, checked))  # noqa: T201
     else:
-        terminal = sys.stdout.isatty()
-        width = shutil.get_terminal_size((_WIDTH, 24)).columns if terminal else _WIDTH
-        where = f"{stack.region}, {account.span}"
-        for line in as_text(stack.name, where, checked, width=width, colour=terminal):
-            _say(line)
+        print_report(output, stack.name, f"{stack.region}, {account.span}", checked)
     found = worst(finding for one in checked for finding in one.findings)
     return 1 if found is Status.FAIL else 0
 
@@ -127,6 +132,7 @@ def _findings(
     yield from guarded("tracked log group", check_tracked_log_groups(context))
     yield from guarded("lines", check_lines(context, samples))
     yield from guarded("validator", check_validator(context, health))
+    yield from guarded("session table", check_session_table(context))
     yield from guarded("linked lines", check_linked_lines(context, samples, health))
     yield from guarded("bridge", check_bridge(context, endpoints))
     if openreplay is not None:
@@ -141,7 +147,3 @@ def _minutes(text: str) -> int:
     if not 1 <= minutes <= _MOST_MINUTES:
         raise argparse.ArgumentTypeError(f"must be 1 to {_MOST_MINUTES}, not {text}")
     return minutes
-
-
-def _say(text: str) -> None:
-    print(text)  # noqa: T201

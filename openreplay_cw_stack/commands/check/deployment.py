@@ -22,7 +22,7 @@ from openreplay_cw_stack.commands.errors import CommandFailed
 _HANDLER = re.compile(r"openreplay_cw_stack\.runtime\.(\w+)\.")
 _HASH = re.compile(r"Function[0-9A-F]{8}\Z")
 _FUNCTION = "AWS::Lambda::Function"
-_ROOMS_OF_ONE = ("validator", "redelivery", "bridge", "rotation")
+_ROOMS_OF_ONE = ("validator", "bridge", "rotation")
 
 
 @dataclass(frozen=True)
@@ -77,14 +77,6 @@ class Deployment:
         """The function that answers."""
         return self.functions.get("bridge")
 
-    @property
-    def linked_log_group(self) -> str | None:
-        """The name of the group that both know."""
-        for function in self.functions.values():
-            if function.environment.get("LINKED_LOG_GROUP"):
-                return function.environment["LINKED_LOG_GROUP"]
-        return None
-
     def resource(self, kind: str, path: str) -> Resource | None:
         """A resource of the construct, by its path within it, such as ``ServiceAccountUser``."""
         for room, construct in (("validator", "Validator"), ("bridge", "Bridge")):
@@ -122,6 +114,47 @@ def find_deployments(account: Account, stack: Stack, only: str | None = None) ->
         for name, functions in sorted(by_name.items())
         if only in (None, name)
     ]
+
+
+def find_deployment(account: Account, stack: Stack, only: str | None) -> Deployment:
+    """The one deployment that a command is for; the arguments are those of find_deployments.
+
+    Raises:
+        CommandFailed: the stack has several and none is named, or none at all; or AWS refuses.
+    """
+    found = find_deployments(account, stack, only)
+    if len(found) > 1:
+        names = ", ".join(deployment.name for deployment in found)
+        raise CommandFailed(
+            f"the stack {stack.name} has several deployments: name one with --deployment ({names})"
+        )
+    return found[0]
+
+
+def validator_of(deployment: Deployment) -> Function:
+    """The validator of a deployment.
+
+    Raises:
+        CommandFailed: it has none.
+    """
+    if deployment.validator is None:
+        raise CommandFailed(f"{deployment.name} has no validator: run `check`, it says why")
+    return deployment.validator
+
+
+def variable(function: Function, name: str) -> str:
+    """A variable of a function's environment.
+
+    Raises:
+        CommandFailed: the function has none of that name.
+    """
+    value = function.environment.get(name)
+    if not value:
+        raise CommandFailed(
+            f"the function {function.name} has no {name}: the stack is of another version, deploy "
+            "it again with this one"
+        )
+    return value
 
 
 def _functions(account: Account, stack: Stack) -> Iterator[Function]:
@@ -167,8 +200,8 @@ def _nothing_in(stack: Stack) -> str:
     ]
     inside = f"; if it is in one of its nested stacks, name that: {', '.join(nested)}"
     return (
-        f"the stack {stack.name} in {stack.region} has no function of openreplay-cw-stack's that "
-        f"is there: is it another stack?{inside if nested else ''}"
+        f"the stack {stack.name} in {stack.region} has no function of openreplay-cw-stack: is it "
+        f"another stack?{inside if nested else ''}"
     )
 
 
@@ -180,7 +213,7 @@ def check_deployment(account: Account, deployment: Deployment) -> Iterator[Findi
         yield warn(
             "stack",
             f"{deployment.stack.name} is {status}",
-            "Look at its events in CloudFormation; what is below may be of the state before.",
+            "Look at its events in CloudFormation; the steps below may show the former state.",
         )
     for room in _ROOMS_OF_ONE:
         function = deployment.functions.get(room)
@@ -192,16 +225,14 @@ def _parts(deployment: Deployment) -> Iterator[Finding]:
     parts = sorted(deployment.functions, reverse=True)
     if deployment.resource("AWS::IAM::User", "ServiceAccountUser"):
         parts.append("service account")
-    group = f"linked log group {deployment.linked_log_group}"
-    yield ok("deployment", f"{', '.join(parts)}; {group}")
+    yield ok("deployment", ", ".join(parts))
     for room, construct in (("validator", "Validator"), ("bridge", "Bridge")):
         gone = deployment.resource(_FUNCTION, f"{construct}Function")
         if gone is not None and room not in deployment.functions:
             yield fail(
                 room,
-                f"the function {gone.physical_id} is in the stack, and is not there",
-                "Somebody removed it by hand. Have CloudFormation remove what is left of the stack "
-                "and deploy it again.",
+                f"the function {gone.physical_id} is in the stack and does not exist",
+                "It was removed by hand. Delete the stack and deploy it again.",
             )
 
 
@@ -224,7 +255,7 @@ def _role(account: Account, deployment: Deployment, function: Function) -> Itera
     yield fail(
         name,
         f"{function.role} does not have the policy that the stack gave it",
-        "Somebody detached it, so every call of the function is refused. Attach it again:\n"
+        "It was detached, so every call of the function is refused. Attach it again:\n"
         f"aws iam attach-role-policy --role-name {function.role} "
         f"--policy-arn {policy.physical_id}",
     )

@@ -13,7 +13,7 @@ class Status(Enum):
     OK = "ok"
     """As it should be."""
     SKIP = "skip"
-    """Does not apply here, or cannot be told from here."""
+    """Does not apply here, or cannot be judged from here."""
     WARN = "warn"
     """Works, and should be looked at."""
     FAIL = "fail"

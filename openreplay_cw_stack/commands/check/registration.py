@@ -48,11 +48,13 @@ def check_registration(
             f"The bridge accepts that until the key is changed once more. {remedy}",
         )
     else:
-        yield fail(_NAME, f"{where} has the bridge's URL and a key that is none of its", remedy)
+        yield fail(
+            _NAME, f"{where} has the bridge's URL and a key that the bridge does not know", remedy
+        )
 
 
 def _host(url: str) -> str:
-    """The host of an address that somebody else wrote, which may have a password in it."""
+    """The host of an address from outside, which may have a password in it."""
     try:
         return urlsplit(url).hostname or "no host"
     except ValueError:

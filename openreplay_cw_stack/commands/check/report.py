@@ -1,18 +1,16 @@
-"""The report: for a terminal, or as one JSON document. Neither has a token or a key in it."""
+"""The report: for a terminal or a pipe, or as one JSON document. It has no token and no key."""
 
 from __future__ import annotations
 
 import json
-import textwrap
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from openreplay_cw_stack.commands.check.findings import Finding, Status, count, worst
-from openreplay_cw_stack.tagging import remove_session_tokens
+from openreplay_cw_stack.commands.terminal import Output, clean
 
-_COLOURS = {Status.OK: "32", Status.WARN: "33", Status.FAIL: "31", Status.SKIP: "2"}
-_STATUS_WIDTH = 6
+_STYLES = {Status.OK: "green", Status.WARN: "yellow", Status.FAIL: "red", Status.SKIP: "dim"}
 _SUMMARY = {
     Status.OK: "all right",
     Status.WARN: "works, with something to look at",
@@ -33,34 +31,32 @@ class Checked:
     findings: Sequence[Finding]
 
 
-def as_text(
-    stack: str, where: str, checked: Sequence[Checked], *, width: int, colour: bool
-) -> Iterator[str]:
-    """The report in lines of at most ``width`` characters; a command to copy stays in one."""
-    yield f"{_clean(stack)}: {_clean(where)}"
+def print_report(output: Output, stack: str, where: str, checked: Sequence[Checked]) -> None:
+    """Print the report. A command to copy stays in one line."""
+    output.line(f"{clean(stack)}: {clean(where)}")
     for one in checked:
-        yield ""
-        yield _clean(one.deployment)
+        output.line()
+        output.line(clean(one.deployment))
         names = max((len(finding.name) for finding in one.findings), default=0)
         for finding in one.findings:
-            yield from _lines(finding, names, width=width, colour=colour)
-    yield ""
-    yield _summary([finding for one in checked for finding in one.findings])
+            _print_finding(output, finding, names)
+    output.line()
+    output.line(_summary([finding for one in checked for finding in one.findings]))
 
 
 def as_json(stack: str, checked: Sequence[Checked]) -> str:
     """The report as one JSON document."""
     document: dict[str, Any] = {
-        "stack": _clean(stack),
+        "stack": clean(stack),
         "deployments": [
             {
-                "deployment": _clean(one.deployment),
+                "deployment": clean(one.deployment),
                 "steps": [
                     {
                         "name": finding.name,
                         "status": finding.status.value,
-                        "detail": _clean(finding.detail),
-                        "remedy": "\n".join(map(_clean, finding.remedy.split("\n"))),
+                        "detail": clean(finding.detail),
+                        "remedy": "\n".join(map(clean, finding.remedy.split("\n"))),
                     }
                     for finding in one.findings
                 ],
@@ -72,27 +68,24 @@ def as_json(stack: str, checked: Sequence[Checked]) -> str:
     return json.dumps(document, indent=2)
 
 
-def _lines(finding: Finding, names: int, *, width: int, colour: bool) -> Iterator[str]:
-    indent = " " * (_STATUS_WIDTH + names + 2)
-    status = f"{finding.status.name:<{_STATUS_WIDTH}}"
-    if colour:
-        status = f"\x1b[{_COLOURS[finding.status]}m{status}\x1b[0m"
-    detail = _wrapped(_clean(finding.detail), width - len(indent))
-    yield f"{status}{finding.name:<{names}}  {detail[0]}".rstrip()
-    yield from (indent + line for line in detail[1:])
-    for paragraph in filter(None, finding.remedy.split("\n")):
-        text = _clean(paragraph)
-        pieces = [text] if _is_command(text) else _wrapped(text, width - len(indent) - 2)
-        yield from (f"{indent}  {piece}" for piece in pieces if piece.strip())
+def _print_finding(output: Output, finding: Finding, names: int) -> None:
+    from rich.padding import Padding
+    from rich.table import Table
+    from rich.text import Text
 
-
-def _is_command(text: str) -> bool:
-    return text.startswith(("aws ", "python "))
-
-
-def _wrapped(text: str, width: int) -> list[str]:
-    lines = textwrap.wrap(text, max(width, 20), break_long_words=False, break_on_hyphens=False)
-    return lines or [""]
+    indent = names + 8
+    row = Table.grid(padding=(0, 2, 0, 0), pad_edge=False)
+    for width in (4, names, None):
+        row.add_column(width=width, overflow="fold")
+    status = Text(finding.status.name, style=_STYLES[finding.status])
+    row.add_row(status, finding.name, clean(finding.detail))
+    output.show(row)
+    for paragraph in filter(str.strip, finding.remedy.split("\n")):
+        text = clean(paragraph)
+        if text.startswith(("aws ", "python ")):
+            output.line(f"{'':{indent + 2}}{text}")
+        else:
+            output.show(Padding(Text(text, overflow="fold"), (0, 0, 0, indent + 2), expand=False))
 
 
 def _summary(findings: Sequence[Finding]) -> str:
@@ -104,9 +97,3 @@ def _summary(findings: Sequence[Finding]) -> str:
         if numbers[status]
     ]
     return f"{_SUMMARY[worst(findings)]}: {', '.join(parts)}"
-
-
-def _clean(text: str) -> str:
-    """Without what a terminal obeys, and without anything that has a session token's shape."""
-    safe = remove_session_tokens(text)
-    return "".join(one if one.isprintable() else "�" for one in safe)

@@ -1,4 +1,4 @@
-"""Rotation, and what the projects that are told without a person were told."""
+"""Rotation, and which key the projects have that are registered without a person."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from openreplay_cw_stack.tagging.openreplay_project import told_projects
 
 
 def check_rotation(context: Context) -> Iterator[Finding]:
-    """The state of each secret that is rotated, or told to projects; nothing without both."""
+    """The state of each secret that is rotated or registered; nothing without both."""
     if context.rotation is None and "registration" not in context.deployment.functions:
         return
     for name, arn in _secrets(context):
@@ -36,13 +36,12 @@ def _secret(context: Context, of: str, arn: str) -> Iterator[Finding]:
     tags = {one["Key"]: one["Value"] for one in described.get("Tags", [])}
     for project, version in told_projects(tags).items():
         if version == current:
-            yield ok(f"told, {of}", f"{project} was told the current key")
+            yield ok(f"registered, {of}", f"{project} has the current key")
         else:
             yield fail(
-                f"told, {of}",
-                f"{project} has not been told the current key",
-                "It is tried each hour. The log group of the project's registration says why it "
-                "did not work.",
+                f"registered, {of}",
+                f"{project} does not have the current key",
+                "The registration tries again each hour. Its log group says why it failed.",
             )
 
 
@@ -51,7 +50,7 @@ def _rotation(context: Context, name: str, described: dict[str, Any]) -> Finding
         return fail(
             name,
             "is switched off in Secrets Manager, although the stack has it",
-            "Somebody cancelled it: switch it on there with the function of the stack.",
+            "It was cancelled by hand: switch it on there with the function of the stack.",
         )
     rotated = described.get("LastRotatedDate")
     seen = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 from openreplay_cw_stack.commands.check.account import DENIED, error_code, guarded
@@ -14,7 +15,7 @@ from openreplay_cw_stack.runtime.aws_calls import texts_of
 OLD_KEY_DAYS = 90
 """From this age on a key is to be replaced."""
 UNUSED_DAYS = 30
-"""A key that nobody has used for so long is to be removed."""
+"""A key that is unused for so long is to be removed."""
 
 _VALUES = ("access_key_id", "secret_access_key", "region", "log_group_name")
 _NEW_KEY = (
@@ -26,27 +27,45 @@ _UNUSED = (
 )
 
 
+_READ = "logs:FilterLogEvents"
+
+
+@dataclass
+class Allowed:
+    """What the policies of the service account say.
+
+    Attributes:
+        log_groups: the log groups that the key may read.
+        wider: further actions, or the name of AWS's own policy.
+        conditional: whether a condition, such as the caller's address, restricts the key.
+    """
+
+    log_groups: set[str] = field(default_factory=set)
+    wider: set[str] = field(default_factory=set)
+    conditional: bool = False
+
+
 def check_service_account(context: Context) -> Iterator[Finding]:
     """Every step of the service account, where there is one."""
     user = context.deployment.resource("AWS::IAM::User", "ServiceAccountUser")
     if user is None:
-        yield skip("service account", "there is none (OpenReplay v1.21 and later need none)")
+        yield skip("service account", "the stack has none (OpenReplay v1.21 and later need none)")
         return
     name = user.physical_id
     key: dict[str, str] = {}
     yield from guarded("service account secret", _secret(context, key))
     # Asked before the key is used below.
     yield from guarded("service account keys", _keys(context, name, key.get("access_key_id")))
-    wider: list[str] = []
-    yield from guarded("service account policies", _policies(context, name, wider))
+    allowed = Allowed()
+    yield from guarded("service account policies", _policies(context, name, allowed))
     if key and _is_being_taken_up(context, name):
         yield skip(
             "service account key",
-            "not tried: the key before it is still active, and that somebody uses the new one is "
-            "what rotation waits for",
+            "not tried: the key before it is still active, and rotation waits for the first use of "
+            "the new one",
         )
     elif key:
-        yield from guarded("service account key", _key(context, key, wider))
+        yield from guarded("service account key", _key(context, key, allowed))
     else:
         yield skip("service account key", "not tried: there is no key to try")
 
@@ -64,9 +83,6 @@ def _secret(context: Context, key: dict[str, str]) -> Iterator[Finding]:
         yield fail(name, f"the secret lacks {', '.join(missing)}", _NEW_KEY)
         return
     key.update(values)
-    if values["log_group_name"] != context.deployment.linked_log_group:
-        yield fail(name, f"it names another log group, {values['log_group_name']}", _NEW_KEY)
-        return
     yield ok(name, f"has the {len(_VALUES)} values of OpenReplay's form")
 
 
@@ -78,7 +94,7 @@ def service_account_secret(context: Context) -> Resource | None:
 
 
 def read_json_secret(context: Context, secret_id: str, stage: str = "AWSCURRENT") -> dict[str, str]:
-    """The texts in a secret that is a JSON object; empty where it is none."""
+    """The texts in a secret that is a JSON object; empty where it is not."""
     client = context.client("secretsmanager")
     answer = client.get_secret_value(SecretId=secret_id, VersionStage=stage)
     return texts_of(answer.get("SecretString"))
@@ -147,7 +163,7 @@ def _use(context: Context, key_id: str, age: int) -> Iterator[Finding]:
     answer = context.client("iam").get_access_key_last_used(AccessKeyId=key_id)
     used = answer["AccessKeyLastUsed"].get("LastUsedDate")
     if used is None:
-        seen, unused = "nobody has ever used the key", age >= UNUSED_DAYS
+        seen, unused = "the key was never used", age >= UNUSED_DAYS
     else:
         days = context.account.days_since(used)
         seen, unused = f"the key was last used {count(days, 'day')} ago", days >= UNUSED_DAYS
@@ -157,8 +173,8 @@ def _use(context: Context, key_id: str, age: int) -> Iterator[Finding]:
         yield ok(name, f"{seen} (this check uses it as well)")
 
 
-def _policies(context: Context, user: str, wider: list[str]) -> Iterator[Finding]:
-    """Fills ``wider`` with what the key may do on purpose beyond its one log group."""
+def _policies(context: Context, user: str, allowed: Allowed) -> Iterator[Finding]:
+    """Fills ``allowed`` with what the policies of the user's groups say."""
     name = "service account policies"
     iam = context.client("iam")
     arns = [
@@ -175,33 +191,48 @@ def _policies(context: Context, user: str, wider: list[str]) -> Iterator[Finding
         yield fail(
             name,
             f"no policy is attached to a group of {user}",
-            "Somebody detached it, or took the user out of the group: attach the stack's policy "
+            "It was detached, or the user was taken out of the group: attach the stack's policy "
             "to the group of the stack again, with the user in it.",
         )
         return
     for arn in arns:
-        wider += _wider(iam, arn)
-    if wider:
+        _add_policy(iam, arn, allowed)
+    groups = ", ".join(sorted(allowed.log_groups)) or "log groups"
+    if allowed.wider:
         yield warn(
             name,
-            f"the key may do more than read the linked log group: {', '.join(sorted(wider))}",
+            f"the key may do more than read log groups: {', '.join(sorted(allowed.wider))}",
             "It was asked for with service_account_access; scoped is enough for every OpenReplay.",
         )
     else:
-        yield ok(name, "logs:FilterLogEvents on the linked log group, and nothing else")
+        only = " from some addresses alone" if allowed.conditional else ""
+        yield ok(name, f"logs:FilterLogEvents on {groups}{only}, and nothing else")
 
 
-def _wider(iam: Any, arn: str) -> list[str]:
+def _add_policy(iam: Any, arn: str, allowed: Allowed) -> None:
     if arn.endswith(":aws:policy/CloudWatchReadOnlyAccess"):
-        return ["CloudWatchReadOnlyAccess"]
+        allowed.wider.add("CloudWatchReadOnlyAccess")
+        return
     version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
     answer = iam.get_policy_version(PolicyArn=arn, VersionId=version)
-    statements = answer["PolicyVersion"]["Document"]["Statement"]
-    actions: set[str] = set()
-    for statement in statements if isinstance(statements, list) else [statements]:
-        named = statement.get("Action", [])
-        actions |= {named} if isinstance(named, str) else set(named)
-    return sorted(actions - {"logs:FilterLogEvents"})
+    for statement in _list(answer["PolicyVersion"]["Document"]["Statement"]):
+        allowed.conditional |= bool(statement.get("Condition"))
+        if statement.get("Effect") != "Allow":
+            continue
+        actions = set(_list(statement.get("Action", [])))
+        allowed.wider |= actions - {_READ}
+        if _READ in actions:
+            allowed.log_groups |= {_group_of(one) for one in _list(statement.get("Resource", []))}
+
+
+def _group_of(arn: str) -> str:
+    """The log group in an ARN such as ``arn:aws:logs:eu-west-1:1:log-group:/app:*``."""
+    return arn.partition(":log-group:")[2].removesuffix(":*") or arn
+
+
+def _list(value: Any) -> list[Any]:
+    """What IAM writes as one value or as a list of them."""
+    return value if isinstance(value, list) else [value]
 
 
 def _listed(iam: Any, operation: str, key: str, **arguments: str) -> list[dict[str, Any]]:
@@ -209,43 +240,44 @@ def _listed(iam: Any, operation: str, key: str, **arguments: str) -> list[dict[s
     return [one for page in pages for one in page[key]]
 
 
-def _key(context: Context, key: dict[str, str], wider: list[str]) -> Iterator[Finding]:
-    name = "service account key"
+def _key(context: Context, key: dict[str, str], allowed: Allowed) -> Iterator[Finding]:
+    name, group = "service account key", key["log_group_name"]
     logs = context.account.make_client(
         "logs",
         region_name=key["region"],
         aws_access_key_id=key["access_key_id"],
         aws_secret_access_key=key["secret_access_key"],
     )
-    refusal = _refusal(lambda: logs.filter_log_events(logGroupName=key["log_group_name"], limit=1))
-    if refusal is not None:
-        yield fail(name, f"the key does not read the linked log group: {refusal}", _help(refusal))
-        return
-    forbidden: dict[str, Any] = {"list log groups": logs.describe_log_groups}
-    if context.tracked:
-        tracked = context.tracked[0].name
-        forbidden[f"read {tracked}"] = lambda: logs.filter_log_events(logGroupName=tracked, limit=1)
-    allowed = [what for what, call in forbidden.items() if _refusal(call) not in DENIED]
-    if not allowed:
-        yield ok(name, f"reads the linked log group; may not {' or '.join(forbidden)}")
-    elif wider:
-        yield warn(name, f"reads the linked log group, and may {' and '.join(allowed)}", _SCOPED)
+    refusal = _refusal(lambda: logs.filter_log_events(logGroupName=group, limit=1))
+    if refusal in DENIED and allowed.conditional:
+        yield skip(
+            name,
+            "cannot be judged from here: its policy has a condition, such as "
+            "allowed_source_ranges, and refuses this address",
+        )
+    elif refusal is not None:
+        yield fail(name, f"the key does not read {group}: {refusal}", _help(refusal))
+    elif _refusal(logs.describe_log_groups) in DENIED:
+        yield ok(name, f"reads {group}; may not list log groups")
+    elif allowed.wider:
+        yield warn(
+            name,
+            f"reads {group}, and may list log groups",
+            "service_account_access=scoped takes that away.",
+        )
     else:
         yield fail(
             name,
-            f"the key may {' and '.join(allowed)}, which its policy does not say",
+            "the key may list log groups, which its policy does not say",
             "Look for other policies of the user, its groups, or the log groups, and remove them.",
         )
-
-
-_SCOPED = "service_account_access=scoped takes that away."
 
 
 def _help(refusal: str) -> str:
     if refusal in DENIED:
         return "Its policy is missing: see the policies above."
     if refusal == "ResourceNotFoundException":
-        return "The linked log group is gone: create it again, or deploy with another."
+        return "The log group does not exist: create it again, or deploy without it."
     return f"AWS does not know the key, or it is inactive. {_NEW_KEY}"
 
 

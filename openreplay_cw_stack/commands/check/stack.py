@@ -123,7 +123,7 @@ class Template:
         return found
 
     def value(self, expression: Any) -> str | None:
-        """What an expression of the template has become; None where that cannot be told."""
+        """What an expression of the template has become; None where that is not known."""
         if isinstance(expression, str):
             return expression
         if not isinstance(expression, dict) or len(expression) != 1:
@@ -166,7 +166,7 @@ def read_template(account: Account, stack: Stack) -> Template:
     """Read a stack's template, as CloudFormation keeps it.
 
     Raises:
-        CommandFailed: it is no JSON, as every template of the CDK's is.
+        CommandFailed: it is not JSON, as every template of the CDK is.
         ClientError: AWS refuses.
     """
     client = account.client("cloudformation")
@@ -175,7 +175,9 @@ def read_template(account: Account, stack: Stack) -> Template:
         try:
             body = json.loads(body)
         except ValueError:
-            raise CommandFailed("the stack's template is no JSON: it was not the CDK's") from None
+            raise CommandFailed(
+                "the stack's template is not JSON: the CDK did not make it"
+            ) from None
     resources = body.get("Resources", {})
     return Template(stack, resources, _exports(client, resources))
 

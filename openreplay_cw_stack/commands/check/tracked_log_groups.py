@@ -114,7 +114,7 @@ def _account_policy(account: Account, template: Template, logical_id: str) -> It
         yield fail(
             "account policy",
             f"the stack's policy {wanted} is gone",
-            "Somebody removed it by hand: deploy once without it, and then with it.",
+            "It was removed by hand: deploy once without it, and then with it.",
         )
         return
     criteria = found[0].get("selectionCriteria") or "every log group of the account"
@@ -177,13 +177,13 @@ def _subscription(
     beside = f"; others: {', '.join(others)}" if others else ""
     if ours is None:
         said = f"{group.name} has lost our subscription filter{beside}"
-        return fail(_NAME, said, f"Somebody removed it. {_put(group, validator)}")
+        return fail(_NAME, said, f"It was removed by hand. {_put(group, validator)}")
     if ours["destinationArn"] != (group.stream_arn or validator.arn):
         said = f"the filter of {group.name} has another destination"
-        return fail(_NAME, said, f"Somebody changed it. {_put(group, validator)}")
+        return fail(_NAME, said, f"It was changed by hand. {_put(group, validator)}")
     if ours["filterPattern"] != FILTER_PATTERN:
         said = f"the filter of {group.name} has another pattern"
-        remedy = "Somebody changed it, or the stack is of another release: deploy this one. "
+        remedy = "It was changed by hand, or the stack is of another release: deploy this one. "
         return fail(_NAME, said, remedy + _put(group, validator))
     kept = f"lines kept {count(retention, 'day')}" if retention else "lines kept for ever"
     quotas = f"{FILTERS_ALLOWED} allowed, in some accounts {FILTERS_COMMON}"

@@ -1,4 +1,4 @@
-"""The validator's own health: errors, what it dropped or parked, and what was given up on."""
+"""The validator's health: errors, what it dropped, and what waits in its queues."""
 
 from __future__ import annotations
 
@@ -11,9 +11,6 @@ from openreplay_cw_stack.commands.check.findings import Finding, count, fail, ok
 from openreplay_cw_stack.commands.check.metric_sums import Metric, our_metric, sums
 from openreplay_cw_stack.tagging import metrics as names
 
-DROP_REASONS = ("too_new", "too_old", "expired", "unreadable")
-"""The values of the dimension ``Reason`` of dropped lines."""
-
 
 @dataclass
 class Health:
@@ -21,25 +18,35 @@ class Health:
 
     Attributes:
         errors: invocations that failed.
-        throttles: invocations that Lambda put off.
-        dropped: lines that were lost.
-        dead_letters: messages that wait in the dead-letter queue now.
-        parked: messages of parked lines that wait to be redelivered now.
+        throttles: invocations that Lambda delayed.
+        dropped: entries that are not log events.
+        dead_letters: messages in the dead-letter queue now.
+        waiting: messages in the retry queue now.
+        unusable: payloads that could not be read.
+        refused: items that DynamoDB refused as invalid.
+        throttled_writes: how often DynamoDB throttled an item.
+        unchecked: lines that were judged without a signature check.
     """
 
     errors: int = 0
     throttles: int = 0
     dropped: int = 0
     dead_letters: int = 0
-    parked: int = 0
+    waiting: int = 0
+    unusable: int = 0
+    refused: int = 0
+    throttled_writes: int = 0
+    unchecked: int = 0
 
     def causes(self) -> list[str]:
-        """Why lines may not arrive, the likeliest first."""
+        """Why lines may not be stored, the likeliest first."""
         found = {
             count(self.errors, "invocation") + " of the validator failed": self.errors,
             count(self.dead_letters, "message") + " in the dead-letter queue": self.dead_letters,
-            count(self.parked, "message") + " of parked lines": self.parked,
-            count(self.dropped, "line") + " dropped": self.dropped,
+            count(self.waiting, "message") + " in the retry queue": self.waiting,
+            count(self.unusable, "unusable payload"): self.unusable,
+            count(self.refused, "item") + " refused by DynamoDB": self.refused,
+            count(self.dropped, "unreadable entry", "unreadable entries"): self.dropped,
             count(self.throttles, "invocation") + " throttled": self.throttles,
         }
         return [what for what, number in found.items() if number]
@@ -50,96 +57,114 @@ def check_validator(context: Context, health: Health) -> Iterator[Finding]:
     validator = context.validator
     if validator is None:
         return
+    _measure(context, validator, health)
+    faults = list(_faults(context, validator, health))
+    yield from faults
+    if not faults:
+        nothing = "no error, nothing dropped, both queues empty"
+        yield ok("validator", f"{nothing} in {context.account.span}")
+
+
+def _measure(context: Context, validator: Function, health: Health) -> None:
     own = (("FunctionName", validator.name),)
-    name = context.deployment.name
-    dropped = [our_metric(name, names.DROPPED_LINES, Reason=one) for one in DROP_REASONS]
-    errors, throttles, unchecked, *drops = sums(
+    ours = (
+        names.DROPPED_LINES,
+        names.UNUSABLE_PAYLOADS,
+        names.REFUSED_ITEMS,
+        names.THROTTLED_WRITES,
+        names.UNCHECKED_SIGNATURES,
+    )
+    (
+        health.errors,
+        health.throttles,
+        health.dropped,
+        health.unusable,
+        health.refused,
+        health.throttled_writes,
+        health.unchecked,
+    ) = sums(
         context.account,
         [
             Metric("AWS/Lambda", "Errors", own),
             Metric("AWS/Lambda", "Throttles", own),
-            our_metric(name, names.UNCHECKED_SIGNATURES),
-            *dropped,
+            *(our_metric(context.deployment.name, name) for name in ours),
         ],
     )
-    health.errors, health.throttles, health.dropped = errors, throttles, sum(drops)
-    health.dead_letters = _dead_letters(context, validator)
-    parked = validator.environment.get("PARKED_LINES_QUEUE")
-    health.parked = _messages(context, parked) if parked else 0
-    reasons = {one: number for one, number in zip(DROP_REASONS, drops, strict=True) if number}
-    faults = list(_faults(context, validator, health, unchecked, reasons))
-    yield from faults
-    if not faults:
-        nothing = "no error, nothing dropped or parked, no dead letter"
-        yield ok("validator", f"{nothing} in {context.account.span}")
+    health.dead_letters = _messages(context, validator.environment.get("DEAD_LETTER_QUEUE_URL"))
+    health.waiting = _messages(context, validator.environment.get("RETRY_QUEUE_URL"))
 
 
-def _dead_letters(context: Context, validator: Function) -> int:
-    queue = context.deployment.stack.find("AWS::SQS::Queue", f"{validator.path}DeadLetterQueue")
-    return _messages(context, queue.physical_id) if queue else 0
-
-
-def _messages(context: Context, queue: str) -> int:
-    """How many are in a queue, those that are hidden for a while included."""
-    kinds = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+def _messages(context: Context, queue: str | None) -> int:
+    """How many messages a queue has, those at work or delayed included."""
+    if queue is None:
+        return 0
+    kinds = [
+        "ApproximateNumberOfMessages",
+        "ApproximateNumberOfMessagesNotVisible",
+        "ApproximateNumberOfMessagesDelayed",
+    ]
     answer = context.client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=kinds)
     return sum(int(answer["Attributes"].get(kind, 0)) for kind in kinds)
 
 
-def _redelivery_log_group(context: Context) -> str:
-    redelivery = context.deployment.functions.get("redelivery")
-    path = f"{redelivery.path}LogGroup" if redelivery else ""
-    found = context.deployment.stack.find("AWS::Logs::LogGroup", path)
-    return f" {found.physical_id}" if found else ""
-
-
-def _faults(
-    context: Context,
-    validator: Function,
-    health: Health,
-    unchecked: int,
-    reasons: dict[str, int],
-) -> Iterator[Finding]:
+def _faults(context: Context, validator: Function, health: Health) -> Iterator[Finding]:
     name, span = "validator", context.account.span
     own = validator.environment.get("OWN_LOG_GROUP", f"/aws/lambda/{validator.name}")
-    look = f"The error's code is in the function's log group {own}"
+    look = f"The code of the error is in the function's log group {own}"
     if health.dead_letters:
         yield fail(
             name,
-            f"{count(health.dead_letters, 'message')} in the dead-letter queue: given up on",
-            f"{look}. Once the cause is gone, put them back on their way:\n"
+            f"{count(health.dead_letters, 'message')} in the dead-letter queue",
+            f"{look}. Once the cause is removed, invoke the validator with them again:\n"
             f"python -m openreplay_cw_stack replay --stack {context.deployment.stack.name}",
         )
     if health.errors:
         yield fail(
             name,
             f"{count(health.errors, 'invocation')} failed in {span}",
-            f"{look}; nothing there means that its role may not write it either.",
+            f"{look}. If there is nothing, its role may not write there either.",
         )
-    if health.dropped:
-        said = ", ".join(f"{number} {reason}" for reason, number in reasons.items())
+    if health.unusable:
         yield fail(
             name,
-            f"{count(health.dropped, 'line')} dropped in {span}: {said}",
-            "PutLogEvents refuses lines that are too old or too new: look at the clock of the "
-            "program, and at the retention of the linked log group. unreadable: no log event.",
+            f"{count(health.unusable, 'payload')} could not be read in {span}",
+            f"{look}. Each one is in the dead-letter queue with its reason; `replay` prints it.",
         )
-    if health.parked:
+    if health.refused:
+        yield fail(
+            name,
+            f"DynamoDB refused {count(health.refused, 'item')} as invalid in {span}",
+            f"{look}. The lines are in the dead-letter queue.",
+        )
+    if health.dropped:
+        yield fail(
+            name,
+            f"{count(health.dropped, 'entry', 'entries')} of payloads dropped in {span}",
+            "They are not log events: does another program invoke the validator?",
+        )
+    if health.waiting:
         yield warn(
             name,
-            f"{count(health.parked, 'message')} of parked lines: CloudWatch Logs did not take them",
-            "They are tried again for a day. The error's code is in the redelivery's log group"
-            f"{_redelivery_log_group(context)}.",
+            f"{count(health.waiting, 'message')} in the retry queue now",
+            "The session table did not take their lines. The validator tries them again for a "
+            f"day. {look}.",
+        )
+    if health.throttled_writes:
+        yield warn(
+            name,
+            f"DynamoDB throttled {count(health.throttled_writes, 'write')} in {span}",
+            "One partition takes 1,000 write units a second: many clients may share one session "
+            "token. A limit of write units on the table throttles, too.",
         )
     if health.throttles:
         yield warn(
             name,
             f"{count(health.throttles, 'invocation')} throttled in {span}",
-            "They are tried again for six hours. Raise reserved_concurrency.",
+            "Lambda tries them again for six hours. Raise reserved_concurrency.",
         )
-    if unchecked:
+    if health.unchecked:
         yield warn(
             name,
-            f"{count(unchecked, 'line')} linked without a check of the signature in {span}",
+            f"{count(health.unchecked, 'line')} linked without a signature check in {span}",
             f"The token secret cannot be read. {look}.",
         )

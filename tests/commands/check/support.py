@@ -1,4 +1,4 @@
-"""An account of AWS's that answers what it is told to."""
+"""An account of AWS that gives the answers of a test."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ from openreplay_cw_stack.commands.check.findings import Finding
 from openreplay_cw_stack.commands.check.stack import Resource, Stack
 
 NOW = 1_795_464_000.0
-LINKED = "/linked"
+TABLE_ARN = "arn:aws:dynamodb:eu-west-1:123456789012:table/Shop-Sessions"
+RETRY_QUEUE, DEAD_LETTERS = "https://sqs/retry", "https://sqs/dead-letters"
 VALIDATOR_ARN = "arn:aws:lambda:eu-west-1:123456789012:function:validator"
 BRIDGE_ARN = "arn:aws:lambda:eu-west-1:123456789012:function:bridge"
 
@@ -89,7 +90,7 @@ def function(room: str, environment: dict[str, str] | None = None) -> Function:
         name=room,
         arn=BRIDGE_ARN if room == "bridge" else VALIDATOR_ARN,
         role=f"{room}-role",
-        environment={"DEPLOYMENT": "Shop", "LINKED_LOG_GROUP": LINKED, **(environment or {})},
+        environment={"DEPLOYMENT": "Shop", "SESSION_TABLE_ARN": TABLE_ARN, **(environment or {})},
     )
 
 

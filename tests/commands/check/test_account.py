@@ -28,7 +28,7 @@ def step(error: Exception) -> Iterator[Finding]:
         (refusal("ListAccessKeys", "AccessDenied", ""), "ListAccessKeys"),
         (refusal("GetQueueAttributes", "QueueDoesNotExist"), "ended with QueueDoesNotExist"),
         (EndpointConnectionError(endpoint_url="https://x"), "EndpointConnectionError"),
-        (CommandFailed("the template is no JSON"), "the template is no JSON"),
+        (CommandFailed("the template is not JSON"), "the template is not JSON"),
         (Unreachable("host did not answer"), "host did not answer"),
     ],
 )
@@ -41,7 +41,7 @@ def test_an_error_ends_one_step_with_one_finding_more(error: Exception, said: st
 
 def test_a_missing_permission_is_named_in_the_remedy() -> None:
     *_, last = guarded("x", step(refusal("FilterLogEvents", "AccessDeniedException", DENIED)))
-    assert last.remedy == "Allow logs:FilterLogEvents to whoever runs this."
+    assert last.remedy == "Allow logs:FilterLogEvents for the credentials that run this command."
 
 
 def test_a_fault_of_our_own_is_not_hidden() -> None:

@@ -20,7 +20,6 @@ from tests.commands.check.support import (
     days_ago,
     function,
     metric_data,
-    refusal,
     resource,
     stack,
     statuses,
@@ -36,6 +35,7 @@ class Bridge:
     url = ""
     right, wrong = 200, 401
     product = "Elasticsearch"
+    timed_out = False
 
 
 @pytest.fixture
@@ -49,8 +49,12 @@ def bridge() -> Iterator[Bridge]:
             self.send_response(bridge.right if right else bridge.wrong)
             if bridge.product:
                 self.send_header("X-Elastic-Product", bridge.product)
-            self.send_header("Content-Length", "0")
+            hits = [] if bridge.timed_out else [{"_id": "connected"}]
+            answer = {"timed_out": bridge.timed_out, "hits": {"hits": hits}}
+            body = json.dumps(answer).encode()
+            self.send_header("Content-Length", str(len(body)))
             self.end_headers()
+            self.wfile.write(body)
 
         def log_message(self, *args: object) -> None:
             pass
@@ -76,10 +80,9 @@ def checked(
             "get_secret_value": {"SecretString": json.dumps(values), "CreatedDate": days_ago(age)}
         },
         cloudwatch={"get_metric_data": metric_data(metrics or {})},
-        lambda_={"get_function_url_config": {"FunctionUrl": url}},
     )
     endpoints: list[Endpoint] = []
-    findings = list(check_bridge(context(of), endpoints))
+    findings = list(check_bridge(context(of, outputs={"BridgeUrl": url}), endpoints))
     assert API_KEY not in str([(one.detail, one.remedy) for one in findings])
     assert API_KEY not in repr(endpoints)
     return {one.name: one for one in findings}
@@ -94,12 +97,20 @@ def test_all_is_well(bridge: Bridge) -> None:
     assert bridge.url in found["bridge"].detail
 
 
+def test_a_bridge_that_cannot_read_its_key(bridge: Bridge) -> None:
+    """It answers whatever the key is, without hits."""
+    bridge.timed_out, bridge.wrong = True, 200
+    found = checked(bridge.url)
+    assert found["bridge"].status.value == "fail"
+    assert "cannot read its key" in found["bridge"].detail
+
+
 @pytest.mark.parametrize(
     ("right", "given", "status", "said"),
     [
         (401, {}, "fail", "refuses the key"),
         (401, {"age": 0.0005}, "warn", "does not know its new key yet"),
-        (403, {}, "skip", "cannot be told from here"),
+        (403, {}, "skip", "cannot be judged from here"),
         (429, {}, "fail", "answered with 429"),
     ],
 )
@@ -115,7 +126,7 @@ def test_answers_to_its_own_key(
 
 @pytest.mark.parametrize(("product", "status"), [("nginx", 200), ("", 200), ("", 403)])
 def test_something_else_at_its_address(bridge: Bridge, product: str, status: int) -> None:
-    """Such as AWS itself, which refuses everybody where a permission is missing."""
+    """Such as AWS itself, which refuses every request where a permission is missing."""
     bridge.product, bridge.right = product, status
     finding = checked(bridge.url)["bridge"]
     assert finding.status.value == "fail"
@@ -149,6 +160,9 @@ def test_a_secret_that_is_of_no_use(secret: Any) -> None:
         ({"Errors/bridge": 1.0}, "warn", "1 failed"),
         ({"Throttles/bridge": 1.0}, "warn", "1 throttled"),
         ({"TimedOutAnswers": 2.0}, "warn", "2 timed out"),
+        ({"SkippedItems/version": 3.0}, "warn", "3 items skipped (3 version, 0 corrupt)"),
+        ({"SkippedItems/corrupt": 1.0}, "warn", "1 item skipped (0 version, 1 corrupt)"),
+        ({"SkippedItems/expired": 9.0}, "ok", "0 refused"),
         ({"RefusedQuestions/address": 20.0}, "ok", "20 refused (20 address)"),
         ({"RefusedQuestions/address": 21.0}, "warn", "21 refused (21 address)"),
     ],
@@ -159,24 +173,22 @@ def test_questions(bridge: Bridge, metrics: dict[str, float], status: str, said:
     assert said in finding.detail
 
 
-NO_URL = refusal("GetFunctionUrlConfig", "ResourceNotFoundException")
 API = resource("BridgeHttpApi", "abc123", "AWS::ApiGatewayV2::Api")
 MAPPING = resource("BridgeMapping", "m", "AWS::ApiGatewayV2::ApiMapping")
 STAFFS = Resource("StaffMapping0A1B2C3D", "n", "AWS::ApiGatewayV2::ApiMapping")
 
 
 @pytest.mark.parametrize(
-    ("resources", "changes", "answer", "url"),
+    ("resources", "changes", "url"),
     [
-        ((API,), {"outputs": {"BridgeUrl": "https://own.example/"}}, None, "https://own.example/"),
-        ((API,), {}, {"FunctionUrl": "https://x.lambda-url/"}, "https://x.lambda-url/"),
-        ((API,), {}, NO_URL, "https://abc123.execute-api.eu-west-1.amazonaws.com/"),
-        ((API, STAFFS, MAPPING), {}, NO_URL, "https://search.shop.example/"),
-        ((API, STAFFS), {}, NO_URL, "https://abc123.execute-api.eu-west-1.amazonaws.com/"),
-        ((), {}, NO_URL, None),
+        ((API,), {"outputs": {"BridgeUrl": "https://own.example/"}}, "https://own.example/"),
+        ((API,), {}, "https://abc123.execute-api.eu-west-1.amazonaws.com/"),
+        ((API, STAFFS, MAPPING), {}, "https://search.shop.example/"),
+        ((API, STAFFS), {}, "https://abc123.execute-api.eu-west-1.amazonaws.com/"),
+        ((), {}, None),
     ],
 )
-def test_where_it_is(resources: Any, changes: Any, answer: Any, url: str | None) -> None:
+def test_where_it_is(resources: Any, changes: Any, url: str | None) -> None:
     mappings = {
         MAPPING.logical_id: ("search.shop.example", {"Ref": API.logical_id}),
         STAFFS.logical_id: ("search.staff.example", "another"),
@@ -187,20 +199,17 @@ def test_where_it_is(resources: Any, changes: Any, answer: Any, url: str | None)
             for name, (domain, api) in mappings.items()
         }
     }
-    of = account(
-        cloudformation={"get_template": {"TemplateBody": body}},
-        lambda_={"get_function_url_config": answer},
-    )
+    of = account(cloudformation={"get_template": {"TemplateBody": body}})
     given = context(of, *resources, **changes)
     assert given.bridge is not None
     assert bridge_url(given, given.bridge) == url
 
 
-def test_the_output_of_a_stack_with_several_is_nobodys() -> None:
-    of = account(lambda_={"get_function_url_config": {"FunctionUrl": "https://mine/"}})
-    shop = stack(outputs={"BridgeUrl": "https://of-one-of-them/"})
+def test_the_output_of_a_stack_with_several_deployments_is_not_used() -> None:
+    shop = stack(API, outputs={"BridgeUrl": "https://of-one-of-them/"})
     deployment = Deployment("Shop", shop, {"bridge": function("bridge")}, alone=False)
-    assert bridge_url(Context(of, deployment), function("bridge")) == "https://mine/"
+    url = bridge_url(Context(account(), deployment), function("bridge"))
+    assert url == "https://abc123.execute-api.eu-west-1.amazonaws.com/"
 
 
 def test_there_is_none() -> None:

@@ -11,6 +11,7 @@ from openreplay_cw_stack.commands import main
 from openreplay_cw_stack.commands.openreplay_login import JWT_VARIABLE
 from tests.commands.check.support import Client, metric_data, refusal
 from tests.commands.check.test_deployment import configuration
+from tests.commands.check.test_session_table import A_TABLE, EXPIRY
 from tests.runtime.registration.openreplay_server import OpenReplayServer, serving
 
 SUMMARIES = [
@@ -36,8 +37,10 @@ def services(monkeypatch: pytest.MonkeyPatch) -> dict[str, Client]:
         ),
         "lambda": Client({"get_function_configuration": configuration("validator")}),
         "cloudwatch": Client({"get_metric_data": metric_data({})}),
+        "sqs": Client({"get_queue_attributes": {"Attributes": {}}}),
+        "dynamodb": Client({"describe_table": A_TABLE, "describe_time_to_live": EXPIRY}),
     }
-    monkeypatch.setattr("boto3.client", lambda service: clients[service])
+    monkeypatch.setattr("boto3.client", lambda service, **settings: clients[service])
     return clients
 
 
@@ -58,11 +61,16 @@ def test_what_may_not_be_looked_at_fails_and_stops_nothing(
         ("tracked log group", "fail"),
         ("lines", "skip"),
         ("validator", "ok"),
+        ("session table", "ok"),
+        ("session table expiry", "ok"),
         ("linked lines", "skip"),
         ("bridge", "skip"),
         ("service account", "skip"),
     ]
-    assert deployment["steps"][1]["remedy"] == "Allow GetTemplate to whoever runs this."
+    assert (
+        deployment["steps"][1]["remedy"]
+        == "Allow GetTemplate for the credentials that run this command."
+    )
 
 
 def test_metrics_that_may_not_be_read_are_said_once_a_step(
@@ -72,7 +80,7 @@ def test_metrics_that_may_not_be_read_are_said_once_a_step(
     status, out, _ = checked(capsys)
     assert status == 1
     assert out.count("AWS refuses GetMetricData") == 1
-    assert out.splitlines()[-1] == "not all right: 1 step OK, 2 FAIL, 4 SKIP"
+    assert out.splitlines()[-1] == "not all right: 3 steps OK, 2 FAIL, 4 SKIP"
 
 
 def test_the_time_that_is_looked_at(
@@ -134,7 +142,19 @@ def test_nobody_is_logged_in_where_the_stack_is_another(
 
 def test_without_boto3(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setitem(sys.modules, "boto3", None)
-    assert checked(capsys) == (2, "", "to read the stack, install boto3: pip install boto3\n")
+    said = (
+        "this command needs boto3, which is not installed: pip install 'openreplay-cw-stack[cli]'"
+    )
+    assert checked(capsys) == (2, "", f"{said}\n")
+
+
+def test_without_rich(
+    services: dict[str, Client], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "rich.console", None)
+    said = "this command needs rich, which is not installed: pip install 'openreplay-cw-stack[cli]'"
+    assert checked(capsys) == (2, "", f"{said}\n")
+    assert checked(capsys, "--json")[0] == 1
 
 
 def test_without_credentials(

@@ -8,11 +8,17 @@ from openreplay_cw_stack.commands.check.account import guarded
 from openreplay_cw_stack.commands.check.deployment import (
     Deployment,
     check_deployment,
+    find_deployment,
     find_deployments,
+    validator_of,
+    variable,
 )
 from openreplay_cw_stack.commands.check.stack import Resource
 from openreplay_cw_stack.commands.errors import CommandFailed
 from tests.commands.check.support import (
+    DEAD_LETTERS,
+    RETRY_QUEUE,
+    TABLE_ARN,
     account,
     context,
     function,
@@ -31,7 +37,15 @@ def configuration(room: str, deployment: str = "Shop") -> dict[str, Any]:
         "FunctionName": room,
         "FunctionArn": f"arn:aws:lambda:eu-west-1:123456789012:function:{room}",
         "Role": f"arn:aws:iam::123456789012:role/path/{room}-role",
-        "Environment": {"Variables": {"DEPLOYMENT": deployment, "LINKED_LOG_GROUP": "/linked"}},
+        "Environment": {
+            "Variables": {
+                "DEPLOYMENT": deployment,
+                "SESSION_TABLE_ARN": TABLE_ARN,
+                "RETRY_QUEUE_URL": RETRY_QUEUE,
+                "DEAD_LETTER_QUEUE_URL": DEAD_LETTERS,
+                "LINE_RETENTION_SECONDS": "2592000",
+            }
+        },
     }
 
 
@@ -73,6 +87,19 @@ def test_functions_of_ours_are_known_by_their_handler() -> None:
         find_deployments(account(lambda_=functions), shop, "X")
 
 
+def test_a_command_for_one_deployment_wants_one() -> None:
+    functions = lambda_of(one=configuration("validator"), two=configuration("bridge", "Staff"))
+    of = account(lambda_=functions)
+    shop = stack(*(Resource(f"{name}Function0A1B2C3D", name, FUNCTION) for name in ("one", "two")))
+    with pytest.raises(CommandFailed, match=r"several deployments: .* \(Shop, Staff\)"):
+        find_deployment(of, shop, None)
+    assert variable(validator_of(find_deployment(of, shop, "Shop")), "DEPLOYMENT") == "Shop"
+    with pytest.raises(CommandFailed, match="Staff has no validator"):
+        validator_of(find_deployment(of, shop, "Staff"))
+    with pytest.raises(CommandFailed, match="validator has no NOTHING"):
+        variable(validator_of(find_deployment(of, shop, "Shop")), "NOTHING")
+
+
 def test_a_stack_without_any_names_its_nested_stacks() -> None:
     nested = Resource(
         "Inner",
@@ -99,7 +126,7 @@ POLICIES = (
 )
 
 
-OTHER_ROOMS = ("redelivery", "rotation")
+OTHER_ROOMS = ("rotation",)
 
 
 @pytest.mark.parametrize(
@@ -114,7 +141,6 @@ def test_roles_and_their_policies(attached: list[str], status: str) -> None:
     assert statuses(findings) == [
         ("deployment", "ok"),
         ("validator role", status),
-        ("redelivery role", "fail"),
         ("bridge role", status),
         ("rotation role", "fail"),
     ]
@@ -137,7 +163,7 @@ def test_a_role_that_is_gone_or_may_not_be_looked_at() -> None:
     ]
 
 
-def test_a_function_that_somebody_removed_and_a_stack_that_is_not_at_rest() -> None:
+def test_a_function_that_was_removed_and_a_stack_that_is_not_at_rest() -> None:
     gone = resource("BridgeFunction", "bridge", FUNCTION)
     shop = stack(gone, status="UPDATE_ROLLBACK_FAILED")
     deployment = Deployment("Shop", shop, {"validator": function("validator")}, alone=True)

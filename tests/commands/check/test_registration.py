@@ -48,7 +48,7 @@ def checked(server: OpenReplayServer, gone: Exception | None = None) -> Finding:
         ({"url": ""}, "fail", "at no host"),
         ({"url": "https://["}, "fail", "at no host"),
         ({"api_key": "the-former-key"}, "warn", "its former key"),
-        ({"api_key": "of-nobody"}, "fail", "a key that is none of its"),
+        ({"api_key": "of-nobody"}, "fail", "a key that the bridge does not know"),
     ],
 )
 def test_what_is_stored(

@@ -59,20 +59,20 @@ def test_what_may_be_of_it(changes: dict[str, Any], status: str, said: str) -> N
     assert said in first.detail
 
 
-def test_what_the_projects_were_told() -> None:
+def test_which_key_the_projects_have() -> None:
     tags = [
         {"Key": told_tag("openreplay.example/1"), "Value": "new"},
         {"Key": told_tag("openreplay.example/2"), "Value": "old"},
-        {"Key": "of-somebody-else", "Value": "old"},
+        {"Key": "of-another", "Value": "old"},
     ]
     findings = found({"Tags": tags, "VersionIdsToStages": VERSIONS}, rooms=("registration",))
     assert statuses(findings) == [
-        ("told, bridge key", "ok"),
-        ("told, bridge key", "fail"),
-        ("told, service account key", "ok"),
-        ("told, service account key", "fail"),
+        ("registered, bridge key", "ok"),
+        ("registered, bridge key", "fail"),
+        ("registered, service account key", "ok"),
+        ("registered, service account key", "fail"),
     ]
-    assert findings[1].detail == "openreplay.example/2 has not been told the current key"
+    assert findings[1].detail == "openreplay.example/2 does not have the current key"
 
 
 def test_a_refusal_stops_nothing() -> None:

@@ -11,7 +11,6 @@ from openreplay_cw_stack.commands.check.findings import Finding
 from openreplay_cw_stack.commands.check.service_account import check_service_account
 from openreplay_cw_stack.commands.check.stack import Resource
 from tests.commands.check.support import (
-    LINKED,
     NOW,
     Client,
     account,
@@ -27,13 +26,17 @@ RESOURCES = (
     resource("ServiceAccountSecret", "arn:secret", "AWS::SecretsManager::Secret"),
 )
 SECRET_KEY = "the-secret-access-key"
+GROUP = "/app/checkout"
+GROUP_ARN = "arn:aws:logs:eu-west-1:123456789012:log-group:/app/checkout"
 KEY = {
     "access_key_id": "AKIAEXAMPLE",
     "secret_access_key": SECRET_KEY,
     "region": "eu-west-1",
-    "log_group_name": LINKED,
+    "log_group_name": GROUP,
 }
-SCOPED = {"Effect": "Allow", "Action": "logs:FilterLogEvents", "Resource": "x"}
+SCOPED = {"Effect": "Allow", "Action": "logs:FilterLogEvents", "Resource": f"{GROUP_ARN}:*"}
+FROM_OFFICE = {**SCOPED, "Condition": {"IpAddress": {"aws:SourceIp": ["192.0.2.0/24"]}}}
+NOT_ELSEWHERE = {"Effect": "Deny", "Action": "*", "Resource": "*", "Condition": {"x": {}}}
 DESCRIBE = {"Effect": "Allow", "Action": ["logs:DescribeLogGroups"], "Resource": "*"}
 READ_ONLY = "arn:aws:iam::aws:policy/CloudWatchReadOnlyAccess"
 DENIED = refusal("X", "AccessDeniedException")
@@ -51,7 +54,6 @@ def checked(
     policies: Any = (("arn:policy", [SCOPED]),),
     read: Any = None,
     describe: Any = DENIED,
-    tracked: Any = DENIED,
     rooms: Iterable[str] = (),
     resources: Iterable[Resource] = RESOURCES,
 ) -> dict[str, Finding]:
@@ -71,10 +73,10 @@ def checked(
     }
 
     def filter_log_events(*, logGroupName: str, limit: int) -> Any:  # noqa: N803
-        answer = (read or {"events": []}) if logGroupName == LINKED else tracked
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+        assert logGroupName == GROUP, "no other group is guessed"
+        if isinstance(read, Exception):
+            raise read
+        return {"events": []}
 
     with_key = Client({"filter_log_events": filter_log_events, "describe_log_groups": describe})
     value = json.dumps(KEY) if secret is None else secret
@@ -102,7 +104,8 @@ def test_all_is_well() -> None:
     assert {name: one.status.value for name, one in found.items()} == dict.fromkeys(
         ("secret", "keys", "use", "policies", "key"), "ok"
     )
-    assert "may not list log groups or read /app/checkout" in found["key"].detail
+    assert found["key"].detail == "reads /app/checkout; may not list log groups"
+    assert found["policies"].detail == "logs:FilterLogEvents on /app/checkout, and nothing else"
 
 
 def test_there_is_none() -> None:
@@ -125,12 +128,6 @@ def test_a_secret_that_is_of_no_use(secret: Any, said: str) -> None:
     assert said in found["secret"].detail
     assert found["key"].status.value == "skip"
     assert found["policies"].status.value == "ok"
-
-
-def test_a_secret_that_names_another_log_group() -> None:
-    found = checked(secret=json.dumps({**KEY, "log_group_name": "/former"}))
-    assert found["secret"].status.value == "fail"
-    assert "/former" in found["secret"].detail
 
 
 @pytest.mark.parametrize(
@@ -191,13 +188,12 @@ def test_policies(policies: Any, status: str, said: str) -> None:
     ("given", "status", "said"),
     [
         ({"describe": {}}, "fail", "the key may list log groups, which its policy does not say"),
-        ({"tracked": {}}, "fail", "the key may read /app/checkout"),
         (
             {"describe": {}, "policies": [("arn:policy", [SCOPED, DESCRIBE])]},
             "warn",
             "and may list log groups",
         ),
-        ({"read": DENIED}, "fail", "does not read the linked log group: AccessDeniedException"),
+        ({"read": DENIED}, "fail", "does not read /app/checkout: AccessDeniedException"),
         ({"read": refusal("X", "UnrecognizedClientException")}, "fail", "Unrecognized"),
         ({"read": refusal("X", "ResourceNotFoundException")}, "fail", "ResourceNotFound"),
     ],
@@ -207,6 +203,17 @@ def test_what_the_key_may_do(given: dict[str, Any], status: str, said: str) -> N
     assert finding.status.value == status
     assert said in finding.detail
     assert finding.remedy
+
+
+@pytest.mark.parametrize("statements", [[FROM_OFFICE], [SCOPED, NOT_ELSEWHERE]])
+def test_a_key_that_only_some_addresses_may_use(statements: Any) -> None:
+    policies = [("arn:policy", statements)]
+    found = checked(policies=policies)
+    assert (found["policies"].status.value, found["key"].status.value) == ("ok", "ok")
+    assert "from some addresses alone" in found["policies"].detail
+    found = checked(policies=policies, read=DENIED)
+    assert found["key"].status.value == "skip"
+    assert "allowed_source_ranges" in found["key"].detail
 
 
 class TestRotated:
@@ -237,5 +244,5 @@ class TestRotated:
         assert found["keys"].status.value == "warn"
         assert "tell it" in found["keys"].remedy
         assert found["key"].status.value == "skip"
-        assert "what rotation waits for" in found["key"].detail
+        assert "rotation waits for the first use" in found["key"].detail
         assert self.checked(a_key(0.5), a_key(33, "AKIABEFORE"))["keys"].status.value == "ok"

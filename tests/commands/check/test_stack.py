@@ -42,8 +42,8 @@ def test_values_of_a_template(expression: Any, value: str | None) -> None:
 
 
 @pytest.mark.parametrize("body", ["Resources:\n  A: 1", "not json"])
-def test_a_template_that_is_no_json(body: str) -> None:
-    with pytest.raises(CommandFailed, match="is no JSON"):
+def test_a_template_that_is_not_json(body: str) -> None:
+    with pytest.raises(CommandFailed, match="is not JSON"):
         read_template(account(cloudformation={"get_template": {"TemplateBody": body}}), STACK)
 
 

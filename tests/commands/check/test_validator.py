@@ -6,21 +6,23 @@ import pytest
 
 from openreplay_cw_stack.commands.check.account import guarded
 from openreplay_cw_stack.commands.check.validator import Health, check_validator
-from tests.commands.check.support import account, context, metric_data, refusal, resource
-
-QUEUE = resource("ValidatorDeadLetterQueue", "https://sqs/queue", "AWS::SQS::Queue")
-
-
-LOG_GROUP = resource("RedeliveryLogGroup", "/redelivery", "AWS::Logs::LogGroup")
+from tests.commands.check.support import (
+    DEAD_LETTERS,
+    RETRY_QUEUE,
+    account,
+    context,
+    metric_data,
+    refusal,
+)
 
 
 def checked(
-    metrics: dict[str, float], dead_letters: Any = "0", parked: tuple[str, str] = ("0", "0")
+    metrics: dict[str, float], dead_letters: Any = "0", waiting: Any = ("0", "0", "0")
 ) -> tuple[list[tuple[str, str]], Health]:
     def attributes(*, QueueUrl: str, AttributeNames: list[str]) -> Any:  # noqa: N803
         if isinstance(dead_letters, Exception):
             raise dead_letters
-        numbers = {"https://sqs/queue": (dead_letters, "0"), "https://sqs/parked": parked}[QueueUrl]
+        numbers = {DEAD_LETTERS: (dead_letters, "0", "0"), RETRY_QUEUE: waiting}[QueueUrl]
         return {"Attributes": dict(zip(AttributeNames, numbers, strict=True))}
 
     of = account(
@@ -28,56 +30,47 @@ def checked(
         sqs={"get_queue_attributes": attributes},
     )
     health = Health()
-    queues = {"PARKED_LINES_QUEUE": "https://sqs/parked"}
-    about = context(of, QUEUE, LOG_GROUP, validator=queues, rooms=["redelivery"])
+    queues = {"RETRY_QUEUE_URL": RETRY_QUEUE, "DEAD_LETTER_QUEUE_URL": DEAD_LETTERS}
+    about = context(of, validator=queues)
     findings = guarded("validator", check_validator(about, health))
     return [(one.status.value, one.detail + one.remedy) for one in findings], health
 
 
 @pytest.mark.parametrize(
-    ("metrics", "dead_letters", "status", "said", "cause"),
+    ("metrics", "dead_letters", "status", "said", "causes"),
     [
-        ({"Errors": 2.0}, "0", "fail", "/own", "2 invocations of the validator failed"),
-        ({}, "1", "fail", "replay --stack Shop", "1 message in the dead-letter queue"),
-        ({"DroppedLines/too_old": 3.0}, "0", "fail", "3 too_old", "3 lines dropped"),
-        ({"Throttles": 1.0}, "0", "warn", "reserved_concurrency", "1 invocation throttled"),
+        ({"Errors": 2.0}, "0", "fail", "/own", ["2 invocations of the validator failed"]),
+        ({}, "1", "fail", "replay --stack Shop", ["1 message in the dead-letter queue"]),
+        ({"DroppedLines": 3.0}, "0", "fail", "3 entries of payloads", ["3 unreadable entries"]),
+        ({"UnusablePayloads": 1.0}, "0", "fail", "1 payload could not", ["1 unusable payload"]),
+        ({"RefusedItems": 1.0}, "0", "fail", "refused 1 item", ["1 item refused by DynamoDB"]),
+        ({"Throttles": 1.0}, "0", "warn", "reserved_concurrency", ["1 invocation throttled"]),
+        ({"ThrottledWrites": 5.0}, "0", "warn", "throttled 5 writes", []),
+        # A signature that was not checked keeps no line away.
+        ({"UncheckedSignatures": 4.0}, "0", "warn", "4 lines linked without a signature check", []),
     ],
 )
 def test_faults(
-    metrics: dict[str, float], dead_letters: str, status: str, said: str, cause: str
+    metrics: dict[str, float], dead_letters: str, status: str, said: str, causes: list[str]
 ) -> None:
     ((found, text),), health = checked(metrics, dead_letters)
     assert found == status
     assert said in text
-    assert health.causes() == [cause]
+    assert health.causes() == causes
 
 
-def test_parked_lines_wait_or_are_being_tried() -> None:
-    ((status, text),), health = checked({}, parked=("2", "3"))
+def test_messages_wait_in_the_retry_queue() -> None:
+    """Visible, at work, and delayed ones."""
+    ((status, text),), health = checked({}, waiting=("2", "3", "4"))
     assert status == "warn"
-    assert "5 messages of parked lines" in text
-    assert "log group /redelivery." in text
-    assert health.causes() == ["5 messages of parked lines"]
-
-
-def test_a_validator_without_a_queue_of_parked_lines() -> None:
-    health = Health()
-    of = account(cloudwatch={"get_metric_data": metric_data({})}, sqs={})
-    (finding,) = check_validator(context(of), health)
-    assert finding.status.value == "ok"
-
-
-def test_signatures_that_were_not_checked_keep_no_line_away() -> None:
-    ((status, text),), health = checked({"UncheckedSignatures": 4.0})
-    assert status == "warn"
-    assert "4 lines linked without a check" in text
-    assert health.causes() == []
+    assert "9 messages in the retry queue now" in text
+    assert health.causes() == ["9 messages in the retry queue"]
 
 
 def test_nothing_to_say() -> None:
     ((status, text),), health = checked({})
     assert (status, health) == ("ok", Health())
-    assert "in the last hour" in text
+    assert "both queues empty in the last hour" in text
 
 
 def test_a_queue_that_may_not_be_looked_at() -> None:

@@ -1,0 +1,265 @@
+"""The command: reads, sends, and says how far it came."""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import sys
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from openreplay_cw_stack.commands.aws import asked
+from openreplay_cw_stack.commands.backfill.reading import Event, Reader
+from openreplay_cw_stack.commands.backfill.sending import (
+    Sender,
+    SendingFailed,
+    Source,
+    first_time_ms,
+    payloads_of,
+)
+from openreplay_cw_stack.commands.backfill.times import parse_time
+from openreplay_cw_stack.commands.check.account import Account
+from openreplay_cw_stack.commands.check.context import TrackedLogGroup
+from openreplay_cw_stack.commands.check.deployment import (
+    Deployment,
+    find_deployment,
+    validator_of,
+)
+from openreplay_cw_stack.commands.check.findings import count
+from openreplay_cw_stack.commands.check.stack import read_stack
+from openreplay_cw_stack.commands.check.tracked_log_groups import find_tracked
+from openreplay_cw_stack.commands.errors import CommandFailed
+from openreplay_cw_stack.commands.session import add_session_arguments
+from openreplay_cw_stack.commands.terminal import Output, clean
+from openreplay_cw_stack.runtime.bridge.hits import timestamp
+from openreplay_cw_stack.runtime.validator.subscription import Payload
+from openreplay_cw_stack.tagging import judge
+
+HELP = "send the lines of a log group from before tracking through the validator"
+
+ROUND_BYTES = 8 * 1_048_576
+"""So many bytes of messages are read before they are sent."""
+
+_LONGEST_INVOCATION_SECONDS = 900
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command's arguments."""
+    add_session_arguments(parser)
+    parser.add_argument("--log-group", required=True, metavar="NAME", help="the group to read")
+    parser.add_argument(
+        "--since", required=True, metavar="TIME", help="24h, 7d, or 2026-11-28T10:00:00Z"
+    )
+    parser.add_argument(
+        "--until",
+        metavar="TIME",
+        help="lines that CloudWatch Logs received before this time (default: when the stack's "
+        "subscription filter on the group was made; without a filter, now)",
+    )
+    parser.add_argument(
+        "--dry-run", action="store_true", help="read and count the lines, send nothing"
+    )
+    parser.epilog = (
+        "The log group must be in the account and region of the stack. The command may be "
+        "repeated: a line that is stored twice is shown once. That holds for lines which the "
+        "subscription also delivered only if the ids of FilterLogEvents and of the subscription "
+        "are equal, which AWS does not document; with the default of --until there are no such "
+        "lines. Ends with 0 where all lines were sent, with 1 where sending stopped, with 2 where "
+        "the command could not run. Permissions: cloudformation:DescribeStacks, ListStackResources "
+        "and GetTemplate on the stack, lambda:GetFunctionConfiguration on its functions, "
+        "logs:DescribeSubscriptionFilters and FilterLogEvents on the log group, "
+        "lambda:InvokeFunction on the validator."
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Send the lines; the exit status.
+
+    Raises:
+        CommandFailed: the deployment or the log group is not there, a time is wrong, or AWS
+            refuses.
+    """
+    progress = Output(sys.stderr)
+    account = Account(now=time.time(), minutes=60)
+    since_ms = _time(arguments.since, account)
+    until_ms = _time(arguments.until, account) if arguments.until else None
+    stack = read_stack(account, arguments.stack)
+    deployment = find_deployment(account, stack, arguments.deployment)
+    validator = validator_of(deployment)
+    group = arguments.log_group
+    if until_ms is None:
+        until_ms = _subscribed_ms(account, deployment, group)
+    if since_ms >= until_ms:
+        raise CommandFailed(f"--since must be before {timestamp(until_ms)}, where reading ends")
+    reader = Reader(
+        account.client("logs"), group, since_ms, until_ms, time.monotonic, sleep=time.sleep
+    )
+    source = Source(validator.arn.split(":")[4], group)
+    backfill = Backfill(reader, source)
+    if arguments.dry_run:
+        backfill.count(progress)
+    else:
+        sender = Sender(_invoking_client(account), validator.name, time.sleep)
+        backfill.send(sender, progress)
+    for line in backfill.lines(arguments):
+        print(line)  # noqa: T201
+    return 1 if backfill.failure else 0
+
+
+@dataclass
+class Backfill:
+    """One run.
+
+    Attributes:
+        reader: reads the log group.
+        source: where the lines come from.
+        read: lines with a tag that were read.
+        sent: lines that the validator took.
+        payloads: payloads that it took, or would get.
+        verdicts: lines by verdict; of a dry run.
+        failure: why it stopped.
+        resume_ms: the time of the first line that was not taken.
+    """
+
+    reader: Reader
+    source: Source
+    read: int = 0
+    sent: int = 0
+    payloads: int = 0
+    verdicts: Counter[str] = field(default_factory=Counter)
+    failure: str | None = None
+    resume_ms: int | None = None
+
+    def count(self, progress: Output) -> None:
+        """Count what there is, and send nothing. Signatures are not checked."""
+        with _progress(progress, self.reader) as show:
+            for events in self._rounds(show):
+                self.payloads += sum(1 for _ in payloads_of(self.source, events))
+                self.verdicts.update(str(judge(event["message"]).verdict) for event in events)
+
+    def send(self, sender: Sender, progress: Output) -> None:
+        """Send everything, until a payload is not taken."""
+        reached_ms = self.reader.since_ms
+        try:
+            with _progress(progress, self.reader) as show:
+                for events in self._rounds(show):
+                    payloads = list(payloads_of(self.source, events))
+                    if not self._took(payloads, sender.send(payloads)):
+                        return
+                    reached_ms = max((event["timestamp"] for event in events), default=reached_ms)
+        except (CommandFailed, KeyboardInterrupt) as failed:
+            if not self.sent:
+                raise
+            # What was read of this round is not sent yet.
+            self.failure, self.resume_ms = str(failed) or "interrupted", reached_ms
+
+    def _took(self, payloads: list[Payload], failures: list[SendingFailed | None]) -> bool:
+        """Note what became of payloads; whether all were taken."""
+        for payload, failure in zip(payloads, failures, strict=True):
+            if failure is None:
+                self.sent += len(payload.events)
+                self.payloads += 1
+            else:
+                self.failure = self.failure or str(failure)
+                first_ms = first_time_ms(payload)
+                self.resume_ms = min(first_ms, self.resume_ms or first_ms)
+        return self.failure is None
+
+    def _rounds(self, show: Callable[[int, int], None]) -> Iterator[list[Event]]:
+        """The lines, some megabytes at a time."""
+        events: list[Event] = []
+        size = 0
+        for page in self.reader.pages():
+            events += page
+            self.read += len(page)
+            size += sum(len(event["message"]) for event in page)
+            show(self.read, page[-1]["timestamp"] if page else self.reader.since_ms)
+            if size >= ROUND_BYTES:
+                yield events
+                events, size = [], 0
+        if events:
+            yield events
+
+    def lines(self, arguments: argparse.Namespace) -> Iterator[str]:
+        """The outcome in words, for the arguments that the command was given."""
+        if self.reader.judged_here:
+            yield "CloudWatch Logs refused the filter pattern: all lines were read and judged here."
+        span = f"{timestamp(self.reader.since_ms)} to {timestamp(self.reader.until_ms)}"
+        yield f"{clean(self.source.log_group)}: {count(self.read, 'tagged line')} read, {span}"
+        payloads = count(self.payloads, "payload")
+        if arguments.dry_run:
+            parts = ", ".join(f"{number} {one}" for one, number in self.verdicts.most_common())
+            yield f"{payloads} would be sent{': ' if parts else ''}{parts}"
+        else:
+            yield f"{count(self.sent, 'line')} sent to the validator in {payloads}"
+        if self.failure and self.resume_ms is not None:
+            yield f"Stopped: {clean(self.failure)}. Remove the cause, then continue:"
+            again = ["--stack", arguments.stack, "--log-group", self.source.log_group]
+            if arguments.deployment:
+                again += ["--deployment", arguments.deployment]
+            again += ["--since", timestamp(self.resume_ms)]
+            again += ["--until", timestamp(self.reader.until_ms)]
+            yield f"python -m openreplay_cw_stack backfill {clean(shlex.join(again))}"
+
+
+@contextmanager
+def _progress(output: Output, reader: Reader) -> Iterator[Callable[[int, int], None]]:
+    """A progress bar over the time that is read; nothing in a pipe."""
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    bar = Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TimeRemainingColumn(),
+        console=output.console,
+        transient=True,
+        disable=not output.is_terminal,
+    )
+    task = bar.add_task("0 lines read", total=reader.until_ms - reader.since_ms)
+
+    def show(lines: int, reached_ms: int) -> None:
+        done = min(reached_ms, reader.until_ms) - reader.since_ms
+        bar.update(task, description=f"{count(lines, 'line')} read", completed=done)
+
+    with bar:
+        yield show
+
+
+def _time(text: str, account: Account) -> int:
+    try:
+        return parse_time(text, account.now)
+    except argparse.ArgumentTypeError as error:
+        raise CommandFailed(str(error)) from None
+
+
+def _subscribed_ms(account: Account, deployment: Deployment, log_group: str) -> int:
+    """When the stack's subscription filter on the group was made; now where there is none."""
+    tracked: list[TrackedLogGroup] = []
+    asked(
+        "read the stack's template",
+        lambda: list(find_tracked(account, deployment, tracked)),
+    )
+    names = {one.filter_name for one in tracked if one.name == log_group}
+    pages = account.client("logs").get_paginator("describe_subscription_filters")
+    found = asked(
+        f"list the subscription filters of {log_group}",
+        lambda: [
+            one
+            for page in pages.paginate(logGroupName=log_group)
+            for one in page["subscriptionFilters"]
+        ],
+    )
+    made = [one["creationTime"] for one in found if one["filterName"] in names]
+    return min(made, default=int(1000 * account.now))
+
+
+def _invoking_client(account: Account) -> Any:
+    """Lambda, for invocations that are waited for and made once."""
+    from botocore.config import Config
+
+    config = Config(read_timeout=_LONGEST_INVOCATION_SECONDS, retries={"total_max_attempts": 1})
+    return account.make_client("lambda", config=config)

@@ -1,0 +1,108 @@
+"""The lines of a log group with a tag, read with FilterLogEvents below its quota.
+
+CloudWatch Logs quotas: FilterLogEvents takes 5 calls a second in the slowest regions, for the
+whole account.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from openreplay_cw_stack.commands.aws import asked
+from openreplay_cw_stack.commands.check.account import error_code
+from openreplay_cw_stack.tagging import Verdict, judge
+from openreplay_cw_stack.tagging.filter_pattern import FILTER_PATTERN
+
+SECONDS_PER_CALL = 0.25
+"""Four calls a second."""
+AHEAD_MS = 2 * 3_600_000
+"""PutLogEvents takes a line whose time is so far in the future at most."""
+
+Event = dict[str, Any]
+
+
+class _PatternRefused(Exception):
+    """CloudWatch Logs does not take the filter pattern."""
+
+
+@dataclass
+class Reader:
+    """Reads one log group.
+
+    Attributes:
+        client: boto3's, of CloudWatch Logs.
+        log_group: its name.
+        since_ms: lines with this time and later, in milliseconds since 1970.
+        until_ms: lines that CloudWatch Logs received before this time. What it received later,
+            the subscription filter delivers.
+        clock: seconds of a clock that never goes back.
+        sleep: waits for so many seconds.
+        judged_here: whether the pattern was refused, so that lines are selected here.
+    """
+
+    client: Any
+    log_group: str
+    since_ms: int
+    until_ms: int
+    clock: Callable[[], float]
+    sleep: Callable[[float], None]
+    judged_here: bool = False
+    _last_call: float | None = field(default=None)
+
+    def pages(self) -> Iterator[list[Event]]:
+        """The lines with a tag, page by page, in the order of their times.
+
+        Raises:
+            CommandFailed: AWS refuses.
+        """
+        token: str | None = None
+        while True:
+            page = self._page(token)
+            yield [event for event in page["events"] if self._is_wanted(event)]
+            token = page.get("nextToken")
+            if token is None:
+                return
+
+    def _page(self, token: str | None) -> dict[str, Any]:
+        """The next page; without the pattern, from the first page on, if AWS refuses it."""
+        try:
+            return self._call(token)
+        except _PatternRefused:
+            self.judged_here = True
+            return self._call(token)
+
+    def _call(self, token: str | None) -> dict[str, Any]:
+        self._wait()
+        pattern = {} if self.judged_here else {"filterPattern": FILTER_PATTERN}
+        further = {"nextToken": token} if token else {}
+
+        def call() -> Any:
+            try:
+                return self.client.filter_log_events(
+                    logGroupName=self.log_group,
+                    startTime=self.since_ms,
+                    endTime=self.until_ms + AHEAD_MS,
+                    **pattern,
+                    **further,
+                )
+            except Exception as error:
+                is_first = token is None and not self.judged_here
+                if is_first and error_code(error) == "InvalidParameterException":
+                    raise _PatternRefused from None
+                raise
+
+        page: dict[str, Any] = asked(f"read {self.log_group}", call)
+        return page
+
+    def _wait(self) -> None:
+        if self._last_call is not None:
+            self.sleep(max(0.0, self._last_call + SECONDS_PER_CALL - self.clock()))
+        self._last_call = self.clock()
+
+    def _is_wanted(self, event: Event) -> bool:
+        received_ms = int(event.get("ingestionTime") or event["timestamp"])
+        if received_ms >= self.until_ms:
+            return False
+        return not self.judged_here or judge(event["message"]).verdict is not Verdict.UNTAGGED

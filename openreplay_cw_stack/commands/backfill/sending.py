@@ -1,0 +1,129 @@
+"""Lines as subscription payloads, and their way through the validator."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from openreplay_cw_stack.commands.backfill.reading import Event
+from openreplay_cw_stack.commands.check.account import error_code
+from openreplay_cw_stack.runtime.validator.subscription import LogEvent, Payload, encode_payload
+
+MAX_MESSAGE_BYTES = 1_048_576
+"""Of the messages of one payload. As JSON they take at most six times as much, and as base64 of
+what gzip cannot compress a third more: below Lambda's 6 MB for a synchronous invocation."""
+MAX_EVENTS = 10_000
+"""Of one payload, as CloudWatch Logs has it."""
+AT_ONCE = 2
+"""So many invocations run at one time."""
+
+_THROTTLED = ("TooManyRequestsException", "ThrottlingException", "EC2ThrottledException")
+_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 1.0, 30.0
+_MOST_ATTEMPTS = 10
+
+
+class SendingFailed(Exception):
+    """The validator did not take a payload. The message says why, and quotes nothing."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the lines come from.
+
+    Attributes:
+        owner: the AWS account of the log group.
+        log_group: its name.
+    """
+
+    owner: str
+    log_group: str
+
+
+def payloads_of(source: Source, events: Iterable[Event]) -> Iterator[Payload]:
+    """Group lines by log stream into payloads of a bounded size, the earliest first."""
+    streams: defaultdict[str, list[LogEvent]] = defaultdict(list)
+    for event in events:
+        line = LogEvent(event["eventId"], event["timestamp"], event["message"])
+        streams[event["logStreamName"]].append(line)
+    payloads = [
+        Payload(source.owner, source.log_group, stream, chunk)
+        for stream, lines in streams.items()
+        for chunk in _chunks(lines)
+    ]
+    yield from sorted(payloads, key=first_time_ms)
+
+
+def first_time_ms(payload: Payload) -> int:
+    """The time of a payload's earliest line."""
+    return min(event.timestamp for event in payload.events)
+
+
+def _chunks(lines: Sequence[LogEvent]) -> Iterator[list[LogEvent]]:
+    chunk: list[LogEvent] = []
+    size = 0
+    for line in lines:
+        bytes_ = len(line.message.encode("utf-8", "replace"))
+        if chunk and (size + bytes_ > MAX_MESSAGE_BYTES or len(chunk) == MAX_EVENTS):
+            yield chunk
+            chunk, size = [], 0
+        chunk.append(line)
+        size += bytes_
+    if chunk:
+        yield chunk
+
+
+@dataclass(frozen=True)
+class Sender:
+    """Invokes the validator and waits for its answer.
+
+    Attributes:
+        client: boto3's, of Lambda, which makes one attempt.
+        function: the validator's name.
+        sleep: waits for so many seconds.
+    """
+
+    client: Any
+    function: str
+    sleep: Callable[[float], None]
+
+    def send(self, payloads: Sequence[Payload]) -> list[SendingFailed | None]:
+        """Send payloads, two at a time, in their order; what became of each.
+
+        After a failure no further payload is begun; those count as failed, too.
+        """
+        failures: list[SendingFailed | None] = []
+        with ThreadPoolExecutor(AT_ONCE) as pool:
+            for first in range(0, len(payloads), AT_ONCE):
+                if any(failures):
+                    failures += [SendingFailed("not sent")] * (len(payloads) - first)
+                    break
+                failures += pool.map(self._send, payloads[first : first + AT_ONCE])
+        return failures
+
+    def _send(self, payload: Payload) -> SendingFailed | None:
+        body = encode_payload(payload, payload.events, counted=False).encode()
+        try:
+            answer = self._invoke(body)
+        except SendingFailed as failed:
+            return failed
+        if answer.get("FunctionError"):
+            return SendingFailed(f"the validator failed ({answer['FunctionError']})")
+        return None
+
+    def _invoke(self, body: bytes) -> Any:
+        pause = _FIRST_PAUSE_SECONDS
+        for attempt in range(1, _MOST_ATTEMPTS + 1):
+            try:
+                return self.client.invoke(
+                    FunctionName=self.function, InvocationType="RequestResponse", Payload=body
+                )
+            except Exception as error:
+                code = error_code(error) or type(error).__name__
+                if code not in _THROTTLED or attempt == _MOST_ATTEMPTS:
+                    raise SendingFailed(f"the validator cannot be invoked ({code})") from None
+            self.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+        raise AssertionError

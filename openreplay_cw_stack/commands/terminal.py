@@ -1,0 +1,75 @@
+"""What commands print: tables and colours on a terminal, plain lines in a pipe.
+
+Texts from outside go through :func:`clean` and are printed as they are: rich reads no markup in
+them. A pipe gets no escape codes, no wrapped lines and no trailing blanks. rich respects NO_COLOR,
+COLUMNS and the width of the terminal.
+"""
+
+from __future__ import annotations
+
+import io
+from typing import TYPE_CHECKING, Any, TextIO
+
+from openreplay_cw_stack.commands.aws import INSTALL
+from openreplay_cw_stack.commands.errors import CommandFailed
+from openreplay_cw_stack.tagging import remove_session_tokens
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+_PIPE_WIDTH = 1_000_000
+"""Wider than any line: nothing is wrapped or cut in a pipe."""
+
+
+def clean(text: str) -> str:
+    """One line without session tokens and without characters that a terminal obeys."""
+    return "".join(one if one.isprintable() else "�" for one in remove_session_tokens(text))
+
+
+class Output:
+    """Prints to one stream.
+
+    Attributes:
+        console: rich's.
+        is_terminal: whether the stream is a terminal.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        """Print to a stream.
+
+        Raises:
+            CommandFailed: rich is not installed.
+        """
+        try:
+            from rich.console import Console
+        except ModuleNotFoundError:
+            raise CommandFailed(
+                f"this command needs rich, which is not installed: {INSTALL}"
+            ) from None
+        self._stream = stream
+        self.is_terminal = stream.isatty()
+        self.console: Console = Console(
+            file=stream,
+            width=None if self.is_terminal else _PIPE_WIDTH,
+            height=None if self.is_terminal else 25,
+            markup=False,
+            emoji=False,
+            highlight=False,
+        )
+
+    def line(self, text: Any = "") -> None:
+        """Print a line, which is not wrapped: a command that is copied stays whole."""
+        self._print(text, soft_wrap=True)
+
+    def show(self, renderable: Any) -> None:
+        """Print a table, or a text that is wrapped at the width of the terminal."""
+        self._print(renderable, soft_wrap=False)
+
+    def _print(self, renderable: Any, *, soft_wrap: bool) -> None:
+        if self.is_terminal:
+            self.console.print(renderable, soft_wrap=soft_wrap)
+            return
+        with self.console.capture() as captured:
+            self.console.print(renderable, soft_wrap=soft_wrap)
+        for line in io.StringIO(captured.get()):
+            self._stream.write(f"{line.rstrip()}\n")
