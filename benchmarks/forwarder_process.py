@@ -1,8 +1,7 @@
 """A peer's log forwarder in a process of its own: its whole handler, up to the finished request.
 
 Run with the Python that has the peer's packages: ``python -m benchmarks.forwarder_process PEER
-CHECKOUT [PAYLOAD]``. With the file of a payload, the handler forwards that once: a cold start.
-Without, it is asked on standard input, a JSON document a line: an event is forwarded once and
+CHECKOUT``. It is asked on standard input, a JSON document a line: an event is forwarded once and
 answered with how many records the finished requests have; ``null`` is answered with the CPU seconds
 of the floor and of the handler on the event before it.
 
@@ -31,6 +30,8 @@ import sys
 import types
 from collections.abc import Callable
 from typing import IO, Any
+
+from benchmarks.measuring import cpu_seconds
 
 _CONFIGURATION = b"""
 inputs:
@@ -168,12 +169,8 @@ PEERS: dict[str, tuple[str, Callable[[list[bytes]], Handler]]] = {
 """By name: the folder of the function within the checkout, and what imports it."""
 
 
-def main(peer: str, checkout: str, payload: str | None = None) -> None:
-    """Forward one payload, or what is asked on standard input.
-
-    Raises:
-        RuntimeError: the one payload led to no finished request.
-    """
+def main(peer: str, checkout: str) -> None:
+    """Answer what is asked on standard input."""
     answers = os.fdopen(os.dup(1), "w")
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
@@ -181,19 +178,10 @@ def main(peer: str, checkout: str, payload: str | None = None) -> None:
     os.environ.update(_ENVIRONMENT)
     sys.path.insert(0, os.path.join(checkout, folder))
     bodies: list[bytes] = []
-    handler = imported(bodies)
-    if payload is not None:
-        with open(payload) as file:
-            handler(json.load(file))
-        if not bodies:
-            raise RuntimeError("no request was finished")
-        return
-    _serve(handler, bodies, answers)
+    _serve(imported(bodies), bodies, answers)
 
 
 def _serve(handler: Handler, bodies: list[bytes], answers: IO[str]) -> None:
-    from benchmarks.measuring import cpu_seconds  # Not in a cold start, for what it imports.
-
     event: dict[str, Any] = {}
 
     def floor() -> object:

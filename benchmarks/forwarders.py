@@ -33,8 +33,7 @@ from typing import IO, Any
 CITED = {"Datadog": "8 to 9", "Elastic": "10 to 14"}
 """Ratios to the floor that were measured before, for where there is no checkout."""
 
-ROOT = Path(__file__).parents[1]
-"""Where the command of a peer has to be started."""
+_ROOT = Path(__file__).parents[1]
 
 _ANSWER_SECONDS = 120
 
@@ -53,10 +52,15 @@ class Checkout:
     folder: Path
     python: str
 
-    def command(self, *arguments: str) -> list[str]:
-        """What starts its process; it has to be started in `ROOT`."""
-        module = "benchmarks.forwarder_process"
-        return [self.python, "-m", module, self.peer.lower(), str(self.folder), *arguments]
+    def command(self) -> list[str]:
+        """What starts its process; it has to be started in `_ROOT`."""
+        return [
+            self.python,
+            "-m",
+            "benchmarks.forwarder_process",
+            self.peer.lower(),
+            str(self.folder),
+        ]
 
 
 def checkouts() -> list[Checkout]:
@@ -89,7 +93,7 @@ def running(checkout: Checkout) -> Iterator[Forwarder]:
         tempfile.TemporaryFile("w+") as log,
         subprocess.Popen(
             checkout.command(),
-            cwd=ROOT,
+            cwd=_ROOT,
             env={**os.environ, "PYTHONDONTWRITEBYTECODE": "1"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,

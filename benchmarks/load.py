@@ -1,324 +1,299 @@
-"""A deployed stack under load: is every linkable line linked, and does its memory stay flat?
+"""A million lines, an hour without a session table, and a session that everybody shares.
 
 ``python -m benchmarks load``, or ``LINES=100000 python -m benchmarks load``; not part of
-``make bench``, as it takes minutes. The real CDK CLI deploys to the embedded AWS; lines are written
-to 20 tracked log groups as fast as it takes them, one in twenty with a misspelled tag, and every
-signature is checked. Each line has a number of its own, and all are counted in the linked log
-group afterwards. Lines a second say more about the embedded AWS, which is one Python process, than
-about AWS.
+``make bench``'s default, as it takes minutes. benchmarks/simulation.py says what is real in it.
+Afterwards every session is read as the bridge reads it: each linkable line has to be there exactly
+once, and nothing else.
+
+* *A million lines*: 500 to a payload, five to a session, one in twenty with a misspelled tag. One
+  payload in fifty is delivered a second time, cut at another place. One call to the table in a
+  hundred has unprocessed items, one in a hundred fails, and one writes and then fails. For five
+  seconds of each minute every call fails.
+* *An outage*: for an hour every call is refused, and lines arrive all the time.
+* *A hot session*: thousands of clients share one session token.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import re
-import tempfile
-import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any
 
-from emulator import Emulator
-from emulator.cdk_cli import CdkCli
-from emulator.metric_sums import metric_sum
-from openreplay_cw_stack.runtime.linked_line import LinkedLine
+from benchmarks.measuring import Bounds
+from benchmarks.simulation import CONCURRENCY, Simulation, Table
+from benchmarks.stand_ins import SETTINGS
+from benchmarks.subscription_payloads import NOW_MS, TOKEN_SECRET, encoded
+from openreplay_cw_stack.contract.linked_line import LinkedLine
+from openreplay_cw_stack.contract.session_table import read_item
+from openreplay_cw_stack.runtime.bridge.hits import MAX_HITS
+from openreplay_cw_stack.runtime.bridge.session_lines import read_session
+from openreplay_cw_stack.runtime.validator.storing import Refusal, WriteRefused
 from openreplay_cw_stack.tagging import compose_token, token_tag
-from openreplay_cw_stack.tagging import metrics as names
 
 LINES = 1_000_000
-LOG_GROUPS = 20
-LINES_OF_A_CALL = 1000
+LINES_OF_A_PAYLOAD = 500
 LINES_OF_A_SESSION = 5
+LOG_GROUPS = 20
 MISSPELLED_EVERY = 20
-WRITERS = 4
-MOST_WAITING = 40_000
-"""No further lines are written while so many are on their way: the emulator's memory is finite."""
+REPEATED_EVERY = 50
+PAYLOADS_A_SECOND = 5.0
+FAULTS = 0.01
 
-PATIENCE_SECONDS = 120.0
-"""How long nothing may arrive before we stop to wait."""
+OUTAGE = (300.0, 3900.0)
+OUTAGE_ENDS = 4500.0
+"""Until when lines arrive."""
+OUTAGE_PAYLOAD_SECONDS = 2.0
+OUTAGE_PAYLOAD_LINES = 25
+BACKLOG_SECONDS = 1800.0
+"""An outage may be felt for so long after its end: the longest pause, and as much again."""
 
-FLAT_RATIO = 1.1
-"""The second half's peak memory of the validator, over the first half's."""
+HOT_SECONDS = 20.0
+HOT_PAYLOADS_A_SECOND = 1500
+HOT_DELAY_SECONDS = 0.5
+"""So much later than it arrives a line of another session may be stored at most."""
 
-_STACK = "OpenReplayCloudWatch"
-_TOKEN_SECRET = b"the secret of the load test"
 _NUMBER = re.compile(r"\bnumber=(\d+)\b")
-_TEXT = (
-    "payment of order refused by the bank, card declined; the customer is asked for another card"
-)
-
-
-@dataclass
-class Outcome:
-    """What became of the lines.
-
-    Attributes:
-        tagged: lines that were written.
-        linkable: how many of them have a tag that is right.
-        linked: how many of those are in the linked log group.
-        duplicates: lines there that are there more often than once.
-        strangers: lines there that are none of ours.
-        dropped: as the metric has it.
-        parked: likewise.
-        counted: lines by verdict, as the metric has them.
-        dead_letters: messages that wait in the dead-letter queue.
-        seconds: from the first line written to the last one linked.
-        memory: of the validator's processes: seconds since the beginning, and the largest one's
-            resident bytes.
-    """
-
-    tagged: int
-    linkable: int
-    linked: int = 0
-    duplicates: int = 0
-    strangers: int = 0
-    dropped: int = 0
-    parked: int = 0
-    counted: dict[str, int] = field(default_factory=dict)
-    dead_letters: int = 0
-    seconds: float = 0.0
-    memory: list[tuple[float, int]] = field(default_factory=list)
-
-    def peaks(self) -> tuple[int, int]:
-        """The largest memory in the first and in the second half, without the first tenth.
-
-        Processes that start have little at first.
-        """
-        end = self.memory[-1][0]
-        settled = [one for one in self.memory if one[0] >= end / 10]
-        first = max(size for at, size in settled if at <= end / 2)
-        return first, max(size for at, size in settled if at > end / 2)
+_TEXT = "payment of order refused by the bank, card declined; the customer is asked for another"
 
 
 def run() -> None:
-    """Measure, and print."""
-    outcome = measure(int(os.environ.get("LINES", LINES)))
-    first, second = outcome.peaks()
-    print(f"load: {outcome.tagged:,} tagged lines from {LOG_GROUPS} log groups")
-    print(f"  linkable {outcome.linkable:,}, linked {outcome.linked:,}")
+    """Print what became of the lines."""
+    bounds = Bounds()
+    _million(int(os.environ.get("LINES", LINES)), bounds)
+    _outage(bounds)
+    _hot_session(bounds)
+    bounds.conclude()
+
+
+def _million(lines: int, bounds: Bounds) -> None:
+    print(f"\n{lines:,} tagged lines", flush=True)
+
+    def refuses(now: float) -> WriteRefused | None:
+        if now % 60 < 5:
+            return WriteRefused(Refusal.UNAVAILABLE, "InternalServerError")
+        return None
+
+    simulation = Simulation(refuses, FAULTS)
+    began = time.process_time()
+    simulation.run(_arrivals(lines))
+    seconds = time.process_time() - began
     print(
-        f"  dropped {outcome.dropped}, dead letters {outcome.dead_letters}, duplicates "
-        f"{outcome.duplicates}, strangers {outcome.strangers}, parked {outcome.parked}"
+        f"  {seconds:.0f} s of CPU; {simulation.table.calls:,} calls to the table, "
+        f"{simulation.table.units:,} write units; {simulation.table.throttled:,} items unprocessed;"
+        f" {simulation.queue.sent:,} messages in the retry queue, {simulation.attempts:,} attempts",
+        flush=True,
     )
-    print(f"  counted: {', '.join(f'{n:,} {verdict}' for verdict, n in outcome.counted.items())}")
-    print(f"  {outcome.seconds:.0f} s, {outcome.tagged / outcome.seconds:,.0f} lines a second")
+    _judge(simulation, _linkable(range(lines)), bounds, "a million lines")
+
+
+def _outage(bounds: Bounds) -> None:
+    begins, ends = OUTAGE
     print(
-        f"  the validator's largest process: {first / 2**20:.1f} MB in the first half, "
-        f"{second / 2**20:.1f} MB in the second: {second / first:.2f} (at most {FLAT_RATIO})"
+        f"\nan hour of refused calls; {OUTAGE_PAYLOAD_LINES} lines each "
+        f"{OUTAGE_PAYLOAD_SECONDS:.0f} s; pauses of "
+        f"{SETTINGS.first_pause_seconds} to {SETTINGS.longest_pause_seconds} s, {CONCURRENCY} at a "
+        "time",
+        flush=True,
     )
-    assert outcome.linked == outcome.linkable
-    assert (outcome.dropped, outcome.dead_letters, outcome.strangers) == (0, 0, 0)
-    assert second <= FLAT_RATIO * first
 
+    def refuses(now: float) -> WriteRefused | None:
+        if begins <= now < ends:
+            return WriteRefused(Refusal.UNAVAILABLE, "InternalServerError")
+        return None
 
-def measure(lines: int) -> Outcome:
-    """Deploy, write so many tagged lines, and count what has arrived."""
-    with Emulator() as aws, tempfile.TemporaryDirectory() as folder:
-        linked_log_group = _deploy(aws, Path(folder))
-        load = _Load(aws, linked_log_group, lines)
-        outcome = Outcome(lines, lines - lines // MISSPELLED_EVERY)
-        started = time.monotonic()
-        with _memory_watched(aws, outcome.memory):
-            load.write()
-            load.wait(outcome.linkable)
-            outcome.seconds = time.monotonic() - started
-        arrived = load.arrived()
-        expected = {number for number in range(lines) if not _is_misspelled(number)}
-        outcome.linked = len(expected & set(arrived))
-        outcome.duplicates = arrived.total() - len(arrived)
-        outcome.strangers = len(set(arrived) - expected)
-        outcome.dropped = load.metric(names.DROPPED_LINES)
-        outcome.parked = load.metric(names.PARKED_LINES)
-        outcome.counted = {
-            verdict: load.metric(names.LINES, Verdict=verdict)
-            for verdict in ("linkable", "misspelled_tag")
-        }
-        outcome.dead_letters = load.dead_letters()
-        return outcome
-
-
-def log_groups() -> list[str]:
-    """The tracked log groups' names."""
-    return [f"/app/service-{number:02}" for number in range(LOG_GROUPS)]
-
-
-def _deploy(aws: Emulator, folder: Path) -> str:
-    secret = aws.client("secretsmanager").create_secret(
-        Name="openreplay", SecretString=_TOKEN_SECRET.decode()
+    payloads = int(OUTAGE_ENDS / OUTAGE_PAYLOAD_SECONDS)
+    arrivals = (
+        (
+            number * OUTAGE_PAYLOAD_SECONDS,
+            _payload(_numbers(number, OUTAGE_PAYLOAD_LINES), number % LOG_GROUPS),
+        )
+        for number in range(payloads)
     )
-    cdk = CdkCli(aws.child_environment(), folder / "cdk.out")
-    cdk.bootstrap()
-    outputs = folder / "outputs.json"
-    settings = {
-        "new_log_groups": ",".join(log_groups()),
-        "token_secret": secret["ARN"],
-        "removal_policy": "destroy",
-    }
-    cdk.deploy(settings, outputs)
-    aws.evaluate_iam(True)
-    name: str = json.loads(outputs.read_text())[_STACK]["LinkedLogGroupName"]
-    return name
+    simulation = Simulation(refuses)
+    simulation.run(arrivals)
+    backlog = max(simulation.table.stored_at.values()) - ends
+    held = bounds.check("seconds of backlog after an outage", backlog, BACKLOG_SECONDS)
+    print(
+        f"  {simulation.queue.sent:,} messages, {simulation.queue.peak:,} at most at a time, "
+        f"{simulation.attempts:,} attempts\n"
+        f"  the last line was stored {backlog / 60:.1f} minutes after the outage, at most "
+        f"{BACKLOG_SECONDS / 60:.0f}   {held}",
+        flush=True,
+    )
+    numbers = range(payloads * OUTAGE_PAYLOAD_LINES)
+    _judge(simulation, _linkable(numbers), bounds, "an outage")
+
+
+def _hot_session(bounds: Bounds) -> None:
+    payloads = int(HOT_SECONDS * HOT_PAYLOADS_A_SECOND)
+    print(
+        f"\na hot session: for {HOT_SECONDS:.0f} s {HOT_PAYLOADS_A_SECOND:,} payloads a second, "
+        "each with a line of it and a line of a session of its own",
+        flush=True,
+    )
+    hot = _session(0)
+    expected: dict[int, list[int]] = {hot: []}
+    arrived: dict[int, float] = {}
+
+    def arrivals() -> Iterator[tuple[float, dict[str, Any]]]:
+        for number in range(payloads):
+            at = number / HOT_PAYLOADS_A_SECOND
+            other = _session(number + 1)
+            expected[hot].append(2 * number)
+            expected[other] = [2 * number + 1]
+            arrived[other] = at
+            first, second = 2 * number, 2 * number + 1
+            lines = [(first, _line(first, 0)), (second, _line(second, number + 1))]
+            yield at, _payload(lines, number % LOG_GROUPS)
+
+    simulation = Simulation()
+    simulation.run(arrivals())
+    delay = max(
+        at - arrived[int(session)]
+        for (session, _), at in simulation.table.stored_at.items()
+        if int(session) != hot
+    )
+    held = bounds.check("seconds until another session's line is stored", delay, HOT_DELAY_SECONDS)
+    last = max(at for (session, _), at in simulation.table.stored_at.items() if int(session) == hot)
+    print(
+        f"  {simulation.table.throttled:,} writes throttled, {simulation.queue.sent:,} messages, "
+        f"{simulation.queue.peak:,} at most at a time, {simulation.attempts:,} attempts\n"
+        f"  lines of other sessions were stored within {delay:.2f} s, at most "
+        f"{HOT_DELAY_SECONDS:g}   {held}\n"
+        f"  the last line of the hot session was stored {last - HOT_SECONDS:.0f} s after it "
+        "arrived last",
+        flush=True,
+    )
+    _judge(simulation, expected, bounds, "a hot session")
+
+
+def _judge(
+    simulation: Simulation, expected: dict[int, list[int]], bounds: Bounds, name: str
+) -> None:
+    """Read every session as the bridge does."""
+    now_ms = NOW_MS + int(simulation.clock.now * 1000)
+    missing = twice = strangers = 0
+    for session in {*expected, *simulation.table.sessions()}:
+        found = Counter(
+            _number(line.message) for line in _lines_of(simulation.table, session, now_ms)
+        )
+        wanted = set(expected.get(session, ()))
+        missing += len(wanted - set(found))
+        strangers += len(set(found) - wanted)
+        twice += found.total() - len(found)
+    letters = len(simulation.dead_letters.letters)
+    linkable = sum(map(len, expected.values()))
+    held = bounds.require(
+        f"{name}: each line exactly once", not (missing or twice or strangers or letters)
+    )
+    print(
+        f"  {linkable:,} linkable lines in {len(expected):,} sessions: {missing} missing, {twice} "
+        f"twice, {strangers} strangers, {letters} dead letters   {held}",
+        flush=True,
+    )
+
+
+def _lines_of(table: Table, session: int, now_ms: int) -> Sequence[LinkedLine]:
+    """The lines of a session: as the bridge reads them, and what is beyond its thousand hits."""
+    reading = read_session(table, session, wanted=MAX_HITS, now_ms=now_ms, time_left=lambda: 1.0)
+    if reading.timed_out or reading.skipped:
+        raise RuntimeError(f"a session cannot be read: {reading.failure} {reading.skipped}")
+    if reading.to_the_end:
+        return reading.lines
+    lines: dict[tuple[str, str, str], LinkedLine] = {}
+    page = table.page(session)
+    while True:
+        for item in page.items:
+            for line in read_item(session, item).lines:
+                lines.setdefault(line.identity, line)
+        if page.next_key is None:
+            break
+        page = table.page(session, start=page.next_key)
+    every = sorted(lines.values(), key=lambda line: line.order)
+    if list(reading.lines[:MAX_HITS]) != every[:MAX_HITS]:
+        raise RuntimeError("the bridge does not show the first lines of a session")
+    return every
+
+
+def _number(message: str) -> int:
+    found = _NUMBER.search(message)
+    return int(found[1]) if found else -1
+
+
+def _arrivals(lines: int) -> Iterator[tuple[float, dict[str, Any]]]:
+    began = time.monotonic()
+    for count, first in enumerate(range(0, lines, LINES_OF_A_PAYLOAD)):
+        at = count / PAYLOADS_A_SECOND
+        size = min(LINES_OF_A_PAYLOAD, lines - first)
+        some = [(number, _line(number)) for number in range(first, first + size)]
+        yield at, _payload(some, count % LOG_GROUPS)
+        if count % REPEATED_EVERY == 0:
+            cut = size // 3 + 1
+            yield at, _payload(some[cut:], count % LOG_GROUPS)
+            yield at, _payload(some[:cut], count % LOG_GROUPS)
+        if first and first % 100_000 == 0:
+            print(f"  {first:>9,} after {time.monotonic() - began:.0f} s", flush=True)
+
+
+def _numbers(payload: int, size: int) -> list[tuple[int, str]]:
+    return [(number, _line(number)) for number in range(payload * size, (payload + 1) * size)]
+
+
+def _linkable(numbers: Iterable[int]) -> dict[int, list[int]]:
+    """The linkable lines of each session."""
+    expected: dict[int, list[int]] = {}
+    for number in numbers:
+        if not _is_misspelled(number):
+            expected.setdefault(_session(number // LINES_OF_A_SESSION), []).append(number)
+    return expected
 
 
 def _is_misspelled(number: int) -> bool:
     return number % MISSPELLED_EVERY == MISSPELLED_EVERY - 1
 
 
-def _line(number: int, now_ms: int) -> str:
-    session = number // LINES_OF_A_SESSION
-    if number % LINES_OF_A_SESSION == 0 or session not in _tags:
-        _tags.clear()
-        token = compose_token(
-            session_id=(now_ms - 1_550_000_000_000 << 24) | session << 2,
-            delay_ms=session % 1000,
-            expires_ms=now_ms + 7_200_000,
-            token_secret=_TOKEN_SECRET,
-        )
-        _tags[session] = token_tag(token)
-    tag = _tags[session]
-    if _is_misspelled(number):
+def _line(number: int, session: int | None = None) -> str:
+    tag = _tag(number // LINES_OF_A_SESSION if session is None else session)
+    if session is None and _is_misspelled(number):
         tag = tag.replace("=", ": ", 1)
     return f"{tag} ERROR number={number} {_TEXT}"
+
+
+def _session(number: int) -> int:
+    return (NOW_MS - 1_550_000_000_000 << 24) + number
+
+
+def _tag(session: int) -> str:
+    if session not in _tags:
+        if len(_tags) > 1000:
+            _tags.clear()
+        token = compose_token(
+            session_id=_session(session),
+            delay_ms=session % 1000,
+            expires_ms=NOW_MS + 7_200_000,
+            token_secret=TOKEN_SECRET,
+        )
+        _tags[session] = token_tag(token)
+    return _tags[session]
 
 
 _tags: dict[int, str] = {}
 
 
-@dataclass
-class _Load:
-    """Lines on their way through one deployment."""
-
-    aws: Emulator
-    linked_log_group: str
-    lines: int
-    written: int = 0
-    _lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def write(self) -> None:
-        """Write all lines, a call to each log group in turn."""
-        logs = self.aws.client("logs")
-        for name in log_groups():
-            logs.create_log_stream(logGroupName=name, logStreamName="web-1")
-        calls = self._calls()
-        with ThreadPoolExecutor(WRITERS) as pool:
-            for done in [pool.submit(self._write_calls, calls) for _ in range(WRITERS)]:
-                done.result()
-
-    def _calls(self) -> Iterator[tuple[str, list[str]]]:
-        groups = log_groups()
-        now_ms = int(time.time() * 1000)
-        for call, start in enumerate(range(0, self.lines, LINES_OF_A_CALL)):
-            numbers = range(start, min(start + LINES_OF_A_CALL, self.lines))
-            yield groups[call % LOG_GROUPS], [_line(number, now_ms) for number in numbers]
-
-    def _write_calls(self, calls: Iterator[tuple[str, list[str]]]) -> None:
-        logs = self.aws.client("logs")
-        while True:
-            with self._lock:
-                self._hold_back()
-                log_group, messages = next(calls, ("", []))
-                self.written += len(messages)
-            if not messages:
-                return
-            now_ms = int(time.time() * 1000)
-            events = [{"timestamp": now_ms, "message": message} for message in messages]
-            logs.put_log_events(logGroupName=log_group, logStreamName="web-1", logEvents=events)
-
-    def _hold_back(self) -> None:
-        deadline = time.monotonic() + PATIENCE_SECONDS
-        while self.written - self.judged() > MOST_WAITING and time.monotonic() < deadline:
-            time.sleep(0.1)
-
-    def judged(self) -> int:
-        """How many tagged lines the validator has counted."""
-        return sum(self.metric(names.LINES, Verdict=one) for one in ("linkable", "misspelled_tag"))
-
-    def wait(self, linkable: int) -> None:
-        """Wait until so many lines are linked, or nothing has moved for long."""
-        last, moved = -1, time.monotonic()
-        while last < linkable and time.monotonic() - moved < PATIENCE_SECONDS:
-            now = self.metric(names.LINES, Verdict="linkable") - self.metric(names.PARKED_LINES)
-            now += self.metric(names.REDELIVERED_LINES)
-            if now != last:
-                last, moved = now, time.monotonic()
-            time.sleep(0.2)
-
-    def arrived(self) -> Counter[int]:
-        """The numbers of all linked lines: stream by stream, as each page is a scan of them."""
-        logs = self.aws.client("logs")
-        pages = logs.get_paginator("filter_log_events")
-        found: Counter[int] = Counter()
-        for stream in log_groups():
-            for page in pages.paginate(logGroupName=self.linked_log_group, logStreamNames=[stream]):
-                found.update(_number(event["message"], stream) for event in page["events"])
-        return found
-
-    def metric(self, name: str, **dimensions: str) -> int:
-        """The sum of a metric of ours."""
-        cloudwatch = self.aws.client("cloudwatch")
-        of_any = {names.DEPLOYMENT: None, **dimensions}
-        return metric_sum(cloudwatch, names.NAMESPACE, name, of_any)
-
-    def dead_letters(self) -> int:
-        """How many messages wait in the dead-letter queue."""
-        sqs = self.aws.client("sqs")
-        (url,) = [one for one in sqs.list_queues()["QueueUrls"] if "DeadLetter" in one]
-        name = "ApproximateNumberOfMessages"
-        found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=[name])
-        return int(found["Attributes"][name])
-
-
-def _number(message: str, stream: str) -> int:
-    """The number of a line; -1 for one that is in another log group's stream."""
-    line = LinkedLine.decode(message)
-    found = _NUMBER.search(line.message)
-    return int(found.group(1)) if found and line.group == stream else -1
-
-
-@contextmanager
-def _memory_watched(aws: Emulator, samples: list[tuple[float, int]]) -> Iterator[None]:
-    """Take the size of the validator's largest process twice a second. Linux only."""
-    started, stop = time.monotonic(), threading.Event()
-
-    def watch() -> None:
-        while not stop.wait(0.5):
-            sizes = [_resident(process) for process in _validators(aws)]
-            if any(sizes):
-                samples.append((time.monotonic() - started, max(sizes)))
-
-    watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
-    try:
-        yield
-    finally:
-        stop.set()
-        watcher.join()
-
-
-def _validators(aws: Emulator) -> list[Path]:
-    """The processes of this emulator that run the validator."""
-    port = aws.endpoint_url.rpartition(":")[2]
-    marks = (b"\0OWN_LOG_GROUP=", f"\0GATEWAY_PORT={port}\0".encode())
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            environment = (process / "environ").read_bytes()
-        except OSError:
-            continue
-        if all(mark in environment for mark in marks):
-            found.append(process)
-    return found
-
-
-def _resident(process: Path) -> int:
-    """A process's resident bytes; 0 where it has ended."""
-    try:
-        pages = int((process / "statm").read_text().split()[1])
-    except (OSError, IndexError):
-        return 0
-    return pages * os.sysconf("SC_PAGE_SIZE")
+def _payload(lines: list[tuple[int, str]], group: int) -> dict[str, Any]:
+    return encoded(
+        {
+            "messageType": "DATA_MESSAGE",
+            "owner": "123456789012",
+            "logGroup": f"/app/service-{group:02}",
+            "logStream": "web-1",
+            "subscriptionFilters": ["OpenReplay"],
+            "logEvents": [
+                {"id": f"{number:056}", "timestamp": NOW_MS + number, "message": message}
+                for number, message in lines
+            ],
+        }
+    )

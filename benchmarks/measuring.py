@@ -1,10 +1,14 @@
-"""CPU time of small functions."""
+"""CPU time of small functions, and how a bound was met."""
 
 from __future__ import annotations
 
 import statistics
 import time
 from collections.abc import Callable
+
+
+class BoundMissed(Exception):
+    """A measurement is outside its bound. The message says which."""
 
 
 def cpu_seconds(work: Callable[[], object], *, rounds: int = 5, at_least: float = 0.005) -> float:
@@ -20,3 +24,32 @@ def _time(work: Callable[[], object], calls: int) -> float:
     for _ in range(calls):
         work()
     return time.process_time() - started
+
+
+class Bounds:
+    """What was held and what was missed in one measurement."""
+
+    def __init__(self) -> None:
+        self._missed: list[str] = []
+
+    def check(self, name: str, value: float, at_most: float) -> str:
+        """``held`` or ``MISSED``."""
+        if value <= at_most:
+            return "held"
+        self._missed.append(f"{name}: {value:.3g}, at most {at_most:g}")
+        return "MISSED"
+
+    def require(self, name: str, is_so: bool) -> str:
+        """``held`` where something is as it has to be, else ``MISSED``."""
+        if not is_so:
+            self._missed.append(name)
+        return "held" if is_so else "MISSED"
+
+    def conclude(self) -> None:
+        """End the measurement.
+
+        Raises:
+            BoundMissed: a bound was missed.
+        """
+        if self._missed:
+            raise BoundMissed("; ".join(self._missed))

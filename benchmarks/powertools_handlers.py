@@ -23,36 +23,17 @@ from __future__ import annotations
 
 import io
 import json
-from collections.abc import Iterator, Mapping
 from contextlib import redirect_stdout
 from typing import Any
 
-import boto3
 from aws_lambda_powertools.metrics import MetricUnit
 from aws_lambda_powertools.metrics.provider.cloudwatch_emf.cloudwatch import (
     AmazonCloudWatchEMFProvider,
 )
 from aws_lambda_powertools.utilities.data_classes import CloudWatchLogsEvent
-from botocore.awsrequest import AWSResponse
 
 _TAG = "openReplaySession"
 _LINES_OF_A_CALL = 1000
-
-
-def client_to_nowhere(environment: Mapping[str, str]) -> Any:
-    """A boto3 client for CloudWatch Logs that finishes requests and sends none.
-
-    Args:
-        environment: has the credentials it signs with.
-    """
-    client = boto3.client(
-        "logs",
-        region_name="eu-central-1",
-        aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
-    )
-    client.meta.events.register("before-send.logs.PutLogEvents", _take)
-    return client
 
 
 def counting_once(event: dict[str, Any], client: Any = None) -> object:
@@ -109,16 +90,7 @@ def _forward(client: Any, log_group: str, tagged: list[dict[str, Any]]) -> None:
         return
     for first in range(0, len(tagged), _LINES_OF_A_CALL):
         client.put_log_events(
-            logGroupName="/openreplay/linked",
+            logGroupName="/app/forwarded",
             logStreamName=log_group,
             logEvents=tagged[first : first + _LINES_OF_A_CALL],
         )
-
-
-class _Body:
-    def stream(self) -> Iterator[bytes]:
-        yield b"{}"
-
-
-def _take(request: Any, **_: Any) -> AWSResponse:
-    return AWSResponse(request.url, 200, {}, _Body())

@@ -67,14 +67,20 @@ def subscription_event(lines: int, tagged_share: float, seed: int = 7) -> dict[s
     return encoded(subscription_document(lines, tagged_share, seed))
 
 
-def subscription_document(lines: int, tagged_share: float, seed: int = 7) -> dict[str, Any]:
+def subscription_document(
+    lines: int,
+    tagged_share: float,
+    seed: int = 7,
+    *,
+    lines_of_a_session: int = LINES_OF_A_SESSION,
+) -> dict[str, Any]:
     """What is in the event, before JSON, gzip and base64."""
     source = random.Random(seed)
     every = round(1 / tagged_share)
     events = []
     for number in range(lines):
         tagged = number % every == 0
-        tag = _tag(number // every // LINES_OF_A_SESSION) + " " if tagged else ""
+        tag = _tag(number // every // lines_of_a_session) + " " if tagged else ""
         events.append(
             {
                 "id": f"{_FIRST_ID + source.randrange(10**20):056}",

@@ -1,181 +1,148 @@
 """Payloads and lines nobody would write, many more of them than a test has time for.
 
-Nothing may raise, and what is judged the short way has to be what the long way says. With atheris
-installed (it needs no other change) the inputs follow the code's branches; else they are random
-changes to the lines of the conformance set. ``LINES=1000000`` is how many lines there are to be.
+Random changes to the lines of the conformance set go through the whole validator, and random
+changes to the payloads themselves. Nothing may raise; what is stored has to be what ``judge`` calls
+linkable, can be read back, and has no session token in it. ``LINES=1000000`` is how many lines
+there are to be.
 """
 
 from __future__ import annotations
 
-import importlib.util
+import base64
+import gzip
 import json
 import os
 import random
-import subprocess
-import sys
-import tempfile
+from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from openreplay_cw_stack.runtime.linked_line import LinkedLine, is_linked_line
-from openreplay_cw_stack.runtime.validator.judging import judge_lines
-from openreplay_cw_stack.runtime.validator.known_tags import KnownTags
-from openreplay_cw_stack.runtime.validator.linking import Policy, judge_line
-from openreplay_cw_stack.runtime.validator.log_level import level_of
-from openreplay_cw_stack.runtime.validator.skimming import skim_payload
-from openreplay_cw_stack.runtime.validator.subscription import (
-    InvalidPayload,
-    LogEvent,
-    Payload,
-    Subscription,
-    may_be_tagged,
-    parse_payload,
-    read_event,
-)
-from openreplay_cw_stack.tagging import judge, remove_session_tokens
+from benchmarks.measuring import Bounds
+from benchmarks.stand_ins import take, validator
+from benchmarks.subscription_payloads import NOW_MS, TOKEN_SECRET
+from openreplay_cw_stack.contract.session_table import PARTITION_KEY, Attributes, read_item
+from openreplay_cw_stack.tagging import compose_token, judge, remove_session_tokens, token_tag
 
-LINES = int(os.environ.get("LINES", "1000000"))
+LINES = int(os.environ.get("LINES", "200000"))
 LINES_OF_A_PAYLOAD = 20
-NOW_MS = 1_795_464_000_000
 CONFORMANCE = Path(__file__).parents[1] / "tests/tagging/conformance/lines.jsonl"
-SUBSCRIPTION = Subscription("123456789012", "/app/checkout", "web-1")
-_known_tags = KnownTags()
+_RIGHT_TAGS = [
+    token_tag(
+        compose_token(session_id=2**61 + n, expires_ms=NOW_MS + 10**7, token_secret=TOKEN_SECRET)
+    )
+    for n in range(5)
+]
+
+
+class _Keeps:
+    def __init__(self) -> None:
+        self.items: list[Attributes] = []
+        self.letters = 0
+
+    def write(self, items: Sequence[Attributes]) -> Sequence[Attributes]:
+        self.items += items
+        return []
+
+    def send(self, _message: str) -> None:
+        self.letters += 1
 
 
 def run() -> None:
     """Print how many lines went through; fail on any fault."""
-    if importlib.util.find_spec("atheris") is None:
-        print(f"\n{_random_lines(LINES)} random lines: no exception, the short way is the long way")
-        return
-    # atheris ends its process, so it has one of its own.
-    payloads = LINES // LINES_OF_A_PAYLOAD
-    command = [sys.executable, "-m", __name__, f"-runs={payloads}", "-max_len=4096"]
-    subprocess.run(command, check=True)
-    print(f"\n{payloads} payloads that follow the branches: no exception")
+    bounds = Bounds()
+    source = random.Random(int(os.environ.get("SEED", "1")))
+    seeds = [json.loads(line)["message"] for line in CONFORMANCE.read_text("utf-8").splitlines()]
+    pieces = [piece for text in seeds for piece in text.split(" ")]
+    stored = unusable = 0
+    for _ in range(LINES // LINES_OF_A_PAYLOAD):
+        messages = [_changed(source, seeds, pieces) for _ in range(LINES_OF_A_PAYLOAD)]
+        stored += _look_at(messages)
+        unusable += _look_at_payload(source, messages)
+    held = bounds.require(
+        "some lines were linkable, and some payloads unusable", stored * unusable > 0
+    )
+    print(
+        f"\n{LINES:,} random lines, {stored:,} of them stored; as many payloads with a random "
+        f"change, {unusable:,} of {LINES // LINES_OF_A_PAYLOAD:,} unusable: no fault   {held}"
+    )
+    bounds.conclude()
 
 
-def look_at(messages: list[str], secret: bytes) -> None:
-    """Take lines through everything that looks at one, and through both ways of judging them."""
-    for message in messages:
-        judge(message, token_secret=secret, now_ms=NOW_MS)
-        remove_session_tokens(message)
-        level_of(message)
-    events = [
-        {"id": f"{number:056}", "timestamp": NOW_MS, "message": message}
-        for number, message in enumerate(messages)
-    ]
-    document = _document(events)
-    payload = skim_payload(document)
-    if payload is None or _events(payload) != _events(parse_payload(document)):
-        raise AssertionError("skimming and parsing differ")
-    short = judge_lines(payload, Policy(), _known_tags, token_secret=secret, now_ms=NOW_MS)
-    long = [
-        judge_line(
-            LogEvent(f"{number:056}", NOW_MS, message),
-            SUBSCRIPTION,
-            Policy(),
-            token_secret=secret,
-            now_ms=NOW_MS,
-        ).linked
-        for number, message in enumerate(messages)
-        if not is_linked_line(message)
-    ]
-    texts = [line.encode() if isinstance(line, LinkedLine) else line for line in short.linked]
-    if texts != [line.encode() for line in long if line is not None]:
-        raise AssertionError("the two ways differ")
-    for text in texts:
-        LinkedLine.decode(text)
+def _look_at(messages: list[str]) -> int:
+    kept = _Keeps()
+    function = validator(kept, retry_queue=kept, dead_letters=kept)
+    take(function, _event(_document(messages)))
+    expected = Counter(
+        judged.session_id
+        for judged in (judge(one, token_secret=TOKEN_SECRET, now_ms=NOW_MS) for one in messages)
+        if judged.session_id is not None
+    )
+    found: Counter[int | None] = Counter()
+    for item in kept.items:
+        session = int(item[PARTITION_KEY]["S"])
+        for line in read_item(session, item).lines:
+            found[session] += 1
+            if remove_session_tokens(line.message) != line.message:
+                raise AssertionError("a session token was stored")
+    if found != expected or kept.letters:
+        raise AssertionError("what was stored is not what is linkable")
+    return found.total()
 
 
-def look_at_payload(text: bytes) -> None:
-    """Take the text of a payload through the reading of it."""
-    skimmed = skim_payload(text)
-    try:
-        parsed = parse_payload(text)
-    except InvalidPayload:
-        parsed = None
-    if skimmed and parsed and _events(skimmed) != _events(parsed):
-        raise AssertionError("skimming and parsing differ")
-    for payload in filter(None, (skimmed, parsed)):
-        judge_lines(payload, Policy(), _known_tags, token_secret=b"secret", now_ms=NOW_MS)
+def _look_at_payload(source: random.Random, messages: list[str]) -> bool:
+    text = _document(messages)
+    at = source.randrange(len(text))
+    changed = text[:at] + source.randbytes(source.randrange(3)) + text[at + source.randrange(3) :]
+    kept = _Keeps()
+    function = validator(kept, retry_queue=kept, dead_letters=kept)
+    event = _event(changed)
+    if source.random() < 0.2:
+        data = base64.b64decode(event["awslogs"]["data"])
+        at = source.randrange(len(data))
+        data = data[:at] + source.randbytes(1) + data[at + source.randrange(3) :]
+        event = {"awslogs": {"data": base64.b64encode(data).decode()}}
+    take(function, event)
+    for item in kept.items:
+        read_item(int(item[PARTITION_KEY]["S"]), item)
+    return kept.letters > 0
 
 
-def _events(payload: Payload | None) -> list[LogEvent]:
-    """What may be tagged; an escape may have looked so."""
-    events = map(read_event, payload.tagged) if payload else ()
-    return [event for event in events if may_be_tagged(event.message)]
-
-
-def _document(events: list[dict[str, Any]]) -> bytes:
+def _document(messages: list[str]) -> bytes:
     document = {
         "messageType": "DATA_MESSAGE",
-        "owner": SUBSCRIPTION.owner,
-        "logGroup": SUBSCRIPTION.log_group,
-        "logStream": SUBSCRIPTION.log_stream,
+        "owner": "123456789012",
+        "logGroup": "/app/checkout",
+        "logStream": "web-1",
         "subscriptionFilters": ["OpenReplay"],
-        "logEvents": events,
+        "logEvents": [
+            {"id": f"{number:056}", "timestamp": NOW_MS, "message": message}
+            for number, message in enumerate(messages)
+        ],
     }
     text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
     return text.encode("utf-8", "replace")
 
 
-def _seeds() -> list[dict[str, Any]]:
-    return [json.loads(line) for line in CONFORMANCE.read_text("utf-8").splitlines()]
-
-
-def _random_lines(lines: int, seed: int = 1) -> int:
-    source = random.Random(seed)
-    seeds = _seeds()
-    texts = [one["message"] for one in seeds]
-    pieces = [piece for text in texts for piece in text.split(" ")]
-    done = 0
-    while done < lines:
-        secret = source.choice(seeds)["secret"].encode()
-        messages = [_changed(source, texts, pieces) for _ in range(LINES_OF_A_PAYLOAD)]
-        look_at(messages, secret)
-        events = [{"id": "1", "timestamp": NOW_MS, "message": message} for message in messages]
-        document = _document(events)
-        cut = source.randrange(len(document))
-        look_at_payload(document[:cut] + source.randbytes(2) + document[cut + 2 :])
-        done += len(messages)
-    return done
+def _event(document: bytes) -> dict[str, Any]:
+    data = base64.b64encode(gzip.compress(document, compresslevel=1)).decode()
+    return {"awslogs": {"data": data}}
 
 
 def _changed(source: random.Random, texts: list[str], pieces: list[str]) -> str:
-    text = source.choice(texts)
+    text = source.choice(texts).encode("utf-8", "replace").decode()
     for _ in range(source.randrange(4)):
         at = source.randrange(len(text) + 1)
         change = source.randrange(5)
         if change == 0:
             text = text[:at] + text[at + source.randrange(4) :]
         elif change == 1:
-            text = text[:at] + chr(source.choice((0, 9, 10, 34, 92, 127, 233, 0xD800, 0x1F600)))
+            text = text[:at] + chr(source.choice((0, 9, 10, 34, 92, 127, 233, 0x1F600))) + text[at:]
         elif change == 2:
-            text = text[:at] + source.choice(pieces) + text[at:]
+            piece = source.choice(_RIGHT_TAGS if source.random() < 0.5 else pieces)
+            text = text[:at] + piece + text[at:]
         elif change == 3:
-            text = f"{text}\n{source.choice(texts)}"
+            text = f"{text}\n{source.choice(pieces)}"
         else:
             text = text.swapcase() if source.random() < 0.1 else text + source.choice(" ]=\\")
-    return text
-
-
-def _one_input(data: bytes) -> None:
-    text = data.decode("utf-8", "surrogateescape")
-    look_at(text.split("\x1e")[:LINES_OF_A_PAYLOAD], b"HGFjq9dk2lsZ")
-    look_at_payload(data)
-
-
-def _follow_branches(arguments: list[str]) -> None:
-    import atheris
-
-    atheris.instrument_all()
-    with tempfile.TemporaryDirectory() as corpus:
-        for number, seed in enumerate(_seeds()):
-            message = seed["message"].encode("utf-8", "surrogateescape")
-            Path(corpus, str(number)).write_bytes(message)
-        atheris.Setup([sys.argv[0], *arguments, corpus], _one_input)
-        atheris.Fuzz()
-
-
-if __name__ == "__main__":
-    _follow_branches(sys.argv[1:])
+    return text.encode("utf-8", "replace").decode()

@@ -24,7 +24,8 @@ from emulator import Emulator
 from emulator.cdk_cli import CdkCli, CdkFailed
 from emulator.metric_sums import metric_sum
 from emulator.openreplay import OpenReplay, check_hits
-from openreplay_cw_stack.runtime.linked_line import LinkedLine
+from openreplay_cw_stack.contract.linked_line import LinkedLine
+from openreplay_cw_stack.contract.session_table import PARTITION_KEY, read_item
 from openreplay_cw_stack.tagging import Judgement, Verdict, judge, remove_session_tokens
 from openreplay_cw_stack.tagging import metrics as names
 from openreplay_cw_stack.tagging.advice import ADVICE
@@ -102,7 +103,7 @@ def _run(aws: Emulator, folder: Path) -> dict[str, str]:
     with step(f"{len(lines)} lines written to {len(LOG_GROUPS)} tracked log groups"):
         _write(aws, lines, now_ms)
     expected = sum(one.verdict is Verdict.LINKABLE for one in judgements)
-    with step("the validator judged them and copied the linkable ones"):
+    with step("the validator judged them and stored the linkable ones"):
         linked = _await_linked(deployment, expected)
         counted = _await_counts(aws, expected)
     _show_verdicts(lines, judgements, counted)
@@ -150,17 +151,20 @@ def _write(aws: Emulator, lines: list[DemoLine], now_ms: int) -> None:
 
 
 def _await_linked(deployment: Deployment, expected: int) -> list[LinkedLine]:
-    reader, key = deployment.reader()
+    scan = deployment.aws.client("dynamodb").get_paginator("scan")
     deadline = time.monotonic() + PATIENCE_SECONDS
     while True:
-        pages = reader.get_paginator("filter_log_events").paginate(
-            logGroupName=key["log_group_name"], filterPattern='"openReplaySession.id="'
-        )
-        found = [LinkedLine.decode(one["message"]) for page in pages for one in page["events"]]
+        pages = scan.paginate(TableName=deployment.outputs["SessionTableName"])
+        found = [
+            line
+            for page in pages
+            for item in page["Items"]
+            for line in read_item(int(item[PARTITION_KEY]["S"]), item).lines
+        ]
         if len(found) >= expected:
             return sorted(found, key=lambda line: (line.session, line.time))
         if time.monotonic() > deadline:
-            raise DemoFailed(f"{len(found)} of {expected} lines arrived in the linked log group")
+            raise DemoFailed(f"{len(found)} of {expected} lines arrived in the session table")
         time.sleep(0.3)
 
 
@@ -208,40 +212,40 @@ def _example(line: DemoLine) -> str:
 
 
 def _show_linked(linked: list[LinkedLine]) -> None:
-    heading(f"What OpenReplay is given: {len(linked)} lines in the linked log group, and no others")
+    heading(f"What OpenReplay can show: {len(linked)} lines in the session table")
     say()
     rows = [
-        (str(line.session), line.level, line.group, line.message.split("] ", 1)[1].splitlines()[0])
-        for line in linked
+        (str(line.session), line.level, line.group, line.message.splitlines()[0]) for line in linked
     ]
     table(("session", "level", "tracked log group", "message"), rows, (19, 7, 17, 0))
     for line in linked:
-        if remove_session_tokens(line.encode()) != line.encode():
+        if remove_session_tokens(line.message) != line.message:
             raise DemoFailed("a session token is in a linked line")
     say("\n  No session token is in any of them: not in the tag, not in the printed headers.")
 
 
 def _show_reach(deployment: Deployment) -> None:
     logs, key = deployment.reader()
-    linked = key["log_group_name"]
+    tracked = key["log_group_name"]
     own_secret = deployment.outputs["SecretArn"]
-    heading("What the third party may do: the service account's key, read from Secrets Manager")
+    heading("What the service account's key may do (OpenReplay v1.20 and earlier)")
     say()
-    found = logs.filter_log_events(logGroupName=linked)["events"]
-    say(f"  {coloured('allowed', 'green')}  logs:FilterLogEvents on {linked}: {len(found)} lines")
-    user = deployment.outputs["UserName"]
+    found = logs.filter_log_events(logGroupName=tracked)["events"]
+    say(f"  {coloured('allowed', 'green')}  logs:FilterLogEvents on {tracked}: {len(found)} lines")
+    user, session_table = deployment.outputs["UserName"], deployment.outputs["SessionTableName"]
     forbidden = {
-        "logs:FilterLogEvents on /shop/checkout": lambda: logs.filter_log_events(
-            logGroupName="/shop/checkout"
+        "logs:FilterLogEvents on another log group": lambda: logs.filter_log_events(
+            logGroupName="/shop/payroll"
         ),
         "logs:DescribeLogGroups": logs.describe_log_groups,
-        "logs:PutLogEvents on the linked log group": lambda: logs.put_log_events(
-            logGroupName=linked,
-            logStreamName="/shop/checkout",
+        f"logs:PutLogEvents on {tracked}": lambda: logs.put_log_events(
+            logGroupName=tracked,
+            logStreamName="demo",
             logEvents=[{"timestamp": int(time.time() * 1000), "message": "forged"}],
         ),
-        "logs:DeleteLogGroup on the linked log group": lambda: logs.delete_log_group(
-            logGroupName=linked
+        f"logs:DeleteLogGroup on {tracked}": lambda: logs.delete_log_group(logGroupName=tracked),
+        "dynamodb:Scan on the session table": lambda: deployment.client("dynamodb", key).scan(
+            TableName=session_table
         ),
         "secretsmanager:GetSecretValue on its own secret": lambda: deployment.client(
             "secretsmanager", key

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import collections
-import dataclasses
 import html
 import json
 import os
@@ -14,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from openreplay_cw_stack.commands.cost.alternatives import alternatives
-from openreplay_cw_stack.commands.cost.model import EVERYTHING, Counts, Traffic, monthly_cost, total
+from benchmarks import cost_model
+from openreplay_cw_stack.contract.linked_line import LinkedLine
 from openreplay_cw_stack.infra.stack_settings import SETTINGS
-from openreplay_cw_stack.runtime.linked_line import LinkedLine
+from openreplay_cw_stack.runtime.bridge.hits import hits_of
 from openreplay_cw_stack.tagging import Verdict, judge
 from openreplay_cw_stack.tagging.advice import ADVICE
 
@@ -69,10 +67,14 @@ def test_the_line_before_and_after() -> None:
     after = re.search(r"```json\n(.*?)\n```", TEXT)
     assert before is not None
     assert after is not None
-    linked = LinkedLine.decode(after.group(1))
-    assert judge(before.group(1)).session_id == linked.session
-    assert linked.message.endswith("] " + before.group(1).split("] ")[1])
-    assert linked.encode() == after.group(1)
+    judgement = judge(before.group(1))
+    assert judgement.session_id is not None
+    message = before.group(1).split("] ")[1]
+    line = LinkedLine(
+        judgement.session_id, 1_795_464_000_000, "1", "1", "/app/checkout", "web", "error", message
+    )
+    (hit,) = hits_of([line], size=10, show_log_group=True, all_read=True)
+    assert json.loads(after.group(1)) == hit["_source"]
 
 
 def test_the_command_and_what_it_prints() -> None:
@@ -104,76 +106,21 @@ def test_the_table_of_outputs() -> None:
     assert named == set(snapshot["Outputs"])
 
 
-MILLION = 1e6
-SHAPES = {"sparse": 1, "usual": 20, "dense": 500}
-
-
 def test_the_table_of_what_a_million_lines_cost() -> None:
-    columns = {
-        "validator's requests": ("validator: requests",),
-        "its duration": ("validator: duration",),
-        "its metrics and log": ("validator: metrics and log", "validator: log kept"),
-        "linked lines": ("linked lines: written", "linked lines: kept"),
-    }
-    rows = [
-        f"| lines in a payload | filter | {' | '.join(columns)} | **in all** |",
-        "|---|---|" + "---:|" * (len(columns) + 1),
-    ]
-    for shape, lines in SHAPES.items():
-        for filtered in (True, False):
-            traffic = Traffic(tagged_lines=MILLION, lines_per_payload=lines, filtered=filtered)
-            items = [one for one in monthly_cost(traffic) if one.part == "lines"]
-            assert {one.name for one in items} == {name for of in columns.values() for name in of}
-            cells = [
-                f"{total(one for one in items if one.name in of):.2f}" for of in columns.values()
-            ]
-            how = "yes" if filtered else "without"
-            rows.append(
-                f"| {lines} ({shape}) | {how} | {' | '.join(cells)} | **{total(items):.2f}** |"
-            )
-    hold("cost of a million lines", rows)
-
-
-def fixed_part(counts: Counts) -> dict[str, float]:
-    """Dollars a month by what is paid for, while OpenReplay asks."""
-    bill = collections.defaultdict[str, float](float)
-    for item in monthly_cost(Traffic(), counts):
-        if item.part == "fixed":
-            bill[item.name.split(":")[0]] += item.dollars
-    return bill
-
-
-def test_the_table_of_what_a_month_costs_without_a_line() -> None:
-    columns = (
-        Counts(),
-        dataclasses.replace(Counts(), log_groups=12),
-        dataclasses.replace(EVERYTHING, log_groups=12, streams=1),
+    """Within two cents: the validator's time is measured."""
+    shown = re.findall(
+        r"^\| (\d+) \(\w+\) \| (\d) \|.* \*\*([0-9.]+)\*\* \|$", section("Cost"), re.MULTILINE
     )
-    bills = [fixed_part(counts) for counts in columns]
-    rows = [
-        "| a month | one log group | 12 log groups | and everything on |",
-        "|---|---:|---:|---:|",
-    ]
-    rows += [
-        f"| {name} | {' | '.join(f'{bill[name]:.2f}' for bill in bills)} |" for name in bills[-1]
-    ]
-    sums = " | ".join(f"**{sum(bill.values()):.2f}**" for bill in bills)
-    hold("cost of a month", [*rows, f"| **in all** | {sums} |"])
+    assert len(shown) == len(cost_model.ROWS)
+    for row, (lines, of_a_session, in_all) in zip(cost_model.ROWS, shown, strict=True):
+        assert (row.lines_per_payload, row.lines_of_a_session) == (int(lines), int(of_a_session))
+        modelled = sum(cost_model.dollars(cost_model.measured(row, rounds=1)).values())
+        assert modelled == pytest.approx(float(in_all), abs=0.02)
 
 
-def test_the_table_of_other_ways() -> None:
-    counts = Counts(log_groups=12)
-    names = [one.name for one in alternatives(Traffic(), counts)]
-    rows = [
-        f"| tagged lines a month | this stack | {' | '.join(names)} |",
-        "|---:|" + "---:|" * (len(names) + 1),
-    ]
-    for millions in (1, 10, 100, 1000):
-        traffic = Traffic(tagged_lines=millions * MILLION)
-        ours = total(monthly_cost(traffic, counts))
-        others = " | ".join(f"{one.dollars:,.0f}" for one in alternatives(traffic, counts))
-        rows.append(f"| {millions:,} million | **{ours:,.0f}** | {others} |")
-    hold("cost of other ways", rows)
+def test_the_cost_of_a_month() -> None:
+    bill = cost_model.monthly_dollars()
+    assert f"with one tracked log group: {sum(one for _, one in bill.values()):.2f}" in TEXT
 
 
 def test_every_target_it_names_is_in_the_makefile() -> None:

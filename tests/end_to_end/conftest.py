@@ -14,7 +14,8 @@ import pytest
 from emulator import Emulator
 from emulator.cdk_cli import CdkCli
 from emulator.metric_sums import metric_sum
-from openreplay_cw_stack.runtime.linked_line import LinkedLine
+from openreplay_cw_stack.contract.linked_line import LinkedLine
+from openreplay_cw_stack.contract.session_table import PARTITION_KEY, is_tombstone, read_item
 from openreplay_cw_stack.tagging import metrics as names
 
 T = TypeVar("T")
@@ -72,19 +73,78 @@ class Deployment:
         logs.put_log_events(logGroupName=log_group, logStreamName=stream, logEvents=events)
 
     @property
-    def linked_log_group(self) -> str:
-        return self.outputs["LinkedLogGroupName"]
+    def session_table(self) -> str:
+        return self.outputs["SessionTableName"]
 
-    def linked_events(self) -> list[dict[str, Any]]:
+    def items(self) -> list[dict[str, Any]]:
+        """Every item of the session table, as stored."""
         pages = (
-            self.aws.client("logs")
-            .get_paginator("filter_log_events")
-            .paginate(logGroupName=self.linked_log_group)
+            self.aws.client("dynamodb").get_paginator("scan").paginate(TableName=self.session_table)
         )
-        return [event for page in pages for event in page["events"]]
+        return [item for page in pages for item in page["Items"]]
 
     def linked_lines(self) -> list[LinkedLine]:
-        return [LinkedLine.decode(event["message"]) for event in self.linked_events()]
+        """Every line of the session table; a line that is stored twice comes twice."""
+        return [
+            line
+            for item in self.items()
+            if not is_tombstone(item)
+            for line in read_item(int(item[PARTITION_KEY]["S"]), item).lines
+        ]
+
+    def function_named(self, part: str) -> str:
+        """The name of the Lambda function whose logical id contains a text."""
+        pages = (
+            self.aws.client("cloudformation")
+            .get_paginator("list_stack_resources")
+            .paginate(StackName=self.stack)
+        )
+        (name,) = [
+            one["PhysicalResourceId"]
+            for page in pages
+            for one in page["StackResourceSummaries"]
+            if one["ResourceType"] == "AWS::Lambda::Function" and part in one["LogicalResourceId"]
+        ]
+        return str(name)
+
+    @property
+    def validator(self) -> str:
+        return self.function_named("ValidatorFunction")
+
+    def set_environment(self, function: str, **variables: str) -> None:
+        """Change variables of a deployed function, as a person in a hurry would."""
+        functions = self.aws.client("lambda")
+        found = functions.get_function_configuration(FunctionName=function)
+        functions.update_function_configuration(
+            FunctionName=function,
+            Environment={"Variables": {**found["Environment"]["Variables"], **variables}},
+        )
+
+    def messages_in(self, queue: str) -> int:
+        """How many messages a queue has, those at work and delayed included."""
+        kinds = [
+            "ApproximateNumberOfMessages",
+            "ApproximateNumberOfMessagesNotVisible",
+            "ApproximateNumberOfMessagesDelayed",
+        ]
+        found = self.aws.client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=kinds)
+        return sum(int(number) for number in found["Attributes"].values())
+
+    def printed_by(self, part: str) -> str:
+        """What the functions printed whose log groups' names contain a text."""
+        logs = self.aws.client("logs")
+        own = [
+            one["logGroupName"]
+            for one in logs.describe_log_groups()["logGroups"]
+            if part in one["logGroupName"]
+        ]
+        pages = logs.get_paginator("filter_log_events")
+        return "\n".join(
+            event["message"]
+            for group in own
+            for page in pages.paginate(logGroupName=group)
+            for event in page["events"]
+        )
 
     def metric(self, name: str, **dimensions: str) -> int:
         """The sum of a metric of ours."""

@@ -6,7 +6,7 @@ import aws_cdk as cdk
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 
-from openreplay_cw_stack.infra import BridgeEndpoint, OpenReplayCloudWatch, ServiceAccountAccess
+from openreplay_cw_stack.infra import OpenReplayCloudWatch, ServiceAccountAccess
 
 
 def main() -> None:
@@ -24,8 +24,6 @@ def main() -> None:
         stack,
         "Replay",
         new_log_groups=["/ecs/shop"],
-        linked_log_group_name="/openreplay/shop",
-        bridge_endpoint=BridgeEndpoint.HTTP_API,
         service_account=False,
         removal_policy=cdk.RemovalPolicy.DESTROY,
         dashboard=False,

@@ -1,4 +1,4 @@
-"""Lines beside the replay: tracked group, subscription, validator, linked group, bridge, client."""
+"""Lines beside the replay: tracked log group, validator, session table, bridge, client."""
 
 from __future__ import annotations
 
@@ -19,10 +19,9 @@ from emulator import Emulator
 from emulator.openreplay import SEARCH_PATH, OpenReplay, check_hits
 from openreplay_cw_stack.tagging import id_tag, token_tag
 from tests.end_to_end.conftest import ROOT, TOKEN_SECRET, Deployment, eventually
-from tests.runtime.bridge.support import session_of
 from tests.runtime.payloads import encode
 from tests.runtime.registration import openreplay_server
-from tests.tagging.tokens import a_token
+from tests.tagging.tokens import a_token, session_of
 
 pytestmark = pytest.mark.end_to_end
 
@@ -72,9 +71,9 @@ def client_of(module: Any, deployment: Deployment, **changes: Any) -> Any:
     )
 
 
-def test_before_any_line_it_says_that_it_is_connected(deployment: Deployment) -> None:
+def test_it_says_that_it_is_connected(deployment: Deployment) -> None:
     (hit,) = openreplay_of(deployment).send("POST", SEARCH_PATH, '{"size": 1}').hits()
-    assert hit["_source"]["message"] == "openreplay-cw-stack: connected; no linked line yet"
+    assert hit["_source"]["message"] == "openreplay-cw-stack: connected"
     assert messages_for(deployment, SESSIONS[0]) == []
 
 
@@ -93,7 +92,7 @@ def test_every_linkable_line_of_a_session_is_in_its_answer_once_and_no_other(
     # Split: a log driver made an event of each line, each with the tag, all of one millisecond.
     pieces = [f"piece {number:02}" for number in range(12)]
     deployment.put(GROUPS[0], *(f"{tag(SESSIONS[0])} {piece}" for piece in pieces))
-    # Oversized: longer than an event of the linked log group can be.
+    # Oversized: longer than a linked line can be.
     deployment.put(GROUPS[1], f"{tag(SESSIONS[1])} ERROR long " + "\\" * 700_000)
     # Late: an event from half an hour ago, delivered now; and delivered twice.
     late = {"id": "1" * 56, "timestamp": STARTED_MS + HOUR_MS // 2, "message": "ERROR late"}
@@ -107,14 +106,9 @@ def test_every_linkable_line_of_a_session_is_in_its_answer_once_and_no_other(
         "logEvents": [late, late],
     }
     functions = deployment.aws.client("lambda")
-    (validator,) = [
-        one["FunctionName"]
-        for one in functions.list_functions()["Functions"]
-        if "ValidatorFunction" in one["FunctionName"]
-    ]
     event = json.dumps({"awslogs": {"data": encode(json.dumps(payload).encode())}})
     for _ in range(2):
-        assert "FunctionError" not in functions.invoke(FunctionName=validator, Payload=event)
+        functions.invoke(FunctionName=deployment.validator, InvocationType="Event", Payload=event)
 
     counts = dict.fromkeys(SESSIONS, 6)
     counts[SESSIONS[0]] += 12
@@ -199,17 +193,13 @@ def test_questions_are_counted_and_nothing_of_them_is_logged(deployment: Deploym
     for name in ("Answers", "Hits", "EmptyAnswers", "RefusedQuestions"):
         assert deployment.metric(name) > 0, name
     assert deployment.metric("FailedQuestions") == 0
-    logs = deployment.aws.client("logs")
-    groups = logs.describe_log_groups()["logGroups"]
-    (own,) = [one["logGroupName"] for one in groups if "BridgeLogGroup" in one["logGroupName"]]
-    pages = logs.get_paginator("filter_log_events").paginate(logGroupName=own)
-    printed = "\n".join(event["message"] for page in pages for event in page["events"])
+    printed = deployment.printed_by("BridgeLogGroup")
     assert '"Questions":1' in printed
     for word in ("he wrote", "piece", *map(str, SESSIONS), deployment.api_key()[1]):
         assert word not in printed
 
 
-def test_the_bridges_role_reads_the_linked_log_group_and_nothing_else(
+def test_the_bridges_role_asks_the_session_table_and_nothing_else(
     deployment: Deployment, aws: Emulator
 ) -> None:
     """The role's own credentials, as the function has them."""
@@ -219,18 +209,31 @@ def test_the_bridges_role_reads_the_linked_log_group_and_nothing_else(
     user = iam.create_user(UserName="as-the-bridge")["User"]["UserName"]
     iam.attach_user_policy(UserName=user, PolicyArn=attached["PolicyArn"])
     key = iam.create_access_key(UserName=user)["AccessKey"]
-    logs, secrets = (
+    dynamodb, logs, secrets, sqs = (
         aws.client(
             service,
             access_key_id=key["AccessKeyId"],
             secret_access_key=key["SecretAccessKey"],
         )
-        for service in ("logs", "secretsmanager")
+        for service in ("dynamodb", "logs", "secretsmanager", "sqs")
     )
-    assert logs.filter_log_events(logGroupName=deployment.linked_log_group)["events"]
+    table = deployment.session_table
+    asked = dynamodb.query(
+        TableName=table,
+        KeyConditionExpression="#session = :session",
+        ExpressionAttributeNames={"#session": "session"},
+        ExpressionAttributeValues={":session": {"S": str(SESSIONS[0])}},
+    )
+    assert asked["Items"]
+    key_of_one = {name: asked["Items"][0][name] for name in ("session", "item")}
     denied_calls: list[Callable[[], object]] = [
+        lambda: dynamodb.scan(TableName=table),
+        lambda: dynamodb.get_item(TableName=table, Key=key_of_one),
+        lambda: dynamodb.put_item(TableName=table, Item=key_of_one),
+        lambda: dynamodb.delete_item(TableName=table, Key=key_of_one),
+        lambda: dynamodb.describe_table(TableName=table),
+        lambda: sqs.receive_message(QueueUrl=deployment.outputs["RetryQueueUrl"]),
         lambda: logs.filter_log_events(logGroupName="/app/checkout"),
-        lambda: logs.delete_log_group(logGroupName=deployment.linked_log_group),
         lambda: logs.describe_log_groups(),
         lambda: secrets.get_secret_value(SecretId="openreplay"),
         lambda: secrets.list_secrets(),
@@ -238,17 +241,6 @@ def test_the_bridges_role_reads_the_linked_log_group_and_nothing_else(
     for denied in denied_calls:
         with pytest.raises(logs.exceptions.ClientError, match="AccessDenied"):
             denied()
-
-
-def test_an_http_api_answers_the_same(deployment: Deployment) -> None:
-    deployment.aws.evaluate_iam(False)
-    before = messages_for(deployment, SESSIONS[0])
-    deployment.context["bridge_endpoint"] = "http_api"
-    deployment.deploy()
-    assert "execute-api" in deployment.outputs["BridgeUrl"]
-    assert messages_for(deployment, SESSIONS[0]) == before
-    reply = openreplay_of(deployment).send("GET", "/")
-    assert (reply.status, json.loads(reply.body)["tagline"]) == (200, "You Know, for Search")
 
 
 def test_the_command_registers_it(deployment: Deployment) -> None:

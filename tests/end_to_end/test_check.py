@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import http.client
 import json
+import os
 import re
 import shlex
 import socket
@@ -118,7 +119,6 @@ def test_all_is_well(deployment: Deployment, capsys: pytest.CaptureFixture[str])
     assert report.text.splitlines()[-1].startswith("all right: ")
     for line in report.text.splitlines():
         assert line == line.rstrip()
-        assert len(line) <= 100 or len(line.split()) == 1
 
 
 def test_it_needs_the_permissions_that_the_readme_lists(
@@ -131,7 +131,7 @@ def test_it_needs_the_permissions_that_the_readme_lists(
         for service, names in re.findall(r"`(\w+)`\s([\w,\s]+)", listed)
         for action in re.findall(r"\w+", names)
     ]
-    assert len(actions) == 21
+    assert len(actions) == 22
     iam = deployment.aws.client("iam")
     iam.create_user(UserName="looks")
     statement = {"Effect": "Allow", "Action": actions, "Resource": "*"}
@@ -210,7 +210,7 @@ def test_with_an_inactive_key(deployment: Deployment, capsys: pytest.CaptureFixt
     assert report.status == 1
     keys, key = report.failed()
     assert keys["detail"] == "the key in the secret is inactive"
-    assert key["detail"].startswith("the key does not read the linked log group: ")
+    assert key["detail"].startswith("the key does not read /app/checkout: ")
     follow(deployment, keys["remedy"])
     assert check(deployment, capsys).status == 0
 
@@ -224,7 +224,7 @@ def test_with_a_key_that_may_do_more(
     iam.put_user_policy(UserName=user, PolicyName="more", PolicyDocument=document)
     (step,) = check(deployment, capsys).failed()
     assert step["name"] == "service account key"
-    assert "may list log groups and read /" in step["detail"]
+    assert step["detail"] == "the key may list log groups, which its policy does not say"
     iam.delete_user_policy(UserName=user, PolicyName="more")
 
 
@@ -250,7 +250,7 @@ def test_what_openreplay_has_stored(
     assert step["detail"] == "project 7 of 127.0.0.1 asks another URL, at elastic.example"
     row.update(right, api_key="hidden")
     (step,) = check(deployment, capsys, *where).failed()
-    assert step["detail"].endswith("has the bridge's URL and a key that is none of its")
+    assert step["detail"].endswith("has the bridge's URL and a key that the bridge does not know")
 
     # A former key: accepted still, to be replaced.
     secrets, arn = deployment.aws.client("secretsmanager"), deployment.outputs["BridgeSecretArn"]
@@ -330,12 +330,17 @@ def test_the_report_that_the_readme_shows(shop: Shop, capsys: pytest.CaptureFixt
     )
     assert shown is not None
     assert main(shlex.split(shown.group(1))) == 0
-    assert same_for_everybody(capsys.readouterr().out) == same_for_everybody(shown.group(2))
+    report = capsys.readouterr().out
+    if os.environ.get("UPDATE_SNAPSHOTS"):
+        (ROOT / "README.md").write_text(text.replace(shown.group(2), report))
+    else:
+        assert same_for_everybody(report) == same_for_everybody(shown.group(2))
 
 
 def same_for_everybody(report: str) -> str:
     """Without the address that AWS generates, and without what other tests have asked."""
     report = re.sub(r"(bridge questions).*?(?=\n[A-Z])", r"\1", report, flags=re.DOTALL)
+    report = re.sub(r"(SessionTable\w{8})-\w+", r"\1", report)
     return re.sub(r"https://\w+\.", "https://", report)
 
 
@@ -344,7 +349,7 @@ def test_a_stack_of_another_name(
 ) -> None:
     for arguments, said in (
         (["--stack", "Nowhere"], "the region is us-east-1"),
-        (["--stack", "CDKToolkit"], "has no function of openreplay-cw-stack's"),
+        (["--stack", "CDKToolkit"], "has no function of openreplay-cw-stack"),
         (["--stack", deployment.stack, "--deployment", "Other"], "has no deployment Other"),
         (["--stack", deployment.stack, "--project", "7"], "belong together"),
     ):

@@ -41,7 +41,7 @@ def test_it_shows_every_verdict_and_every_denial(tmp_path: Path) -> None:
     assert ended.returncode == 0, ended.stdout
     for verdict in Verdict:
         assert re.search(rf"^  {verdict} +[1-9]", ended.stdout, re.MULTILINE), verdict
-    assert ended.stdout.count("  denied   ") == 9
+    assert ended.stdout.count("  denied   ") == 10
     assert "What OpenReplay lists beside the replay of session" in ended.stdout
     assert ended.stdout.count(": the same") == 2
     assert "All of it happened as it should" in ended.stdout

@@ -14,7 +14,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from emulator import Emulator
-from openreplay_cw_stack.tagging import Verdict, id_tag, judge, remove_session_tokens, token_tag
+from openreplay_cw_stack.tagging import Verdict, judge, remove_session_tokens, token_tag
 from tests.end_to_end.conftest import TOKEN_SECRET, Deployment, eventually
 from tests.tagging.test_conformance import LINES
 from tests.tagging.tokens import a_token
@@ -37,17 +37,15 @@ def test_a_line_from_every_tracked_group_arrives(deployment: Deployment) -> None
         ("/aws/lambda/pay", SESSION, "error"),
     }
     for line in lines:
-        assert line.message == f"{id_tag(SESSION)} ERROR no stock left in {line.group}"
+        assert line.message == f"ERROR no stock left in {line.group}"
         assert (line.owner, line.stream) == ("000000000000", "web-1")
 
 
 def test_a_linked_line_names_its_source_event(deployment: Deployment) -> None:
     logs = deployment.aws.client("logs")
-    for line, event in zip(deployment.linked_lines(), deployment.linked_events(), strict=True):
+    for line in deployment.linked_lines():
         (source,) = logs.filter_log_events(logGroupName=line.group)["events"]
         assert (line.id, line.time) == (source["eventId"], source["timestamp"])
-        assert event["logStreamName"] == line.group
-        assert event["timestamp"] >= line.time
 
 
 def test_every_line_of_the_conformance_set_is_counted_by_its_verdict(
@@ -70,8 +68,8 @@ def test_every_line_of_the_conformance_set_is_counted_by_its_verdict(
     assert len(deployment.linked_lines()) == already + expected[Verdict.LINKABLE]
 
 
-def test_what_is_not_linkable_stays_where_it_is(deployment: Deployment) -> None:
-    before = len(deployment.linked_events())
+def test_what_is_not_linkable_is_not_stored(deployment: Deployment) -> None:
+    before = len(deployment.linked_lines())
     rejected = deployment.metric("RejectedLines", LogGroup="/app/search")
     deployment.put("/app/search", f"{FORGED} error", "openReplaySessionToken= error", "error")
     now = eventually(
@@ -79,20 +77,21 @@ def test_what_is_not_linkable_stays_where_it_is(deployment: Deployment) -> None:
         lambda count: count >= rejected + 2,
     )
     assert now == rejected + 2
-    assert len(deployment.linked_events()) == before
+    assert len(deployment.linked_lines()) == before
 
 
-def test_no_session_token_is_in_the_linked_log_group(deployment: Deployment) -> None:
+def test_no_session_token_is_in_the_session_table(deployment: Deployment) -> None:
     printed_header = {"headers": {"x-openreplay-sessiontoken": GOOD[24:-1]}, "msg": f"{GOOD} error"}
-    before = len(deployment.linked_events())
+    before = len(deployment.linked_lines())
     deployment.put("/app/search", json.dumps(printed_header))
-    events = eventually(deployment.linked_events, lambda seen: len(seen) > before)
-    for event in events:
-        assert remove_session_tokens(event["message"]) == event["message"]
+    lines = eventually(deployment.linked_lines, lambda seen: len(seen) > before)
+    assert len(lines) > before
+    for line in lines:
+        assert remove_session_tokens(line.message) == line.message
 
 
 def test_a_line_of_a_megabyte_is_cut_and_arrives(deployment: Deployment) -> None:
-    before = len(deployment.linked_events())
+    before = len(deployment.linked_lines())
     deployment.put("/app/checkout", f"{GOOD} ERROR " + '"\\é' * 200_000)
     lines = eventually(deployment.linked_lines, lambda seen: len(seen) > before)
     longest = max(lines, key=lambda line: len(line.message))
@@ -100,8 +99,18 @@ def test_a_line_of_a_megabyte_is_cut_and_arrives(deployment: Deployment) -> None
     assert eventually(lambda: deployment.metric("CutLines"), lambda count: count == 1) == 1
 
 
+def test_items_expire_after_the_retention(deployment: Deployment) -> None:
+    for item in deployment.items():
+        arrived, expires = int(item["arrived"]["N"]), int(item["expires"]["N"])
+        assert expires == arrived // 1000 + 30 * 86_400
+    described = deployment.aws.client("dynamodb").describe_time_to_live(
+        TableName=deployment.session_table
+    )["TimeToLiveDescription"]
+    assert described == {"TimeToLiveStatus": "ENABLED", "AttributeName": "expires"}
+
+
 class TestServiceAccount:
-    def test_its_key_reads_the_linked_log_group(self, deployment: Deployment) -> None:
+    def test_its_key_reads_the_tracked_log_groups(self, deployment: Deployment) -> None:
         key = deployment.key()
         assert set(key) == {
             "access_key_id",
@@ -109,37 +118,45 @@ class TestServiceAccount:
             "region",
             "log_group_name",
         }
-        assert key["log_group_name"] == deployment.linked_log_group
+        assert key["log_group_name"] == "/app/checkout"
         assert key["region"] == deployment.aws.region
-        found = deployment.as_service_account("logs").filter_log_events(
-            logGroupName=key["log_group_name"], filterPattern='"openReplaySession.id="'
-        )
-        assert found["events"]
+        logs = deployment.as_service_account("logs")
+        for log_group in ("/app/checkout", "/app/search", "/aws/lambda/pay"):
+            # What OpenReplay's poller asks for.
+            found = logs.filter_log_events(
+                logGroupName=log_group, filterPattern="openReplaySessionToken"
+            )
+            assert found["events"]
 
     @pytest.mark.parametrize(
         ("service", "operation", "parameters"),
         [
-            ("logs", "filter_log_events", {"logGroupName": "/app/checkout"}),
-            ("logs", "filter_log_events", {"logGroupName": "/aws/lambda/pay"}),
+            ("logs", "filter_log_events", {"logGroupName": "/app/payroll"}),
             ("logs", "describe_log_groups", {}),
-            ("logs", "describe_log_streams", {"logGroupName": "LINKED"}),
-            ("logs", "get_log_events", {"logGroupName": "LINKED", "logStreamName": "x"}),
-            ("logs", "delete_log_group", {"logGroupName": "LINKED"}),
-            ("logs", "create_log_stream", {"logGroupName": "LINKED", "logStreamName": "x"}),
-            ("logs", "put_retention_policy", {"logGroupName": "LINKED", "retentionInDays": 1}),
+            ("logs", "describe_log_streams", {"logGroupName": "/app/checkout"}),
+            ("logs", "get_log_events", {"logGroupName": "/app/checkout", "logStreamName": "x"}),
+            ("logs", "delete_log_group", {"logGroupName": "/app/checkout"}),
+            ("logs", "create_log_stream", {"logGroupName": "/app/checkout", "logStreamName": "x"}),
+            (
+                "logs",
+                "put_retention_policy",
+                {"logGroupName": "/app/checkout", "retentionInDays": 1},
+            ),
             ("secretsmanager", "list_secrets", {}),
             ("iam", "list_users", {}),
             ("sts", "assume_role", {"RoleArn": "arn:aws:iam::0:role/x", "RoleSessionName": "xx"}),
             ("s3", "list_buckets", {}),
             ("lambda", "list_functions", {}),
             ("sqs", "list_queues", {}),
+            ("dynamodb", "list_tables", {}),
+            ("dynamodb", "scan", {"TableName": "SESSION_TABLE"}),
         ],
     )
     def test_every_other_call_is_denied(
         self, deployment: Deployment, service: str, operation: str, parameters: dict[str, Any]
     ) -> None:
         parameters = {
-            name: deployment.linked_log_group if value == "LINKED" else value
+            name: deployment.session_table if value == "SESSION_TABLE" else value
             for name, value in parameters.items()
         }
         with pytest.raises(ClientError) as denied:
@@ -153,62 +170,65 @@ class TestServiceAccount:
             secret_access_key="wrong",
         )
         with pytest.raises(ClientError):
-            logs.filter_log_events(logGroupName=deployment.linked_log_group)
-
-
-def function_name(deployment: Deployment) -> str:
-    functions = deployment.aws.client("lambda").list_functions()["Functions"]
-    (name,) = [
-        one["FunctionName"] for one in functions if "ValidatorFunction" in one["FunctionName"]
-    ]
-    return str(name)
+            logs.filter_log_events(logGroupName="/app/checkout")
 
 
 class TestPayloads:
     def test_the_control_message_of_every_filter_was_taken(self, deployment: Deployment) -> None:
-        assert deployment.metric("InvalidPayloads") == 0
+        assert deployment.metric("UnusablePayloads") == 0
 
-    def test_one_that_is_none_is_counted_and_not_repeated(self, deployment: Deployment) -> None:
+    def test_an_unusable_one_is_counted_and_becomes_a_dead_letter(
+        self, deployment: Deployment
+    ) -> None:
         answer = deployment.aws.client("lambda").invoke(
-            FunctionName=function_name(deployment), Payload=b'{"awslogs": {"data": "rubbish"}}'
+            FunctionName=deployment.validator, Payload=b'{"awslogs": {"data": "rubbish"}}'
         )
         assert "FunctionError" not in answer
-        assert eventually(lambda: deployment.metric("InvalidPayloads"), lambda n: n == 1) == 1
+        assert eventually(lambda: deployment.metric("UnusablePayloads"), lambda n: n == 1) == 1
+        (letter,) = dead_letters(deployment)
+        assert letter == {
+            "awslogs": {"data": "rubbish"},
+            "reason": "not a usable payload: its data is not base64",
+        }
+
+
+def dead_letters(deployment: Deployment) -> list[dict[str, Any]]:
+    """Every dead letter, which is deleted."""
+    sqs, queue = deployment.aws.client("sqs"), deployment.outputs["DeadLetterQueueUrl"]
+    messages = eventually(
+        lambda: sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", []),
+        bool,
+    )
+    for message in messages:
+        sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
+    return [json.loads(message["Body"]) for message in messages]
 
 
 def test_what_lambda_gives_up_on_is_kept_and_nothing_of_it_is_logged(
     deployment: Deployment,
 ) -> None:
-    """The function may neither write nor park: three tries, then the dead-letter queue."""
-    iam, sqs = deployment.aws.client("iam"), deployment.aws.client("sqs")
+    """The function may neither store nor queue: three tries, then the dead-letter queue."""
+    iam = deployment.aws.client("iam")
     (role,) = [
         one["RoleName"] for one in iam.list_roles()["Roles"] if "ValidatorRole" in one["RoleName"]
     ]
     # Lambda sends to the dead-letter queue as the same role.
     refused = [
-        {"Effect": "Deny", "Action": "logs:PutLogEvents", "Resource": "*"},
-        {"Effect": "Deny", "Action": "sqs:SendMessage", "Resource": "arn:aws:sqs:*:*:*Parked*"},
+        {"Effect": "Deny", "Action": "dynamodb:BatchWriteItem", "Resource": "*"},
+        {"Effect": "Deny", "Action": "sqs:SendMessage", "Resource": "arn:aws:sqs:*:*:*Retry*"},
     ]
     document = json.dumps({"Version": "2012-10-17", "Statement": refused})
     iam.put_role_policy(RoleName=role, PolicyName="refused", PolicyDocument=document)
     deployment.put("/app/checkout", f"{GOOD} ERROR refused by the bank")
-    queue = deployment.outputs["DeadLetterQueueUrl"]
-    messages = eventually(
-        lambda: sqs.receive_message(QueueUrl=queue, VisibilityTimeout=0).get("Messages", []), bool
-    )
+    (letter,) = dead_letters(deployment)
     iam.delete_role_policy(RoleName=role, PolicyName="refused")
-    parked = json.loads(messages[0]["Body"])
-    assert "awslogs" in parked["requestPayload"]
-    assert "AccessDenied" in json.dumps(parked["responsePayload"])
-    assert "refused by the bank" not in json.dumps(parked["responsePayload"])
+    assert "awslogs" in letter["requestPayload"]
+    assert "AccessDenied" in json.dumps(letter["responsePayload"])
+    assert "refused by the bank" not in json.dumps(letter["responsePayload"])
 
 
 def test_nothing_of_a_line_is_in_the_functions_own_log(deployment: Deployment) -> None:
-    logs = deployment.aws.client("logs")
-    groups = logs.describe_log_groups()["logGroups"]
-    (own,) = [one["logGroupName"] for one in groups if "ValidatorLogGroup" in one["logGroupName"]]
-    pages = logs.get_paginator("filter_log_events").paginate(logGroupName=own)
-    printed = "\n".join(event["message"] for page in pages for event in page["events"])
+    printed = deployment.printed_by("ValidatorLogGroup")
     assert "OpenReplayCloudWatch" in printed
     for word in ("no stock left", "refused by the bank", str(SESSION), GOOD[24:-1], TOKEN_SECRET):
         assert word not in printed
@@ -216,11 +236,11 @@ def test_nothing_of_a_line_is_in_the_functions_own_log(deployment: Deployment) -
 
 def test_a_log_group_is_added(deployment: Deployment) -> None:
     deployment.aws.evaluate_iam(False)
-    before = deployment.linked_log_group, deployment.key()["access_key_id"]
+    before = deployment.session_table, deployment.key()["access_key_id"]
     deployment.context["new_log_groups"] += ",/app/billing"
     deployment.deploy()
     deployment.aws.evaluate_iam(True)
-    assert (deployment.linked_log_group, deployment.key()["access_key_id"]) == before
+    assert (deployment.session_table, deployment.key()["access_key_id"]) == before
     already = len(deployment.linked_lines())
     for log_group in ("/app/billing", "/app/checkout"):
         deployment.put(log_group, f"{GOOD} ERROR after the update")
@@ -237,9 +257,9 @@ def test_a_higher_serial_replaces_the_key(deployment: Deployment) -> None:
     deployment.aws.evaluate_iam(True)
     new = deployment.key()
     assert new["access_key_id"] != old["access_key_id"]
-    assert deployment.as_service_account("logs").filter_log_events(
-        logGroupName=deployment.linked_log_group
-    )["events"]
+    assert deployment.as_service_account("logs").filter_log_events(logGroupName="/app/checkout")[
+        "events"
+    ]
     keys = deployment.aws.client("iam").list_access_keys(UserName="openreplay_cw")
     assert [one["AccessKeyId"] for one in keys["AccessKeyMetadata"]] == [new["access_key_id"]]
 
@@ -276,6 +296,8 @@ def test_nothing_is_left_behind(deployment: Deployment, aws: Emulator) -> None:
         ],
         "functions": aws.client("lambda").list_functions()["Functions"],
         "queues": aws.client("sqs").list_queues().get("QueueUrls", []),
+        "tables": aws.client("dynamodb").list_tables()["TableNames"],
+        "APIs": aws.client("apigatewayv2").get_apis()["Items"],
         "topics": aws.client("sns").list_topics()["Topics"],
         "alarms": aws.client("cloudwatch").describe_alarms()["MetricAlarms"],
         "dashboards": aws.client("cloudwatch").list_dashboards()["DashboardEntries"],

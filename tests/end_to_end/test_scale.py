@@ -5,6 +5,7 @@ The tests of a class are one story and run in their order.
 
 from __future__ import annotations
 
+import gzip
 import json
 import time
 from collections.abc import Iterator
@@ -15,8 +16,8 @@ from botocore.exceptions import ClientError
 
 from emulator import Emulator
 from openreplay_cw_stack.commands import main
-from openreplay_cw_stack.runtime.linked_line import LinkedLine
-from openreplay_cw_stack.tagging import id_tag, token_tag
+from openreplay_cw_stack.contract.linked_line import LinkedLine
+from openreplay_cw_stack.tagging import token_tag
 from openreplay_cw_stack.tagging.filter_pattern import FILTER_PATTERN
 from tests.end_to_end.conftest import Deployment, eventually
 from tests.tagging.tokens import a_token
@@ -63,7 +64,12 @@ def deployment(
 
 class TestWholeAccount:
     log_groups: ClassVar = ["/made/before", "/noise"]
-    context: ClassVar = {"track_account": "true", "untracked_log_groups": "/noise"}
+    context: ClassVar = {
+        "track_account": "true",
+        "untracked_log_groups": "/noise",
+        # The key of a service account reads log groups by name.
+        "service_account": "false",
+    }
 
     def test_log_groups_that_there_are_and_will_be_are_tracked(
         self, deployment: Deployment, aws: Emulator
@@ -92,7 +98,6 @@ class TestWholeAccount:
         deployment.put("/made/later", f"{GOOD} ERROR again")
         lines = eventually(deployment.linked_lines, lambda lines: len(lines) > before)
         assert len(lines) == before + 1
-        assert deployment.metric("RefusedPayloads") == deployment.metric("RefusedLines") == 0
         assert no_loop_ran(aws)
 
     def test_an_account_has_one_such_subscription(
@@ -127,10 +132,14 @@ class TestKinesis:
         for number in range(5):
             deployment.put("/app/checkout", f"{GOOD} ERROR {number}", stream=f"web-{number}")
         lines = eventually(deployment.linked_lines, lambda lines: len(lines) >= 5)
-        wanted = [f"{id_tag(SESSION)} ERROR {number}" for number in range(5)]
+        wanted = [f"ERROR {number}" for number in range(5)]
         assert sorted(line.message for line in lines) == wanted
         assert {(line.owner, line.group) for line in lines} == {(THIS_ACCOUNT, "/app/checkout")}
-        assert {one["logStreamName"] for one in deployment.linked_events()} == {"/app/checkout"}
+        assert {line.stream for line in lines} == {f"web-{number}" for number in range(5)}
+        (found,) = deployment.aws.client("logs").describe_subscription_filters(
+            logGroupName="/app/checkout"
+        )["subscriptionFilters"]
+        assert found["distribution"] == "Random"
 
     def test_the_check_follows_the_stream(
         self,
@@ -157,23 +166,18 @@ class TestKinesis:
             filterName="OpenReplay",
             filterPattern=FILTER_PATTERN,
             destinationArn=deployment.outputs["IngestDestinationArn"],
+            distribution="Random",
         )
         event = {"timestamp": int(time.time() * 1000), "message": f"{GOOD} ERROR of theirs"}
         theirs.put_log_events(
             logGroupName="/app/checkout", logStreamName="web-1", logEvents=[event]
         )
 
-        def of_theirs() -> list[tuple[str, LinkedLine]]:
-            events = deployment.linked_events()
-            lines = [(one["logStreamName"], LinkedLine.decode(one["message"])) for one in events]
-            return [(stream, line) for stream, line in lines if line.owner == OTHER_ACCOUNT]
+        def of_theirs() -> list[LinkedLine]:
+            return [line for line in deployment.linked_lines() if line.owner == OTHER_ACCOUNT]
 
-        ((stream, line),) = eventually(of_theirs, bool)
-        assert stream == f"{OTHER_ACCOUNT}//app/checkout"
-        assert (line.group, line.message) == (
-            "/app/checkout",
-            f"{id_tag(SESSION)} ERROR of theirs",
-        )
+        (line,) = eventually(of_theirs, bool)
+        assert (line.group, line.message) == ("/app/checkout", "ERROR of theirs")
 
     def test_an_account_that_is_not_named_is_refused(
         self, deployment: Deployment, aws: Emulator
@@ -198,10 +202,14 @@ class TestKinesis:
         deployment.put("/app/checkout", f"{GOOD} ERROR after")
         lines = eventually(deployment.linked_lines, lambda lines: len(lines) >= before + 2)
         assert len(lines) == before + 2
-        counted = eventually(lambda: deployment.metric("InvalidPayloads"), bool)
+        counted = eventually(lambda: deployment.metric("UnusablePayloads"), bool)
         assert counted == 1
+        assert eventually(lambda: deployment.messages_in(self.dead_letters(deployment)), bool) == 1
 
-    def test_what_cannot_be_delivered_comes_again_until_it_can(
+    def dead_letters(self, deployment: Deployment) -> str:
+        return deployment.outputs["DeadLetterQueueUrl"]
+
+    def test_what_cannot_be_stored_comes_again_until_it_can(
         self, deployment: Deployment, aws: Emulator
     ) -> None:
         iam = aws.client("iam")
@@ -210,25 +218,16 @@ class TestKinesis:
             for one in iam.list_roles()["Roles"]
             if "ValidatorRole" in one["RoleName"]
         ]
-        # Nor can they be parked.
-        actions = ["logs:PutLogEvents", "sqs:SendMessage"]
-        denied = {"Effect": "Deny", "Action": actions, "Resource": "*"}
+        denied = {"Effect": "Deny", "Action": "dynamodb:BatchWriteItem", "Resource": "*"}
         document = json.dumps({"Version": "2012-10-17", "Statement": [denied]})
         iam.put_role_policy(RoleName=role, PolicyName="broken", PolicyDocument=document)
         deployment.put("/app/checkout", f"{GOOD} ERROR in the dark")
-        (own,) = [
-            one["logGroupName"]
-            for one in aws.client("logs").describe_log_groups()["logGroups"]
-            if "ValidatorLogGroup" in one["logGroupName"]
-        ]
-
-        def failures() -> list[Any]:
-            found: list[Any] = aws.client("logs").filter_log_events(
-                logGroupName=own, filterPattern='"a record was not taken and comes again"'
-            )["events"]
-            return found
-
-        assert eventually(failures, bool)
+        failure = "a record was not taken and comes again: AccessDeniedException"
+        assert failure in eventually(
+            lambda: deployment.printed_by("ValidatorLogGroup"), lambda printed: failure in printed
+        )
+        # The stream is the retry queue.
+        assert deployment.messages_in(deployment.outputs["RetryQueueUrl"]) == 0
         iam.delete_role_policy(RoleName=role, PolicyName="broken")
         messages = eventually(
             lambda: [line.message for line in deployment.linked_lines()],
@@ -236,32 +235,54 @@ class TestKinesis:
         )
         assert sum("in the dark" in one for one in messages) == 1
 
-    def test_lines_that_wait_in_the_stream_are_alarmed(self, aws: Emulator) -> None:
-        """AWS's own metric of the function, which the emulator has of real batches as well."""
-        cloudwatch = aws.client("cloudwatch")
-        (alarm,) = [
-            one
-            for one in cloudwatch.describe_alarms()["MetricAlarms"]
-            if "StreamAge" in one["AlarmName"]
-        ]
+    def test_what_the_stream_gave_up_on_is_replayed(
+        self,
+        deployment: Deployment,
+        monkeypatch: pytest.MonkeyPatch,
+        capsys: pytest.CaptureFixture[str],
+    ) -> None:
+        """A failure record of Lambda has shard and sequence numbers; the stream has the data."""
+        sqs, kinesis = deployment.aws.client("sqs"), deployment.aws.client("kinesis")
+        queue, stream = self.dead_letters(deployment), self.stream(deployment.aws)
+        sqs.purge_queue(QueueUrl=queue)
+        event = {"id": "9" * 56, "timestamp": 1, "message": f"{GOOD} ERROR given up"}
+        document = {
+            "messageType": "DATA_MESSAGE",
+            "owner": THIS_ACCOUNT,
+            "logGroup": "/app/checkout",
+            "logStream": "web-9",
+            "subscriptionFilters": ["x"],
+            "logEvents": [event],
+        }
+        data = gzip.compress(json.dumps(document).encode())
+        put = kinesis.put_record(StreamName=stream, Data=data, PartitionKey="9")
 
-        def state() -> str:
-            described = cloudwatch.describe_alarms(AlarmNames=[alarm["AlarmName"]])
-            return str(described["MetricAlarms"][0]["StateValue"])
+        def stored() -> int:
+            return sum(line.message == "ERROR given up" for line in deployment.linked_lines())
 
-        def publish(minutes: float) -> None:
-            point = {
-                "MetricName": alarm["MetricName"],
-                "Dimensions": alarm["Dimensions"],
-                "Value": minutes * 60_000,
-            }
-            cloudwatch.put_metric_data(Namespace=alarm["Namespace"], MetricData=[point])
-
-        assert alarm["MetricName"] == "IteratorAge"
-        publish(9)
-        assert eventually(state, "OK".__eq__) == "OK"
-        publish(11)
-        assert eventually(state, "ALARM".__eq__) == "ALARM"
+        assert eventually(stored, bool) == 1
+        for item in deployment.items():
+            key = {name: item[name] for name in ("session", "item")}
+            deployment.aws.client("dynamodb").delete_item(
+                TableName=deployment.session_table, Key=key
+            )
+        described = kinesis.describe_stream_summary(StreamName=stream)
+        letter = {
+            "requestContext": {"condition": "RetryAttemptsExhausted"},
+            "KinesisBatchInfo": {
+                "shardId": put["ShardId"],
+                "startSequenceNumber": put["SequenceNumber"],
+                "endSequenceNumber": put["SequenceNumber"],
+                "batchSize": 1,
+                "streamArn": described["StreamDescriptionSummary"]["StreamARN"],
+            },
+        }
+        sqs.send_message(QueueUrl=queue, MessageBody=json.dumps(letter))
+        for name, value in deployment.aws.child_environment().items():
+            monkeypatch.setenv(name, value)
+        assert main(["replay", "--stack", deployment.stack]) == 0, capsys.readouterr()
+        assert eventually(stored, bool) == 1
+        assert deployment.messages_in(queue) == 0
 
     def test_there_is_a_way_back_to_direct_and_forth(
         self, deployment: Deployment, aws: Emulator

@@ -1,9 +1,7 @@
-"""Deployments that nobody follows by hand: registered, switched to rotation and back, removed.
+"""Deployments without a person: registered, switched to rotation and back, removed.
 
-The tests of this module are one story and run in their order. Two OpenReplays are told: one of
-v1.27, which asks the bridge, and one of v1.20, whose poller has the access key. A watcher looks all
-the time whether each has a key that is good: the bridge is really asked, and of an access key IAM
-is asked whether it is there and active (the emulator verifies no signature while the CDK deploys).
+The tests of this module are one story and run in their order. An OpenReplay of v1.27 is told the
+bridge's key. A watcher asks the bridge with the key that OpenReplay has, all the time.
 """
 
 from __future__ import annotations
@@ -33,23 +31,12 @@ def newer() -> Iterator[OpenReplayServer]:
 
 
 @pytest.fixture(scope="module")
-def older() -> Iterator[OpenReplayServer]:
-    with serving(OpenReplayServer(version=20)) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def projects(
-    aws: Emulator, newer: OpenReplayServer, older: OpenReplayServer
-) -> list[dict[str, Any]]:
+def projects(aws: Emulator, newer: OpenReplayServer) -> list[dict[str, Any]]:
     login = aws.client("secretsmanager").create_secret(
         Name="login", SecretString=json.dumps({"email": EMAIL, "password": PASSWORD})
     )
     common = {"login_secret": login["ARN"], "insecure": True}
-    return [
-        {**common, "url": newer.url, "project_id": 1},
-        {**common, "url": older.url, "project_id": 2, "cloud_watch": True, "force": True},
-    ]
+    return [{**common, "url": newer.url, "project_id": 1}]
 
 
 @pytest.fixture(scope="module")
@@ -59,11 +46,10 @@ def settings(projects: list[dict[str, Any]]) -> dict[str, str]:
 
 @dataclass
 class Watcher:
-    """Looks whether each OpenReplay has a good key, all the time."""
+    """Looks whether OpenReplay has a good key, all the time."""
 
     deployment: Deployment
     newer: OpenReplayServer
-    older: OpenReplayServer
     looks: int = 0
     bad: list[str] = field(default_factory=list)
     _stop: threading.Event = field(default_factory=threading.Event)
@@ -71,7 +57,6 @@ class Watcher:
     def run(self) -> None:
         while not self._stop.wait(0.15):
             self._look_at_bridge()
-            self._look_at_user()
             self.looks += 1
 
     def _look_at_bridge(self) -> None:
@@ -83,25 +68,13 @@ class Watcher:
             if status == 401 and row in self.newer.rows.values():
                 self.bad.append(f"the bridge answered {status}")
 
-    def _look_at_user(self) -> None:
-        # The row first: what it holds must still be good when IAM is asked.
-        for row in list(self.older.rows.values()):
-            keys = self.deployment.aws.client("iam").list_access_keys(UserName=USER)
-            good = {
-                one["AccessKeyId"] for one in keys["AccessKeyMetadata"] if one["Status"] == "Active"
-            }
-            if row["awsAccessKeyId"] not in good and row in self.older.rows.values():
-                self.bad.append(f"{row['awsAccessKeyId']} is not among {good}")
-
     def stop(self) -> None:
         self._stop.set()
 
 
 @pytest.fixture(scope="module")
-def watcher(
-    deployment: Deployment, newer: OpenReplayServer, older: OpenReplayServer
-) -> Iterator[Watcher]:
-    watcher = Watcher(deployment, newer, older)
+def watcher(deployment: Deployment, newer: OpenReplayServer) -> Iterator[Watcher]:
+    watcher = Watcher(deployment, newer)
     thread = threading.Thread(target=watcher.run)
     thread.start()
     yield watcher
@@ -135,8 +108,8 @@ def shorten_times(deployment: Deployment) -> None:
             )
 
 
-def test_the_deployment_registered_both(
-    deployment: Deployment, newer: OpenReplayServer, older: OpenReplayServer, watcher: Watcher
+def test_the_deployment_registered_itself(
+    deployment: Deployment, newer: OpenReplayServer, watcher: Watcher
 ) -> None:
     (row,) = newer.rows.values()
     api_key_id, api_key = deployment.api_key()
@@ -145,29 +118,23 @@ def test_the_deployment_registered_both(
         "api_key_id": api_key_id,
         "api_key": api_key,
     }
-    (row,) = older.rows.values()
-    assert row["awsAccessKeyId"] == deployment.key()["access_key_id"]
     assert deployment.metric("FailedRegistrations") == 0
 
 
 def test_rotation_is_switched_on_without_a_bad_minute(
-    deployment: Deployment, older: OpenReplayServer, watcher: Watcher
+    deployment: Deployment, watcher: Watcher
 ) -> None:
     before = deployment.key()["access_key_id"]
     deploy(deployment, rotation="30d")
     key = deployment.key()
     assert key["access_key_id"] != before
     # CloudFormation has deleted its own.
-    check_that_it_is_the_only_one(deployment, older, key)
+    check_that_it_is_the_only_one(deployment, key)
     assert watcher.bad == []
 
 
-def check_that_it_is_the_only_one(
-    deployment: Deployment, older: OpenReplayServer, key: dict[str, str]
-) -> None:
-    """The key in the secret is the one that OpenReplay was told, and all that the user has."""
-    (row,) = older.rows.values()
-    assert row["awsSecretAccessKey"] == key["secret_access_key"]
+def check_that_it_is_the_only_one(deployment: Deployment, key: dict[str, str]) -> None:
+    """The key in the secret is all that the user has."""
     keys = deployment.aws.client("iam").list_access_keys(UserName=USER)["AccessKeyMetadata"]
     assert [one["AccessKeyId"] for one in keys] == [key["access_key_id"]]
 
@@ -233,13 +200,13 @@ def test_a_project_that_leaves_the_stack_is_removed(
 
 
 def test_rotation_is_switched_off_without_a_bad_minute(
-    deployment: Deployment, older: OpenReplayServer, watcher: Watcher
+    deployment: Deployment, watcher: Watcher
 ) -> None:
     before = deployment.key()["access_key_id"]
     deploy(deployment, rotation=None)
     key = deployment.key()
     assert key["access_key_id"] != before
-    check_that_it_is_the_only_one(deployment, older, key)
+    check_that_it_is_the_only_one(deployment, key)
     assert watcher.bad == []
     assert watcher.looks > 100
 
@@ -248,14 +215,12 @@ def test_nothing_is_left_behind(
     deployment: Deployment,
     aws: Emulator,
     newer: OpenReplayServer,
-    older: OpenReplayServer,
     watcher: Watcher,
 ) -> None:
     watcher.stop()
     aws.evaluate_iam(False)
     deployment.destroy()
     assert newer.rows == {}
-    assert older.rows == {}
     assert aws.client("iam").list_users()["Users"] == []
     secrets = aws.client("secretsmanager").list_secrets()["SecretList"]
     assert {one["Name"] for one in secrets} == {"login", "openreplay"}

@@ -17,7 +17,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from openreplay_cw_stack.tagging import compose_token
-from tests.runtime.bridge.support import session_of
+from tests.tagging.tokens import session_of
 
 LIFETIME_MS = 7_200_000
 

@@ -45,7 +45,7 @@ def main() -> None:
     assert integration.bridge is not None
     cdk.CfnOutput(stack, "BridgeUrl", value=integration.bridge.url)
     cdk.CfnOutput(stack, "BridgeSecret", value=integration.bridge.secret.secret_arn)
-    cdk.CfnOutput(stack, "LinkedLogGroupName", value=integration.linked_log_group.log_group_name)
+    cdk.CfnOutput(stack, "SessionTableName", value=integration.session_table.table_name)
     app.synth()
 
 

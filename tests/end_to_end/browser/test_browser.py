@@ -176,8 +176,8 @@ def test_an_error_is_beside_the_replay_of_the_visitor_who_met_it(
 def test_no_token_has_gone_further_than_the_users_own_log_group(
     visitors: dict[str, Visitor], openreplay: ingest.Ingest, shop: Shop
 ) -> None:
-    linked = "\n".join(event["message"] for event in shop.linked_events())
-    assert len(shop.linked_events()) == 2 * 2 * len(WAYS) + len(WAYS)
+    linked = "\n".join(line.message for line in shop.linked_lines())
+    assert len(shop.linked_lines()) == 2 * 2 * len(WAYS) + len(WAYS)
     for token in openreplay.tokens.values():
         assert token not in linked
 
