@@ -181,13 +181,17 @@ _NOTHING_FOLLOWS = re.compile(r"""["']{0,2}(?:[\s\]),;}>|&]|\Z)""")
 _OTHER_VALUE = re.compile(r"""[^\s\]),;}>|&]{1,256}""")
 
 
+def may_have_tag(text: str) -> bool:
+    """Whether a text may have a session tag. Most texts have none, and this says so at once."""
+    return "replay" in text.lower()
+
+
 def find_tags(text: str) -> Iterator[SessionTag]:
     """Every session tag of a text and everything that was meant to be one, in order.
 
     Linear in the length of the text; never raises.
     """
-    # What has no "replay" in any case has no tag, and most texts have none.
-    if "replay" not in text.lower():
+    if not may_have_tag(text):
         return
     for name in _NAME.finditer(text):
         tag = _tag_at(text, name)

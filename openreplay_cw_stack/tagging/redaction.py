@@ -26,9 +26,10 @@ _TOKEN_SHAPE = re.compile(
 )
 
 
-# No text without this has a token: most have none, and are told so at once. Every notation of the
-# dot ends in one of these characters.
-_DOT_AND_SIGNATURE = re.compile(f"[.Ee]{_SIGNATURE}")
+# Most texts have no token, and these searches say so at once. A dot that is percent-encoded or
+# escaped in JSON ends in "e".
+_DOT_AND_SIGNATURE = re.compile(rf"\.{_SIGNATURE}")
+_ENCODED_DOT_AND_SIGNATURE = re.compile(rf"[Ee]{_SIGNATURE}")
 
 
 def remove_session_tokens(text: str) -> str:
@@ -41,4 +42,7 @@ def remove_session_tokens(text: str) -> str:
 
 def has_session_token(text: str) -> bool:
     """Whether there may be one in a text: never False where :func:`remove_session_tokens` acts."""
-    return _DOT_AND_SIGNATURE.search(text) is not None
+    if _DOT_AND_SIGNATURE.search(text) is not None:
+        return True
+    has_encoding = "%" in text or "\\u" in text
+    return has_encoding and _ENCODED_DOT_AND_SIGNATURE.search(text) is not None

@@ -105,7 +105,7 @@ class SecretsManagerKeys:
 
     def __call__(self) -> Sequence[KeyVersion]:
         """The accepted keys; raises KeysUnavailable."""
-        client = self._given_client or _client("secretsmanager")
+        client = self._given_client or _client("secretsmanager", read_timeout=2)
         current, made_at = self._version(client, "AWSCURRENT")
         keys = [current]
         stages = ["AWSPENDING"]
@@ -131,6 +131,11 @@ def _key_of(answer: dict[str, Any]) -> ApiKey:
     return ApiKey(str(document["api_key_id"]), str(document["api_key"]))
 
 
-def _client(service: str, region: str | None = None) -> Any:
-    """Two attempts in 12 seconds at most: an HTTP API gives up on the function after 30."""
-    return aws_client(service, attempts=2, read_timeout=4, connect_timeout=2, region=region)
+def _client(service: str, *, region: str | None = None, read_timeout: float = 4) -> Any:
+    """Two attempts: an HTTP API gives up on the function after 30 seconds.
+
+    A page takes 12 seconds at most, and the three versions of the key 8 seconds each.
+    """
+    return aws_client(
+        service, attempts=2, read_timeout=read_timeout, connect_timeout=2, region=region
+    )

@@ -10,6 +10,7 @@ from openreplay_cw_stack.contract.linked_line import LinkedLine
 from openreplay_cw_stack.runtime.validator.linking import Policy, judge_line
 from openreplay_cw_stack.runtime.validator.subscription import LogEvent, Payload
 from openreplay_cw_stack.tagging import Verdict
+from openreplay_cw_stack.tagging.grammar import may_have_tag
 
 
 @dataclass
@@ -48,6 +49,9 @@ def judge_lines(
         if position and not has_time():
             judged.rest = payload.events[position:]
             break
+        if not may_have_tag(event.message):
+            judged.verdicts[Verdict.UNTAGGED] += 1
+            continue
         line = judge_line(event, payload, policy, now_ms=now_ms)
         judged.verdicts[line.verdict] += 1
         judged.expired += line.expired

@@ -66,8 +66,7 @@ def judge_line(event: LogEvent, payload: Payload, policy: Policy, *, now_ms: int
             id=event.id,
             owner=payload.owner,
             group=payload.log_group,
-            # A log group's name cannot contain a token; a log stream's can.
-            stream=remove_session_tokens(payload.log_stream),
+            stream=payload.stream_without_tokens,
             level=level_of(message),
             message=message,
         )
@@ -80,7 +79,8 @@ def _without_tokens(message: str, tag: SessionTag) -> str:
     if message.startswith("[", tag.start):
         # A traceback in one event has the tag in every line.
         repeated = message[tag.start : tag.end]
-        after = after.replace(f"\n{repeated} ", "\n").replace(repeated, "")
+        if repeated in after:
+            after = after.replace(f"\n{repeated} ", "\n").replace(repeated, "")
     if after.startswith(" ") and (not before or before[-1] in ' \n"'):
         after = after[1:]
     text = remove_session_tokens(before + after)
@@ -90,5 +90,5 @@ def _without_tokens(message: str, tag: SessionTag) -> str:
     _, _, signature = tag.value.rpartition(".")
     # Whatever breaks a signature over two lines leaves one of these pieces whole. Each has 64 bits:
     # it stands nowhere by chance.
-    pieces = (signature[at : at + 11] for at in range(0, 33, 11))
-    return WITHHELD if any(len(piece) == 11 and piece in text for piece in pieces) else text
+    pieces = (signature[:11], signature[11:22], signature[22:33])
+    return WITHHELD if any(map(text.__contains__, pieces)) else text

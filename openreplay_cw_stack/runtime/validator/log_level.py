@@ -47,17 +47,18 @@ _LEVEL_OF_NUMBER = ((50, "error"), (40, "warning"), (30, "info"), (0, "debug"))
 
 # Further on, "ERROR" is part of what a line tells.
 _HEAD = 200
-_WORD = re.compile(
-    r"(TRACE|DEBUG|FINE|FINER|FINEST|INFO|NOTICE|CONFIG|WARN|WARNING|ERROR|SEVERE"
-    r"|CRITICAL|FATAL|PANIC)(?![A-Za-z_$])"
-    # "[info]", "level=info"
-    r"|(?:\[ {0,2}|(?:level|lvl)=(?:\\*\")?)([A-Za-z]{3,11})\b",
-    re.ASCII,
+_CAPITAL_WORDS = frozenset(
+    """TRACE DEBUG FINE FINER FINEST INFO NOTICE CONFIG WARN WARNING ERROR SEVERE CRITICAL FATAL
+    PANIC""".split()  # noqa: SIM905
 )
-# What makes a word part of another word. Not a look-behind, with which searching is slow.
-_BEFORE_CAPITALS = re.compile(r"[A-Za-z_$.]", re.ASCII)
+_CAPITALS = re.compile(r"[A-Z]{4,8}(?![A-Za-z_$])")
+# "[info]", "level=info"
+_MARKED = re.compile(r"(?:\[ {0,2}|level=(?:\\*\")?|lvl=(?:\\*\")?)([A-Za-z]{3,11})\b", re.ASCII)
+# What makes a level the end of another word, as in com.acme.ERROR and xlevel=info.
+_BEFORE_CAPITALS = re.compile(r"[A-Za-z_$.]")
 _BEFORE_LABEL = re.compile(r"\w", re.ASCII)
 _FIRST_WORD = re.compile(r" {0,8}([A-Za-z]{3,11}):(?![\w:])", re.ASCII)
+_FIRST_FIELD = re.compile(r'\{"level": ?"([A-Za-z]{3,11})"')
 _GLOG = re.compile(r" {0,8}([IWEF])\d{4} \d\d:\d\d:\d\d", re.ASCII)
 _WORDS_OF_ERRORS = ("error", "exception", "traceback", "panic:")
 _DECODER = json.JSONDecoder()
@@ -71,8 +72,8 @@ def level_of(message: str) -> str:
 
 
 def _beginning(head: str) -> str | None:
-    """The level that a line begins with: ``ERROR:``, or glog's letter."""
-    begin = _FIRST_WORD.match(head) or _GLOG.match(head)
+    """The level that a line begins with: ``ERROR:``, glog's letter, or a field of (cut) JSON."""
+    begin = _FIRST_WORD.match(head) or _GLOG.match(head) or _FIRST_FIELD.match(head)
     return _LEVEL_OF_WORD.get(begin[1].lower()) if begin else None
 
 
@@ -119,18 +120,19 @@ def _level_of_value(value: object) -> str | None:
 
 def _first_word(head: str) -> tuple[str | None, int]:
     """The first word in the head of a line that is a level, and where it ends."""
-    for found in _WORD.finditer(head):
-        level = _LEVEL_OF_WORD.get((found[1] or found[2]).lower())
-        if level is not None and not _is_part_of_a_word(head, found):
-            return level, found.end()
-    return None, 0
+    level, start, end = None, len(head), 0
+    for found in _CAPITALS.finditer(head):
+        if found[0] in _CAPITAL_WORDS and not _stands_behind(_BEFORE_CAPITALS, head, found):
+            level, start, end = _LEVEL_OF_WORD[found[0].lower()], found.start(), found.end()
+            break
+    for found in _MARKED.finditer(head, 0, start):
+        word = _LEVEL_OF_WORD.get(found[1].lower())
+        if word and (found[0][0] == "[" or not _stands_behind(_BEFORE_LABEL, head, found)):
+            return word, found.end()
+    return level, end
 
 
-def _is_part_of_a_word(head: str, found: re.Match[str]) -> bool:
-    """Whether a level is the end of another word, as in ``com.acme.ERROR`` and ``xlevel=info``."""
-    if found[0].startswith("["):
-        return False
-    before = _BEFORE_CAPITALS if found[1] else _BEFORE_LABEL
+def _stands_behind(before: re.Pattern[str], head: str, found: re.Match[str]) -> bool:
     return found.start() > 0 and before.match(head, found.start() - 1) is not None
 
 

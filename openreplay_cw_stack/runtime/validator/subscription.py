@@ -14,7 +14,10 @@ import json
 import zlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
+
+from openreplay_cw_stack.tagging import remove_session_tokens
 
 MAX_DECOMPRESSED_BYTES = 24 * 1024 * 1024
 """The largest payload that is read. ``python -m benchmarks payload_memory`` measures what the
@@ -63,6 +66,14 @@ class Payload:
     events: Sequence[LogEvent]
     unreadable: int = 0
     counted: bool = False
+
+    @cached_property
+    def stream_without_tokens(self) -> str:
+        """The log stream's name as linked lines have it.
+
+        A log group's name cannot contain a session token; a log stream's can.
+        """
+        return remove_session_tokens(self.log_stream)
 
 
 def read_payload(envelope: object) -> Payload | None:

@@ -56,6 +56,7 @@ from openreplay_cw_stack.runtime.validator.log_level import level_of
         ('{"level":-1,"message":"an error"}', "error"),
         ('{"level":"silly","message":"fine"}', "info"),
         ("{not json} ERROR}", "error"),
+        ('{"level":"warn","message":"an error, cut', "warning"),
         # none of these
         ("an error happened", "error"),
         ("java.io.IOException", "error"),
