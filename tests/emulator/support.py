@@ -45,7 +45,7 @@ def now() -> int:
     return int(time.time() * 1000)
 
 
-def wait_for(find: Callable[[], T], seconds: float = 10.0) -> T:
+def wait_for(find: Callable[[], T], seconds: float = 30.0) -> T:
     """Return what `find` finds as soon as that is something."""
     deadline = time.monotonic() + seconds
     while not (found := find()):
