@@ -24,10 +24,10 @@ from emulator import Emulator
 from emulator.cdk_cli import CdkCli, CdkFailed
 from emulator.metric_sums import metric_sum
 from emulator.openreplay import OpenReplay, check_hits
+from openreplay_cw_stack.contract import metrics as names
 from openreplay_cw_stack.contract.linked_line import LinkedLine
 from openreplay_cw_stack.contract.session_table import PARTITION_KEY, read_item
 from openreplay_cw_stack.tagging import Judgement, Verdict, judge, remove_session_tokens
-from openreplay_cw_stack.tagging import metrics as names
 from openreplay_cw_stack.tagging.advice import ADVICE
 from openreplay_cw_stack.tagging.redaction import REMOVED
 

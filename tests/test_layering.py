@@ -22,15 +22,17 @@ LAMBDA_AND_BACKENDS = [name for name in NAMES if ".infra" not in name]
 MAY_IMPORT = {
     "tagging": {"tagging"},
     "contract": {"contract", "tagging"},
-    "runtime": {"runtime", "contract", "tagging"},
-    "infra": {"infra", "contract", "tagging"},
-    "commands": {"commands", "runtime", "contract", "tagging"},
+    "openreplay": {"openreplay", "tagging"},
+    "runtime": {"runtime", "openreplay", "contract", "tagging"},
+    "infra": {"infra", "runtime", "contract", "tagging"},
+    "commands": {"commands", "runtime", "openreplay", "contract", "tagging"},
     "__main__.py": {"commands"},
 }
 THIRD_PARTIES = {
     # Type checkers have it with them, and it is for them alone: the tests below load without it.
     "tagging": {"typing_extensions"},
     "contract": set(),
+    "openreplay": set(),
     "runtime": {"boto3", "botocore"},
     "infra": {"aws_cdk", "constructs", "jsii"},
     "commands": {"boto3", "botocore", "rich"},

@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from openreplay_cw_stack.commands.aws import asked
-from openreplay_cw_stack.commands.check.account import Account, error_code
-from openreplay_cw_stack.commands.check.deployment import find_deployment, validator_of, variable
-from openreplay_cw_stack.commands.check.findings import count
-from openreplay_cw_stack.commands.check.stack import read_stack
+from openreplay_cw_stack.commands.deployed.account import Account, error_code
+from openreplay_cw_stack.commands.deployed.deployment import find_deployment, validator_of, variable
+from openreplay_cw_stack.commands.deployed.stack import read_stack
 from openreplay_cw_stack.commands.errors import CommandFailed
 from openreplay_cw_stack.commands.session import add_session_arguments, session_id
+from openreplay_cw_stack.commands.terminal import count
 from openreplay_cw_stack.contract.session_table import (
     PARTITION_KEY,
     SORT_KEY,

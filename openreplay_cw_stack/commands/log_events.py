@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
-from openreplay_cw_stack.tagging.filter_pattern import FILTER_PATTERN
+from openreplay_cw_stack.contract.filter_pattern import FILTER_PATTERN
 
 MOST_PAGES = 50
 """Of a sample: pages may be empty, and CloudWatch Logs gives five a second."""

@@ -9,7 +9,7 @@ import sys
 from urllib.parse import SplitResult
 
 from openreplay_cw_stack.commands.errors import CommandFailed
-from openreplay_cw_stack.runtime.registration.openreplay_api import LoggedIn, log_in
+from openreplay_cw_stack.openreplay.login import LoggedIn, log_in
 
 JWT_VARIABLE = "OPENREPLAY_JWT"
 """Environment variable: the credential of a member who has logged in already."""

@@ -12,18 +12,18 @@ from openreplay_cw_stack.commands.openreplay_login import (
     logged_in,
 )
 from openreplay_cw_stack.commands.stack_values import StackValues, read_secret, read_stack
-from openreplay_cw_stack.runtime.registration.bridge_question import (
+from openreplay_cw_stack.contract.openreplay_project import checked_url
+from openreplay_cw_stack.openreplay.bridge_probe import (
     AddressRefused,
     BridgeForm,
     ask_bridge,
 )
-from openreplay_cw_stack.runtime.registration.http_calls import RegistrationFailed
-from openreplay_cw_stack.runtime.registration.openreplay_api import LoggedIn
-from openreplay_cw_stack.runtime.registration.registering import (
+from openreplay_cw_stack.openreplay.http_calls import RegistrationFailed
+from openreplay_cw_stack.openreplay.integrations import (
     register_bridge,
     unregister_bridge,
 )
-from openreplay_cw_stack.tagging.openreplay_project import checked_url
+from openreplay_cw_stack.openreplay.login import LoggedIn
 
 HELP = "write the bridge of a deployed stack into OpenReplay's integration form"
 

@@ -23,16 +23,15 @@ from email.utils import parsedate_to_datetime
 from typing import Any
 
 from openreplay_cw_stack.commands.aws import asked
-from openreplay_cw_stack.commands.check.account import Account, error_code
-from openreplay_cw_stack.commands.check.deployment import (
+from openreplay_cw_stack.commands.deployed.account import Account, error_code
+from openreplay_cw_stack.commands.deployed.deployment import (
     Deployment,
     find_deployments,
     validator_of,
     variable,
 )
-from openreplay_cw_stack.commands.check.findings import count
-from openreplay_cw_stack.commands.check.stack import read_stack
-from openreplay_cw_stack.commands.terminal import clean
+from openreplay_cw_stack.commands.deployed.stack import read_stack
+from openreplay_cw_stack.commands.terminal import clean, count
 from openreplay_cw_stack.runtime.aws_calls import region_of
 from openreplay_cw_stack.runtime.validator.queues import (
     MAX_MESSAGE_BYTES,

@@ -14,12 +14,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from openreplay_cw_stack.commands.check.account import Account
-from openreplay_cw_stack.commands.check.deployment import Deployment, find_deployment
-from openreplay_cw_stack.commands.check.findings import count
-from openreplay_cw_stack.commands.check.stack import read_stack
+from openreplay_cw_stack.commands.deployed.account import Account
+from openreplay_cw_stack.commands.deployed.deployment import Deployment, find_deployment
+from openreplay_cw_stack.commands.deployed.stack import read_stack
 from openreplay_cw_stack.commands.errors import CommandFailed
-from openreplay_cw_stack.commands.terminal import Output, clean
+from openreplay_cw_stack.commands.terminal import Output, clean, count
+from openreplay_cw_stack.contract import metrics as names
 from openreplay_cw_stack.contract.session_table import is_tombstone
 from openreplay_cw_stack.runtime.aws_calls import CallFailed, region_of
 from openreplay_cw_stack.runtime.bridge.aws import DynamoDbTable, SqsQueueLength
@@ -34,7 +34,6 @@ from openreplay_cw_stack.runtime.bridge.session_lines import (
 )
 from openreplay_cw_stack.runtime.bridge.settings import Settings
 from openreplay_cw_stack.tagging import ID_TAG_NAME, parse_session_id
-from openreplay_cw_stack.tagging import metrics as names
 
 HELP = "print what the bridge answers for a session"
 

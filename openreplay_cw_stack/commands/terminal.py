@@ -73,3 +73,8 @@ class Output:
             self.console.print(renderable, soft_wrap=soft_wrap)
         for line in io.StringIO(captured.get()):
             self._stream.write(f"{line.rstrip()}\n")
+
+
+def count(number: int, thing: str, things: str = "") -> str:
+    """A number of things, such as ``1 line`` and ``2 lines``."""
+    return f"{number} {thing if number == 1 else things or thing + 's'}"

@@ -15,7 +15,7 @@ from aws_cdk import aws_logs_destinations as destinations
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from openreplay_cw_stack.infra.acknowledgements import acknowledge, in_packs
+from openreplay_cw_stack.infra.internal.acknowledgements import acknowledge, in_packs
 
 RETENTION = cdk.Duration.days(7)
 """How long the stream keeps a payload, also one that was given up: the replay command reads it."""

@@ -16,17 +16,17 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
-from openreplay_cw_stack.infra.acknowledgements import acknowledge
-from openreplay_cw_stack.infra.lambda_function import (
+from openreplay_cw_stack.infra.internal.acknowledgements import acknowledge
+from openreplay_cw_stack.infra.internal.lambda_function import (
     acknowledge_no_queue,
     lambda_function,
     own_log_group,
     role_of,
 )
-from openreplay_cw_stack.infra.metrics import metric_of
+from openreplay_cw_stack.infra.internal.schedules import invoke_each_hour
+from openreplay_cw_stack.infra.internal.secrets import let_tag
+from openreplay_cw_stack.infra.observability.metrics import metric_of
 from openreplay_cw_stack.infra.project_registrations import ProjectRegistrations
-from openreplay_cw_stack.infra.schedules import invoke_each_hour
-from openreplay_cw_stack.infra.secrets import let_tag
 from openreplay_cw_stack.infra.service_account import ServiceAccount
 from openreplay_cw_stack.infra.session_search_bridge import KEY_REFRESH, SessionSearchBridge
 

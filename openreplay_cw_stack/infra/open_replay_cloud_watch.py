@@ -16,13 +16,13 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
-from openreplay_cw_stack.infra.acknowledgements import acknowledge_default_encryption
-from openreplay_cw_stack.infra.encryption import let_log_groups_use
 from openreplay_cw_stack.infra.ingest_stream import Ingest
+from openreplay_cw_stack.infra.internal.acknowledgements import acknowledge_default_encryption
+from openreplay_cw_stack.infra.internal.encryption import let_log_groups_use
+from openreplay_cw_stack.infra.internal.log_groups import check_log_group_name, describe
 from openreplay_cw_stack.infra.key_rotation import DEFAULT_GRACE, KeyRotation, check_rotation
-from openreplay_cw_stack.infra.log_groups import check_log_group_name, describe
-from openreplay_cw_stack.infra.metrics import deployment_name
-from openreplay_cw_stack.infra.monitoring import Monitoring
+from openreplay_cw_stack.infra.observability.metrics import deployment_name
+from openreplay_cw_stack.infra.observability.monitoring import Monitoring
 from openreplay_cw_stack.infra.open_replay_project import OpenReplayProject
 from openreplay_cw_stack.infra.project_registrations import ProjectRegistrations
 from openreplay_cw_stack.infra.service_account import ServiceAccount, ServiceAccountAccess

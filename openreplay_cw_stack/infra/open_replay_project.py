@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import aws_cdk as cdk
 from aws_cdk import aws_secretsmanager as secretsmanager
 
-from openreplay_cw_stack.tagging.openreplay_project import checked_url, project_name
+from openreplay_cw_stack.contract.openreplay_project import checked_url, project_name
 
 if TYPE_CHECKING:
     from aws_cdk import aws_ec2 as ec2

@@ -12,18 +12,18 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from constructs import Construct, IDependable
 
-from openreplay_cw_stack.infra.lambda_function import (
+from openreplay_cw_stack.contract import metrics as names
+from openreplay_cw_stack.infra.internal.lambda_function import (
     acknowledge_no_queue,
     lambda_function,
     own_log_group,
     role_of,
 )
-from openreplay_cw_stack.infra.metrics import metric_of
+from openreplay_cw_stack.infra.internal.schedules import invoke_each_hour
+from openreplay_cw_stack.infra.internal.secrets import arn_to_read, let_tag
+from openreplay_cw_stack.infra.observability.metrics import metric_of
 from openreplay_cw_stack.infra.open_replay_project import OpenReplayProject
-from openreplay_cw_stack.infra.schedules import invoke_each_hour
-from openreplay_cw_stack.infra.secrets import arn_to_read, let_tag
 from openreplay_cw_stack.infra.session_search_bridge import SessionSearchBridge
-from openreplay_cw_stack.tagging import metrics as names
 
 # Six requests of at most 20 seconds each, and slack.
 _TIMEOUT = cdk.Duration.seconds(180)

@@ -20,14 +20,19 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct, IValidation
 
-from openreplay_cw_stack.infra.acknowledgements import (
+from openreplay_cw_stack.infra.internal.acknowledgements import (
     acknowledge,
     acknowledge_default_secret_encryption,
     acknowledge_streams_of,
     in_packs,
 )
-from openreplay_cw_stack.infra.later import Later
-from openreplay_cw_stack.infra.log_groups import arn_for_policies, describe, identity, longest_name
+from openreplay_cw_stack.infra.internal.later import Later
+from openreplay_cw_stack.infra.internal.log_groups import (
+    arn_for_policies,
+    describe,
+    identity,
+    longest_name,
+)
 
 POLICY_CHARACTERS_ALLOWED = 6144
 """Of a managed policy: IAM User Guide, "IAM and AWS STS quotas". White space does not count."""

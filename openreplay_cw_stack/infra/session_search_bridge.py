@@ -21,18 +21,18 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
-from openreplay_cw_stack.infra.acknowledgements import (
+from openreplay_cw_stack.infra.internal.acknowledgements import (
     acknowledge,
     acknowledge_default_secret_encryption,
     in_packs,
 )
-from openreplay_cw_stack.infra.lambda_function import (
+from openreplay_cw_stack.infra.internal.lambda_function import (
     check_function_numbers,
     lambda_function,
     own_log_group,
 )
-from openreplay_cw_stack.infra.metrics import deployment_name, metric_of
-from openreplay_cw_stack.infra.search_http_api import search_http_api
+from openreplay_cw_stack.infra.internal.search_http_api import search_http_api
+from openreplay_cw_stack.infra.observability.metrics import deployment_name, metric_of
 from openreplay_cw_stack.infra.session_table import statements_to_read
 
 # A page that begins before the deadline takes 12 seconds at most, and API Gateway waits for 30.

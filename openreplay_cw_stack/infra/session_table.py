@@ -11,7 +11,7 @@ from aws_cdk import aws_kms as kms
 from constructs import Construct
 
 from openreplay_cw_stack.contract.session_table import PARTITION_KEY, SORT_KEY, TIME_TO_LIVE
-from openreplay_cw_stack.infra.acknowledgements import acknowledge, in_packs
+from openreplay_cw_stack.infra.internal.acknowledgements import acknowledge, in_packs
 
 DEFAULT_LINE_RETENTION = cdk.Duration.days(30)
 _MOST_DAYS = 3653

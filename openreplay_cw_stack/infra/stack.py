@@ -13,12 +13,12 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
+from openreplay_cw_stack.contract.filter_pattern import FILTER_PATTERN
 from openreplay_cw_stack.infra.ingest_stream import Ingest
 from openreplay_cw_stack.infra.open_replay_cloud_watch import OpenReplayCloudWatch
 from openreplay_cw_stack.infra.open_replay_project import OpenReplayProject
 from openreplay_cw_stack.infra.service_account import ServiceAccountAccess
 from openreplay_cw_stack.infra.session_search_bridge import SessionSearchBridge
-from openreplay_cw_stack.tagging.filter_pattern import FILTER_PATTERN
 
 
 class OpenReplayCloudWatchStack(cdk.Stack):

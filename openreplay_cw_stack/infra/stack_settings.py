@@ -16,11 +16,11 @@ from typing import Any
 from aws_cdk import Duration, RemovalPolicy
 from aws_cdk import aws_logs as logs
 
+from openreplay_cw_stack.contract.openreplay_project import checked_url
 from openreplay_cw_stack.infra.ingest_stream import Ingest
-from openreplay_cw_stack.infra.log_groups import check_log_group_name
+from openreplay_cw_stack.infra.internal.log_groups import check_log_group_name
 from openreplay_cw_stack.infra.service_account import ServiceAccountAccess
 from openreplay_cw_stack.infra.session_search_bridge import check_source_ranges
-from openreplay_cw_stack.tagging.openreplay_project import checked_url
 
 # CloudWatch Logs API reference, "PutRetentionPolicy".
 _RETENTIONS = {

@@ -10,6 +10,7 @@ import aws_cdk as cdk
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
+from openreplay_cw_stack.infra.internal.function_files import PACKAGE
 from openreplay_cw_stack.tagging.propagation.redirection import (
     HEADER_NAME_VARIABLE,
     ORIGINAL_HANDLER_VARIABLE,
@@ -18,7 +19,6 @@ from openreplay_cw_stack.tagging.propagation.redirection import (
 )
 from openreplay_cw_stack.tagging.propagation.session import HEADER_NAME, HeaderReader
 
-_PACKAGE = Path(__file__).resolve().parents[1]
 _RUNTIMES = (
     lambda_.Runtime.PYTHON_3_10,
     lambda_.Runtime.PYTHON_3_11,
@@ -89,11 +89,11 @@ class TaggingLayer(Construct):
 
 def _stage(folder: Path) -> None:
     """Lay the package out as Lambda's Python finds it in a layer."""
-    package = folder / "python" / _PACKAGE.name
+    package = folder / "python" / PACKAGE.name
     shutil.copytree(
-        _PACKAGE / "tagging", package / "tagging", ignore=shutil.ignore_patterns("__pycache__")
+        PACKAGE / "tagging", package / "tagging", ignore=shutil.ignore_patterns("__pycache__")
     )
-    shutil.copy(_PACKAGE / "__init__.py", package)
+    shutil.copy(PACKAGE / "__init__.py", package)
 
 
 def _redirectable(function: lambda_.IFunction, stack: cdk.Stack) -> lambda_.Function:

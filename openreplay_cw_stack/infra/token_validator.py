@@ -15,15 +15,15 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct, IDependable
 
-from openreplay_cw_stack.infra.acknowledgements import acknowledge, in_packs
+from openreplay_cw_stack.contract import metrics as names
 from openreplay_cw_stack.infra.ingest_stream import Ingest, IngestStream, check_ingest
-from openreplay_cw_stack.infra.lambda_function import (
+from openreplay_cw_stack.infra.internal.acknowledgements import acknowledge, in_packs
+from openreplay_cw_stack.infra.internal.lambda_function import (
     check_function_numbers,
     lambda_function,
     own_log_group,
 )
-from openreplay_cw_stack.infra.metrics import deployment_name, metric_of
-from openreplay_cw_stack.infra.queues import (
+from openreplay_cw_stack.infra.internal.queues import (
     FIRST_PAUSE,
     LONGEST_PAUSE,
     TRIED_FOR,
@@ -32,15 +32,15 @@ from openreplay_cw_stack.infra.queues import (
     new_retry_queue,
     statements_for_queues,
 )
-from openreplay_cw_stack.infra.secrets import arn_to_read
+from openreplay_cw_stack.infra.internal.secrets import arn_to_read
+from openreplay_cw_stack.infra.internal.subscriptions import Subscriptions
+from openreplay_cw_stack.infra.observability.metrics import deployment_name, metric_of
 from openreplay_cw_stack.infra.session_table import (
     DEFAULT_LINE_RETENTION,
     check_session_table,
     statements_to_write,
 )
-from openreplay_cw_stack.infra.subscriptions import Subscriptions
 from openreplay_cw_stack.tagging import Verdict
-from openreplay_cw_stack.tagging import metrics as names
 
 _SHORTEST_TIMEOUT = 60
 """Seconds. The function keeps 25 of them to store lines and to hand over what is left."""
@@ -238,7 +238,7 @@ class TokenValidator(Construct):
         label: str | None = None,
         color: str | None = None,
     ) -> cloudwatch.Metric:
-        """A metric of :mod:`openreplay_cw_stack.tagging.metrics`; a sum over five minutes."""
+        """A metric of :mod:`openreplay_cw_stack.contract.metrics`; a sum over five minutes."""
         return metric_of(
             self.deployment, metric_name, dimensions, period=period, label=label, color=color
         )

@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from openreplay_cw_stack.tagging import metrics as names
+from openreplay_cw_stack.contract import metrics as names
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.commands.check.support import Client
-from tests.commands.check.test_deployment import configuration
+from tests.commands.deployed.test_deployment import configuration
 
 
 def deploy(

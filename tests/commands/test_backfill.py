@@ -25,13 +25,13 @@ from openreplay_cw_stack.commands.backfill.sending import (
     payloads_of,
 )
 from openreplay_cw_stack.commands.backfill.times import parse_time
+from openreplay_cw_stack.contract.filter_pattern import FILTER_PATTERN
 from openreplay_cw_stack.runtime.validator.subscription import (
     MAX_DECOMPRESSED_BYTES,
     encode_payload,
     read_payload,
 )
 from openreplay_cw_stack.tagging import token_tag
-from openreplay_cw_stack.tagging.filter_pattern import FILTER_PATTERN
 from tests.commands.check.support import NOW, Client, refusal
 from tests.commands.support import deploy
 from tests.tagging.tokens import a_token

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from openreplay_cw_stack.commands.log_events import MOST_PAGES, sample_events, tagged_events
-from openreplay_cw_stack.tagging.filter_pattern import FILTER_PATTERN
+from openreplay_cw_stack.contract.filter_pattern import FILTER_PATTERN
 from tests.commands.check.support import Client
 
 

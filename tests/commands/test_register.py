@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 
 from openreplay_cw_stack.commands import main
 from openreplay_cw_stack.commands.openreplay_login import JWT_VARIABLE
-from tests.runtime.registration.openreplay_server import (
+from tests.openreplay.openreplay_server import (
     EMAIL,
     PASSWORD,
     OpenReplayServer,

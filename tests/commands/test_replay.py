@@ -16,7 +16,7 @@ from openreplay_cw_stack.runtime.validator.queues import MAX_MESSAGE_BYTES, dead
 from openreplay_cw_stack.runtime.validator.subscription import LogEvent, Payload, encode_payload
 from openreplay_cw_stack.tagging import token_tag
 from tests.commands.check.support import DEAD_LETTERS, NOW, Client, refusal
-from tests.commands.check.test_deployment import configuration
+from tests.commands.deployed.test_deployment import configuration
 from tests.commands.support import deploy
 from tests.tagging.tokens import a_token
 

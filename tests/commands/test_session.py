@@ -17,8 +17,8 @@ from hypothesis import strategies as st
 from moto import mock_aws
 
 from openreplay_cw_stack.commands import main
-from openreplay_cw_stack.commands.check.account import Account
-from openreplay_cw_stack.commands.check.deployment import Deployment
+from openreplay_cw_stack.commands.deployed.account import Account
+from openreplay_cw_stack.commands.deployed.deployment import Deployment
 from openreplay_cw_stack.commands.session import SessionView, _print, view_session
 from openreplay_cw_stack.commands.terminal import Output
 from openreplay_cw_stack.contract.linked_line import LinkedLine

@@ -14,9 +14,9 @@ import pytest
 from emulator import Emulator
 from emulator.cdk_cli import CdkCli
 from emulator.metric_sums import metric_sum
+from openreplay_cw_stack.contract import metrics as names
 from openreplay_cw_stack.contract.linked_line import LinkedLine
 from openreplay_cw_stack.contract.session_table import PARTITION_KEY, is_tombstone, read_item
-from openreplay_cw_stack.tagging import metrics as names
 
 T = TypeVar("T")
 

@@ -19,8 +19,8 @@ from emulator import Emulator
 from emulator.openreplay import SEARCH_PATH, OpenReplay, check_hits
 from openreplay_cw_stack.tagging import id_tag, token_tag
 from tests.end_to_end.conftest import ROOT, TOKEN_SECRET, Deployment, eventually
+from tests.openreplay import openreplay_server
 from tests.runtime.payloads import encode
-from tests.runtime.registration import openreplay_server
 from tests.tagging.tokens import a_token, session_of
 
 pytestmark = pytest.mark.end_to_end

@@ -17,10 +17,10 @@ from urllib.parse import SplitResult, urlsplit
 import pytest
 
 from openreplay_cw_stack.commands import main
-from openreplay_cw_stack.runtime.registration import http_calls
+from openreplay_cw_stack.openreplay import http_calls
 from openreplay_cw_stack.tagging import token_tag
 from tests.end_to_end.conftest import ROOT, TOKEN_SECRET, Deployment, eventually
-from tests.runtime.registration import openreplay_server
+from tests.openreplay import openreplay_server
 from tests.tagging.tokens import a_token
 
 pytestmark = pytest.mark.end_to_end

@@ -20,7 +20,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from emulator import Emulator
-from openreplay_cw_stack.tagging.openreplay_project import TESTED_AT_TAG
+from openreplay_cw_stack.contract.openreplay_project import TESTED_AT_TAG
 from tests.end_to_end.conftest import Deployment, eventually
 
 pytestmark = pytest.mark.end_to_end

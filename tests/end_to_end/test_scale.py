@@ -16,9 +16,9 @@ from botocore.exceptions import ClientError
 
 from emulator import Emulator
 from openreplay_cw_stack.commands import main
+from openreplay_cw_stack.contract.filter_pattern import FILTER_PATTERN
 from openreplay_cw_stack.contract.linked_line import LinkedLine
 from openreplay_cw_stack.tagging import token_tag
-from openreplay_cw_stack.tagging.filter_pattern import FILTER_PATTERN
 from tests.end_to_end.conftest import Deployment, eventually
 from tests.tagging.tokens import a_token
 

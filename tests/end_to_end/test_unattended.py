@@ -17,7 +17,7 @@ import pytest
 from emulator import Emulator
 from emulator.openreplay import OpenReplay
 from tests.end_to_end.conftest import Deployment, eventually
-from tests.runtime.registration.openreplay_server import EMAIL, PASSWORD, OpenReplayServer, serving
+from tests.openreplay.openreplay_server import EMAIL, PASSWORD, OpenReplayServer, serving
 
 pytestmark = pytest.mark.end_to_end
 

@@ -8,7 +8,7 @@ import pytest
 from aws_cdk import assertions
 
 from openreplay_cw_stack import Ingest, OpenReplayCloudWatch
-from openreplay_cw_stack.tagging.filter_pattern import FILTER_PATTERN
+from openreplay_cw_stack.contract.filter_pattern import FILTER_PATTERN
 from tests.infra.conftest import (
     ENCRYPTION_KEY_ARN,
     a_stack,

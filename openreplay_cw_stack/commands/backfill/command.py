@@ -22,19 +22,18 @@ from openreplay_cw_stack.commands.backfill.sending import (
     payloads_of,
 )
 from openreplay_cw_stack.commands.backfill.times import parse_time
-from openreplay_cw_stack.commands.check.account import Account
 from openreplay_cw_stack.commands.check.context import TrackedLogGroup
-from openreplay_cw_stack.commands.check.deployment import (
+from openreplay_cw_stack.commands.check.tracked_log_groups import find_tracked
+from openreplay_cw_stack.commands.deployed.account import Account
+from openreplay_cw_stack.commands.deployed.deployment import (
     Deployment,
     find_deployment,
     validator_of,
 )
-from openreplay_cw_stack.commands.check.findings import count
-from openreplay_cw_stack.commands.check.stack import read_stack
-from openreplay_cw_stack.commands.check.tracked_log_groups import find_tracked
+from openreplay_cw_stack.commands.deployed.stack import read_stack
 from openreplay_cw_stack.commands.errors import CommandFailed
 from openreplay_cw_stack.commands.session import add_session_arguments
-from openreplay_cw_stack.commands.terminal import Output, clean
+from openreplay_cw_stack.commands.terminal import Output, clean, count
 from openreplay_cw_stack.runtime.bridge.hits import timestamp
 from openreplay_cw_stack.runtime.validator.subscription import Payload
 from openreplay_cw_stack.tagging import judge

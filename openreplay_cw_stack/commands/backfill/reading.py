@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from openreplay_cw_stack.commands.aws import asked
-from openreplay_cw_stack.commands.check.account import error_code
+from openreplay_cw_stack.commands.deployed.account import error_code
+from openreplay_cw_stack.contract.filter_pattern import FILTER_PATTERN
 from openreplay_cw_stack.tagging import Verdict, judge
-from openreplay_cw_stack.tagging.filter_pattern import FILTER_PATTERN
 
 SECONDS_PER_CALL = 0.25
 """Four calls a second."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from openreplay_cw_stack.commands.backfill.reading import Event
-from openreplay_cw_stack.commands.check.account import error_code
+from openreplay_cw_stack.commands.deployed.account import error_code
 from openreplay_cw_stack.runtime.validator.subscription import LogEvent, Payload, encode_payload
 
 MAX_MESSAGE_BYTES = 1_048_576

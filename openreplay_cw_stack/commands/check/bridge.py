@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from openreplay_cw_stack.commands.check.account import guarded
 from openreplay_cw_stack.commands.check.context import Context
-from openreplay_cw_stack.commands.check.deployment import Deployment, Function
-from openreplay_cw_stack.commands.check.findings import Finding, count, fail, ok, skip, warn
+from openreplay_cw_stack.commands.check.findings import Finding, fail, guarded, ok, skip, warn
 from openreplay_cw_stack.commands.check.metric_sums import Metric, our_metric, sums
 from openreplay_cw_stack.commands.check.service_account import read_json_secret
-from openreplay_cw_stack.commands.check.stack import read_template
-from openreplay_cw_stack.runtime.registration.bridge_question import (
+from openreplay_cw_stack.commands.deployed.deployment import Deployment, Function
+from openreplay_cw_stack.commands.deployed.stack import read_template
+from openreplay_cw_stack.commands.terminal import count
+from openreplay_cw_stack.contract import metrics as names
+from openreplay_cw_stack.contract.openreplay_project import checked_url
+from openreplay_cw_stack.openreplay.bridge_probe import (
     PRODUCT_HEADER,
     BridgeForm,
     accepts,
     has_timed_out,
     question,
 )
-from openreplay_cw_stack.runtime.registration.http_calls import Unreachable
-from openreplay_cw_stack.tagging import metrics as names
-from openreplay_cw_stack.tagging.openreplay_project import checked_url
+from openreplay_cw_stack.openreplay.http_calls import Unreachable
 
 REFUSAL_REASONS = ("address", "key", "path", "question", "request")
 """The values of the dimension ``Reason`` of refused questions."""

@@ -8,15 +8,10 @@ import time
 from collections.abc import Iterator
 from urllib.parse import SplitResult
 
-from openreplay_cw_stack.commands.check.account import Account, guarded
 from openreplay_cw_stack.commands.check.bridge import Endpoint, check_bridge
 from openreplay_cw_stack.commands.check.context import Context, TrackedLogGroup
-from openreplay_cw_stack.commands.check.deployment import (
-    Deployment,
-    check_deployment,
-    find_deployments,
-)
-from openreplay_cw_stack.commands.check.findings import Finding, Status, worst
+from openreplay_cw_stack.commands.check.deployment import check_deployment
+from openreplay_cw_stack.commands.check.findings import Finding, Status, guarded, worst
 from openreplay_cw_stack.commands.check.lines import Sample, check_lines
 from openreplay_cw_stack.commands.check.linked_lines import check_linked_lines
 from openreplay_cw_stack.commands.check.registration import check_registration
@@ -24,12 +19,14 @@ from openreplay_cw_stack.commands.check.report import Checked, as_json, print_re
 from openreplay_cw_stack.commands.check.rotation import check_rotation
 from openreplay_cw_stack.commands.check.service_account import check_service_account
 from openreplay_cw_stack.commands.check.session_table import check_session_table
-from openreplay_cw_stack.commands.check.stack import read_stack
 from openreplay_cw_stack.commands.check.tracked_log_groups import (
     check_tracked_log_groups,
     find_tracked,
 )
 from openreplay_cw_stack.commands.check.validator import Health, check_validator
+from openreplay_cw_stack.commands.deployed.account import Account
+from openreplay_cw_stack.commands.deployed.deployment import Deployment, find_deployments
+from openreplay_cw_stack.commands.deployed.stack import read_stack
 from openreplay_cw_stack.commands.errors import CommandFailed
 from openreplay_cw_stack.commands.openreplay_login import (
     JWT_VARIABLE,
@@ -37,9 +34,9 @@ from openreplay_cw_stack.commands.openreplay_login import (
     logged_in,
 )
 from openreplay_cw_stack.commands.terminal import Output
-from openreplay_cw_stack.runtime.registration.http_calls import RegistrationFailed
-from openreplay_cw_stack.runtime.registration.openreplay_api import LoggedIn
-from openreplay_cw_stack.tagging.openreplay_project import checked_url
+from openreplay_cw_stack.contract.openreplay_project import checked_url
+from openreplay_cw_stack.openreplay.http_calls import RegistrationFailed
+from openreplay_cw_stack.openreplay.login import LoggedIn
 
 HELP = "say of a deployed stack what works, what does not, and what to do"
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from openreplay_cw_stack.commands.check.account import Account
-from openreplay_cw_stack.commands.check.deployment import Deployment, Function
+from openreplay_cw_stack.commands.deployed.account import Account
+from openreplay_cw_stack.commands.deployed.deployment import Deployment, Function
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
+
+from openreplay_cw_stack.commands.deployed.account import DENIED, error_code
+from openreplay_cw_stack.commands.errors import CommandFailed
+from openreplay_cw_stack.openreplay.http_calls import RegistrationFailed
+
+_PERMISSION = re.compile(r"perform: ([\w-]+:\w+)")
 
 
 class Status(Enum):
@@ -63,6 +71,28 @@ def worst(findings: Iterable[Finding]) -> Status:
     return next((one for one in (Status.FAIL, Status.WARN) if one in found), Status.OK)
 
 
-def count(number: int, thing: str, things: str = "") -> str:
-    """A number of things, such as ``1 line`` and ``2 lines``."""
-    return f"{number} {thing if number == 1 else things or thing + 's'}"
+def guarded(name: str, findings: Iterator[Finding]) -> Iterator[Finding]:
+    """The findings of a step; an error of AWS's ends this step only, as one more finding."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    try:
+        yield from findings
+    except (BotoCoreError, ClientError) as error:
+        yield _finding_of(name, error)
+    except (CommandFailed, RegistrationFailed) as error:
+        yield fail(name, str(error), "")
+
+
+def _finding_of(name: str, error: Any) -> Finding:
+    operation = getattr(error, "operation_name", "")
+    code = error_code(error)
+    if code in DENIED:
+        named = _PERMISSION.search(str(error))
+        permission = named.group(1) if named else operation
+        return fail(
+            name,
+            f"could not be looked at: AWS refuses {permission}",
+            f"Allow {permission} for the credentials that run this command.",
+        )
+    what = f"{operation} ended with {code}" if code else type(error).__name__
+    return fail(name, f"could not be looked at: {what}", f"AWS says: {error}")

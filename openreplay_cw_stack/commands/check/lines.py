@@ -7,13 +7,14 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from openreplay_cw_stack.commands.check.account import error_code, guarded
 from openreplay_cw_stack.commands.check.context import Context
-from openreplay_cw_stack.commands.check.findings import Finding, count, fail, ok, skip, warn
+from openreplay_cw_stack.commands.check.findings import Finding, fail, guarded, ok, skip, warn
 from openreplay_cw_stack.commands.check.metric_sums import our_metric, sums
+from openreplay_cw_stack.commands.deployed.account import error_code
 from openreplay_cw_stack.commands.log_events import sample_events
+from openreplay_cw_stack.commands.terminal import count
+from openreplay_cw_stack.contract import metrics as names
 from openreplay_cw_stack.tagging import Verdict, judge
-from openreplay_cw_stack.tagging import metrics as names
 from openreplay_cw_stack.tagging.advice import ADVICE
 
 MOST_LINES = 1000

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from openreplay_cw_stack.commands.check.account import Account
-from openreplay_cw_stack.tagging import metrics as names
+from openreplay_cw_stack.commands.deployed.account import Account
+from openreplay_cw_stack.contract import metrics as names
 
 _MOST_QUERIES = 500
 """Of one GetMetricData: API reference, "GetMetricData"."""
@@ -29,7 +29,7 @@ class Metric:
 
 
 def our_metric(deployment: str, name: str, **dimensions: str) -> Metric:
-    """A metric of :mod:`openreplay_cw_stack.tagging.metrics`."""
+    """A metric of :mod:`openreplay_cw_stack.contract.metrics`."""
     all_dimensions = {names.DEPLOYMENT: deployment, **dimensions}
     return Metric(names.NAMESPACE, name, tuple(all_dimensions.items()))
 

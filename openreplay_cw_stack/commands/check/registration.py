@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
-from openreplay_cw_stack.commands.check.account import error_code
 from openreplay_cw_stack.commands.check.bridge import Endpoint
 from openreplay_cw_stack.commands.check.context import Context
 from openreplay_cw_stack.commands.check.findings import Finding, fail, ok, skip, warn
 from openreplay_cw_stack.commands.check.service_account import read_json_secret
-from openreplay_cw_stack.runtime.registration.openreplay_api import LoggedIn
-from openreplay_cw_stack.runtime.registration.registering import stored_bridge
+from openreplay_cw_stack.commands.deployed.account import error_code
+from openreplay_cw_stack.openreplay.integrations import stored_bridge
+from openreplay_cw_stack.openreplay.login import LoggedIn
 
 _NAME = "registration"
 

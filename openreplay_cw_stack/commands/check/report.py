@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from openreplay_cw_stack.commands.check.findings import Finding, Status, count, worst
-from openreplay_cw_stack.commands.terminal import Output, clean
+from openreplay_cw_stack.commands.check.findings import Finding, Status, worst
+from openreplay_cw_stack.commands.terminal import Output, clean, count
 
 _STYLES = {Status.OK: "green", Status.WARN: "yellow", Status.FAIL: "red", Status.SKIP: "dim"}
 _SUMMARY = {

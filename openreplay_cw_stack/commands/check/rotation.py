@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from openreplay_cw_stack.commands.check.account import guarded
 from openreplay_cw_stack.commands.check.context import Context
-from openreplay_cw_stack.commands.check.findings import Finding, count, fail, ok, warn
+from openreplay_cw_stack.commands.check.findings import Finding, fail, guarded, ok, warn
 from openreplay_cw_stack.commands.check.service_account import service_account_secret
-from openreplay_cw_stack.tagging.openreplay_project import told_projects
+from openreplay_cw_stack.commands.terminal import count
+from openreplay_cw_stack.contract.openreplay_project import told_projects
 
 
 def check_rotation(context: Context) -> Iterator[Finding]:

@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from openreplay_cw_stack.commands.check.account import DENIED, error_code, guarded
 from openreplay_cw_stack.commands.check.context import Context
-from openreplay_cw_stack.commands.check.findings import Finding, count, fail, ok, skip, warn
-from openreplay_cw_stack.commands.check.stack import Resource
+from openreplay_cw_stack.commands.check.findings import Finding, fail, guarded, ok, skip, warn
+from openreplay_cw_stack.commands.deployed.account import DENIED, error_code
+from openreplay_cw_stack.commands.deployed.stack import Resource
+from openreplay_cw_stack.commands.terminal import count
 from openreplay_cw_stack.runtime.aws_calls import texts_of
 
 OLD_KEY_DAYS = 90

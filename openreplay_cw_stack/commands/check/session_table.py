@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from openreplay_cw_stack.commands.check.account import error_code
 from openreplay_cw_stack.commands.check.context import Context
-from openreplay_cw_stack.commands.check.findings import Finding, count, fail, ok, skip, warn
+from openreplay_cw_stack.commands.check.findings import Finding, fail, ok, skip, warn
+from openreplay_cw_stack.commands.deployed.account import error_code
+from openreplay_cw_stack.commands.terminal import count
 from openreplay_cw_stack.contract.session_table import PARTITION_KEY, SORT_KEY, TIME_TO_LIVE
 from openreplay_cw_stack.runtime.aws_calls import region_of
 

@@ -12,13 +12,14 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from openreplay_cw_stack.commands.check.account import Account, guarded
 from openreplay_cw_stack.commands.check.context import Context, TrackedLogGroup
-from openreplay_cw_stack.commands.check.deployment import Deployment, Function
-from openreplay_cw_stack.commands.check.findings import Finding, count, fail, ok, warn
+from openreplay_cw_stack.commands.check.findings import Finding, fail, guarded, ok, warn
 from openreplay_cw_stack.commands.check.metric_sums import Metric, sums
-from openreplay_cw_stack.commands.check.stack import Resource, Template, read_template
-from openreplay_cw_stack.tagging.filter_pattern import FILTER_PATTERN
+from openreplay_cw_stack.commands.deployed.account import Account
+from openreplay_cw_stack.commands.deployed.deployment import Deployment, Function
+from openreplay_cw_stack.commands.deployed.stack import Resource, Template, read_template
+from openreplay_cw_stack.commands.terminal import count
+from openreplay_cw_stack.contract.filter_pattern import FILTER_PATTERN
 
 FILTERS_ALLOWED = 5
 """Subscription filters to a log group: AWS documentation, "CloudWatch Logs quotas"."""

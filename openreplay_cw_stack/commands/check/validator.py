@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from openreplay_cw_stack.commands.check.context import Context
-from openreplay_cw_stack.commands.check.deployment import Function
-from openreplay_cw_stack.commands.check.findings import Finding, count, fail, ok, warn
+from openreplay_cw_stack.commands.check.findings import Finding, fail, ok, warn
 from openreplay_cw_stack.commands.check.metric_sums import Metric, our_metric, sums
-from openreplay_cw_stack.tagging import metrics as names
+from openreplay_cw_stack.commands.deployed.deployment import Function
+from openreplay_cw_stack.commands.terminal import count
+from openreplay_cw_stack.contract import metrics as names
 
 
 @dataclass

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from openreplay_cw_stack.contract import metrics as names
 from openreplay_cw_stack.runtime.bridge.credentials import (
     ApiKeys,
     KeysUnavailable,
@@ -33,7 +34,6 @@ from openreplay_cw_stack.runtime.bridge.session_lines import (
 )
 from openreplay_cw_stack.runtime.bridge.settings import Settings
 from openreplay_cw_stack.runtime.embedded_metrics import MetricDocument
-from openreplay_cw_stack.tagging import metrics as names
 from openreplay_cw_stack.tagging.session_id import session_start_ms
 
 CONNECTED = "connected"

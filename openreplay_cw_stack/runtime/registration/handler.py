@@ -9,12 +9,12 @@ import functools
 import os
 import time
 
+from openreplay_cw_stack.contract import metrics as names
 from openreplay_cw_stack.runtime.embedded_metrics import MetricDocument
 from openreplay_cw_stack.runtime.own_log import print_line, say
 from openreplay_cw_stack.runtime.registration.aws import SecretsManager
 from openreplay_cw_stack.runtime.registration.settings import Settings
 from openreplay_cw_stack.runtime.registration.unattended import Outcome, Registration, Task
-from openreplay_cw_stack.tagging import metrics as names
 
 
 def handler(event: dict[str, object], _context: object) -> dict[str, str]:

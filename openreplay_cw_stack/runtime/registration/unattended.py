@@ -14,28 +14,28 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
-from openreplay_cw_stack.runtime.aws_calls import CallFailed
-from openreplay_cw_stack.runtime.registration.bridge_question import (
-    AddressRefused,
-    BridgeForm,
-    ask_bridge,
-)
-from openreplay_cw_stack.runtime.registration.http_calls import RegistrationFailed
-from openreplay_cw_stack.runtime.registration.openreplay_api import (
-    LoggedIn,
-    LoginEnded,
-    log_in,
-)
-from openreplay_cw_stack.runtime.registration.registering import (
-    register_bridge,
-    unregister_bridge,
-)
-from openreplay_cw_stack.runtime.registration.settings import Settings
-from openreplay_cw_stack.tagging.openreplay_project import (
+from openreplay_cw_stack.contract.openreplay_project import (
     checked_url,
     project_name,
     told_tag,
 )
+from openreplay_cw_stack.openreplay.bridge_probe import (
+    AddressRefused,
+    BridgeForm,
+    ask_bridge,
+)
+from openreplay_cw_stack.openreplay.http_calls import RegistrationFailed
+from openreplay_cw_stack.openreplay.integrations import (
+    register_bridge,
+    unregister_bridge,
+)
+from openreplay_cw_stack.openreplay.login import (
+    LoggedIn,
+    LoginEnded,
+    log_in,
+)
+from openreplay_cw_stack.runtime.aws_calls import CallFailed
+from openreplay_cw_stack.runtime.registration.settings import Settings
 
 _LOGINS = 5
 _SHORTEST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 1.0, 6.0

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
 
+from openreplay_cw_stack.contract import metrics as names
 from openreplay_cw_stack.runtime.access_key_trial import access_key_refusal
 from openreplay_cw_stack.runtime.aws_calls import (
     CallFailed,
@@ -23,7 +24,6 @@ from openreplay_cw_stack.runtime.rotation.secret import (
     SecretState,
     StoredValue,
 )
-from openreplay_cw_stack.tagging import metrics as names
 
 _HOUR = 3600
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from openreplay_cw_stack.contract import metrics as names
 from openreplay_cw_stack.runtime.aws_calls import CallFailed
 from openreplay_cw_stack.runtime.rotation.kinds import Retirement, RotationFailed, RotationRefused
 from openreplay_cw_stack.runtime.rotation.rotating import Rotation
-from openreplay_cw_stack.tagging import metrics as names
 
 _SECONDS_PER_DAY = 86_400
 _SAID = {

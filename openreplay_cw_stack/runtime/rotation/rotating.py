@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
+from openreplay_cw_stack.contract.openreplay_project import TESTED_AT_TAG, told_tag
 from openreplay_cw_stack.runtime.rotation.kinds import (
     KeyKind,
     Keys,
@@ -28,7 +29,6 @@ from openreplay_cw_stack.runtime.rotation.secret import (
     SecretState,
     StoredValue,
 )
-from openreplay_cw_stack.tagging.openreplay_project import TESTED_AT_TAG, told_tag
 
 _LISTED_WITHIN_SECONDS = 60.0
 

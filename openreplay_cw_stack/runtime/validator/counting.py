@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from openreplay_cw_stack.contract import metrics as names
 from openreplay_cw_stack.runtime.embedded_metrics import MetricDocument
 from openreplay_cw_stack.tagging import Verdict
-from openreplay_cw_stack.tagging import metrics as names
 
 REJECTING_VERDICTS = frozenset(Verdict) - {Verdict.LINKABLE, Verdict.UNTAGGED}
 """The verdicts of lines that have a tag, and that OpenReplay will not link for it."""

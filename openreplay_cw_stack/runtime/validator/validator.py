@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
+from openreplay_cw_stack.contract import metrics as names
 from openreplay_cw_stack.contract.session_table import SessionItem, items_of
 from openreplay_cw_stack.runtime.aws_calls import CallFailed
 from openreplay_cw_stack.runtime.validator.counting import Counts, metric_documents
@@ -25,7 +26,6 @@ from openreplay_cw_stack.runtime.validator.subscription import (
 from openreplay_cw_stack.runtime.validator.token_memo import TokenMemo
 from openreplay_cw_stack.runtime.validator.token_secret import TokenSecret
 from openreplay_cw_stack.tagging import Verdict
-from openreplay_cw_stack.tagging import metrics as names
 
 JUDGING_RESERVE_MS = 25_000
 """No further line is judged while the function has less time than this."""

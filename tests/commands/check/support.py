@@ -9,11 +9,11 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
-from openreplay_cw_stack.commands.check.account import Account
 from openreplay_cw_stack.commands.check.context import Context, TrackedLogGroup
-from openreplay_cw_stack.commands.check.deployment import Deployment, Function
 from openreplay_cw_stack.commands.check.findings import Finding
-from openreplay_cw_stack.commands.check.stack import Resource, Stack
+from openreplay_cw_stack.commands.deployed.account import Account
+from openreplay_cw_stack.commands.deployed.deployment import Deployment, Function
+from openreplay_cw_stack.commands.deployed.stack import Resource, Stack
 
 NOW = 1_795_464_000.0
 TABLE_ARN = "arn:aws:dynamodb:eu-west-1:123456789012:table/Shop-Sessions"

@@ -11,9 +11,9 @@ import pytest
 
 from openreplay_cw_stack.commands.check.bridge import Endpoint, bridge_url, check_bridge
 from openreplay_cw_stack.commands.check.context import Context
-from openreplay_cw_stack.commands.check.deployment import Deployment
 from openreplay_cw_stack.commands.check.findings import Finding
-from openreplay_cw_stack.commands.check.stack import Resource
+from openreplay_cw_stack.commands.deployed.deployment import Deployment
+from openreplay_cw_stack.commands.deployed.stack import Resource
 from tests.commands.check.support import (
     account,
     context,

@@ -9,10 +9,10 @@ import pytest
 from openreplay_cw_stack.commands.check.bridge import Endpoint
 from openreplay_cw_stack.commands.check.findings import Finding
 from openreplay_cw_stack.commands.check.registration import check_registration
-from openreplay_cw_stack.runtime.registration.bridge_question import BridgeForm
-from openreplay_cw_stack.runtime.registration.openreplay_api import LoggedIn
+from openreplay_cw_stack.openreplay.bridge_probe import BridgeForm
+from openreplay_cw_stack.openreplay.login import LoggedIn
 from tests.commands.check.support import account, context, refusal, statuses
-from tests.runtime.registration.openreplay_server import OpenReplayServer, serving
+from tests.openreplay.openreplay_server import OpenReplayServer, serving
 
 FORM = BridgeForm("https://bridge.example/", "openreplay", "the-present-key")
 STORED = FORM.as_options()

@@ -6,7 +6,7 @@ import pytest
 
 from openreplay_cw_stack.commands.check.findings import Finding
 from openreplay_cw_stack.commands.check.rotation import check_rotation
-from openreplay_cw_stack.tagging.openreplay_project import told_tag
+from openreplay_cw_stack.contract.openreplay_project import told_tag
 from tests.commands.check.support import account, context, days_ago, refusal, resource, statuses
 
 SECRET = resource("ServiceAccountRotatedSecret", "arn:secret", "AWS::SecretsManager::Secret")

@@ -6,10 +6,10 @@ from typing import Any
 
 import pytest
 
-from openreplay_cw_stack.commands.check.account import Account
 from openreplay_cw_stack.commands.check.findings import Finding
 from openreplay_cw_stack.commands.check.service_account import check_service_account
-from openreplay_cw_stack.commands.check.stack import Resource
+from openreplay_cw_stack.commands.deployed.account import Account
+from openreplay_cw_stack.commands.deployed.stack import Resource
 from tests.commands.check.support import (
     NOW,
     Client,

@@ -7,12 +7,12 @@ import pytest
 
 from openreplay_cw_stack.commands.check.context import TrackedLogGroup
 from openreplay_cw_stack.commands.check.findings import Finding
-from openreplay_cw_stack.commands.check.stack import Resource
 from openreplay_cw_stack.commands.check.tracked_log_groups import (
     check_tracked_log_groups,
     find_tracked,
 )
-from openreplay_cw_stack.tagging.filter_pattern import FILTER_PATTERN
+from openreplay_cw_stack.commands.deployed.stack import Resource
+from openreplay_cw_stack.contract.filter_pattern import FILTER_PATTERN
 from tests.commands.check.support import (
     VALIDATOR_ARN,
     account,

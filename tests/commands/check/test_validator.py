@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from openreplay_cw_stack.commands.check.account import guarded
+from openreplay_cw_stack.commands.check.findings import guarded
 from openreplay_cw_stack.commands.check.validator import Health, check_validator
 from tests.commands.check.support import (
     DEAD_LETTERS,

@@ -9,11 +9,11 @@ from urllib.parse import SplitResult
 
 import pytest
 
+from openreplay_cw_stack.openreplay.bridge_probe import AddressRefused, BridgeForm
+from openreplay_cw_stack.openreplay.http_calls import RegistrationFailed
 from openreplay_cw_stack.runtime.aws_calls import CallFailed
 from openreplay_cw_stack.runtime.custom_resource import DeploymentEvent
 from openreplay_cw_stack.runtime.registration import deployment, unattended
-from openreplay_cw_stack.runtime.registration.bridge_question import AddressRefused, BridgeForm
-from openreplay_cw_stack.runtime.registration.http_calls import RegistrationFailed
 from openreplay_cw_stack.runtime.registration.settings import Settings
 from openreplay_cw_stack.runtime.registration.unattended import (
     CurrentKey,
@@ -22,7 +22,7 @@ from openreplay_cw_stack.runtime.registration.unattended import (
     Task,
 )
 from tests.infra.conftest import EVERY_FUNCTION, a_stack, environment_of, template_of
-from tests.runtime.registration.openreplay_server import EMAIL, PASSWORD, OpenReplayServer, serving
+from tests.openreplay.openreplay_server import EMAIL, PASSWORD, OpenReplayServer, serving
 
 BRIDGE = "https://bridge.example/"
 API_KEY = "a-secret-api-key"

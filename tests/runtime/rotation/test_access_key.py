@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from openreplay_cw_stack.contract.openreplay_project import TESTED_AT_TAG, told_tag
 from openreplay_cw_stack.runtime.aws_calls import CallFailed
 from openreplay_cw_stack.runtime.rotation.access_key import WORKS_WITHIN_SECONDS, AccessKey
 from openreplay_cw_stack.runtime.rotation.kinds import (
@@ -19,7 +20,6 @@ from openreplay_cw_stack.runtime.rotation.kinds import (
 )
 from openreplay_cw_stack.runtime.rotation.rotating import Rotation
 from openreplay_cw_stack.runtime.rotation.secret import PENDING
-from openreplay_cw_stack.tagging.openreplay_project import TESTED_AT_TAG, told_tag
 from tests.runtime.rotation.simulation import Died, FakeSecret, FakeUser, Reader, World
 
 DAY = 86_400.0

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from openreplay_cw_stack.contract.openreplay_project import told_tag
 from openreplay_cw_stack.runtime.bridge.credentials import (
     ApiKey as BridgeKey,
 )
@@ -17,7 +18,6 @@ from openreplay_cw_stack.runtime.bridge.credentials import (
 from openreplay_cw_stack.runtime.rotation.api_key import KEY_LENGTH, ApiKey
 from openreplay_cw_stack.runtime.rotation.kinds import Retirement, RotationRefused
 from openreplay_cw_stack.runtime.rotation.rotating import Rotation
-from openreplay_cw_stack.tagging.openreplay_project import told_tag
 from tests.runtime.rotation.simulation import FakeSecret, World
 
 DAY = 86_400.0

@@ -1,0 +1,3 @@
+"""Finding a deployment: its stack, its functions, its account and its secrets."""
+
+from __future__ import annotations

@@ -1,0 +1,203 @@
+"""The deployments in a stack: one for each construct, found by the functions that are ours.
+
+A stack of ours has outputs; a host's stack that only contains the construct has none. Our
+functions are the same in both: their handlers are of this package, and their environment names
+everything else.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+from openreplay_cw_stack.commands.aws import asked
+from openreplay_cw_stack.commands.deployed.account import Account, error_code
+from openreplay_cw_stack.commands.deployed.stack import Resource, Stack
+from openreplay_cw_stack.commands.errors import CommandFailed
+
+_HANDLER = re.compile(r"openreplay_cw_stack\.runtime\.(\w+)\.")
+_HASH = re.compile(r"Function[0-9A-F]{8}\Z")
+FUNCTION = "AWS::Lambda::Function"
+
+
+@dataclass(frozen=True)
+class Function:
+    """A Lambda function of ours.
+
+    Attributes:
+        room: which of :mod:`openreplay_cw_stack.runtime` it runs, such as ``validator``.
+        logical_id: in the template.
+        name: the function's.
+        arn: likewise.
+        role: the name of its role.
+        environment: its variables.
+    """
+
+    room: str
+    logical_id: str
+    name: str
+    arn: str
+    role: str
+    environment: Mapping[str, str] = field(repr=False)
+
+    @property
+    def path(self) -> str:
+        """The construct that it is the heart of, as logical ids begin."""
+        return _HASH.sub("", self.logical_id)
+
+
+@dataclass(frozen=True)
+class Deployment:
+    """One construct, as it is deployed.
+
+    Attributes:
+        name: the value of the metric dimension ``Deployment``.
+        stack: what it is in.
+        functions: by room.
+        alone: whether it is the only one in its stack, so that the stack's outputs are its own.
+    """
+
+    name: str
+    stack: Stack
+    functions: Mapping[str, Function]
+    alone: bool
+
+    @property
+    def validator(self) -> Function | None:
+        """The function that judges."""
+        return self.functions.get("validator")
+
+    @property
+    def bridge(self) -> Function | None:
+        """The function that answers."""
+        return self.functions.get("bridge")
+
+    def resource(self, kind: str, path: str) -> Resource | None:
+        """A resource of the construct, by its path within it, such as ``ServiceAccountUser``."""
+        for room, construct in (("validator", "Validator"), ("bridge", "Bridge")):
+            function = self.functions.get(room)
+            if function is not None and function.path.endswith(construct):
+                whole = function.path.removesuffix(construct)
+                return self.stack.find(kind, whole + path)
+        return None
+
+
+def find_deployments(account: Account, stack: Stack, only: str | None = None) -> list[Deployment]:
+    """The deployments in a stack.
+
+    Args:
+        account: whose stack it is.
+        stack: the stack.
+        only: the name of the one that is wanted.
+
+    Raises:
+        CommandFailed: there is none, or none of that name; or AWS refuses.
+    """
+    by_name: dict[str, dict[str, Function]] = {}
+    for function in _functions(account, stack):
+        name = function.environment.get("DEPLOYMENT")
+        if name:
+            by_name.setdefault(name, {})[function.room] = function
+    if not by_name:
+        raise CommandFailed(_nothing_in(stack))
+    if only is not None and only not in by_name:
+        raise CommandFailed(
+            f"the stack {stack.name} has no deployment {only}: it has {', '.join(sorted(by_name))}"
+        )
+    return [
+        Deployment(name, stack, functions, alone=len(by_name) == 1)
+        for name, functions in sorted(by_name.items())
+        if only in (None, name)
+    ]
+
+
+def find_deployment(account: Account, stack: Stack, only: str | None) -> Deployment:
+    """The one deployment that a command is for; the arguments are those of find_deployments.
+
+    Raises:
+        CommandFailed: the stack has several and none is named, or none at all; or AWS refuses.
+    """
+    found = find_deployments(account, stack, only)
+    if len(found) > 1:
+        names = ", ".join(deployment.name for deployment in found)
+        raise CommandFailed(
+            f"the stack {stack.name} has several deployments: name one with --deployment ({names})"
+        )
+    return found[0]
+
+
+def validator_of(deployment: Deployment) -> Function:
+    """The validator of a deployment.
+
+    Raises:
+        CommandFailed: it has none.
+    """
+    if deployment.validator is None:
+        raise CommandFailed(f"{deployment.name} has no validator: run `check`, it says why")
+    return deployment.validator
+
+
+def variable(function: Function, name: str) -> str:
+    """A variable of a function's environment.
+
+    Raises:
+        CommandFailed: the function has none of that name.
+    """
+    value = function.environment.get(name)
+    if not value:
+        raise CommandFailed(
+            f"the function {function.name} has no {name}: the stack is of another version, deploy "
+            "it again with this one"
+        )
+    return value
+
+
+def _functions(account: Account, stack: Stack) -> Iterator[Function]:
+    client = account.client("lambda")
+    for resource in stack.of_kind(FUNCTION):
+        ask = partial(_configuration, client, resource.physical_id)
+        configuration = asked(f"read the function {resource.physical_id}", ask)
+        function = _function(resource, configuration)
+        if function is not None:
+            yield function
+
+
+def _configuration(client: Any, name: str) -> Mapping[str, Any]:
+    """A function's configuration; nothing in it where the function is not there."""
+    try:
+        found: Mapping[str, Any] = client.get_function_configuration(FunctionName=name)
+    except Exception as error:
+        if error_code(error) != "ResourceNotFoundException":
+            raise
+        return {}
+    return found
+
+
+def _function(resource: Resource, configuration: Mapping[str, Any]) -> Function | None:
+    handler = _HANDLER.match(configuration.get("Handler", ""))
+    if handler is None:
+        return None
+    return Function(
+        room=handler.group(1),
+        logical_id=resource.logical_id,
+        name=configuration["FunctionName"],
+        arn=configuration["FunctionArn"],
+        role=configuration["Role"].rpartition("/")[2],
+        environment=configuration.get("Environment", {}).get("Variables", {}),
+    )
+
+
+def _nothing_in(stack: Stack) -> str:
+    nested = [
+        one.physical_id.split("/")[1]
+        for one in stack.of_kind("AWS::CloudFormation::Stack")
+        if "/" in one.physical_id
+    ]
+    inside = f"; if it is in one of its nested stacks, name that: {', '.join(nested)}"
+    return (
+        f"the stack {stack.name} in {stack.region} has no function of openreplay-cw-stack: is it "
+        f"another stack?{inside if nested else ''}"
+    )

@@ -1,0 +1,189 @@
+"""The stack: its resources, and the values that its template gives them."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from openreplay_cw_stack.commands.aws import asked
+from openreplay_cw_stack.commands.deployed.account import Account
+from openreplay_cw_stack.commands.errors import CommandFailed
+
+
+@dataclass(frozen=True)
+class Resource:
+    """A resource of the stack.
+
+    Attributes:
+        logical_id: its name in the template.
+        physical_id: what ``Ref`` gives: mostly its name, for some types a URL or an ARN.
+        kind: such as ``AWS::Lambda::Function``.
+    """
+
+    logical_id: str
+    physical_id: str
+    kind: str
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A deployed stack.
+
+    Attributes:
+        name: the stack's.
+        region: where it is.
+        status: such as ``UPDATE_COMPLETE``.
+        outputs: by name.
+        parameters: by name.
+        resources: all of them.
+    """
+
+    name: str
+    region: str
+    status: str
+    outputs: Mapping[str, str]
+    parameters: Mapping[str, str]
+    resources: tuple[Resource, ...] = field(repr=False)
+
+    def of_kind(self, kind: str) -> list[Resource]:
+        """The resources of a type."""
+        return [one for one in self.resources if one.kind == kind]
+
+    def find(self, kind: str, path: str) -> Resource | None:
+        """The resource of a construct.
+
+        Args:
+            kind: its type.
+            path: of the construct within the stack, as the CDK makes logical ids of it: the ids
+                joined, and a hash of eight characters behind them.
+        """
+        wanted = re.compile(re.escape(path) + r"[0-9A-F]{8}\Z")
+        return next((one for one in self.of_kind(kind) if wanted.match(one.logical_id)), None)
+
+
+def read_stack(account: Account, name: str) -> Stack:
+    """Read a stack.
+
+    Raises:
+        CommandFailed: there is none of that name here, or AWS refuses.
+    """
+    client = account.client("cloudformation")
+    region = str(client.meta.region_name)
+    try:
+        described = asked(f"read the stack {name}", client.describe_stacks, StackName=name)
+        resources = tuple(asked("list its resources", lambda: list(_resources(client, name))))
+    except CommandFailed as failure:
+        raise CommandFailed(
+            f"{failure}; the credentials must be those of the stack's account, the region is "
+            f"{region} (AWS_REGION changes it), and `aws cloudformation list-stacks` has the names"
+        ) from None
+    found = described["Stacks"][0]
+    parameters = {
+        one["ParameterKey"]: one.get("ResolvedValue") or one.get("ParameterValue", "")
+        for one in found.get("Parameters", [])
+    }
+    return Stack(
+        name=name,
+        region=region,
+        status=found["StackStatus"],
+        outputs={one["OutputKey"]: one["OutputValue"] for one in found.get("Outputs", [])},
+        parameters=parameters,
+        resources=resources,
+    )
+
+
+def _resources(client: Any, name: str) -> Iterator[Resource]:
+    for page in client.get_paginator("list_stack_resources").paginate(StackName=name):
+        for one in page["StackResourceSummaries"]:
+            # A resource whose creation failed has no physical id.
+            physical_id = one.get("PhysicalResourceId", "")
+            yield Resource(one["LogicalResourceId"], physical_id, one["ResourceType"])
+
+
+@dataclass(frozen=True)
+class Template:
+    """The template of a stack, as far as values can be worked out from it.
+
+    Attributes:
+        stack: the one that it made.
+        resources: of the template, by logical id.
+        exports: what other stacks of the account and region export.
+    """
+
+    stack: Stack
+    resources: Mapping[str, Mapping[str, Any]]
+    exports: Mapping[str, str]
+
+    def properties(self, logical_id: str) -> Mapping[str, Any]:
+        """The properties of a resource, as the template has them."""
+        found: Mapping[str, Any] = self.resources.get(logical_id, {}).get("Properties", {})
+        return found
+
+    def value(self, expression: Any) -> str | None:
+        """What an expression of the template has become; None where that is not known."""
+        if isinstance(expression, str):
+            return expression
+        if not isinstance(expression, dict) or len(expression) != 1:
+            return None
+        ((function, argument),) = expression.items()
+        if function == "Ref":
+            return self._reference(argument)
+        if function == "Fn::ImportValue":
+            return self.exports.get(str(self.value(argument)))
+        if function == "Fn::Join":
+            return self._join(argument)
+        if function == "Fn::Select":
+            return self._select(argument)
+        return None
+
+    def _reference(self, name: str) -> str | None:
+        if name in self.stack.parameters:
+            return self.stack.parameters[name]
+        known = {"AWS::Region": self.stack.region, "AWS::StackName": self.stack.name}
+        known |= {one.logical_id: one.physical_id for one in self.stack.resources}
+        return known.get(name) or None
+
+    def _join(self, argument: Any) -> str | None:
+        separator, parts = argument
+        values = [self.value(part) for part in parts]
+        return None if None in values else str(separator).join(map(str, values))
+
+    def _select(self, argument: Any) -> str | None:
+        """Of a text that is split: how the CDK takes a name out of an ARN."""
+        index, split = argument
+        if not isinstance(split, dict) or set(split) != {"Fn::Split"}:
+            return None
+        separator, expression = split["Fn::Split"]
+        text = self.value(expression)
+        pieces = text.split(separator) if text is not None else []
+        return pieces[int(index)] if int(index) < len(pieces) else None
+
+
+def read_template(account: Account, stack: Stack) -> Template:
+    """Read a stack's template, as CloudFormation keeps it.
+
+    Raises:
+        CommandFailed: it is not JSON, as every template of the CDK is.
+        ClientError: AWS refuses.
+    """
+    client = account.client("cloudformation")
+    body = client.get_template(StackName=stack.name)["TemplateBody"]
+    if isinstance(body, str):
+        try:
+            body = json.loads(body)
+        except ValueError:
+            raise CommandFailed(
+                "the stack's template is not JSON: the CDK did not make it"
+            ) from None
+    resources = body.get("Resources", {})
+    return Template(stack, resources, _exports(client, resources))
+
+
+def _exports(client: Any, resources: Mapping[str, Any]) -> dict[str, str]:
+    if "Fn::ImportValue" not in json.dumps(resources):
+        return {}
+    pages = client.get_paginator("list_exports").paginate()
+    return {one["Name"]: one["Value"] for page in pages for one in page["Exports"]}

@@ -1,0 +1,3 @@
+"""Helpers that the constructs share. Not part of the public API."""
+
+from __future__ import annotations

@@ -1,0 +1,132 @@
+"""Acknowledged findings of cdk-nag: each on the smallest construct, each with its reason.
+
+Acknowledging leaves the template as it is and does nothing in an app that does not run cdk-nag.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import aws_cdk as cdk
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_secretsmanager as secretsmanager
+from constructs import IConstruct
+
+from openreplay_cw_stack.infra.internal.log_groups import arn_for_policies
+
+
+def acknowledge(construct: IConstruct, reasons: Mapping[str, str]) -> None:
+    """Acknowledge findings on a construct.
+
+    Args:
+        construct: the construct that the finding names, not one above it.
+        reasons: the reason by the finding's id, without the rule pack's prefix path.
+    """
+    cdk.Validations.of(construct).acknowledge(
+        *(cdk.Acknowledgment(id=rule, reason=reason) for rule, reason in reasons.items())
+    )
+
+
+def in_packs(
+    rule: str, reason: str, packs: Sequence[str] = ("HIPAA", "NIST", "PCI")
+) -> dict[str, str]:
+    """One reason for a rule that several packs have, by the finding's id in each.
+
+    Args:
+        rule: the rule's own name.
+        reason: why the finding is accepted.
+        packs: of ``AwsSolutions``, ``Serverless``, ``HIPAA``, ``NIST`` and ``PCI``.
+    """
+    return {f"{_PACK_PREFIXES[pack]}-{rule}": reason for pack in packs}
+
+
+_PACK_PREFIXES = {
+    "AwsSolutions": "AwsSolutions",
+    "Serverless": "Serverless",
+    "HIPAA": "HIPAA.Security",
+    "NIST": "NIST.800.53.R5",
+    "PCI": "PCI.DSS.321",
+}
+
+
+def acknowledge_default_encryption(log_group: logs.LogGroup) -> None:
+    """Acknowledge that a log group of ours has no customer managed key."""
+    reason = (
+        "CloudWatch Logs encrypts every log group with a key owned by AWS; encryption_key= sets a "
+        "customer managed one"
+    )
+    acknowledge(log_group, in_packs("CloudWatchLogGroupEncrypted", reason))
+
+
+def acknowledge_default_secret_encryption(secret: secretsmanager.Secret) -> None:
+    """Acknowledge that a secret of ours has no customer managed key."""
+    reason = (
+        "Encrypted with the account's key for Secrets Manager; encryption_key= sets a customer "
+        "managed one"
+    )
+    acknowledge(secret, in_packs("SecretsManagerUsingKMSKey", reason))
+
+
+def acknowledge_function(function: lambda_.Function, *, no_network: str | None) -> None:
+    """Acknowledge what holds for every function of ours.
+
+    Args:
+        function: it is traced by nobody.
+        no_network: why it needs no VPC; None where it is in one.
+    """
+    untraced = (
+        "It makes one kind of call, whose errors and times CloudWatch has already; a trace of "
+        "every invocation would be charged for nothing"
+    )
+    acknowledge(
+        function,
+        {
+            **in_packs("LambdaTracing", untraced, ["Serverless"]),
+            **(in_packs("LambdaInsideVPC", no_network) if no_network else {}),
+        },
+    )
+
+
+def acknowledge_nothing_reserved(function: lambda_.Function, reason: str | None = None) -> None:
+    """Acknowledge that a function has no reserved concurrency.
+
+    Args:
+        function: which has none.
+        reason: why it needs none; default: that it was asked for.
+    """
+    reason = reason or (
+        "Asked for with a reserved concurrency of None: an account with the initial quota of 10 "
+        "concurrent executions refuses any reservation"
+    )
+    acknowledge(function, in_packs("LambdaConcurrency", reason, ["HIPAA", "NIST"]))
+
+
+def acknowledge_streams_of(policy: iam.ManagedPolicy, log_group: logs.ILogGroup) -> None:
+    """Acknowledge the ``:*`` behind a log group's name, where the template shows it.
+
+    It is hidden in the ARN of a log group that the app creates, and then there is no finding.
+    """
+    arn = _as_in_a_finding(cdk.Stack.of(policy).resolve(arn_for_policies(log_group)))
+    if arn.endswith(":*"):
+        acknowledge(
+            policy,
+            {
+                f"AwsSolutions-IAM5[Resource::{arn}]": "The :* behind the name of a log group "
+                "means its log streams: no policy can name less of a log group than this"
+            },
+        )
+
+
+def _as_in_a_finding(resolved: object) -> str:
+    """A resolved value as cdk-nag writes it: references in angle brackets."""
+    if isinstance(resolved, str):
+        return resolved
+    if isinstance(resolved, dict):
+        if "Fn::Join" in resolved:
+            separator, parts = resolved["Fn::Join"]
+            return str(separator).join(map(_as_in_a_finding, parts))
+        if "Ref" in resolved:
+            return f"<{resolved['Ref']}>"
+    return ""

@@ -1,0 +1,132 @@
+"""The validator's queues: the retry queue, which feeds it, and the dead-letter queue."""
+
+from __future__ import annotations
+
+import aws_cdk as cdk
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_sqs as sqs
+from constructs import Construct
+
+from openreplay_cw_stack.infra.internal.acknowledgements import acknowledge, in_packs
+
+FIRST_PAUSE = cdk.Duration.seconds(30)
+"""How long a message waits after its first failure. The pause doubles with each further one."""
+LONGEST_PAUSE = cdk.Duration.minutes(15)
+TRIED_FOR = cdk.Duration.days(1)
+"""For how long the validator tries a message before it makes a dead letter of it."""
+
+_MOST_RECEIPTS = 1000
+"""SQS's maximum. Throttled invocations count as receipts, so the validator goes by a message's
+age, and this is for messages that end it: those that are received and never answered."""
+_RETENTION = cdk.Duration.days(14)
+"""SQS's longest."""
+_VISIBILITY_FACTOR = 6
+"""Lambda Developer Guide, "Configuring an Amazon SQS queue to use with Lambda"."""
+
+
+def new_dead_letter_queue(scope: Construct, encryption_key: kms.IKey | None) -> sqs.Queue:
+    """The dead-letter queue: what can never be stored, or could not be for a day.
+
+    Args:
+        scope: the parent construct.
+        encryption_key: default: SQS's own.
+    """
+    queue = _queue(scope, "DeadLetterQueue", encryption_key)
+    nothing_behind_it = (
+        "This queue is the dead-letter queue: a person alone consumes it, and an alarm watches it"
+    )
+    acknowledge(queue, in_packs("SQSRedrivePolicy", nothing_behind_it, ["Serverless"]))
+    return queue
+
+
+def new_retry_queue(
+    scope: Construct,
+    *,
+    dead_letter_queue: sqs.IQueue,
+    function_timeout: cdk.Duration,
+    encryption_key: kms.IKey | None,
+) -> sqs.Queue:
+    """The retry queue: events that the session table did not take yet.
+
+    Args:
+        scope: the parent construct.
+        dead_letter_queue: takes what was received too often.
+        function_timeout: of the function that the queue feeds.
+        encryption_key: default: SQS's own.
+    """
+    return _queue(
+        scope,
+        "RetryQueue",
+        encryption_key,
+        visibility_timeout=cdk.Duration.seconds(_VISIBILITY_FACTOR * function_timeout.to_seconds()),
+        dead_letter_queue=sqs.DeadLetterQueue(
+            max_receive_count=_MOST_RECEIPTS, queue=dead_letter_queue
+        ),
+    )
+
+
+def feed_from_retry_queue(
+    scope: Construct, function: lambda_.Function, queue: sqs.IQueue
+) -> lambda_.EventSourceMapping:
+    """Have a function take the messages of the retry queue: one at a time, two at once at most."""
+    source = lambda_.EventSourceMapping(
+        scope,
+        "RetrySource",
+        target=function,
+        event_source_arn=queue.queue_arn,
+        batch_size=1,
+        max_concurrency=2,
+        report_batch_item_failures=True,
+    )
+    given_up = (
+        "A queue has no on-failure destination: the function and the redrive policy send what "
+        "fails for a day to the dead-letter queue"
+    )
+    acknowledge(source, in_packs("LambdaEventSourceMappingDestination", given_up, ["Serverless"]))
+    return source
+
+
+def statements_for_queues(
+    retry_queue: sqs.IQueue, dead_letter_queue: sqs.IQueue
+) -> list[iam.PolicyStatement]:
+    """What the function may do that sends to both queues and takes from the retry queue."""
+    return [
+        iam.PolicyStatement(
+            sid="SendToTheQueues",
+            actions=["sqs:SendMessage"],
+            resources=[dead_letter_queue.queue_arn, retry_queue.queue_arn],
+        ),
+        iam.PolicyStatement(
+            sid="TakeFromTheRetryQueue",
+            actions=[
+                "sqs:ChangeMessageVisibility",
+                "sqs:DeleteMessage",
+                "sqs:GetQueueAttributes",
+                "sqs:ReceiveMessage",
+            ],
+            resources=[retry_queue.queue_arn],
+        ),
+    ]
+
+
+def _queue(
+    scope: Construct,
+    construct_id: str,
+    encryption_key: kms.IKey | None,
+    *,
+    visibility_timeout: cdk.Duration | None = None,
+    dead_letter_queue: sqs.DeadLetterQueue | None = None,
+) -> sqs.Queue:
+    encryption = sqs.QueueEncryption.KMS if encryption_key else sqs.QueueEncryption.SQS_MANAGED
+    return sqs.Queue(
+        scope,
+        construct_id,
+        encryption=encryption,
+        encryption_master_key=encryption_key,
+        enforce_ssl=True,
+        retention_period=_RETENTION,
+        visibility_timeout=visibility_timeout,
+        dead_letter_queue=dead_letter_queue,
+    )

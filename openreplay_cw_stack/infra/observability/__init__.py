@@ -1,0 +1,3 @@
+"""Metrics, alarms and the dashboard."""
+
+from __future__ import annotations

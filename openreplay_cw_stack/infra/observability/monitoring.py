@@ -1,0 +1,135 @@
+"""What watches a deployment: alarms, the topic that they tell, and the dashboard.
+
+The engine is CloudWatch's own; nothing here costs per line.
+"""
+
+from __future__ import annotations
+
+import aws_cdk as cdk
+from aws_cdk import aws_cloudwatch as cloudwatch
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_iam as iam
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_lambda as lambda_
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_sns as sns
+from constructs import Construct
+
+from openreplay_cw_stack.infra.internal.acknowledgements import acknowledge, in_packs
+from openreplay_cw_stack.infra.internal.encryption import let_alarms_use
+from openreplay_cw_stack.infra.key_rotation import KeyRotation
+from openreplay_cw_stack.infra.observability.alarms import Alarms
+from openreplay_cw_stack.infra.observability.dashboard import dashboard_of
+from openreplay_cw_stack.infra.project_registrations import ProjectRegistrations
+from openreplay_cw_stack.infra.session_search_bridge import SessionSearchBridge
+from openreplay_cw_stack.infra.token_validator import TokenValidator
+
+
+class Monitoring(Construct):
+    """Alarms on what needs a person, and a dashboard of what became of the lines.
+
+    Attributes:
+        topic: where the alarms go.
+        dashboard: None where it was switched off.
+    """
+
+    def __init__(
+        self,
+        scope: Construct,
+        construct_id: str,
+        *,
+        validator: TokenValidator,
+        checks_signatures: bool,
+        detailed_metrics: bool = False,
+        session_table: dynamodb.ITable | None = None,
+        bridge: SessionSearchBridge | None = None,
+        rotation: KeyRotation | None = None,
+        registrations: ProjectRegistrations | None = None,
+        topic: sns.ITopic | None = None,
+        dashboard: bool = True,
+        encryption_key: kms.IKey | None = None,
+    ) -> None:
+        """Watch a validator.
+
+        Args:
+            scope: the parent construct.
+            construct_id: the id under it.
+            validator: what is watched.
+            checks_signatures: whether it has a token secret to read.
+            detailed_metrics: whether it publishes lines by log group and verdict.
+            session_table: whose consumption the dashboard shows; None for a table of another stack.
+            bridge: what is watched as well, as are the next two.
+            rotation: what replaces the keys.
+            registrations: what tells OpenReplay projects.
+            topic: where the alarms go; default: a topic of our own, for you to subscribe to.
+            dashboard: whether to make one.
+            encryption_key: encrypts our own topic.
+        """
+        super().__init__(scope, construct_id)
+        self.topic: sns.ITopic = topic or self._own_topic(encryption_key)
+        self._alarms = Alarms(self, self.topic)
+        self._destination_type = "Lambda" if validator.ingest is None else "Kinesis"
+        self._alarms.watch_lines(validator, checks_signatures=checks_signatures)
+        self._alarms.watch_validator(validator)
+        self._alarms.watch_storing(validator)
+        if validator.ingest is not None:
+            self._alarms.watch_stream(validator)
+        functions: list[lambda_.IFunction] = []
+        if bridge is not None:
+            self._alarms.watch_bridge(bridge)
+            functions.append(bridge.function)
+        if rotation is not None:
+            self._alarms.watch_rotation(rotation)
+            functions.append(rotation.function)
+        if registrations is not None:
+            self._alarms.watch_registrations(registrations)
+            functions += registrations.every_function
+        self._alarms.watch_functions(functions)
+        self.dashboard: cloudwatch.Dashboard | None = None
+        if dashboard:
+            self.dashboard = dashboard_of(
+                self,
+                alarms=self._alarms,
+                validator=validator,
+                session_table=session_table,
+                checks_signatures=checks_signatures,
+                detailed_metrics=detailed_metrics,
+                bridge=bridge,
+                rotation=rotation,
+                functions=functions,
+            )
+
+    @property
+    def alarms(self) -> dict[str, cloudwatch.Alarm]:
+        """The alarms by what they watch, but for those on the delivery from log groups."""
+        return dict(self._alarms.by_name)
+
+    def watch_delivery(
+        self, log_group: logs.ILogGroup, subscription_filter: logs.SubscriptionFilter
+    ) -> None:
+        """Alarm where CloudWatch Logs cannot deliver a tracked log group's lines."""
+        self._alarms.watch_delivery(
+            log_group, subscription_filter, destination_type=self._destination_type
+        )
+
+    def _own_topic(self, encryption_key: kms.IKey | None) -> sns.Topic:
+        topic = sns.Topic(self, "AlarmTopic", master_key=encryption_key, enforce_ssl=True)
+        # A topic with a policy of its own loses the default one, which lets alarms publish.
+        topic.add_to_resource_policy(
+            iam.PolicyStatement(
+                sid="LetAlarmsOfThisAccountPublish",
+                principals=[iam.ServicePrincipal("cloudwatch.amazonaws.com")],
+                actions=["sns:Publish"],
+                resources=[topic.topic_arn],
+                conditions={"StringEquals": {"aws:SourceAccount": cdk.Aws.ACCOUNT_ID}},
+            )
+        )
+        if encryption_key is not None:
+            let_alarms_use(encryption_key)
+        else:
+            reason = (
+                "An alarm's name and state are all that is published; encryption_key= encrypts "
+                "the topic with a customer managed key"
+            )
+            acknowledge(topic, in_packs("SNSEncryptedKMS", reason))
+        return topic

@@ -1,0 +1,3 @@
+"""OpenReplay's HTTP API: the login, integrations, and the probe of the bridge."""
+
+from __future__ import annotations
