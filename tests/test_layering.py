@@ -25,7 +25,7 @@ MAY_IMPORT = {
     "openreplay": {"openreplay", "tagging"},
     "runtime": {"runtime", "openreplay", "contract", "tagging"},
     "infra": {"infra", "runtime", "contract", "tagging"},
-    "commands": {"commands", "runtime", "openreplay", "contract", "tagging"},
+    "commands": {"commands", "runtime", "openreplay", "contract", "tagging", "version"},
     "__main__.py": {"commands"},
 }
 THIRD_PARTIES = {
@@ -34,7 +34,7 @@ THIRD_PARTIES = {
     "contract": set(),
     "openreplay": set(),
     "runtime": {"boto3", "botocore"},
-    "infra": {"aws_cdk", "constructs", "jsii"},
+    "infra": {"aws_cdk", "constructs", "jsii", "typing_extensions"},
     "commands": {"boto3", "botocore", "rich"},
     "__main__.py": set(),
 }
@@ -52,12 +52,14 @@ def imports_of(path: Path) -> Iterator[str]:
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_every_import_goes_where_it_may(path: Path) -> None:
     room = path.relative_to(PACKAGE).parts[0]
-    if room == "__init__.py":
+    if room in ("__init__.py", "version.py"):
         return
     for name in imports_of(path):
         top, _, rest = name.partition(".")
         if top == "openreplay_cw_stack":
             assert rest.split(".")[0] in MAY_IMPORT[room], name
+            if room == "infra" and rest.startswith("runtime."):
+                assert rest.endswith(".settings"), f"{name}: of the runtime, its settings alone"
         elif top not in sys.stdlib_module_names:
             assert top in THIRD_PARTIES[room], name
 

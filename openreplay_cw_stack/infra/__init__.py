@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from openreplay_cw_stack.infra.choices import Ingest, ServiceAccountAccess
 from openreplay_cw_stack.infra.cors import function_url_cors, http_api_cors, rest_api_cors
-from openreplay_cw_stack.infra.ingest_stream import Ingest
 from openreplay_cw_stack.infra.key_rotation import KeyRotation
 from openreplay_cw_stack.infra.open_replay_cloud_watch import OpenReplayCloudWatch
 from openreplay_cw_stack.infra.open_replay_project import OpenReplayProject
 from openreplay_cw_stack.infra.project_registrations import ProjectRegistrations
-from openreplay_cw_stack.infra.service_account import ServiceAccount, ServiceAccountAccess
+from openreplay_cw_stack.infra.service_account import ServiceAccount
 from openreplay_cw_stack.infra.session_search_bridge import SessionSearchBridge
 from openreplay_cw_stack.infra.stack import OpenReplayCloudWatchStack
 from openreplay_cw_stack.infra.tagging_layer import TaggingLayer

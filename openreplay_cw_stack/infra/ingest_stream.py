@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from enum import Enum
 
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
@@ -24,15 +22,6 @@ MAXIMUM_AGE = cdk.Duration.hours(24)
 BATCH_SIZE = 100
 PARALLELIZATION_FACTOR = 2
 """Batches of a shard at a time: with the four shards that an on-demand stream begins with, 8."""
-
-
-class Ingest(Enum):
-    """How lines get from CloudWatch Logs to the validator."""
-
-    DIRECT = "direct"
-    """CloudWatch Logs invokes the function."""
-    KINESIS = "kinesis"
-    """CloudWatch Logs writes to a stream that the function reads: a peak waits in it."""
 
 
 class IngestStream(Construct):
@@ -60,14 +49,10 @@ class IngestStream(Construct):
             construct_id: the id under it.
             source_accounts: ids of the other accounts that may send their lines.
             encryption_key: encrypts the stream; default: the account's key for Kinesis.
-
-        Raises:
-            ValueError: an account's id is not twelve digits, or stands there twice.
         """
         # Loaded here, since the default stack has no stream.
         from aws_cdk import aws_kinesis as kinesis
 
-        check_ingest(Ingest.KINESIS, source_accounts)
         super().__init__(scope, construct_id)
         self.stream = kinesis.Stream(
             self,
@@ -206,24 +191,6 @@ class IngestStream(Construct):
                 }
             ),
         )
-
-
-def check_ingest(ingest: Ingest, source_accounts: Sequence[str]) -> None:
-    """Refuse accounts that cannot send lines.
-
-    Raises:
-        ValueError: an id is not twelve digits, stands there twice, or there is no stream.
-    """
-    if source_accounts and ingest is not Ingest.KINESIS:
-        raise ValueError(
-            "source_accounts are given and ingest is direct: what other accounts subscribe to "
-            "cannot be a function; set ingest to kinesis"
-        )
-    for position, account in enumerate(source_accounts):
-        if not cdk.Token.is_unresolved(account) and not re.fullmatch(r"[0-9]{12}", account):
-            raise ValueError(f"{account!r} is no id of an AWS account: give its twelve digits")
-        if account in source_accounts[:position]:
-            raise ValueError(f"{account} is in source_accounts twice: name every account once")
 
 
 def _use_of(encryption_key: kms.IKey | None) -> list[iam.PolicyStatement]:

@@ -12,9 +12,9 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
-from aws_cdk import aws_logs as logs
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
+from typing_extensions import Unpack
 
 from openreplay_cw_stack.infra.internal.acknowledgements import acknowledge
 from openreplay_cw_stack.infra.internal.lambda_function import (
@@ -23,15 +23,15 @@ from openreplay_cw_stack.infra.internal.lambda_function import (
     own_log_group,
     role_of,
 )
+from openreplay_cw_stack.infra.internal.option_checks import check_options
 from openreplay_cw_stack.infra.internal.schedules import invoke_each_hour
 from openreplay_cw_stack.infra.internal.secrets import let_tag
 from openreplay_cw_stack.infra.observability.metrics import metric_of
+from openreplay_cw_stack.infra.options import RotationOptions
 from openreplay_cw_stack.infra.project_registrations import ProjectRegistrations
 from openreplay_cw_stack.infra.service_account import ServiceAccount
 from openreplay_cw_stack.infra.session_search_bridge import KEY_REFRESH, SessionSearchBridge
 
-DEFAULT_GRACE = cdk.Duration.days(7)
-_SHORTEST, _LONGEST = cdk.Duration.hours(4), cdk.Duration.days(1000)
 # As long as one run of a step can take to store the key that it has made.
 _ORPHAN_AFTER = cdk.Duration.seconds(60)
 _FOLLOWED_WITHIN = cdk.Duration.minutes(6)
@@ -57,33 +57,33 @@ class KeyRotation(Construct):
         scope: Construct,
         construct_id: str,
         *,
-        every: cdk.Duration,
-        grace: cdk.Duration | None = None,
         deployment: str,
         bridge: SessionSearchBridge | None = None,
         service_account: ServiceAccount | None = None,
         registrations: ProjectRegistrations | None = None,
         encryption_key: kms.IKey | None = None,
+        **options: Unpack[RotationOptions],
     ) -> None:
         """Rotate keys.
 
         Args:
             scope: the parent construct.
             construct_id: the id under it.
-            every: how often, 4 hours to 1000 days, in whole hours.
-            grace: how long the bridge accepts a key that was replaced, at most, and how long a
-                disabled access key can be enabled again; default: seven days. At most ``every``.
             deployment: the value of the metric dimension of that name.
             bridge: whose API key is rotated.
-            service_account: whose access key is rotated; made with ``rotated=True``.
-            registrations: whom the bridge's new keys are told.
+            service_account: whose access key is rotated; made with the same ``rotation``.
+            registrations: registers the bridge's new keys.
             encryption_key: encrypts the secrets, and the function's own log group.
+            options: see :class:`RotationOptions`; ``rotation`` is needed.
 
         Raises:
-            ValueError: a time is out of its range, or there is nothing to rotate.
+            InvalidOptions: an option is wrong. A ValueError, as the next one.
+            ValueError: there is nothing to rotate, or no ``rotation``.
         """
-        grace = grace or DEFAULT_GRACE
-        check_rotation(every, grace)
+        values = check_options(RotationOptions, options).values
+        every, grace = values["rotation"], values["rotation_grace"]
+        if every is None:
+            raise ValueError("rotation: give how often keys are replaced, a cdk.Duration")
         if bridge is None and service_account is None:
             raise ValueError(
                 "rotation is set, but there is no key to rotate: bridge and service_account are "
@@ -93,7 +93,7 @@ class KeyRotation(Construct):
         self.deployment = deployment
         self.every = every
         self._encryption_key = encryption_key
-        self.log_group = own_log_group(self, logs.RetentionDays.TWO_WEEKS, encryption_key)
+        self.log_group = own_log_group(self, encryption_key)
         environment = {
             "DEPLOYMENT": deployment,
             "STACK_ID": cdk.Stack.of(self).stack_id,
@@ -127,7 +127,7 @@ class KeyRotation(Construct):
             environment=environment,
             memory_size=256,
             timeout=cdk.Duration.minutes(5),
-            reserved_concurrency=None,
+            concurrency=None,
             nothing_reserved=_NOBODY_FLOODS,
             no_network="It calls the public endpoints of IAM, Secrets Manager, CloudWatch and "
             "AWS Lambda over TLS, accepts no connection, and reaches nothing in a VPC",
@@ -328,24 +328,6 @@ def _statements_of_service_account(
             resources=[cdk.Stack.of(scope).stack_id],
         ),
     ]
-
-
-def check_rotation(every: cdk.Duration, grace: cdk.Duration) -> None:
-    """Refuse what Secrets Manager refuses, and a grace that the next rotation would cut short.
-
-    Raises:
-        ValueError: a time is out of its range.
-    """
-    hours = every.to_hours(integral=False)
-    if not _SHORTEST.to_hours() <= hours <= _LONGEST.to_hours() or hours != int(hours):
-        raise ValueError(
-            f"rotation must be 4 hours to 1000 days, in whole hours, not {hours:g} hours"
-        )
-    if not 1 <= grace.to_hours(integral=False) <= hours:
-        raise ValueError(
-            f"rotation_grace must be an hour or more and at most rotation ({hours:g} hours), not "
-            f"{grace.to_hours(integral=False):g} hours"
-        )
 
 
 def _rate(every: cdk.Duration) -> str:

@@ -2,33 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import aws_cdk as cdk
-from aws_cdk import aws_apigatewayv2 as apigatewayv2
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
-from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_secretsmanager as secretsmanager
-from aws_cdk import aws_sns as sns
 from constructs import Construct
+from typing_extensions import Unpack
 
-from openreplay_cw_stack.infra.ingest_stream import Ingest
 from openreplay_cw_stack.infra.internal.acknowledgements import acknowledge_default_encryption
 from openreplay_cw_stack.infra.internal.encryption import let_log_groups_use
-from openreplay_cw_stack.infra.internal.log_groups import check_log_group_name, describe
-from openreplay_cw_stack.infra.key_rotation import DEFAULT_GRACE, KeyRotation, check_rotation
+from openreplay_cw_stack.infra.internal.idle_parts import IdleParts
+from openreplay_cw_stack.infra.internal.option_checks import Values, check_argument, check_options
+from openreplay_cw_stack.infra.internal.option_kinds import Choice
+from openreplay_cw_stack.infra.internal.option_resources import LOG_GROUP
+from openreplay_cw_stack.infra.key_rotation import KeyRotation
 from openreplay_cw_stack.infra.observability.metrics import deployment_name
 from openreplay_cw_stack.infra.observability.monitoring import Monitoring
-from openreplay_cw_stack.infra.open_replay_project import OpenReplayProject
+from openreplay_cw_stack.infra.options import (
+    BridgeOptions,
+    MonitoringOptions,
+    OpenReplayCloudWatchOptions,
+    RotationOptions,
+    ServiceAccountOptions,
+    ValidatorOptions,
+)
 from openreplay_cw_stack.infra.project_registrations import ProjectRegistrations
-from openreplay_cw_stack.infra.service_account import ServiceAccount, ServiceAccountAccess
-from openreplay_cw_stack.infra.session_search_bridge import SessionSearchBridge, check_source_ranges
+from openreplay_cw_stack.infra.service_account import ServiceAccount
+from openreplay_cw_stack.infra.session_search_bridge import SessionSearchBridge
 from openreplay_cw_stack.infra.session_table import (
-    DEFAULT_LINE_RETENTION,
     check_session_table,
     new_session_table,
     statements_to_read,
@@ -37,6 +41,8 @@ from openreplay_cw_stack.infra.tagging_layer import TaggingLayer
 from openreplay_cw_stack.infra.token_validator import TokenValidator
 from openreplay_cw_stack.tagging import Verdict
 from openreplay_cw_stack.tagging.propagation.session import HEADER_NAME
+
+_REJECTIONS = Choice({str(one): one for one in Verdict if one is not Verdict.LINKABLE})
 
 
 class OpenReplayCloudWatch(Construct):
@@ -48,236 +54,77 @@ class OpenReplayCloudWatch(Construct):
     Attributes:
         session_table: holds the linked lines.
         validator: judges the tracked lines.
-        bridge: answers OpenReplay's Elasticsearch integration; None where it was switched off.
-        service_account: None where it was switched off.
-        rotation: replaces the keys; None where it was not asked for.
-        registrations: tells OpenReplay projects; None without ``openreplay_projects``.
+        bridge: answers OpenReplay's Elasticsearch integration; None where it is switched off.
+        service_account: None where it is switched off.
+        rotation: replaces the keys; None without ``rotation``.
+        registrations: registers the bridge with OpenReplay projects; None without
+            ``openreplay_projects``.
         monitoring: alarms, their topic, and the dashboard.
     """
 
     def __init__(
-        self,
-        scope: Construct,
-        construct_id: str,
-        *,
-        log_groups: Sequence[logs.ILogGroup] = (),
-        new_log_groups: Sequence[str] = (),
-        track_account: bool = False,
-        untracked_log_groups: Sequence[str] = (),
-        ingest: Ingest = Ingest.DIRECT,
-        source_accounts: Sequence[str] = (),
-        session_table: dynamodb.ITable | None = None,
-        session_table_write_limit: int | None = None,
-        line_retention: cdk.Duration | None = None,
-        log_retention: logs.RetentionDays = logs.RetentionDays.ONE_MONTH,
-        removal_policy: cdk.RemovalPolicy = cdk.RemovalPolicy.RETAIN,
-        token_secret: secretsmanager.ISecret | None = None,
-        accept_unsigned_ids: bool = False,
-        service_account: bool = True,
-        service_account_access: ServiceAccountAccess = ServiceAccountAccess.SCOPED,
-        service_account_log_groups: Sequence[logs.ILogGroup] = (),
-        user_name: str | None = None,
-        key_serial: int = 1,
-        rotation: cdk.Duration | None = None,
-        rotation_grace: cdk.Duration | None = None,
-        openreplay_projects: Sequence[OpenReplayProject] = (),
-        bridge: bool = True,
-        bridge_domain_name: apigatewayv2.IDomainName | None = None,
-        bridge_reserved_concurrency: int | None = 5,
-        allowed_source_ranges: Sequence[str] = (),
-        settle: cdk.Duration | None = None,
-        session_lifetime: cdk.Duration | None = None,
-        hold_until_over: bool = False,
-        show_log_group: bool = True,
-        encryption_key: kms.IKey | None = None,
-        reserved_concurrency: int | None = 10,
-        detailed_metrics: bool = False,
-        alarm_topic: sns.ITopic | None = None,
-        dashboard: bool = True,
+        self, scope: Construct, construct_id: str, **options: Unpack[OpenReplayCloudWatchOptions]
     ) -> None:
         """Build the integration.
 
         Args:
             scope: the parent construct.
             construct_id: the id under it.
-            log_groups: existing log groups to track, or ones of your app.
-            new_log_groups: names of log groups to create and to track.
-            track_account: track every log group of the account and region that there is and will
-                be, with one subscription, in place of log groups by name. An account has one such
-                subscription in a region.
-            untracked_log_groups: with it, names of log groups to leave out, 25 KB in all at most.
-            ingest: how lines get to the validator; ``KINESIS`` for what is more than Lambda runs
-                at once, and for other accounts.
-            source_accounts: with ``KINESIS``, ids of the other accounts that may send their lines,
-                to ``validator.ingest.destination``.
-            session_table: an existing session table, also of another region or account, so that
-                several deployments share one bridge; default: a new one. Its keys and its time to
-                live are those of the new one: see :func:`new_session_table`.
-            session_table_write_limit: write units a second that the new table takes at most, as a
-                cost brake. What is above it waits in the retry queue for up to a day. Default:
-                none.
-            line_retention: how long a linked line is kept, 1 to 3653 days; default: 30 days.
-            log_retention: of the log groups created here.
-            removal_policy: of the session table and the log groups created here, when they leave
-                the stack.
-            token_secret: holds a self-hosted OpenReplay's ``TOKEN_SECRET``; signatures are then
-                checked. Default: they count as right.
-            accept_unsigned_ids: with ``token_secret``, accept ``openReplaySession.id=`` as well.
-            service_account: whether to create the IAM user of OpenReplay's CloudWatch page.
-                Nothing in OpenReplay v1.21 and later uses it.
-            service_account_access: what its key may do.
-            service_account_log_groups: what its key reads; default: the tracked log groups. Needed
-                with ``track_account``, and with more tracked log groups than a policy has room for.
-            user_name: its name; default: generated.
-            key_serial: a higher number replaces its key; not with ``rotation``.
-            rotation: how often the bridge's API key and the service account's access key are
-                replaced, 4 hours to 1000 days; default: never. See :class:`KeyRotation`.
-            rotation_grace: with it, how long the bridge accepts a key that was replaced, at most,
-                and how long a disabled access key can be enabled again; default: seven days.
-            openreplay_projects: which OpenReplay projects are told of the bridge, and of every new
-                key, without a person.
-            bridge: whether to make the endpoint that OpenReplay v1.21 and later ask.
-            bridge_domain_name: a domain of your own for it; default: API Gateway's.
-            bridge_reserved_concurrency: how many questions are answered at once; None: no cap.
-            allowed_source_ranges: addresses in CIDR notation that may ask the bridge and use the
-                service account's key; default: all.
-            settle: how long after a session's last line its answer is held back; default: three
-                minutes.
-            session_lifetime: OpenReplay's MAX_SESSION_DURATION; default: two hours.
-            hold_until_over: give no lines while the session may still be running.
-            show_log_group: whether a message begins with its log group.
-            encryption_key: encrypts the session table and the log groups created here, the secrets,
-                the queues and the topic. Default: keys owned by AWS. An imported key must let
-                CloudWatch Logs and alarms use it already.
-            reserved_concurrency: of the validator; None reserves nothing, which is what an account
-                with the initial quota of 10 needs.
-            detailed_metrics: also publish lines by log group and verdict.
-            alarm_topic: where the alarms go; default: a new topic.
-            dashboard: whether to make one.
+            options: see :class:`OpenReplayCloudWatchOptions`. Where a log group, secret, key,
+                topic or table is meant, its name or its ARN is accepted too, and where an enum is
+                meant, its text.
 
         Raises:
-            ValueError: a log group is named twice, a name or an address range is not one, an
-                existing table has another shape, a number or a time is out of its range, a project
-                cannot be registered, log groups are named that ``track_account`` tracks already,
-                the log groups of the service account are not known, or other accounts are named
-                without ``KINESIS``.
+            TypeError: there is no such option.
+            InvalidOptions: a value is wrong, or options contradict each other. A ValueError.
         """
-        line_retention = line_retention or DEFAULT_LINE_RETENTION
-        _check_new_log_groups(new_log_groups)
-        check_session_table(session_table, session_table_write_limit, line_retention)
-        check_account_tracking(
-            track_account, [*new_log_groups, *map(describe, log_groups)], untracked_log_groups
-        )
-        check_service_account(
-            service_account, bool(service_account_log_groups), tracked_by_name=not track_account
-        )
-        if rotation is not None:
-            check_rotation(rotation, rotation_grace or DEFAULT_GRACE)
+        checked = check_options(OpenReplayCloudWatchOptions, options)
+        if not isinstance(checked.values["session_table"], str):
+            check_session_table(checked.values["session_table"])
         super().__init__(scope, construct_id)
-        self._retention = log_retention
-        self._removal_policy = removal_policy
-        self._encryption_key = encryption_key
+        values = checked.resolve(self)
+        checked.warn_of_options_without_effect(self)
+        self._values = values
         self._tagging_layer: TaggingLayer | None = None
-        if encryption_key is not None:
-            let_log_groups_use(encryption_key, cdk.Stack.of(self))
-        self.session_table: dynamodb.ITable = session_table or new_session_table(
+        if values.encryption_key is not None:
+            let_log_groups_use(values.encryption_key, cdk.Stack.of(self))
+        self.session_table: dynamodb.ITable = values.session_table or new_session_table(
             self,
             "SessionTable",
-            write_limit=session_table_write_limit,
-            removal_policy=removal_policy,
-            encryption_key=encryption_key,
+            write_limit=values.session_table_write_limit,
+            removal_policy=values.removal_policy,
+            encryption_key=values.encryption_key,
         )
         self.validator = TokenValidator(
             self,
             "Validator",
             session_table=self.session_table,
-            line_retention=line_retention,
-            token_secret=token_secret,
-            accept_unsigned_ids=accept_unsigned_ids,
-            reserved_concurrency=reserved_concurrency,
-            ingest=ingest,
-            source_accounts=source_accounts,
-            detailed_metrics=detailed_metrics,
             deployment=deployment_name(self),
-            encryption_key=encryption_key,
+            **values.of(ValidatorOptions),
         )
-        self.service_account: ServiceAccount | None = None
-        if service_account:
-            self.service_account = ServiceAccount(
-                self,
-                "ServiceAccount",
-                log_groups=service_account_log_groups,
-                access=service_account_access,
-                allowed_source_ranges=check_source_ranges(allowed_source_ranges),
-                user_name=user_name,
-                key_serial=key_serial,
-                rotated=rotation is not None,
-                encryption_key=encryption_key,
-            )
-        self._key_reads_tracked = service_account and not service_account_log_groups
-        self.bridge: SessionSearchBridge | None = None
-        if bridge:
-            self.bridge = SessionSearchBridge(
-                self,
-                "Bridge",
-                session_table=self.session_table,
-                retry_queue=self.validator.retry_queue,
-                domain_name=bridge_domain_name,
-                allowed_source_ranges=allowed_source_ranges,
-                settle=settle,
-                session_lifetime=session_lifetime,
-                hold_until_over=hold_until_over,
-                show_log_group=show_log_group,
-                reserved_concurrency=bridge_reserved_concurrency,
-                deployment=self.validator.deployment,
-                previous_key_accepted=rotation_grace,
-                rotated=rotation is not None,
-                encryption_key=encryption_key,
-            )
-        self.registrations: ProjectRegistrations | None = None
-        if openreplay_projects:
-            self.registrations = ProjectRegistrations(
-                self,
-                "Registrations",
-                projects=openreplay_projects,
-                deployment=self.validator.deployment,
-                bridge=self.bridge,
-                encryption_key=encryption_key,
-            )
-        self.rotation: KeyRotation | None = None
-        if rotation is not None:
-            self.rotation = KeyRotation(
-                self,
-                "Rotation",
-                every=rotation,
-                grace=rotation_grace,
-                deployment=self.validator.deployment,
-                bridge=self.bridge,
-                service_account=self.service_account,
-                registrations=self.registrations,
-                encryption_key=encryption_key,
-            )
+        self.service_account = self._new_service_account(values)
+        self.bridge = self._new_bridge(values)
+        self.registrations = self._new_registrations(values)
+        self.rotation = self._new_rotation(values)
         self._refuse_own_log_groups()
-        if track_account:
-            self.validator.subscribe_account(untracked_log_groups)
+        if values.track_account:
+            self.validator.subscribe_account(values.untracked_log_groups)
         self.monitoring = Monitoring(
             self,
             "Monitoring",
             validator=self.validator,
-            session_table=None if session_table else self.session_table,
+            session_table=None if values.session_table else self.session_table,
             bridge=self.bridge,
             rotation=self.rotation,
             registrations=self.registrations,
-            checks_signatures=token_secret is not None,
-            detailed_metrics=detailed_metrics,
-            topic=alarm_topic,
-            dashboard=dashboard,
-            encryption_key=encryption_key,
+            checks_signatures=values.token_secret is not None,
+            **values.of(MonitoringOptions),
         )
-        for name in new_log_groups:
+        for name in values.new_log_groups:
             self.track(self._new_log_group(name))
-        for log_group in log_groups:
+        for log_group in values.log_groups:
             self.track(log_group)
+        self._idle_parts = IdleParts(self, self.validator)
 
     @property
     def log_groups(self) -> tuple[logs.ILogGroup, ...]:
@@ -299,18 +146,22 @@ class OpenReplayCloudWatch(Construct):
         """The dashboard."""
         return self.monitoring.dashboard
 
-    def track(self, log_group: logs.ILogGroup) -> None:
+    def track(self, log_group: logs.ILogGroup | str) -> None:
         """Track one more log group.
 
+        Args:
+            log_group: a log group, its name or its ARN.
+
         Raises:
-            ValueError: it is tracked already, by itself or with the account, is one of this
-                deployment's own, is in another account or region, or has no subscription filters
-                for its class.
+            ValueError: it is tracked already, by itself or with the account, belongs to this
+                deployment, is in another account or region, or its class has no subscription
+                filters.
         """
-        subscription_filter = self.validator.subscribe(log_group)
-        self.monitoring.watch_delivery(log_group, subscription_filter)
-        if self.service_account is not None and self._key_reads_tracked:
-            self.service_account.allow_reading(log_group)
+        group: logs.ILogGroup = check_argument(LOG_GROUP, "log_group", log_group, self)
+        subscription_filter = self.validator.subscribe(group)
+        self.monitoring.watch_delivery(group, subscription_filter)
+        if self.service_account is not None and not self._values.service_account_log_groups:
+            self.service_account.allow_reading(group)
 
     def tag_errors_of(
         self,
@@ -327,6 +178,7 @@ class OpenReplayCloudWatch(Construct):
         if self._tagging_layer is None:
             self._tagging_layer = TaggingLayer(self, "TaggingLayer")
         self._tagging_layer.tag_errors_of(function, header_name=header_name, tag_stdout=tag_stdout)
+        self._idle_parts.add_tagged_function(function)
 
     def grant_read_key(self, grantee: iam.IGrantable) -> iam.Grant:
         """Let a principal read the service account's key from its secret.
@@ -356,16 +208,64 @@ class OpenReplayCloudWatch(Construct):
         return self.validator.metric_lines(Verdict.LINKABLE, period=period)
 
     def metric_rejected(
-        self, verdict: Verdict, *, period: cdk.Duration | None = None
+        self, verdict: Verdict | str, *, period: cdk.Duration | None = None
     ) -> cloudwatch.Metric:
         """How many lines were not linked for one verdict; a sum over five minutes by default.
 
+        Args:
+            verdict: a verdict other than ``linkable``, or its text.
+            period: what is summed up.
+
         Raises:
-            ValueError: the verdict is ``linkable``.
+            ValueError: it is no such verdict.
         """
-        if verdict is Verdict.LINKABLE:
+        if verdict == Verdict.LINKABLE:
             raise ValueError("linkable is not a rejection: use metric_linkable()")
-        return self.validator.metric_lines(verdict, period=period)
+        rejection: Verdict = check_argument(_REJECTIONS, "verdict", verdict, self)
+        return self.validator.metric_lines(rejection, period=period)
+
+    def _new_service_account(self, values: Values) -> ServiceAccount | None:
+        if not values.service_account:
+            return None
+        return ServiceAccount(self, "ServiceAccount", **values.of(ServiceAccountOptions))
+
+    def _new_bridge(self, values: Values) -> SessionSearchBridge | None:
+        if not values.bridge:
+            return None
+        return SessionSearchBridge(
+            self,
+            "Bridge",
+            session_table=self.session_table,
+            retry_queue=self.validator.retry_queue,
+            deployment=self.validator.deployment,
+            **values.of(BridgeOptions),
+        )
+
+    def _new_registrations(self, values: Values) -> ProjectRegistrations | None:
+        if not values.openreplay_projects or self.bridge is None:
+            return None
+        return ProjectRegistrations(
+            self,
+            "Registrations",
+            projects=values.openreplay_projects,
+            deployment=self.validator.deployment,
+            bridge=self.bridge,
+            encryption_key=values.encryption_key,
+        )
+
+    def _new_rotation(self, values: Values) -> KeyRotation | None:
+        if values.rotation is None:
+            return None
+        return KeyRotation(
+            self,
+            "Rotation",
+            deployment=self.validator.deployment,
+            bridge=self.bridge,
+            service_account=self.service_account,
+            registrations=self.registrations,
+            encryption_key=values.encryption_key,
+            **values.of(RotationOptions),
+        )
 
     def _refuse_own_log_groups(self) -> None:
         own: list[tuple[str, logs.ILogGroup]] = []
@@ -382,79 +282,15 @@ class OpenReplayCloudWatch(Construct):
                 self.validator.refuse(child, "it is of this deployment and holds no lines of yours")
 
     def _new_log_group(self, name: str) -> logs.LogGroup:
+        key = self._values.encryption_key
         log_group = logs.LogGroup(
             self,
             f"LogGroup{name}",
             log_group_name=name,
-            retention=self._retention,
-            removal_policy=self._removal_policy,
-            encryption_key=self._encryption_key,
+            retention=self._values.log_retention,
+            removal_policy=self._values.removal_policy,
+            encryption_key=key,
         )
-        if self._encryption_key is None:
+        if key is None:
             acknowledge_default_encryption(log_group)
         return log_group
-
-
-def check_account_tracking(
-    track_account: bool, named: Sequence[str], untracked_log_groups: Sequence[str]
-) -> None:
-    """Refuse what does not go together with tracking the account, or with not tracking it.
-
-    Args:
-        track_account: whether the account is tracked.
-        named: the log groups that are to be tracked by name.
-        untracked_log_groups: the ones to leave out.
-
-    Raises:
-        ValueError: it does not go together, or a name is none.
-    """
-    for name in untracked_log_groups:
-        check_log_group_name(name)
-    if track_account and named:
-        raise ValueError(
-            f"track_account tracks {', '.join(named)} already, and every line would be delivered "
-            "twice: leave out log_groups and new_log_groups"
-        )
-    if untracked_log_groups and not track_account:
-        raise ValueError(
-            "untracked_log_groups are given without track_account: only the log groups that are "
-            "named are tracked anyway"
-        )
-
-
-def check_service_account(
-    service_account: bool, log_groups_named: bool, *, tracked_by_name: bool
-) -> None:
-    """Refuse a service account whose log groups are not known.
-
-    Args:
-        service_account: whether there is one.
-        log_groups_named: whether ``service_account_log_groups`` names them.
-        tracked_by_name: whether the tracked log groups are known by name.
-
-    Raises:
-        ValueError: they are not known, or are named without a service account.
-    """
-    if log_groups_named and not service_account:
-        raise ValueError(
-            "service_account_log_groups are given, and service_account is False: leave one of the "
-            "two out"
-        )
-    if service_account and not log_groups_named and not tracked_by_name:
-        raise ValueError(
-            "with track_account the service account's log groups are not known: name the ones that "
-            "OpenReplay reads in service_account_log_groups, or leave the key out with "
-            "service_account=False"
-        )
-
-
-def _check_new_log_groups(new_log_groups: Sequence[str]) -> None:
-    for position, name in enumerate(new_log_groups):
-        check_log_group_name(name)
-        if cdk.Token.is_unresolved(name):
-            raise ValueError(
-                "a name in new_log_groups is only known at deploy time: create that log group in "
-                "your app and pass it in log_groups"
-            )
-        if name in new_log_groups[:position]:
-            raise ValueError(f"{name} is in new_log_groups twice: name every log group once")

@@ -27,8 +27,6 @@ from openreplay_cw_stack.infra.session_search_bridge import SessionSearchBridge
 
 # Six requests of at most 20 seconds each, and slack.
 _TIMEOUT = cdk.Duration.seconds(180)
-MOST_PROJECTS = 25
-"""Projects of one deployment. Each has a tag of the key's secret, and a secret has 50."""
 _NOBODY_FLOODS = (
     "It is invoked by a schedule, by deployments and after rotations only: nothing outside the "
     "account can use up concurrency with it"
@@ -51,7 +49,7 @@ class ProjectRegistrations(Construct):
         *,
         projects: Sequence[OpenReplayProject],
         deployment: str,
-        bridge: SessionSearchBridge | None,
+        bridge: SessionSearchBridge,
         encryption_key: kms.IKey | None = None,
     ) -> None:
         """Make a function for each project, and one that follows deployments.
@@ -63,11 +61,7 @@ class ProjectRegistrations(Construct):
             deployment: the value of the metric dimension of that name.
             bridge: what they are told of.
             encryption_key: encrypts the functions' own log groups and the key's secret.
-
-        Raises:
-            ValueError: a project cannot be registered or is named twice, or there is no bridge.
         """
-        bridge = _checked(projects, bridge)
         super().__init__(scope, construct_id)
         self.projects = tuple(projects)
         self.functions: dict[str, lambda_.Function] = {}
@@ -101,7 +95,7 @@ class ProjectRegistrations(Construct):
             environment={},
             memory_size=256,
             timeout=_TIMEOUT.plus(cdk.Duration.seconds(30)),
-            reserved_concurrency=None,
+            concurrency=None,
             nothing_reserved=_NOBODY_FLOODS,
             no_network="It calls the public endpoint of AWS Lambda and answers CloudFormation; in "
             "a VPC without a way out the answer would be missed for an hour",
@@ -110,7 +104,7 @@ class ProjectRegistrations(Construct):
         return function
 
     def _own_log_group(self, scope: Construct) -> logs.LogGroup:
-        log_group = own_log_group(scope, logs.RetentionDays.TWO_WEEKS, self._encryption_key)
+        log_group = own_log_group(scope, self._encryption_key)
         self.log_groups.append(log_group)
         return log_group
 
@@ -138,7 +132,7 @@ class ProjectRegistrations(Construct):
             },
             memory_size=256,
             timeout=_TIMEOUT,
-            reserved_concurrency=None,
+            concurrency=None,
             nothing_reserved=_NOBODY_FLOODS,
             no_network=None
             if project.vpc
@@ -208,24 +202,3 @@ class ProjectRegistrations(Construct):
                 iam.PolicyStatement(sid="UseTheKeys", actions=["kms:Decrypt"], resources=key_arns)
             )
         return statements
-
-
-def _checked(
-    projects: Sequence[OpenReplayProject], bridge: SessionSearchBridge | None
-) -> SessionSearchBridge:
-    given = [project.name for project in projects]
-    if len(given) > MOST_PROJECTS:
-        raise ValueError(
-            f"openreplay_projects has {len(given)} projects, and a deployment tells "
-            f"{MOST_PROJECTS} at most: make another deployment for the others"
-        )
-    for project in projects:
-        project.check()
-        if given.count(project.name) > 1:
-            raise ValueError(f"the project {project.name} is in openreplay_projects twice")
-    if bridge is None:
-        raise ValueError(
-            f"{', '.join(given)} in openreplay_projects: a project is told of the bridge, and "
-            "bridge is False; leave one of the two out"
-        )
-    return bridge

@@ -8,8 +8,6 @@ client since tag v1.21.0); up to v1.20 its poller signs ``FilterLogEvents`` with
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from enum import Enum
 from typing import Any
 
 import aws_cdk as cdk
@@ -19,7 +17,9 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct, IValidation
+from typing_extensions import Unpack
 
+from openreplay_cw_stack.infra.choices import ServiceAccountAccess
 from openreplay_cw_stack.infra.internal.acknowledgements import (
     acknowledge,
     acknowledge_default_secret_encryption,
@@ -33,23 +33,13 @@ from openreplay_cw_stack.infra.internal.log_groups import (
     identity,
     longest_name,
 )
+from openreplay_cw_stack.infra.internal.option_checks import check_options
+from openreplay_cw_stack.infra.options import ServiceAccountOptions
 
 POLICY_CHARACTERS_ALLOWED = 6144
 """Of a managed policy: IAM User Guide, "IAM and AWS STS quotas". White space does not count."""
 
 _LONGEST_PREFIX = len("arn:aws-us-gov:logs:ap-southeast-99:123456789012:log-group:")
-
-
-class ServiceAccountAccess(Enum):
-    """What the service account's key may do."""
-
-    SCOPED = "scoped"
-    """``logs:FilterLogEvents`` on its log groups: all that OpenReplay's poller calls."""
-    SCOPED_AND_DESCRIBE = "scoped_and_describe"
-    """That, and ``logs:DescribeLogGroups``: OpenReplay up to v1.14 lists groups in a form."""
-    CLOUD_WATCH_READ_ONLY = "cloud_watch_read_only"
-    """AWS's CloudWatchReadOnlyAccess, as OpenReplay's page asks for: it reads every log group,
-    metric and alarm of the account, from any address."""
 
 
 class ServiceAccount(Construct):
@@ -72,61 +62,49 @@ class ServiceAccount(Construct):
         self,
         scope: Construct,
         construct_id: str,
-        *,
-        log_groups: Sequence[logs.ILogGroup] = (),
-        access: ServiceAccountAccess = ServiceAccountAccess.SCOPED,
-        allowed_source_ranges: Sequence[str] = (),
-        user_name: str | None = None,
-        key_serial: int = 1,
-        rotated: bool = False,
-        encryption_key: kms.IKey | None = None,
+        **options: Unpack[ServiceAccountOptions],
     ) -> None:
         """Create the service account.
+
+        With ``rotation``, a :class:`KeyRotation` makes its keys, the first one as well:
+        CloudFormation has none, since it would take the rotated one back.
+        ``CLOUD_WATCH_READ_ONLY`` is a policy of AWS and knows no ``allowed_source_ranges``.
 
         Args:
             scope: the parent construct.
             construct_id: the id under it.
-            log_groups: the groups that the key may read. :meth:`allow_reading` adds further ones.
-                Synthesis refuses a service account that reads none, and one that reads more than
-                its policy has room for.
-            access: what the key may do.
-            allowed_source_ranges: addresses in CIDR notation that the key may be used from;
-                default: all. Not with ``CLOUD_WATCH_READ_ONLY``, whose policy is AWS's.
-            user_name: the IAM user's name, 1 to 64 characters; default: generated. An IAM user is
-                global: a given name allows one such deployment in an account.
-            key_serial: a higher number makes CloudFormation create a new key and then delete the
-                old one. At least 1. The user must have no second key at that moment.
-            rotated: leave the key to a :class:`KeyRotation`, which makes the first one as well.
-                CloudFormation has none then, since it would take the rotated one back.
-            encryption_key: encrypts the secret; default: the account's key for Secrets Manager.
+            options: see :class:`ServiceAccountOptions`. :meth:`allow_reading` adds further log
+                groups. Synthesis refuses a service account that reads none, and one that reads
+                more than its policy has room for.
 
         Raises:
-            ValueError: ``key_serial`` is below 1, or set though the key is rotated;
-                ``user_name`` is not an IAM user name; or a log group is named twice.
+            InvalidOptions: an option is wrong. A ValueError.
         """
-        _check(key_serial, user_name, rotated)
+        checked = check_options(ServiceAccountOptions, options)
         super().__init__(scope, construct_id)
+        values = checked.resolve(self)
+        access: ServiceAccountAccess = values.service_account_access
+        encryption_key: kms.IKey | None = values.encryption_key
         group = iam.Group(self, "Group")
-        self.user = iam.User(self, "User", user_name=user_name, groups=[group])
-        self.source_ranges = (
-            ()
-            if access is ServiceAccountAccess.CLOUD_WATCH_READ_ONLY
-            else tuple(allowed_source_ranges)
-        )
+        self.user = iam.User(self, "User", user_name=values.user_name, groups=[group])
+        limited = access is not ServiceAccountAccess.CLOUD_WATCH_READ_ONLY
+        self.source_ranges: tuple[str, ...] = values.allowed_source_ranges if limited else ()
         self._log_groups: dict[str, logs.ILogGroup] = {}
         self._policy: iam.ManagedPolicy | None = None
         self._reading: iam.PolicyStatement | None = None
         self._allow(group, access)
         self.log_group_name = cdk.Lazy.string(Later(self._first_name))
         self.access_key: iam.AccessKey | None = None
-        if rotated:
+        if values.rotation is not None:
             self.secret = self._secret_for_rotation(encryption_key)
         else:
-            self.access_key = iam.AccessKey(self, "AccessKey", user=self.user, serial=key_serial)
+            self.access_key = iam.AccessKey(
+                self, "AccessKey", user=self.user, serial=values.key_serial
+            )
             self.secret = self._secret_with_key(self.access_key, encryption_key)
         if encryption_key is None:
             acknowledge_default_secret_encryption(self.secret)
-        for log_group in log_groups:
+        for log_group in values.service_account_log_groups:
             self.allow_reading(log_group)
         self.node.add_validation(_LogGroupsValidation(self))
         cdk.Annotations.of(self).add_info_v2(
@@ -299,24 +277,3 @@ def _acknowledge_read_only(group: iam.Group, policy_name: str) -> None:
 
 
 _DESCRIPTION = "The access key of OpenReplay's CloudWatch integration"
-_USER_NAME_CHARACTERS = frozenset(
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+=,.@-_"
-)
-
-
-def _check(key_serial: int, user_name: str | None, rotated: bool) -> None:
-    if rotated and key_serial != 1:
-        raise ValueError(
-            f"key_serial={key_serial} replaces a key that is not rotated: leave it out, or rotation"
-        )
-    if key_serial < 1:
-        raise ValueError(
-            f"key_serial must be 1 or more, not {key_serial}; raise it to get a new key"
-        )
-    if user_name is None or cdk.Token.is_unresolved(user_name):
-        return
-    if not 1 <= len(user_name) <= 64 or not _USER_NAME_CHARACTERS.issuperset(user_name):
-        raise ValueError(
-            f"user_name {user_name!r} is not an IAM user name: use 1 to 64 letters, digits and the "
-            "characters '+=,.@-_', or None for a generated name"
-        )

@@ -6,9 +6,7 @@ tags. Its form takes a URL, an API key id and an API key.
 
 from __future__ import annotations
 
-import ipaddress
 import json
-from collections.abc import Sequence
 
 import aws_cdk as cdk
 from aws_cdk import aws_apigatewayv2 as apigatewayv2
@@ -16,10 +14,10 @@ from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_dynamodb as dynamodb
 from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
-from aws_cdk import aws_logs as logs
 from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
+from typing_extensions import Unpack
 
 from openreplay_cw_stack.infra.internal.acknowledgements import (
     acknowledge,
@@ -27,14 +25,19 @@ from openreplay_cw_stack.infra.internal.acknowledgements import (
     in_packs,
 )
 from openreplay_cw_stack.infra.internal.lambda_function import (
-    check_function_numbers,
     lambda_function,
     own_log_group,
 )
+from openreplay_cw_stack.infra.internal.option_checks import check_options
 from openreplay_cw_stack.infra.internal.search_http_api import search_http_api
 from openreplay_cw_stack.infra.observability.metrics import deployment_name, metric_of
+from openreplay_cw_stack.infra.options import BridgeOptions
 from openreplay_cw_stack.infra.session_table import statements_to_read
 
+_MEGABYTES = 512
+_DEADLINE = cdk.Duration.seconds(10)
+"""For one request. OpenReplay gives up after 60 seconds for all its attempts."""
+_REQUESTS_A_SECOND, _REQUESTS_AT_ONCE = 10, 30
 # A page that begins before the deadline takes 12 seconds at most, and API Gateway waits for 30.
 _BEYOND_DEADLINE = cdk.Duration.seconds(19)
 _PROTECTED = (
@@ -67,22 +70,8 @@ class SessionSearchBridge(Construct):
         *,
         session_table: dynamodb.ITable,
         retry_queue: sqs.IQueue,
-        domain_name: apigatewayv2.IDomainName | None = None,
-        throttling_rate_limit: int = 10,
-        throttling_burst_limit: int = 30,
-        allowed_source_ranges: Sequence[str] = (),
-        settle: cdk.Duration | None = None,
-        session_lifetime: cdk.Duration | None = None,
-        hold_until_over: bool = False,
-        show_log_group: bool = True,
-        deadline: cdk.Duration | None = None,
-        reserved_concurrency: int | None = 5,
-        memory_size: int = 512,
-        own_log_retention: logs.RetentionDays = logs.RetentionDays.TWO_WEEKS,
         deployment: str | None = None,
-        previous_key_accepted: cdk.Duration | None = None,
-        rotated: bool = False,
-        encryption_key: kms.IKey | None = None,
+        **options: Unpack[BridgeOptions],
     ) -> None:
         """Create the function, its key and its endpoint.
 
@@ -92,43 +81,18 @@ class SessionSearchBridge(Construct):
             session_table: holds the linked lines; also one of another region or account.
             retry_queue: holds the events that the session table did not take yet. The bridge looks
                 whether it is empty.
-            domain_name: a domain of your own; default: the one that API Gateway gives.
-            throttling_rate_limit: requests a second.
-            throttling_burst_limit: requests at once.
-            allowed_source_ranges: addresses in CIDR notation that may ask; default: all, with the
-                key.
-            settle: how long after a session's last line its answer is held back, since lines may
-                still be arriving and OpenReplay keeps what it is first given; up to an hour,
-                default: three minutes.
-            session_lifetime: OpenReplay's MAX_SESSION_DURATION; default: its own, two hours.
-            hold_until_over: give no lines while the session may still be running, rather than a
-                view that says so and will not grow.
-            show_log_group: whether a message begins with its log group.
-            deadline: how long one question may take, 1 to 10 seconds; default: 10. OpenReplay
-                gives up after 60 for all its tries.
-            reserved_concurrency: how many questions are answered at once; None: no cap. A flood
-                stops answers, never the delivery of lines. At least 1.
-            memory_size: megabytes, 128 to 10240.
-            own_log_retention: of the function's own log group.
             deployment: the value of the metric dimension of that name; default: generated.
-            previous_key_accepted: how long a key is accepted after it was replaced, at most;
-                default: seven days.
-            rotated: whether a :class:`KeyRotation` rotates the key.
-            encryption_key: encrypts the key's secret and the function's own log group.
+            options: see :class:`BridgeOptions`.
 
         Raises:
-            ValueError: a value is out of its range, or a source range is not one.
+            InvalidOptions: an option is wrong. A ValueError.
         """
-        settle = settle or cdk.Duration.minutes(3)
-        session_lifetime = session_lifetime or cdk.Duration.hours(2)
-        deadline = deadline or cdk.Duration.seconds(10)
-        previous_key_accepted = previous_key_accepted or cdk.Duration.days(7)
-        _check_times(settle, session_lifetime, deadline)
-        check_function_numbers(reserved_concurrency, memory_size)
-        ranges = check_source_ranges(allowed_source_ranges)
+        checked = check_options(BridgeOptions, options)
         super().__init__(scope, construct_id)
+        values = checked.resolve(self)
+        encryption_key: kms.IKey | None = values.encryption_key
         self.deployment = deployment or deployment_name(self)
-        self.log_group = own_log_group(self, own_log_retention, encryption_key)
+        self.log_group = own_log_group(self, encryption_key)
         self.secret = self._secret(encryption_key)
         self.function = lambda_function(
             self,
@@ -136,9 +100,9 @@ class SessionSearchBridge(Construct):
             description="Answers OpenReplay's Elasticsearch integration from the session table",
             log_group=self.log_group,
             statements=self._statements(session_table, retry_queue, encryption_key),
-            memory_size=memory_size,
-            timeout=deadline.plus(_BEYOND_DEADLINE),
-            reserved_concurrency=reserved_concurrency,
+            memory_size=_MEGABYTES,
+            timeout=_DEADLINE.plus(_BEYOND_DEADLINE),
+            concurrency=values.bridge_reserved_concurrency,
             no_network="It calls the public endpoints of DynamoDB, SQS and Secrets Manager with "
             "TLS and signed requests, and reaches nothing in a VPC",
             environment={
@@ -146,13 +110,13 @@ class SessionSearchBridge(Construct):
                 "SESSION_TABLE_ARN": session_table.table_arn,
                 "RETRY_QUEUE_URL": retry_queue.queue_url,
                 "API_KEY_SECRET_ARN": self.secret.secret_arn,
-                "ALLOWED_SOURCE_RANGES": ",".join(ranges),
-                "SETTLE_SECONDS": _seconds(settle),
-                "SESSION_LIFETIME_SECONDS": _seconds(session_lifetime),
-                "DEADLINE_SECONDS": _seconds(deadline),
-                "HOLD_UNTIL_OVER": str(hold_until_over).lower(),
-                "SHOW_LOG_GROUP": str(show_log_group).lower(),
-                "PREVIOUS_KEY_SECONDS": _seconds(previous_key_accepted),
+                "ALLOWED_SOURCE_RANGES": ",".join(values.allowed_source_ranges),
+                "SETTLE_SECONDS": _seconds(values.settle),
+                "SESSION_LIFETIME_SECONDS": _seconds(values.session_lifetime),
+                "DEADLINE_SECONDS": _seconds(_DEADLINE),
+                "HOLD_UNTIL_OVER": str(values.hold_until_over).lower(),
+                "SHOW_LOG_GROUP": str(values.show_log_group).lower(),
+                "PREVIOUS_KEY_SECONDS": _seconds(values.rotation_grace),
                 "KEY_REFRESH_SECONDS": _seconds(KEY_REFRESH),
             },
         )
@@ -160,13 +124,13 @@ class SessionSearchBridge(Construct):
         self.api, self.url = search_http_api(
             self,
             self.function,
-            domain_name=domain_name,
-            rate_limit=throttling_rate_limit,
-            burst_limit=throttling_burst_limit,
+            domain_name=values.bridge_domain_name,
+            rate_limit=_REQUESTS_A_SECOND,
+            burst_limit=_REQUESTS_AT_ONCE,
             open_because=_PROTECTED,
             encryption_key=encryption_key,
         )
-        self._acknowledge(encryption_key is not None, rotated)
+        self._acknowledge(encryption_key is not None, values.rotation is not None)
 
     def metric(
         self,
@@ -259,36 +223,5 @@ class SessionSearchBridge(Construct):
         )
 
 
-def check_source_ranges(ranges: Sequence[str]) -> list[str]:
-    """The ranges as networks are written.
-
-    Raises:
-        ValueError: one is not an address range.
-    """
-    networks = []
-    for one in ranges:
-        try:
-            networks.append(str(ipaddress.ip_network(one.strip())))
-        except ValueError as error:
-            raise ValueError(
-                f"{one!r} in allowed_source_ranges is not an address range ({error}); give CIDR "
-                "notation such as 203.0.113.0/24"
-            ) from None
-    return networks
-
-
 def _seconds(duration: cdk.Duration) -> str:
     return f"{duration.to_seconds():.0f}"
-
-
-def _check_times(
-    settle: cdk.Duration, session_lifetime: cdk.Duration, deadline: cdk.Duration
-) -> None:
-    if not 0 <= settle.to_seconds() <= 3600:
-        raise ValueError(f"settle must be 0 to 3600 seconds, not {settle.to_seconds():g}")
-    if not 1 <= deadline.to_seconds() <= 10:
-        raise ValueError(f"deadline must be 1 to 10 seconds, not {deadline.to_seconds():g}")
-    if session_lifetime.to_seconds() < 60:
-        raise ValueError(
-            f"session_lifetime must be 60 seconds or more, not {session_lifetime.to_seconds():g}"
-        )

@@ -13,9 +13,6 @@ from constructs import Construct
 from openreplay_cw_stack.contract.session_table import PARTITION_KEY, SORT_KEY, TIME_TO_LIVE
 from openreplay_cw_stack.infra.internal.acknowledgements import acknowledge, in_packs
 
-DEFAULT_LINE_RETENTION = cdk.Duration.days(30)
-_MOST_DAYS = 3653
-
 _SHAPE = (
     f"the session table needs the partition key {PARTITION_KEY!r} (string), the sort key "
     f"{SORT_KEY!r} (string), and the time to live attribute {TIME_TO_LIVE!r}"
@@ -69,37 +66,19 @@ def new_session_table(
     return table
 
 
-def check_session_table(
-    table: dynamodb.ITable | None, write_limit: int | None, line_retention: cdk.Duration
-) -> None:
-    """Refuse a table of another shape, and numbers out of their range.
+def check_session_table(table: dynamodb.ITable | None) -> None:
+    """Refuse a table of another shape.
 
-    Only a table that the same app creates shows its shape when the app is built.
+    Only a table that the same app creates shows its shape when the app is synthesised.
 
     Args:
         table: an existing table; None for a new one.
-        write_limit: of the new table.
-        line_retention: how long a linked line is kept.
 
     Raises:
-        ValueError: the table has other keys or another time to live, or a number is out of range.
+        ValueError: the table has other keys or another time to live.
     """
-    days = line_retention.to_days(integral=False)
-    if not 1 <= days <= _MOST_DAYS:
-        raise ValueError(f"line_retention must be 1 to {_MOST_DAYS} days, not {days:g} days")
-    if write_limit is not None and write_limit < 1:
-        raise ValueError(
-            f"session_table_write_limit must be 1 or more, not {write_limit}; leave it out for "
-            "no limit"
-        )
-    if table is None:
-        return
-    if write_limit is not None:
-        raise ValueError(
-            f"session_table_write_limit={write_limit} is a limit of the new session table, and "
-            "session_table names an existing one: leave one of the two out"
-        )
-    _check_shape(table)
+    if table is not None:
+        _check_shape(table)
 
 
 def _check_shape(table: dynamodb.ITable) -> None:

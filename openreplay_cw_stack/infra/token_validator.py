@@ -14,15 +14,17 @@ from aws_cdk import aws_lambda_destinations as lambda_destinations
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct, IDependable
+from typing_extensions import Unpack
 
 from openreplay_cw_stack.contract import metrics as names
-from openreplay_cw_stack.infra.ingest_stream import Ingest, IngestStream, check_ingest
+from openreplay_cw_stack.infra.choices import Ingest
+from openreplay_cw_stack.infra.ingest_stream import IngestStream
 from openreplay_cw_stack.infra.internal.acknowledgements import acknowledge, in_packs
 from openreplay_cw_stack.infra.internal.lambda_function import (
-    check_function_numbers,
     lambda_function,
     own_log_group,
 )
+from openreplay_cw_stack.infra.internal.option_checks import check_options
 from openreplay_cw_stack.infra.internal.queues import (
     FIRST_PAUSE,
     LONGEST_PAUSE,
@@ -35,15 +37,15 @@ from openreplay_cw_stack.infra.internal.queues import (
 from openreplay_cw_stack.infra.internal.secrets import arn_to_read
 from openreplay_cw_stack.infra.internal.subscriptions import Subscriptions
 from openreplay_cw_stack.infra.observability.metrics import deployment_name, metric_of
-from openreplay_cw_stack.infra.session_table import (
-    DEFAULT_LINE_RETENTION,
-    check_session_table,
-    statements_to_write,
-)
+from openreplay_cw_stack.infra.options import ValidatorOptions
+from openreplay_cw_stack.infra.session_table import check_session_table, statements_to_write
 from openreplay_cw_stack.tagging import Verdict
 
-_SHORTEST_TIMEOUT = 60
-"""Seconds. The function keeps 25 of them to store lines and to hand over what is left."""
+_MEGABYTES = 512
+_TIMEOUT = cdk.Duration.minutes(1)
+"""For one payload. The function keeps 25 seconds of it to store lines and hand over the rest."""
+_STREAM_TIMEOUT = cdk.Duration.minutes(5)
+"""For the up to a hundred payloads of a batch."""
 
 
 class TokenValidator(Construct):
@@ -57,6 +59,7 @@ class TokenValidator(Construct):
         dead_letter_queue: what could not be stored for a day or can never be stored, and payloads
             that Lambda gave up, after two retries or six hours.
         deployment: the value of the metric dimension ``Deployment``.
+        has_detailed_metrics: whether lines by log group and verdict are published.
         ingest: the stream that lines come through; None where the function is invoked directly.
     """
 
@@ -66,18 +69,8 @@ class TokenValidator(Construct):
         construct_id: str,
         *,
         session_table: dynamodb.ITable,
-        line_retention: cdk.Duration | None = None,
-        token_secret: secretsmanager.ISecret | None = None,
-        accept_unsigned_ids: bool = False,
-        reserved_concurrency: int | None = 10,
-        memory_size: int = 512,
-        timeout: cdk.Duration | None = None,
-        ingest: Ingest = Ingest.DIRECT,
-        source_accounts: Sequence[str] = (),
-        own_log_retention: logs.RetentionDays = logs.RetentionDays.TWO_WEEKS,
-        detailed_metrics: bool = False,
         deployment: str | None = None,
-        encryption_key: kms.IKey | None = None,
+        **options: Unpack[ValidatorOptions],
     ) -> None:
         """Create the function with its role, its log group and its queues.
 
@@ -85,37 +78,23 @@ class TokenValidator(Construct):
             scope: the parent construct.
             construct_id: the id under it.
             session_table: where linked lines go; also one of another region or account.
-            line_retention: how long a linked line is kept, 1 to 3653 days; default: 30 days.
-            token_secret: holds a self-hosted OpenReplay's ``TOKEN_SECRET`` as it is; signatures
-                are then checked. Read at run time. Default: signatures count as right.
-            accept_unsigned_ids: with ``token_secret``, accept ``openReplaySession.id=`` too.
-            reserved_concurrency: how many payloads are judged at once, and what the validator can
-                take from the account's quota at most; None: neither. At least 1.
-            memory_size: megabytes, 128 to 10240.
-            timeout: for one payload, one to 15 minutes; default: one minute, five for the up to a
-                hundred payloads of a batch from Kinesis.
-            ingest: how lines get here from CloudWatch Logs.
-            source_accounts: with ``KINESIS``, ids of other accounts that may send lines.
-            own_log_retention: of the function's own log group.
-            detailed_metrics: also publish lines by log group and verdict, at 0.30 dollars a month
-                for each pair that occurs.
             deployment: the value of the metric dimension of that name; default: generated from
                 the construct's path.
-            encryption_key: encrypts the queues, the stream and the function's own log group;
-                default: keys owned by AWS.
+            options: see :class:`ValidatorOptions`.
 
         Raises:
-            ValueError: a number is out of its range, the table has another shape, or other
-                accounts cannot send lines this way.
+            InvalidOptions: an option is wrong. A ValueError, as the next one.
+            ValueError: the table has another shape.
         """
-        timeout = timeout or cdk.Duration.minutes(5 if ingest is Ingest.KINESIS else 1)
-        line_retention = line_retention or DEFAULT_LINE_RETENTION
-        check_ingest(ingest, source_accounts)
-        check_session_table(session_table, None, line_retention)
-        _check(reserved_concurrency, memory_size, timeout)
+        checked = check_options(ValidatorOptions, options)
+        check_session_table(session_table)
         super().__init__(scope, construct_id)
+        values = checked.resolve(self)
+        through_stream = values.ingest is Ingest.KINESIS
+        timeout = _STREAM_TIMEOUT if through_stream else _TIMEOUT
+        encryption_key: kms.IKey | None = values.encryption_key
         self.deployment = deployment or deployment_name(self)
-        self.log_group = own_log_group(self, own_log_retention, encryption_key)
+        self.log_group = own_log_group(self, encryption_key)
         self.dead_letter_queue = new_dead_letter_queue(self, encryption_key)
         self.retry_queue = new_retry_queue(
             self,
@@ -124,14 +103,17 @@ class TokenValidator(Construct):
             encryption_key=encryption_key,
         )
         self.ingest: IngestStream | None = None
-        if ingest is Ingest.KINESIS:
+        if through_stream:
             self.ingest = IngestStream(
-                self, "Ingest", source_accounts=source_accounts, encryption_key=encryption_key
+                self,
+                "Ingest",
+                source_accounts=values.source_accounts,
+                encryption_key=encryption_key,
             )
         environment = {
             "DEPLOYMENT": self.deployment,
             "SESSION_TABLE_ARN": session_table.table_arn,
-            "LINE_RETENTION_SECONDS": _seconds(line_retention),
+            "LINE_RETENTION_SECONDS": _seconds(values.line_retention),
             "RETRY_QUEUE_URL": self.retry_queue.queue_url,
             "DEAD_LETTER_QUEUE_URL": self.dead_letter_queue.queue_url,
             "FIRST_PAUSE_SECONDS": _seconds(FIRST_PAUSE),
@@ -140,10 +122,12 @@ class TokenValidator(Construct):
             # For the hints of the commands: the function does not read it.
             "OWN_LOG_GROUP": self.log_group.log_group_name,
         }
+        token_secret: secretsmanager.ISecret | None = values.token_secret
         if token_secret is not None:
             environment["TOKEN_SECRET_ARN"] = token_secret.secret_arn
-            environment["ACCEPT_UNSIGNED_IDS"] = str(accept_unsigned_ids).lower()
-        if detailed_metrics:
+            environment["ACCEPT_UNSIGNED_IDS"] = str(values.accept_unsigned_ids).lower()
+        self.has_detailed_metrics: bool = values.detailed_metrics
+        if self.has_detailed_metrics:
             environment["DETAILED_METRICS"] = "true"
         self.function = lambda_function(
             self,
@@ -152,9 +136,9 @@ class TokenValidator(Construct):
             log_group=self.log_group,
             statements=self._statements(session_table, token_secret, encryption_key),
             environment=environment,
-            memory_size=memory_size,
+            memory_size=_MEGABYTES,
             timeout=timeout,
-            reserved_concurrency=reserved_concurrency,
+            concurrency=values.reserved_concurrency,
             no_network="It calls the public endpoints of DynamoDB, SQS and Secrets Manager with "
             "TLS and signed requests, accepts no connection, and reaches nothing in a VPC",
         )
@@ -178,6 +162,12 @@ class TokenValidator(Construct):
             self.log_group, "it is the validator's own, and holds no lines of yours"
         )
         self._acknowledge()
+
+    @property
+    def tracks_others(self) -> bool:
+        """Whether lines come from log groups that are not named here."""
+        from_accounts = self.ingest is not None and self.ingest.destination is not None
+        return from_accounts or self._subscriptions.account_policy is not None
 
     @property
     def log_groups(self) -> tuple[logs.ILogGroup, ...]:
@@ -283,15 +273,6 @@ class TokenValidator(Construct):
         )
         packs = ["Serverless", "HIPAA", "NIST"]
         acknowledge(self.function, in_packs("LambdaDLQ", has_destination, packs))
-
-
-def _check(reserved_concurrency: int | None, memory_size: int, timeout: cdk.Duration) -> None:
-    check_function_numbers(reserved_concurrency, memory_size)
-    if not timeout.is_unresolved() and not _SHORTEST_TIMEOUT <= timeout.to_seconds() <= 900:
-        raise ValueError(
-            f"timeout must be {_SHORTEST_TIMEOUT} to 900 seconds, not {timeout.to_seconds():g}: "
-            "the function needs time to store what it has judged"
-        )
 
 
 def _seconds(duration: cdk.Duration) -> str:

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import aws_cdk as cdk
 import pytest
@@ -146,21 +145,6 @@ class TestSourceAccounts:
         self, through_kinesis: assertions.Template
     ) -> None:
         assert resources(through_kinesis, "AWS::Logs::Destination") == {}
-
-    @pytest.mark.parametrize(
-        ("keywords", "words"),
-        [
-            ({"source_accounts": ACCOUNTS}, "cannot be a function; set ingest to kinesis"),
-            ({"ingest": Ingest.KINESIS, "source_accounts": ["1"]}, "'1' is no id of an AWS acc"),
-            (
-                {"ingest": Ingest.KINESIS, "source_accounts": [ACCOUNTS[0]] * 2},
-                "111111111111 is in source_accounts twice",
-            ),
-        ],
-    )
-    def test_wrong_values_are_named(self, keywords: dict[str, Any], words: str) -> None:
-        with pytest.raises(ValueError, match=words):
-            a_stack(**keywords)
 
 
 def test_names_of_deployments_differ() -> None:

@@ -175,23 +175,6 @@ def test_schedules(hours: int, expression: str) -> None:
     assert schedule["RotationRules"]["ScheduleExpression"] == expression
 
 
-@pytest.mark.parametrize(
-    ("keywords", "words"),
-    [
-        ({"rotation": cdk.Duration.hours(3)}, "4 hours to 1000 days"),
-        ({"rotation": cdk.Duration.days(1001)}, "4 hours to 1000 days"),
-        ({"rotation": cdk.Duration.minutes(250)}, "in whole hours"),
-        ({"rotation": cdk.Duration.days(6)}, r"at most rotation \(144 hours\), not 168 hours"),
-        ({**ROTATION, "rotation_grace": cdk.Duration.minutes(5)}, "an hour or more"),
-        ({**ROTATION, "key_serial": 2}, "key_serial=2 replaces a key that is not rotated"),
-        ({**ROTATION, "service_account": False, "bridge": False}, "there is no key to rotate"),
-    ],
-)
-def test_wrong_values_are_named(keywords: dict[str, Any], words: str) -> None:
-    with pytest.raises(ValueError, match=words):
-        a_stack(**keywords)
-
-
 def test_encryption_key() -> None:
     template = template_of(a_stack(**ROTATION, encryption_key=ENCRYPTION_KEY_ARN))
     assert statements(template, "Rotation")["UseTheKey"]["Resource"] == ENCRYPTION_KEY_ARN

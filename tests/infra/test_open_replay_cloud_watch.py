@@ -1,7 +1,5 @@
 from __future__ import annotations
 
-from typing import Any
-
 import aws_cdk as cdk
 import pytest
 from aws_cdk import aws_iam as iam
@@ -127,27 +125,6 @@ def test_alarms_of_the_account_may_publish_to_the_topic(stack: cdk.Stack) -> Non
     assert allowed[0]["Condition"] == {
         "StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}
     }
-
-
-@pytest.mark.parametrize(
-    ("keywords", "words"),
-    [
-        ({"new_log_groups": ["/a", "/a"]}, "/a is in new_log_groups twice"),
-        ({"new_log_groups": [""]}, "'' is not a log group name"),
-        ({"new_log_groups": ["a b"]}, "'a b' is not a log group name"),
-        ({"new_log_groups": ["a:b"]}, "'a:b' is not a log group name"),
-        ({"new_log_groups": ["a" * 513]}, "1 to 512"),
-        ({"new_log_groups": ["aws/lambda/x"]}, "did you mean '/aws/lambda/x'"),
-        ({"new_log_groups": [cdk.Aws.STACK_NAME]}, "only known at deploy time"),
-        ({"new_log_groups": ["é"]}, "'é' is not a log group name"),
-        ({"reserved_concurrency": -1}, "not -1"),
-        ({"key_serial": 0}, "not 0"),
-        ({"allowed_source_ranges": ["here"]}, "'here' in allowed_source_ranges"),
-    ],
-)
-def test_wrong_values_are_named(stack: cdk.Stack, keywords: dict[str, Any], words: str) -> None:
-    with pytest.raises(ValueError, match=words):
-        OpenReplayCloudWatch(stack, "OpenReplay", **keywords)
 
 
 @pytest.mark.parametrize("region", ["eu-west-1", "cn-north-1", "us-gov-west-1"])

@@ -181,22 +181,6 @@ def test_insecure_on_request(stack: cdk.Stack) -> None:
     a_project(stack, url="http://openreplay.example", insecure=True).check()
 
 
-@pytest.mark.parametrize(
-    ("keywords", "words"),
-    [
-        ({"openreplay_projects": [PROJECT, PROJECT]}, "is in openreplay_projects twice"),
-        (
-            {"openreplay_projects": [{**PROJECT, "project_id": one} for one in range(1, 27)]},
-            "has 26 projects, and a deployment tells 25 at most",
-        ),
-        ({**ONE, "bridge": False}, "a project is told of the bridge, and bridge is False"),
-    ],
-)
-def test_there_is_something_to_tell(keywords: dict[str, Any], words: str) -> None:
-    with pytest.raises(ValueError, match=words):
-        a_stack(**keywords)
-
-
 def test_no_login_is_in_the_template() -> None:
     text = json.dumps(template_of(a_stack(**EVERY_FUNCTION)).to_json())
     assert "resolve:secretsmanager" not in text

@@ -192,23 +192,6 @@ def test_grant_read_lines(stack: cdk.Stack) -> None:
     assert "kms:ViaService" in json.dumps(use["Condition"])
 
 
-@pytest.mark.parametrize(
-    ("keywords", "words"),
-    [
-        ({"line_retention": cdk.Duration.hours(1)}, "line_retention must be 1 to 3653 days, not 0"),
-        ({"line_retention": cdk.Duration.days(3654)}, "1 to 3653 days, not 3654 days"),
-        ({"session_table_write_limit": 0}, "session_table_write_limit must be 1 or more, not 0"),
-        (
-            {"session_table_write_limit": 5, "session_table": SESSION_TABLE_ARN},
-            "session_table_write_limit=5 is a limit of the new session table",
-        ),
-    ],
-)
-def test_wrong_values_are_named(keywords: dict[str, Any], words: str) -> None:
-    with pytest.raises(ValueError, match=words):
-        a_stack(**keywords)
-
-
 def test_its_logical_id_stays() -> None:
     """A table that is replaced loses every linked line."""
     app = an_app()

@@ -1,27 +1,11 @@
 from __future__ import annotations
 
-import inspect
 import json
 
 import pytest
 from aws_cdk import assertions
 
-from openreplay_cw_stack import OpenReplayCloudWatch, OpenReplayCloudWatchStack
 from tests.infra.conftest import ENCRYPTION_KEY_ARN, a_stack, resources, template_of
-
-
-def test_it_has_the_keywords_of_the_construct() -> None:
-    construct, stack = (
-        inspect.signature(one.__init__).parameters
-        for one in (OpenReplayCloudWatch, OpenReplayCloudWatchStack)
-    )
-    assert set(stack) - set(construct) == {"env"}
-    assert set(construct) <= set(stack)
-    for name, parameter in construct.items():
-        if name != "user_name":
-            assert stack[name].default == parameter.default, name
-        if name not in ("self", "scope", "construct_id"):
-            assert parameter.kind is inspect.Parameter.KEYWORD_ONLY
 
 
 def test_outputs(template: assertions.Template) -> None:

@@ -121,11 +121,11 @@ class TestRetryQueue:
         )
         assert waited > settings.retry_seconds == DAY
 
-    @pytest.mark.parametrize("minutes", [1, 15])
+    @pytest.mark.parametrize(("ingest", "minutes"), [("direct", 1), ("kinesis", 5)])
     def test_the_same_function_takes_one_message_at_a_time(
-        self, stack: cdk.Stack, minutes: int
+        self, stack: cdk.Stack, ingest: str, minutes: int
     ) -> None:
-        a_validator(stack, timeout=cdk.Duration.minutes(minutes))
+        a_validator(stack, ingest=ingest)
         template = template_of(stack)
         source = only(template, "AWS::Lambda::EventSourceMapping", "RetrySource")
         function = name_of(template, "AWS::Lambda::Function", "ValidatorFunction")
@@ -246,20 +246,3 @@ def test_metrics(stack: cdk.Stack) -> None:
     assert dict(metric.dimensions or {}) == {"Deployment": "Shop", "Verdict": "misspelled_tag"}
     assert metric.statistic == "Sum"
     assert metric.period.to_seconds() == 60
-
-
-@pytest.mark.parametrize(
-    ("keywords", "words"),
-    [
-        ({"reserved_concurrency": 0}, "reserved_concurrency must be 1 or more, not 0"),
-        ({"memory_size": 64}, "memory_size must be 128 to 10240 megabytes, not 64"),
-        ({"memory_size": 20000}, "not 20000"),
-        ({"timeout": cdk.Duration.minutes(16)}, "timeout must be 60 to 900 seconds, not 960"),
-        ({"timeout": cdk.Duration.seconds(59)}, "not 59: the function needs time to store"),
-        ({"line_retention": cdk.Duration.hours(23)}, "line_retention must be 1 to 3653 days"),
-    ],
-)
-def test_wrong_values_are_named(stack: cdk.Stack, keywords: dict[str, Any], words: str) -> None:
-    with pytest.raises(ValueError, match=words):
-        a_validator(stack, **keywords)
-    assert stack.node.try_find_child("Validator") is None

@@ -1,11 +1,15 @@
 """Acknowledged findings of cdk-nag: each on the smallest construct, each with its reason.
 
-Acknowledging leaves the template as it is and does nothing in an app that does not run cdk-nag.
+The app that runs cdk-nag has its version 3 or 2. Version 3 reads the CDK's own acknowledgements,
+which leave the template as it is. Version 2 reads the ``cdk_nag`` metadata of each resource, which
+the template then has: it is written only where version 2 is installed. Neither is imported.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping, Sequence
+from importlib import metadata
 
 import aws_cdk as cdk
 from aws_cdk import aws_iam as iam
@@ -24,9 +28,43 @@ def acknowledge(construct: IConstruct, reasons: Mapping[str, str]) -> None:
         construct: the construct that the finding names, not one above it.
         reasons: the reason by the finding's id, without the rule pack's prefix path.
     """
-    cdk.Validations.of(construct).acknowledge(
-        *(cdk.Acknowledgment(id=rule, reason=reason) for rule, reason in reasons.items())
-    )
+    # The CDK has them since 2.NNN; before, there is no cdk-nag 3 either.
+    if hasattr(cdk, "Validations"):
+        cdk.Validations.of(construct).acknowledge(
+            *(cdk.Acknowledgment(id=rule, reason=reason) for rule, reason in reasons.items())
+        )
+    if cdk_nag_2_is_installed():
+        _suppress(construct, reasons)
+
+
+@functools.cache
+def cdk_nag_2_is_installed() -> bool:
+    """Whether the app, if it runs cdk-nag at all, runs version 2."""
+    try:
+        return metadata.version("cdk-nag").startswith("2.")
+    except metadata.PackageNotFoundError:
+        return False
+
+
+def _suppress(construct: IConstruct, reasons: Mapping[str, str]) -> None:
+    """Write what cdk-nag 2 reads, and what its ``NagSuppressions`` would have written."""
+    resource = construct.node.default_child or construct
+    assert isinstance(resource, cdk.CfnResource), construct.node.path
+    before = resource.get_metadata(_CDK_NAG_2) or {_RULES: []}
+    rules = [*before[_RULES], *(_rule(one, reason) for one, reason in reasons.items())]
+    resource.add_metadata(_CDK_NAG_2, {_RULES: rules})
+
+
+def _rule(finding: str, reason: str) -> dict[str, object]:
+    """A suppression; of ``Rule[part]`` the rule, and the part in a list of its own."""
+    rule, _, part = finding.partition("[")
+    if not part:
+        return {"id": rule, "reason": reason}
+    return {"id": rule, "reason": reason, "applies_to": [part.removesuffix("]")]}
+
+
+_CDK_NAG_2 = "cdk_nag"
+_RULES = "rules_to_suppress"
 
 
 def in_packs(

@@ -34,14 +34,12 @@ _NETWORK_INTERFACES = (
 )
 
 
-def own_log_group(
-    scope: Construct, retention: logs.RetentionDays, encryption_key: kms.IKey | None
-) -> logs.LogGroup:
-    """The log group of a function of ours. It never holds a line's content."""
+def own_log_group(scope: Construct, encryption_key: kms.IKey | None) -> logs.LogGroup:
+    """A function's own log group, kept for two weeks. It never holds a line's content."""
     log_group = logs.LogGroup(
         scope,
         "LogGroup",
-        retention=retention,
+        retention=logs.RetentionDays.TWO_WEEKS,
         removal_policy=cdk.RemovalPolicy.DESTROY,
         encryption_key=encryption_key,
     )
@@ -60,7 +58,7 @@ def lambda_function(
     environment: Mapping[str, str],
     memory_size: int,
     timeout: cdk.Duration,
-    reserved_concurrency: int | None,
+    concurrency: int | None,
     no_network: str | None,
     nothing_reserved: str | None = None,
     module: str = "handler",
@@ -77,7 +75,7 @@ def lambda_function(
         environment: as its settings read it.
         memory_size: megabytes.
         timeout: of one invocation.
-        reserved_concurrency: None reserves nothing.
+        concurrency: how many of it are reserved and run at most; None reserves nothing.
         no_network: why it needs no VPC; None in one.
         nothing_reserved: why it needs no reserved concurrency; default: that it was asked for.
         module: the module in the room whose ``handler`` is called.
@@ -110,7 +108,7 @@ def lambda_function(
         code=lambda_.Code.from_asset(str(stage_function_files(room))),
         memory_size=memory_size,
         timeout=timeout,
-        reserved_concurrent_executions=reserved_concurrency,
+        reserved_concurrent_executions=concurrency,
         # The role is complete as it is; other constructs would add inline policies.
         role=role.without_policy_updates(),
         log_group=log_group,
@@ -118,7 +116,7 @@ def lambda_function(
         vpc=vpc,
     )
     acknowledge_function(function, no_network=no_network)
-    if reserved_concurrency is None:
+    if concurrency is None:
         acknowledge_nothing_reserved(function, nothing_reserved)
     return function
 
@@ -153,18 +151,3 @@ def _own_network_interfaces() -> iam.PolicyStatement:
         ],
         resources=["*"],
     )
-
-
-def check_function_numbers(reserved_concurrency: int | None, memory_size: int) -> None:
-    """Refuse what AWS Lambda refuses.
-
-    Raises:
-        ValueError: the reserved concurrency is below 1, or the memory not 128 to 10240 megabytes.
-    """
-    if reserved_concurrency is not None and reserved_concurrency < 1:
-        raise ValueError(
-            f"reserved_concurrency must be 1 or more, not {reserved_concurrency}: with none the "
-            "function would never run; None reserves nothing"
-        )
-    if not 128 <= memory_size <= 10240:
-        raise ValueError(f"memory_size must be 128 to 10240 megabytes, not {memory_size}")

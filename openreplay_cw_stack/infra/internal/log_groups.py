@@ -3,39 +3,14 @@
 from __future__ import annotations
 
 import json
-import re
 from typing import Any
 
 import aws_cdk as cdk
 from aws_cdk import aws_logs as logs
 
-# CloudWatch Logs API reference, "CreateLogGroup".
-_NAME = re.compile(r"[.\-_/#A-Za-z0-9]{1,512}\Z")
-_RESERVED_PREFIX = "aws/"
 LONGEST_NAME = 512
 """Characters of a log group's name."""
 _LONGEST_STACK_NAME, _RANDOM = 128, 16
-
-
-def check_log_group_name(name: str) -> None:
-    """Refuse what CloudWatch Logs refuses as the name of a log group.
-
-    Raises:
-        ValueError: the name is empty, too long, reserved, or has other characters. A name that is
-            only known at deploy time passes.
-    """
-    if cdk.Token.is_unresolved(name):
-        return
-    if not _NAME.match(name):
-        raise ValueError(
-            f"{name!r} is not a log group name: use 1 to 512 letters, digits and the characters "
-            "'.', '-', '_', '/' and '#'"
-        )
-    if name.startswith(_RESERVED_PREFIX):
-        raise ValueError(
-            f"{name!r} is not a log group name: {_RESERVED_PREFIX!r} at the beginning is reserved; "
-            f"did you mean {'/' + name!r}?"
-        )
 
 
 def concrete_name(log_group: logs.ILogGroup) -> str | None:

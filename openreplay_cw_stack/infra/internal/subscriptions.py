@@ -53,6 +53,7 @@ class Subscriptions(Construct):
         self._stream = stream
         self._filters: list[logs.SubscriptionFilter] = []
         self._groups: dict[str, logs.ILogGroup] = {}
+        self._places: set[str] = set()
         self._refused: dict[str, tuple[logs.ILogGroup, str]] = {}
         self.account_policy: logs.CfnAccountPolicy | None = None
         self._destination: logs.ILogSubscriptionDestination
@@ -187,12 +188,24 @@ class Subscriptions(Construct):
             ("region", log_group.env.region, stack.region),
             ("account", log_group.env.account, stack.account),
         ):
-            known = not cdk.Token.is_unresolved(theirs) and not cdk.Token.is_unresolved(ours)
-            if known and theirs != ours:
-                raise ValueError(
-                    f"{name} is in {what} {theirs} and this stack in {ours}: a subscription filter "
-                    f"and its function are in one {what}; deploy a stack there"
-                )
+            if cdk.Token.is_unresolved(theirs) or theirs == ours:
+                continue
+            fix = f"a subscription filter and its function are in one {what}; deploy a stack there"
+            if not cdk.Token.is_unresolved(ours):
+                raise ValueError(f"{name} is in {what} {theirs} and this stack in {ours}: {fix}")
+            self._require_place(ours, theirs, f"{name} is in {what} {theirs}: {fix}")
+
+    def _require_place(self, ours: str, theirs: str, why: str) -> None:
+        """Have CloudFormation refuse a deployment elsewhere, of a stack for any place.
+
+        AWS CloudFormation User Guide, "Rules": they are checked before a resource is created.
+        """
+        if theirs in self._places:
+            return
+        self._places.add(theirs)
+        rule = self.node.try_find_child("Place") or cdk.CfnRule(self, "Place")
+        assert isinstance(rule, cdk.CfnRule)  # noqa: S101
+        rule.add_assertion(cdk.Fn.condition_equals(ours, theirs), why)
 
 
 _TWICE = (

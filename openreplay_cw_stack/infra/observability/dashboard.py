@@ -64,7 +64,6 @@ def dashboard_of(
     validator: TokenValidator,
     session_table: dynamodb.ITable | None,
     checks_signatures: bool,
-    detailed_metrics: bool,
     bridge: SessionSearchBridge | None,
     rotation: KeyRotation | None,
     functions: Sequence[lambda_.IFunction],
@@ -77,7 +76,6 @@ def dashboard_of(
         validator: whose lines are counted.
         session_table: whose consumption is shown; None for a table of another stack.
         checks_signatures: whether it has a token secret; two verdicts need one.
-        detailed_metrics: whether it publishes lines by log group and verdict.
         bridge: whose answers are counted.
         rotation: of whose keys the age is shown.
         functions: the other functions, whose errors are shown.
@@ -91,7 +89,7 @@ def dashboard_of(
     )
     dashboard.add_widgets(_AlarmStates(alarms))
     rows = [
-        *_line_rows(validator, checks_signatures, detailed_metrics),
+        *_line_rows(validator, checks_signatures),
         *_delivery_rows(validator, functions),
         *(_bridge_rows(bridge) if bridge else []),
         *(_key_rows(rotation) if rotation else []),
@@ -127,9 +125,7 @@ class _AlarmStates(cloudwatch.ConcreteWidget):
         ]
 
 
-def _line_rows(
-    validator: TokenValidator, checks_signatures: bool, detailed_metrics: bool
-) -> list[_Row]:
+def _line_rows(validator: TokenValidator, checks_signatures: bool) -> list[_Row]:
     described = {
         verdict: described
         for verdict, described in _VERDICTS.items()
@@ -172,7 +168,7 @@ def _line_rows(
             _by_group(validator, "Rejected lines by log group", names.REJECTED_LINES),
         ],
     ]
-    if detailed_metrics:
+    if validator.has_detailed_metrics:
         rows.append([_by_group_and_verdict(validator)])
     return rows
 

@@ -14,12 +14,15 @@ from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_sns as sns
 from constructs import Construct
+from typing_extensions import Unpack
 
 from openreplay_cw_stack.infra.internal.acknowledgements import acknowledge, in_packs
 from openreplay_cw_stack.infra.internal.encryption import let_alarms_use
+from openreplay_cw_stack.infra.internal.option_checks import check_options
 from openreplay_cw_stack.infra.key_rotation import KeyRotation
 from openreplay_cw_stack.infra.observability.alarms import Alarms
 from openreplay_cw_stack.infra.observability.dashboard import dashboard_of
+from openreplay_cw_stack.infra.options import MonitoringOptions
 from openreplay_cw_stack.infra.project_registrations import ProjectRegistrations
 from openreplay_cw_stack.infra.session_search_bridge import SessionSearchBridge
 from openreplay_cw_stack.infra.token_validator import TokenValidator
@@ -40,14 +43,11 @@ class Monitoring(Construct):
         *,
         validator: TokenValidator,
         checks_signatures: bool,
-        detailed_metrics: bool = False,
         session_table: dynamodb.ITable | None = None,
         bridge: SessionSearchBridge | None = None,
         rotation: KeyRotation | None = None,
         registrations: ProjectRegistrations | None = None,
-        topic: sns.ITopic | None = None,
-        dashboard: bool = True,
-        encryption_key: kms.IKey | None = None,
+        **options: Unpack[MonitoringOptions],
     ) -> None:
         """Watch a validator.
 
@@ -56,17 +56,16 @@ class Monitoring(Construct):
             construct_id: the id under it.
             validator: what is watched.
             checks_signatures: whether it has a token secret to read.
-            detailed_metrics: whether it publishes lines by log group and verdict.
             session_table: whose consumption the dashboard shows; None for a table of another stack.
             bridge: what is watched as well, as are the next two.
             rotation: what replaces the keys.
             registrations: what tells OpenReplay projects.
-            topic: where the alarms go; default: a topic of our own, for you to subscribe to.
-            dashboard: whether to make one.
-            encryption_key: encrypts our own topic.
+            options: see :class:`MonitoringOptions`.
         """
+        checked = check_options(MonitoringOptions, options)
         super().__init__(scope, construct_id)
-        self.topic: sns.ITopic = topic or self._own_topic(encryption_key)
+        values = checked.resolve(self)
+        self.topic: sns.ITopic = values.alarm_topic or self._own_topic(values.encryption_key)
         self._alarms = Alarms(self, self.topic)
         self._destination_type = "Lambda" if validator.ingest is None else "Kinesis"
         self._alarms.watch_lines(validator, checks_signatures=checks_signatures)
@@ -86,14 +85,13 @@ class Monitoring(Construct):
             functions += registrations.every_function
         self._alarms.watch_functions(functions)
         self.dashboard: cloudwatch.Dashboard | None = None
-        if dashboard:
+        if values.dashboard:
             self.dashboard = dashboard_of(
                 self,
                 alarms=self._alarms,
                 validator=validator,
                 session_table=session_table,
                 checks_signatures=checks_signatures,
-                detailed_metrics=detailed_metrics,
                 bridge=bridge,
                 rotation=rotation,
                 functions=functions,

@@ -280,27 +280,6 @@ class TestAccount:
         }
         assert len(names) == 2
 
-    @pytest.mark.parametrize(
-        ("keywords", "words"),
-        [
-            ({"track_account": True, "new_log_groups": ["/a"]}, "tracks /a already, and every"),
-            (
-                {"track_account": True, "new_log_groups": [], "log_groups": ["/b"]},
-                "tracks /b already",
-            ),
-            ({"untracked_log_groups": ["/a"]}, "without track_account"),
-            (
-                {"track_account": True, "new_log_groups": [], "untracked_log_groups": ["a b"]},
-                "'a b' is not a log group name",
-            ),
-        ],
-    )
-    def test_what_does_not_go_together_is_refused(
-        self, keywords: dict[str, Any], words: str
-    ) -> None:
-        with pytest.raises(ValueError, match=words):
-            a_stack(**keywords)
-
     def test_a_group_that_is_tracked_later_is_refused_as_well(self) -> None:
         stack = an_account()
         group = logs.LogGroup.from_log_group_name(stack, "Later", "/later")

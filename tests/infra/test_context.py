@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import contextlib
-import inspect
 import json
 import os
 import subprocess
@@ -17,14 +16,11 @@ from hypothesis import strategies as st
 
 from openreplay_cw_stack import (
     Ingest,
-    OpenReplayCloudWatchStack,
     ServiceAccountAccess,
 )
-from openreplay_cw_stack.infra.stack_settings import (
-    SETTINGS,
-    InvalidSettings,
-    settings_from_context,
-)
+from openreplay_cw_stack.infra.context import CONTEXT_OPTIONS, options_from_context
+from openreplay_cw_stack.infra.internal.option_checks import InvalidOptions, options_of
+from openreplay_cw_stack.infra.options import OpenReplayCloudWatchOptions
 from tests.infra.conftest import (
     CONTEXT,
     ENCRYPTION_KEY_ARN,
@@ -36,15 +32,14 @@ from tests.infra.conftest import (
 ALARM_TOPIC_ARN = "arn:aws:sns:eu-west-1:123456789012:alarms"
 
 
-def test_every_keyword_of_the_stack_is_a_setting() -> None:
-    keywords = set(inspect.signature(OpenReplayCloudWatchStack.__init__).parameters)
+def test_every_option_of_the_stack_is_in_the_context_but_objects() -> None:
     # A domain name needs a certificate, which a text in the context cannot be.
-    objects = {"self", "scope", "construct_id", "env", "bridge_domain_name"}
-    assert set(SETTINGS) - {"stack_id"} == keywords - objects
+    options = {*options_of(OpenReplayCloudWatchOptions), "stack_id"}
+    assert set(CONTEXT_OPTIONS) == options - {"bridge_domain_name"}
 
 
 def test_the_projects_own_context_is_right() -> None:
-    assert settings_from_context(CONTEXT) == settings_from_context({})
+    assert options_from_context(CONTEXT) == options_from_context({})
 
 
 @pytest.mark.parametrize(
@@ -91,18 +86,15 @@ def test_the_projects_own_context_is_right() -> None:
     ],
 )
 def test_values_as_text_and_as_json(key: str, value: object, setting: object) -> None:
-    assert settings_from_context({key: value})[key] == setting
+    assert options_from_context({key: value})[key] == setting
 
 
 def test_where_no_log_group_is_named_one_is_created() -> None:
     first = {"new_log_groups": ("/openreplay/backend",)}
-    assert settings_from_context({}) == first
-    assert settings_from_context({"log_groups": "", "dashboard": True}) == {
-        "log_groups": (),
-        "dashboard": True,
-        **first,
-    }
-    assert settings_from_context({"log_groups": "/a"}) == {"log_groups": ("/a",)}
+    assert options_from_context({}) == first
+    assert options_from_context({"dashboard": True}) == {"dashboard": True, **first}
+    assert options_from_context({"log_groups": []}) == {"log_groups": (), **first}
+    assert options_from_context({"log_groups": "/a"}) == {"log_groups": ("/a",)}
 
 
 def test_no_log_group_is_created_where_lines_come_another_way() -> None:
@@ -115,12 +107,19 @@ def test_no_log_group_is_created_where_lines_come_another_way() -> None:
             "service_account": False,
         },
     ):
-        assert "new_log_groups" not in settings_from_context(context)
+        assert "new_log_groups" not in options_from_context(context)
 
 
 def test_the_account_and_log_groups_by_name_do_not_go_together() -> None:
-    with pytest.raises(InvalidSettings) as invalid:
-        settings_from_context({"track_account": True, "log_groups": "/a", "new_log_groups": "/b"})
+    with pytest.raises(InvalidOptions) as invalid:
+        options_from_context(
+            {
+                "track_account": True,
+                "service_account": False,
+                "log_groups": "/a",
+                "new_log_groups": "/b",
+            }
+        )
     assert [error.split(":")[0] for error in invalid.value.errors] == [
         "log_groups",
         "new_log_groups",
@@ -128,27 +127,25 @@ def test_the_account_and_log_groups_by_name_do_not_go_together() -> None:
 
 
 def test_the_service_accounts_log_groups_are_known() -> None:
-    for context in (
-        {"track_account": True},
-        {"ingest": "kinesis", "source_accounts": "111111111111"},
-    ):
-        with pytest.raises(InvalidSettings, match="OpenReplay reads, or set service_account=false"):
-            settings_from_context(context)
-    with pytest.raises(InvalidSettings, match="service_account is false; leave one out"):
-        settings_from_context({"service_account": False, "service_account_log_groups": "/a"})
+    with pytest.raises(InvalidOptions, match="OpenReplay reads, or set service_account to false"):
+        options_from_context({"track_account": True})
+    with pytest.raises(InvalidOptions, match="service_account is off; leave one out"):
+        options_from_context({"service_account": False, "service_account_log_groups": "/a"})
 
 
 def test_an_existing_table_has_its_own_limit() -> None:
     context = {"session_table": SESSION_TABLE_ARN, "session_table_write_limit": 5}
-    with pytest.raises(InvalidSettings, match="session_table_write_limit: '5' is a limit of the"):
-        settings_from_context(context)
+    with pytest.raises(InvalidOptions, match="session_table_write_limit: it limits the new"):
+        options_from_context(context)
 
 
 def test_every_retention_that_cloudwatch_logs_has() -> None:
     days = [1, 3, 5, 7, 14, 30, 60, 90, 120, 150, 180, 365, 400, 545, 731, 1096, 1827]
     days += (2192, 2557, 2922, 3288, 3653)
-    enums = {settings_from_context({"log_retention": one})["log_retention"] for one in days}
+    enums = {options_from_context({"log_retention": one})["log_retention"] for one in days}
     assert enums == set(logs.RetentionDays) - {logs.RetentionDays.INFINITE}
+    infinite = options_from_context({"log_retention": "infinite"})
+    assert infinite["log_retention"] is logs.RetentionDays.INFINITE
 
 
 @pytest.mark.parametrize(
@@ -162,70 +159,81 @@ def test_every_retention_that_cloudwatch_logs_has() -> None:
     ],
 )
 def test_durations(key: str, value: object, seconds: int) -> None:
-    assert settings_from_context({key: value})[key].to_seconds() == seconds
+    assert options_from_context({key: value})[key].to_seconds() == seconds
 
 
 def test_the_bridges_settings() -> None:
-    settings = settings_from_context({"allowed_source_ranges": "203.0.113.7, 2001:db8::/32"})
+    settings = options_from_context({"allowed_source_ranges": "203.0.113.7, 2001:db8::/32"})
     assert settings["allowed_source_ranges"] == ("203.0.113.7/32", "2001:db8::/32")
 
 
 @pytest.mark.parametrize(
     ("key", "value", "words"),
     [
-        ("new_log_groups", 5, ["'5'", "give a list"]),
-        ("new_log_groups", ["/a", "/a"], ["'/a' is in it twice"]),
-        ("new_log_groups", ["a b"], ["'a b' is not a log group name"]),
-        ("new_log_groups", [5], ["give a text"]),
+        ("new_log_groups", 5, ["5 is wrong", "give a list"]),
+        ("new_log_groups", ["/a", "/a"], ["[1]: '/a'", "in the list twice"]),
+        ("new_log_groups", ["a b"], ["'a b' is wrong", "the name of a log group"]),
+        ("new_log_groups", [5], ["the name of a log group"]),
         (
             "new_log_groups",
             "arn:aws:logs:eu-west-1:123456789012:log-group:/a",
-            ["not a log group name"],
+            ["the name of a log group"],
         ),
         ("log_groups", "arn:aws:s3:::bucket", ["give a name, or an ARN like"]),
-        ("log_retention", 31, ["'31'", "give one of 1, 3, 5, 7"]),
-        ("log_retention", True, ["give one of"]),
+        ("log_groups", "", ["is empty", "environment variable unset"]),
+        ("token_secret", " ", ["is empty", "environment variable unset"]),
+        ("log_retention", 31, ["31 is wrong", "give 1, 3, 5, 7"]),
+        ("log_retention", True, ["give 1, 3"]),
         ("removal_policy", "snapshot", ["'snapshot'", "retain or destroy"]),
-        ("session_table", "sessions", ["give an ARN like arn:aws:dynamodb", "or none"]),
+        ("session_table", "s", ["an ARN like arn:aws:dynamodb", "or none"]),
         ("session_table_write_limit", "0", ["1 or more, or none"]),
-        ("line_retention", "1h", ["86400 to"]),
-        ("token_secret", "hunter2", ["give an ARN like arn:aws:secretsmanager", "or none"]),
+        ("line_retention", "1h", ["1 to 3653 days"]),
+        ("token_secret", "hunter2", ["an ARN like arn:aws:secretsmanager", "or none"]),
         ("accept_unsigned_ids", "yes", ["'yes'", "true or false"]),
-        ("key_serial", 0, ["'0'", "1 or more"]),
+        ("key_serial", 0, ["0 is wrong", "1 or more"]),
         ("key_serial", "1.5", ["'1.5'", "a whole number"]),
         ("key_serial", None, ["a whole number"]),
         ("reserved_concurrency", "0", ["1 or more, or none"]),
         ("reserved_concurrency", "9" * 50, ["a whole number"]),
         ("user_name", "a b", ["'a b'", "or none"]),
-        ("user_name", "", ["an empty value"]),
+        ("user_name", "", ["is empty"]),
         ("stack_id", "1st", ["'1st'", "give a letter"]),
         ("log_group", "/a", ["did you mean log_groups?"]),
-        ("newLogGroups", "/a", ["is not a setting"]),
-        ("settle", "2h", ["'2h'", "0 to 3600 seconds, such as 90s, 3m"]),
-        ("settle", "soon", ["such as 90s"]),
+        ("newLogGroups", "/a", ["did you mean new_log_groups?"]),
+        ("dashbord", "true", ["did you mean dashboard?"]),
+        ("settle", "2h", ["'2h'", "0 to 3600 seconds, such as 3m"]),
+        ("settle", "soon", ["such as 3m"]),
+        ("rotation", "90s", ["4 to 24000 hours", "such as 30d"]),
         ("session_lifetime", True, ["60 to"]),
         ("allowed_source_ranges", "203.0.113.0/8", ["CIDR notation"]),
         ("allowed_source_ranges", ["here"], ["CIDR notation"]),
         ("ingest", "firehose", ["direct or kinesis"]),
-        ("source_accounts", "12345", ["twelve digits each"]),
-        ("source_accounts", "111111111111", ["with ingest=kinesis alone"]),
-        ("untracked_log_groups", "/a", ["without track_account=true"]),
-        ("frobnicate", "x", ["is not a setting; there are: new_log_groups, "]),
+        ("source_accounts", "12345", ["twelve digits"]),
+        ("source_accounts", "111111111111", ["use ingest=kinesis"]),
+        ("untracked_log_groups", "/a", ["without track_account"]),
+        ("openreplay_projects", "x", ["give a JSON list"]),
+        ("openreplay_projects", [{"url": "https://a"}], ["[0]: ", "give its login_secret too"]),
+        (
+            "openreplay_projects",
+            [{"url": "https://a", "project_id": 1, "login_secret": "s", "password": "hunter2"}],
+            ["leave password out"],
+        ),
     ],
 )
 def test_an_error_names_the_key_the_value_and_the_fix(
     key: str, value: object, words: list[str]
 ) -> None:
-    with pytest.raises(InvalidSettings) as invalid:
-        settings_from_context({key: value})
+    with pytest.raises(InvalidOptions) as invalid:
+        options_from_context({key: value})
     (error,) = invalid.value.errors
-    for word in [f"{key}: ", *words]:
+    for word in [key, *words]:
         assert word in error
+    assert key == "token_secret" or "hunter2" not in error
 
 
 def test_every_error_at_once() -> None:
-    with pytest.raises(InvalidSettings) as invalid:
-        settings_from_context(
+    with pytest.raises(InvalidOptions) as invalid:
+        options_from_context(
             {
                 "log_retention": 31,
                 "key_serial": "x",
@@ -237,25 +245,30 @@ def test_every_error_at_once() -> None:
         )
     text = str(invalid.value)
     for words in (
-        "log_retention: '31'",
-        "key_serial: 'x'",
-        "dashbord: is not a setting; did you mean dashboard?",
-        "session_table: 'c' is not right",
+        "log_retention: 31 is wrong",
+        "key_serial: 'x' is wrong",
+        "dashbord: there is no such option; did you mean dashboard?",
+        "session_table: 'c' is wrong",
         "log_groups: '/a' is in new_log_groups too",
     ):
         assert words in text
     assert len(invalid.value.errors) == 5
 
 
+def test_the_keys_of_others_are_left_alone() -> None:
+    context = {"acme/owner": "shop", "owner": "team", "vpc": "vpc-1", "feature:x": True}
+    assert options_from_context(context) == options_from_context({})
+
+
 def test_what_the_cdk_keeps_in_its_context_is_passed_over() -> None:
-    assert settings_from_context(
+    assert options_from_context(
         {
             "@aws-cdk/core:checkSecretUsage": True,
             "aws:cdk:enable-path-metadata": True,
             "availability-zones:account=1:region=x": ["a"],
             "acknowledged-issue-numbers": [1],
         }
-    ) == settings_from_context({})
+    ) == options_from_context({})
 
 
 json_values: st.SearchStrategy[Any] = st.recursive(
@@ -265,10 +278,10 @@ json_values: st.SearchStrategy[Any] = st.recursive(
 )
 
 
-@given(st.dictionaries(st.sampled_from(list(SETTINGS)) | st.text(max_size=9), json_values))
+@given(st.dictionaries(st.sampled_from(list(CONTEXT_OPTIONS)) | st.text(max_size=9), json_values))
 def test_whatever_the_context_holds_it_is_read_or_refused(context: dict[str, Any]) -> None:
-    with contextlib.suppress(InvalidSettings):
-        settings_from_context(context)
+    with contextlib.suppress(InvalidOptions):
+        options_from_context(context)
 
 
 def test_the_app_ends_with_a_message_and_no_traceback(tmp_path: Path) -> None:
@@ -282,5 +295,6 @@ def test_the_app_ends_with_a_message_and_no_traceback(tmp_path: Path) -> None:
         check=False,
     )
     assert ended.returncode == 1
-    assert "The settings are not right:\n  - log_retention: '31'" in ended.stderr
+    assert "The options are wrong: \n  - " in ended.stderr
+    assert "log_retention: 31 is wrong" in ended.stderr
     assert "Traceback" not in ended.stderr

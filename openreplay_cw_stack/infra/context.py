@@ -1,0 +1,83 @@
+"""The stack's options from the CDK context: ``cdk.json``, or ``-c key=value`` on the command line.
+
+Values on the command line are text; in ``cdk.json`` they may also be lists, numbers and booleans.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+from openreplay_cw_stack.infra.internal.option_checks import (
+    InvalidOptions,
+    Option,
+    check_context,
+    options_of,
+    similar_options,
+)
+from openreplay_cw_stack.infra.internal.option_kinds import Text
+from openreplay_cw_stack.infra.options import (
+    FIRST_LOG_GROUP,
+    WHAT_IS_TRACKED,
+    OpenReplayCloudWatchOptions,
+)
+
+
+class ContextOptions(OpenReplayCloudWatchOptions, total=False):
+    """What the app reads from the context: the stack's options and its name."""
+
+    stack_id: Annotated[
+        str,
+        Option(
+            Text(
+                "[A-Za-z][A-Za-z0-9-]{0,127}",
+                "give a letter and then letters, digits and hyphens, 128 in all at most",
+            ),
+            "OpenReplayCloudWatch",
+            "The name of the stack",
+        ),
+    ]
+
+
+CONTEXT_OPTIONS = {
+    name: option for name, option in options_of(ContextOptions).items() if option.in_context
+}
+"""Every option of the context by name, in the order of the README's table."""
+
+
+def options_from_context(context: Mapping[str, object]) -> dict[str, Any]:
+    """The keyword arguments of :class:`OpenReplayCloudWatchStack`, and ``stack_id``.
+
+    Other keys are left alone, since feature flags, the CDK and other tools keep theirs in the
+    context too; one that is nearly the name of an option is refused. Where no log group is named,
+    one is created to begin with.
+
+    Raises:
+        InvalidOptions: with every error.
+    """
+    errors = [
+        f"{key}: there is no such option; did you mean {close[0]}?"
+        for key in context
+        if key not in CONTEXT_OPTIONS and (close := similar_options(key, CONTEXT_OPTIONS))
+    ]
+    given = {key: value for key, value in context.items() if key in CONTEXT_OPTIONS}
+    errors += [
+        f"{key}: the value is empty; give one or leave {key} out. Is an environment variable unset?"
+        for key, value in given.items()
+        if _is_empty(value)
+    ]
+    try:
+        present = {key: value for key, value in given.items() if not _is_empty(value)}
+        checked = check_context(ContextOptions, present)
+    except InvalidOptions as invalid:
+        errors += invalid.errors
+    if errors:
+        raise InvalidOptions(errors)
+    options = {name: checked.values[name] for name in given}
+    if not any(map(options.get, WHAT_IS_TRACKED)):
+        options["new_log_groups"] = (FIRST_LOG_GROUP,)
+    return options
+
+
+def _is_empty(value: object) -> bool:
+    return isinstance(value, str) and not value.strip()

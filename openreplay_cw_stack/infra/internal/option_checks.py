@@ -1,0 +1,204 @@
+"""Options are checked here: each by its kind, and then together.
+
+``infra/options.py`` defines every option. The constructs, the stack and the context all read their
+options with :func:`check_options`, so that each gives the same error for the same mistake.
+"""
+
+from __future__ import annotations
+
+import difflib
+import functools
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, get_type_hints
+
+import aws_cdk as cdk
+from constructs import Construct
+
+from openreplay_cw_stack.infra.internal.option_kinds import Kind, WrongValue, show_value
+from openreplay_cw_stack.infra.internal.option_rules import contradictions
+
+
+class InvalidOptions(ValueError):
+    """One or more options are wrong.
+
+    Attributes:
+        errors: one sentence each, which names the option, its value and the fix.
+    """
+
+    def __init__(self, errors: Sequence[str]) -> None:
+        self.errors = tuple(errors)
+        text = errors[0] if len(errors) == 1 else "".join(f"\n  - {error}" for error in errors)
+        super().__init__(text)
+
+
+@dataclass(frozen=True)
+class Option:
+    """An option.
+
+    Attributes:
+        kind: which values it takes.
+        default: its value where none is given.
+        meaning: one sentence for the documented table.
+        shown: the default in that table, where it is not the value itself.
+        needs: options of which one has to be on, or this one has no effect.
+        in_context: whether the CDK context can have it.
+    """
+
+    kind: Kind
+    default: Any
+    meaning: str
+    shown: str = ""
+    needs: tuple[str, ...] = ()
+    in_context: bool = True
+
+    @property
+    def default_text(self) -> str:
+        """The default as the documented table has it."""
+        return self.shown or self.kind.show(self.default)
+
+
+class Values:
+    """The values of options, as attributes."""
+
+    def __init__(self, values: Mapping[str, Any]) -> None:
+        self._values = values
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self._values[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+    def of(self, group: type) -> dict[str, Any]:
+        """The values of a group of options, as keywords for a construct that takes the group."""
+        return {name: self._values[name] for name in options_of(group)}
+
+
+class CheckedOptions:
+    """Options that are right.
+
+    Attributes:
+        values: by name, with every default.
+        given: the names of those that were given.
+    """
+
+    def __init__(self, group: type, given: Mapping[str, Any]) -> None:
+        self._options = options_of(group)
+        self.given = frozenset(given)
+        self.values = {name: one.default for name, one in self._options.items()} | dict(given)
+
+    def resolve(self, scope: Construct) -> Values:
+        """The values as CDK objects.
+
+        Args:
+            scope: the parent of what is imported for names and ARNs.
+        """
+        return Values(
+            {
+                name: option.kind.resolve(self.values[name], scope, _construct_id(name))
+                for name, option in self._options.items()
+            }
+        )
+
+    def warn_of_options_without_effect(self, scope: Construct) -> None:
+        """Annotate the construct with each option that has no effect beside the others."""
+        for name, option in self._options.items():
+            idle = option.needs and not any(self.values.get(one) for one in option.needs)
+            if name not in self.given or not idle:
+                continue
+            if option.kind.show(self.values[name]) == option.kind.show(option.default):
+                continue
+            cdk.Annotations.of(scope).add_warning_v2(
+                f"openreplay-cw-stack:{name}",
+                f"{name} has no effect without {' or '.join(option.needs)}: leave it out",
+            )
+
+
+@functools.cache
+def options_of(group: type) -> dict[str, Option]:
+    """The options of a group, a TypedDict with an :class:`Option` for each key, by name."""
+    hints = get_type_hints(group, include_extras=True)
+    return {name: hint.__metadata__[0] for name, hint in hints.items()}
+
+
+def check_options(group: type, given: Mapping[str, Any]) -> CheckedOptions:
+    """Check the options that were given to a construct.
+
+    Raises:
+        TypeError: there is no such option.
+        InvalidOptions: a value is wrong, or options contradict each other.
+    """
+    options = options_of(group)
+    for name in given:
+        if name not in options:
+            raise TypeError(f"there is no option {name}; {suggestion(name, options)}")
+    return _check(group, {name: (options[name].kind.check, one) for name, one in given.items()})
+
+
+def check_argument(kind: Kind, name: str, value: Any, scope: Construct) -> Any:
+    """Check one argument of a method; the value as a CDK object.
+
+    Args:
+        kind: which values it takes.
+        name: the argument's.
+        value: what was given.
+        scope: the parent of what is imported for a name or an ARN.
+
+    Raises:
+        InvalidOptions: the value is wrong.
+    """
+    try:
+        checked = kind.check(value)
+    except WrongValue as wrong:
+        raise InvalidOptions([_error(name, value, wrong)]) from None
+    return kind.resolve(checked, scope, f"{_construct_id(name)}{checked}")
+
+
+def check_context(group: type, given: Mapping[str, Any]) -> CheckedOptions:
+    """Check the options that the CDK context has, where values may be text.
+
+    Raises:
+        InvalidOptions: a value is wrong, or options contradict each other.
+    """
+    options = options_of(group)
+    return _check(group, {name: (options[name].kind.parse, one) for name, one in given.items()})
+
+
+def suggestion(name: str, options: Mapping[str, Option]) -> str:
+    """The option that a name may stand for, or the options that there are."""
+    close = similar_options(name, options)
+    return f"did you mean {close[0]}?" if close else f"there are: {', '.join(options)}"
+
+
+def similar_options(name: str, options: Mapping[str, Option]) -> list[str]:
+    """The options whose names are nearly the given one."""
+    return difflib.get_close_matches(name.replace("-", "_").lower(), options, n=1, cutoff=0.75)
+
+
+def _check(group: type, given: Mapping[str, tuple[Any, Any]]) -> CheckedOptions:
+    errors: list[str] = []
+    checked: dict[str, Any] = {}
+    for name, (read, value) in given.items():
+        try:
+            checked[name] = read(value)
+        except WrongValue as wrong:
+            errors.append(_error(name, value, wrong))
+    found = CheckedOptions(group, checked)
+    errors += contradictions(found.values)
+    if errors:
+        raise InvalidOptions(errors)
+    return found
+
+
+def _error(name: str, value: Any, wrong: WrongValue) -> str:
+    shown = show_value(wrong.part if wrong.path else value)
+    return f"{name}{wrong.path}: {shown} is wrong; {wrong.fix}"
+
+
+def _construct_id(name: str) -> str:
+    return "".join(_capitalised(name.removesuffix("s")))
+
+
+def _capitalised(name: str) -> Iterator[str]:
+    return (word.capitalize() for word in name.split("_"))

@@ -1,0 +1,126 @@
+"""The kinds of options that mean a resource of AWS: an object, or its name or ARN."""
+
+from __future__ import annotations
+
+import re
+
+import aws_cdk as cdk
+from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_kms as kms
+from aws_cdk import aws_logs as logs
+from aws_cdk import aws_secretsmanager as secretsmanager
+from aws_cdk import aws_sns as sns
+from constructs import Construct
+
+from openreplay_cw_stack.infra.internal.option_kinds import Fields, Flag, Number, Resource, Text
+from openreplay_cw_stack.infra.open_replay_project import OpenReplayProject
+
+_PLACE = "eu-west-1:123456789012"
+# CloudWatch Logs API reference, "CreateLogGroup".
+_LOG_GROUP_NAME = r"(?!aws/)[.\-_/#A-Za-z0-9]{1,512}"
+LOG_GROUP_NAME = Text(
+    _LOG_GROUP_NAME,
+    "give the name of a log group: 1 to 512 letters, digits and the characters . - _ / #, without "
+    "aws/ at the beginning",
+)
+
+
+def _arn(service: str, resource: str) -> str:
+    return rf"arn:aws[a-z-]*:{service}:[a-z0-9-]+:\d{{12}}:{resource}"
+
+
+def _log_group(scope: Construct, construct_id: str, text: str) -> logs.ILogGroup:
+    if text.startswith("arn:"):
+        return logs.LogGroup.from_log_group_arn(scope, construct_id, text)
+    return logs.LogGroup.from_log_group_name(scope, construct_id, text)
+
+
+def _secret(scope: Construct, construct_id: str, text: str) -> secretsmanager.ISecret:
+    """Secrets Manager User Guide: a complete ARN ends in a hyphen and six random characters."""
+    if cdk.Token.is_unresolved(text) or re.search(r":secret:.+-[A-Za-z0-9]{6}\Z", text):
+        return secretsmanager.Secret.from_secret_complete_arn(scope, construct_id, text)
+    if text.startswith("arn:"):
+        return secretsmanager.Secret.from_secret_partial_arn(scope, construct_id, text)
+    return secretsmanager.Secret.from_secret_name_v2(scope, construct_id, text)
+
+
+def _key(scope: Construct, construct_id: str, text: str) -> kms.IKey:
+    return kms.Key.from_key_arn(scope, construct_id, _arn_of(scope, "kms", "key/", text))
+
+
+def _topic(scope: Construct, construct_id: str, text: str) -> sns.ITopic:
+    return sns.Topic.from_topic_arn(scope, construct_id, _arn_of(scope, "sns", "", text))
+
+
+def _table(scope: Construct, construct_id: str, text: str) -> dynamodb.ITable:
+    arn = _arn_of(scope, "dynamodb", "table/", text)
+    return dynamodb.Table.from_table_arn(scope, construct_id, arn)
+
+
+def _arn_of(scope: Construct, service: str, prefix: str, text: str) -> str:
+    """The ARN of what is given by its ARN, or by its name in the stack's account and region."""
+    if cdk.Token.is_unresolved(text) or text.startswith("arn:"):
+        return text
+    stack = cdk.Stack.of(scope)
+    return f"arn:{stack.partition}:{service}:{stack.region}:{stack.account}:{prefix}{text}"
+
+
+LOG_GROUP = Resource(
+    "ILogGroup",
+    ("log_group_name", "log_group_arn"),
+    arn=_arn("logs", r"log-group:[^:*]{1,512}(:\*)?"),
+    example=f"arn:aws:logs:{_PLACE}:log-group:/app/shop",
+    name=_LOG_GROUP_NAME,
+    arns_by_token=False,
+    import_=_log_group,
+)
+SECRET = Resource(
+    "ISecret",
+    ("secret_arn", "secret_name", "grant_read"),
+    arn=_arn("secretsmanager", r"secret:\S+"),
+    example=f"arn:aws:secretsmanager:{_PLACE}:secret:openreplay-AbCdEf",
+    name=r"[A-Za-z0-9/_+=.@-]{1,512}",
+    # On a command line, what looks like a name may be the secret itself.
+    names_in_context=False,
+    import_=_secret,
+)
+KEY = Resource(
+    "IKey",
+    ("key_arn", "key_id", "grant_decrypt"),
+    arn=_arn("kms", r"key/\S+"),
+    example=f"arn:aws:kms:{_PLACE}:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+    name=r"(mrk-)?[0-9a-f-]{32,36}",
+    import_=_key,
+)
+TOPIC = Resource(
+    "ITopic",
+    ("topic_arn", "topic_name", "grant_publish"),
+    arn=_arn("sns", r"\S+"),
+    example=f"arn:aws:sns:{_PLACE}:alarms",
+    name=r"[A-Za-z0-9_-]{1,256}",
+    import_=_topic,
+)
+TABLE = Resource(
+    "ITable",
+    ("table_arn", "table_name", "grant_read_data"),
+    arn=_arn("dynamodb", r"table/\S+"),
+    example=f"arn:aws:dynamodb:{_PLACE}:table/openreplay-sessions",
+    name=r"[A-Za-z0-9_.-]{3,255}",
+    import_=_table,
+)
+DOMAIN_NAME = Resource("IDomainName", ("name", "regional_domain_name"))
+_VPC = Resource("IVpc", ("vpc_id", "private_subnets"))
+PROJECT = Fields(
+    OpenReplayProject,
+    {
+        "url": Text(r"\S+", "give a text such as https://openreplay.example"),
+        "project_id": Number(1),
+        "login_secret": SECRET,
+        "insecure": Flag(),
+        "vpc": _VPC,
+    },
+    required=frozenset({"url", "project_id", "login_secret"}),
+    example='an OpenReplayProject, or {"url": "https://openreplay.example", "project_id": 1, '
+    '"login_secret": "arn:aws:secretsmanager:..."} and maybe insecure',
+    check_whole=OpenReplayProject.check,
+)

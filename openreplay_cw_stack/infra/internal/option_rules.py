@@ -1,0 +1,126 @@
+"""Which options contradict each other. The option's name stands first in each error."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import aws_cdk as cdk
+
+from openreplay_cw_stack.contract.openreplay_project import project_name
+from openreplay_cw_stack.infra.choices import Ingest
+
+MOST_PROJECTS = 25
+"""Projects of one deployment. Each has a tag of the key's secret, and a secret has 50."""
+
+_ARN_NAME = re.compile(r"arn:[^:]+:logs:[^:]*:[^:]*:log-group:([^:]+)")
+_TWICE = "track_account tracks them already, and every line would be delivered twice; leave one out"
+
+
+def contradictions(values: Mapping[str, Any]) -> list[str]:
+    """One sentence for each contradiction among the values of a group of options."""
+    return [error for rule in _RULES for error in rule(values)]
+
+
+def log_group_name_of(name_or_arn: str) -> str:
+    """The name of a log group that is given by its name or by its ARN."""
+    match = _ARN_NAME.match(name_or_arn)
+    return match.group(1) if match else name_or_arn
+
+
+def _log_groups_named_twice(values: Mapping[str, Any]) -> Iterator[str]:
+    new = set(values.get("new_log_groups", ()))
+    names = [log_group_name_of(one) for one in values.get("log_groups", ()) if isinstance(one, str)]
+    for name, count in Counter(names).items():
+        if name in new:
+            yield f"log_groups: {name!r} is in new_log_groups too; name it once"
+        elif count > 1:
+            yield f"log_groups: {name!r} is in the list twice; name it once"
+
+
+def _account_and_log_groups(values: Mapping[str, Any]) -> Iterator[str]:
+    if values.get("track_account"):
+        for name in ("log_groups", "new_log_groups"):
+            if values.get(name):
+                yield f"{name}: {_TWICE}"
+    elif values.get("untracked_log_groups"):
+        yield (
+            "untracked_log_groups: nothing is left out without track_account; only the log groups "
+            "that are named are tracked anyway"
+        )
+
+
+def _source_accounts(values: Mapping[str, Any]) -> Iterator[str]:
+    if values.get("source_accounts") and values.get("ingest") is not Ingest.KINESIS:
+        yield "source_accounts: other accounts cannot subscribe to a function; use ingest=kinesis"
+
+
+def _session_table(values: Mapping[str, Any]) -> Iterator[str]:
+    if values.get("session_table") and values.get("session_table_write_limit"):
+        yield (
+            "session_table_write_limit: it limits the new session table, and session_table names "
+            "an existing one; leave one out"
+        )
+
+
+def _service_account(values: Mapping[str, Any]) -> Iterator[str]:
+    named = values.get("service_account_log_groups")
+    if named and not values.get("service_account", True):
+        yield "service_account_log_groups: service_account is off; leave one out"
+    if values.get("track_account") and values.get("service_account") and not named:
+        yield (
+            "service_account_log_groups: with track_account the service account's log groups are "
+            "not known; name the ones that OpenReplay reads, or set service_account to false"
+        )
+
+
+def _rotation(values: Mapping[str, Any]) -> Iterator[str]:
+    rotation = values.get("rotation")
+    if rotation is None:
+        return
+    if not (values.get("bridge", True) or values.get("service_account", True)):
+        yield "rotation: there is no key to rotate, bridge and service_account are both off"
+    grace: cdk.Duration | None = values.get("rotation_grace")
+    if grace is not None and grace.to_seconds() > rotation.to_seconds():
+        yield (
+            f"rotation_grace: {grace.to_hours(integral=False):g} hours are longer than rotation "
+            f"({rotation.to_hours(integral=False):g} hours), and the next rotation would cut it "
+            "short; give at most rotation"
+        )
+    if values.get("key_serial", 1) != 1:
+        yield "key_serial: it replaces a key that is not rotated; leave it out, or rotation"
+
+
+def _projects(values: Mapping[str, Any]) -> Iterator[str]:
+    projects = values.get("openreplay_projects", ())
+    if not projects:
+        return
+    if not values.get("bridge", True):
+        yield "openreplay_projects: a project is registered with the bridge, which is off"
+    if len(projects) > MOST_PROJECTS:
+        yield (
+            f"openreplay_projects: {len(projects)} projects are more than the {MOST_PROJECTS} of a "
+            "deployment; make another deployment for the others"
+        )
+    for name, count in Counter(map(_name_of, projects)).items():
+        if count > 1:
+            yield f"openreplay_projects: {name} is in the list twice; name it once"
+
+
+def _name_of(project: Any) -> str:
+    if isinstance(project, Mapping):
+        return project_name(str(project["url"]), int(project["project_id"]))
+    return str(project.name)
+
+
+_RULES: tuple[Callable[[Mapping[str, Any]], Iterator[str]], ...] = (
+    _log_groups_named_twice,
+    _account_and_log_groups,
+    _source_accounts,
+    _session_table,
+    _service_account,
+    _rotation,
+    _projects,
+)
