@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import graphlib
 import os
 import subprocess
 import sys
@@ -62,6 +63,36 @@ def test_every_import_goes_where_it_may(path: Path) -> None:
                 assert rest.endswith(".settings"), f"{name}: of the runtime, its settings alone"
         elif top not in sys.stdlib_module_names:
             assert top in THIRD_PARTIES[room], name
+
+
+def modules_imported_by(path: Path) -> set[str]:
+    """Modules of this package that a module imports when it is imported, not for types alone."""
+    tree = ast.parse(path.read_text())
+    later = [
+        inner
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        or (isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING")
+        for inner in ast.walk(node)
+    ]
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node not in later:
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+            found |= {name if name in NAMES else str(node.module) for name in names}
+    return found & set(NAMES)
+
+
+def test_no_import_goes_round() -> None:
+    arrows = {name: modules_imported_by(path) for name, path in zip(NAMES, MODULES, strict=True)}
+    list(graphlib.TopologicalSorter(arrows).static_order())
+
+
+def test_long_files_say_why() -> None:
+    for path in MODULES:
+        lines = path.read_text().splitlines()
+        if len(lines) > 300:
+            assert "longer" in " ".join(lines[:10]), f"{path.name} has {len(lines)} lines"
 
 
 def test_no_room_has_appeared_without_a_rule() -> None:

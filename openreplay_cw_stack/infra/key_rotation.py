@@ -24,18 +24,19 @@ from openreplay_cw_stack.infra.internal.lambda_function import (
     role_of,
 )
 from openreplay_cw_stack.infra.internal.option_checks import check_options
+from openreplay_cw_stack.infra.internal.rotation_policy import rotation_statements
 from openreplay_cw_stack.infra.internal.schedules import invoke_each_hour
-from openreplay_cw_stack.infra.internal.secrets import let_tag
 from openreplay_cw_stack.infra.observability.metrics import metric_of
 from openreplay_cw_stack.infra.options import RotationOptions
 from openreplay_cw_stack.infra.project_registrations import ProjectRegistrations
 from openreplay_cw_stack.infra.service_account import ServiceAccount
 from openreplay_cw_stack.infra.session_search_bridge import KEY_REFRESH, SessionSearchBridge
+from openreplay_cw_stack.runtime.rotation.settings import Settings
 
 # As long as one run of a step can take to store the key that it has made.
-_ORPHAN_AFTER = cdk.Duration.seconds(60)
+_ORPHAN_AFTER_SECONDS = 60
 _FOLLOWED_WITHIN = cdk.Duration.minutes(6)
-_SPARE = cdk.Duration.seconds(10)
+_SPARE_SECONDS = 10
 _NOBODY_FLOODS = (
     "Secrets Manager, a schedule and CloudFormation alone invoke it: nothing outside the account "
     "can use up concurrency with it"
@@ -92,39 +93,37 @@ class KeyRotation(Construct):
         super().__init__(scope, construct_id)
         self.deployment = deployment
         self.every = every
-        self._encryption_key = encryption_key
         self.log_group = own_log_group(self, encryption_key)
-        environment = {
-            "DEPLOYMENT": deployment,
-            "STACK_ID": cdk.Stack.of(self).stack_id,
-            "GRACE_SECONDS": _seconds(grace),
-            "NOTICE_SECONDS": _seconds(_notice(grace)),
-            "ORPHAN_AFTER_SECONDS": _seconds(_ORPHAN_AFTER),
-            "KNOWN_AFTER_SECONDS": _seconds(KEY_REFRESH.plus(_SPARE)),
-        }
-        secrets: list[secretsmanager.Secret] = []
-        if bridge is not None:
-            environment["API_KEY_SECRET_ARN"] = bridge.secret.secret_arn
-            secrets.append(bridge.secret)
-        if service_account is not None:
-            environment["ACCESS_KEY_SECRET_ARN"] = service_account.secret.secret_arn
-            environment["USER_NAME"] = service_account.user.user_name
-            environment["READER_LOG_GROUP"] = service_account.log_group_name
-            if service_account.source_ranges:
-                environment["READER_ADDRESSES_LIMITED"] = "true"
-            secrets.append(service_account.secret)
-        if registrations is not None:
-            environment["API_KEY_PROJECTS"] = ",".join(registrations.functions)
-            environment["REGISTRATION_FUNCTIONS"] = ",".join(
-                one.function_name for one in registrations.functions.values()
-            )
+        settings = Settings(
+            deployment=deployment,
+            stack_id=cdk.Stack.of(self).stack_id,
+            grace=grace.to_seconds(),
+            notice=_notice_seconds(grace),
+            orphan_after=_ORPHAN_AFTER_SECONDS,
+            known_after=KEY_REFRESH.to_seconds() + _SPARE_SECONDS,
+            api_key_secret_arn=bridge.secret.secret_arn if bridge else None,
+            access_key_secret_arn=service_account.secret.secret_arn if service_account else None,
+            user_name=service_account.user.user_name if service_account else "",
+            reader_log_group=service_account.log_group_name if service_account else "",
+            reader_addresses_limited=bool(service_account and service_account.source_ranges),
+            api_key_projects=tuple(registrations.functions) if registrations else (),
+            registration_functions=registrations.function_names if registrations else (),
+        )
+        secrets = [part.secret for part in (bridge, service_account) if part is not None]
         self.function = lambda_function(
             self,
             room="rotation",
             description="Rotates the keys that OpenReplay uses",
             log_group=self.log_group,
-            statements=self._statements(secrets, bridge, service_account, registrations),
-            environment=environment,
+            statements=rotation_statements(
+                self,
+                secrets=secrets,
+                reads_usage=bridge is not None,
+                service_account=service_account,
+                registrations=registrations,
+                encryption_key=encryption_key,
+            ),
+            environment=settings.to_environment(),
             memory_size=256,
             timeout=cdk.Duration.minutes(5),
             concurrency=None,
@@ -239,55 +238,6 @@ class KeyRotation(Construct):
             ],
         )
 
-    def _statements(
-        self,
-        secrets: list[secretsmanager.Secret],
-        bridge: SessionSearchBridge | None,
-        service_account: ServiceAccount | None,
-        registrations: ProjectRegistrations | None,
-    ) -> list[iam.PolicyStatement]:
-        arns = [secret.secret_arn for secret in secrets]
-        statements = [
-            iam.PolicyStatement(
-                sid="RotateTheSecrets",
-                actions=[
-                    "secretsmanager:DescribeSecret",
-                    "secretsmanager:GetSecretValue",
-                    "secretsmanager:PutSecretValue",
-                    "secretsmanager:UpdateSecretVersionStage",
-                ],
-                resources=arns,
-            ),
-            let_tag(arns),
-        ]
-        if bridge is not None:
-            statements.append(
-                iam.PolicyStatement(
-                    sid="SeeWhichKeyIsUsed",
-                    actions=["cloudwatch:GetMetricStatistics"],
-                    resources=["*"],
-                )
-            )
-        if service_account is not None:
-            statements += _statements_of_service_account(self, service_account)
-        if registrations is not None:
-            statements.append(
-                iam.PolicyStatement(
-                    sid="HaveTheProjectsTold",
-                    actions=["lambda:InvokeFunction"],
-                    resources=[one.function_arn for one in registrations.functions.values()],
-                )
-            )
-        if self._encryption_key is not None:
-            statements.append(
-                iam.PolicyStatement(
-                    sid="UseTheKey",
-                    actions=["kms:Decrypt", "kms:GenerateDataKey"],
-                    resources=[self._encryption_key.key_arn],
-                )
-            )
-        return statements
-
     def _acknowledge(self, reads_metrics: bool) -> None:
         acknowledge_no_queue(self.function)
         if reads_metrics:
@@ -302,34 +252,6 @@ class KeyRotation(Construct):
             )
 
 
-def _statements_of_service_account(
-    scope: Construct, service_account: ServiceAccount
-) -> list[iam.PolicyStatement]:
-    return [
-        iam.PolicyStatement(
-            sid="ReplaceTheAccessKey",
-            actions=[
-                "iam:ListAccessKeys",
-                "iam:CreateAccessKey",
-                "iam:UpdateAccessKey",
-                "iam:DeleteAccessKey",
-                "iam:GetAccessKeyLastUsed",
-            ],
-            resources=[service_account.user.user_arn],
-        ),
-        iam.PolicyStatement(
-            sid="GoOnWithARotation",
-            actions=["secretsmanager:RotateSecret"],
-            resources=[service_account.secret.secret_arn],
-        ),
-        iam.PolicyStatement(
-            sid="SeeWhetherTheStackGoes",
-            actions=["cloudformation:DescribeStacks"],
-            resources=[cdk.Stack.of(scope).stack_id],
-        ),
-    ]
-
-
 def _rate(every: cdk.Duration) -> str:
     """Secrets Manager User Guide, "Schedule expressions": rate() in hours or days."""
     hours = int(every.to_hours())
@@ -337,10 +259,6 @@ def _rate(every: cdk.Duration) -> str:
     return f"rate({number} {unit}{'' if number == 1 else 's'})"
 
 
-def _notice(grace: cdk.Duration) -> cdk.Duration:
-    """When a person is told that the reader has not taken up the key: while there is time left."""
-    return cdk.Duration.seconds(min(cdk.Duration.days(1).to_seconds(), grace.to_seconds() / 2))
-
-
-def _seconds(duration: cdk.Duration) -> str:
-    return f"{duration.to_seconds():.0f}"
+def _notice_seconds(grace: cdk.Duration) -> float:
+    """When a person is told that the reader does not use the new key: while there is time left."""
+    return float(min(cdk.Duration.days(1).to_seconds(), grace.to_seconds() / 2))

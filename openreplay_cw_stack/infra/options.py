@@ -20,12 +20,12 @@ from aws_cdk import aws_sns as sns
 
 from openreplay_cw_stack.infra.choices import Ingest, ServiceAccountAccess
 from openreplay_cw_stack.infra.internal.option_checks import Option
+from openreplay_cw_stack.infra.internal.option_fields import ListOfFields
 from openreplay_cw_stack.infra.internal.option_kinds import (
     Choice,
     Flag,
     LengthOfTime,
     ListOf,
-    ListOfFields,
     Number,
     OrNone,
     SourceRange,

@@ -24,6 +24,7 @@ from openreplay_cw_stack.infra.internal.secrets import arn_to_read, let_tag
 from openreplay_cw_stack.infra.observability.metrics import metric_of
 from openreplay_cw_stack.infra.open_replay_project import OpenReplayProject
 from openreplay_cw_stack.infra.session_search_bridge import SessionSearchBridge
+from openreplay_cw_stack.runtime.registration.settings import Settings
 
 # Six requests of at most 20 seconds each, and slack.
 _TIMEOUT = cdk.Duration.seconds(180)
@@ -74,6 +75,11 @@ class ProjectRegistrations(Construct):
             self._register(project)
 
     @property
+    def function_names(self) -> tuple[str, ...]:
+        """The names of the projects' functions."""
+        return tuple(function.function_name for function in self.functions.values())
+
+    @property
     def every_function(self) -> list[lambda_.Function]:
         """The projects' functions, and the one that follows deployments."""
         return [self._follower, *self.functions.values()]
@@ -121,15 +127,15 @@ class ProjectRegistrations(Construct):
             description=f"Tells the OpenReplay project {project.name} the current key",
             log_group=self._own_log_group(scope),
             statements=self._statements(project),
-            environment={
-                "DEPLOYMENT": self._deployment,
-                "OPENREPLAY_URL": project.url,
-                "PROJECT_ID": str(project.project_id),
-                "INSECURE": str(project.insecure).lower(),
-                "LOGIN_SECRET_ARN": project.login_secret.secret_arn,
-                "KEY_SECRET_ARN": key_secret.secret_arn,
-                "BRIDGE_URL": self._bridge.url,
-            },
+            environment=Settings(
+                deployment=self._deployment,
+                url=project.url,
+                project_id=project.project_id,
+                insecure=project.insecure,
+                login_secret_arn=project.login_secret.secret_arn,
+                key_secret_arn=key_secret.secret_arn,
+                bridge_url=self._bridge.url,
+            ).to_environment(),
             memory_size=256,
             timeout=_TIMEOUT,
             concurrency=None,

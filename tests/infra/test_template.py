@@ -1,4 +1,4 @@
-"""The whole template: a snapshot, its logical ids, cfn-lint.
+"""The whole template: a snapshot, and its logical ids. ``tests/test_cfn_lint.py`` lints it.
 
 ``UPDATE_SNAPSHOTS=1 make test-fast`` writes the snapshots anew; read what changed before you commit
 it. A changed logical id replaces a resource in every deployment there is.
@@ -12,10 +12,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-import cfnlint.api
-import pytest
 from aws_cdk import assertions
-from cfnlint.config import ManualArgs
 
 from openreplay_cw_stack import Ingest
 from tests.infra.conftest import (
@@ -72,21 +69,3 @@ def test_the_template_with_everything() -> None:
 def test_logical_ids(template: assertions.Template) -> None:
     document = template.to_json()["Resources"]
     compare("logical_ids", {name: one["Type"] for name, one in document.items()})
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("keywords", "regions"),
-    [
-        ({}, ["eu-west-1", "ap-south-2", "cn-north-1", "us-gov-west-1"]),
-        (FULL, ["eu-west-1", "cn-north-1"]),
-        (SCALE, ["eu-west-1", "cn-north-1"]),
-    ],
-    ids=["default", "full", "scale"],
-)
-def test_cfn_lint(keywords: dict[str, Any], regions: list[str]) -> None:
-    document = json.dumps(template_of(a_stack(**keywords)).to_json())
-    # W3005: the CDK itself writes a DependsOn from every function to its role.
-    config = ManualArgs(regions=regions, ignore_checks=["W3005"])
-    found = cfnlint.api.lint(document, config=config)
-    assert [str(one) for one in found or []] == []

@@ -15,7 +15,7 @@ from typing import Any, get_type_hints
 import aws_cdk as cdk
 from constructs import Construct
 
-from openreplay_cw_stack.infra.internal.option_kinds import Kind, WrongValue, show_value
+from openreplay_cw_stack.infra.internal.option_kinds import Kind, WrongValue
 from openreplay_cw_stack.infra.internal.option_rules import contradictions
 
 
@@ -192,7 +192,7 @@ def _check(group: type, given: Mapping[str, tuple[Any, Any]]) -> CheckedOptions:
 
 
 def _error(name: str, value: Any, wrong: WrongValue) -> str:
-    shown = show_value(wrong.part if wrong.path else value)
+    shown = _show(wrong.part if wrong.path else value)
     return f"{name}{wrong.path}: {shown} is wrong; {wrong.fix}"
 
 
@@ -202,3 +202,21 @@ def _construct_id(name: str) -> str:
 
 def _capitalised(name: str) -> Iterator[str]:
     return (word.capitalize() for word in name.split("_"))
+
+
+def _show(value: Any) -> str:
+    """A value in an error: its text, or the name of its type."""
+    if isinstance(value, str) and cdk.Token.is_unresolved(value):
+        return "a text that is known only when the stack is deployed"
+    if isinstance(value, str | int | float | bool | None):
+        return _cut(repr(value))
+    if isinstance(value, Mapping):
+        # A mapping by mistake may hold a secret.
+        return f"a mapping with the keys {_cut(', '.join(map(str, value)))}"
+    if isinstance(value, list | tuple):
+        return _cut(f"[{', '.join(map(_show, value))}]")
+    return f"a value of the type {type(value).__name__}"
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= 80 else text[:77] + "..."

@@ -8,7 +8,6 @@ or in a deployment that nobody asked for.
 from __future__ import annotations
 
 import ipaddress
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +15,6 @@ from typing import Any
 
 import aws_cdk as cdk
 from constructs import Construct
-from typing_extensions import override
 
 
 class WrongValue(ValueError):
@@ -68,13 +66,11 @@ class Kind:
 class Flag(Kind):
     """True or false."""
 
-    @override
     def check(self, value: Any) -> bool:
         if not isinstance(value, bool):
             raise WrongValue("give True or False")
         return value
 
-    @override
     def parse(self, value: Any) -> bool:
         if isinstance(value, bool):
             return value
@@ -83,7 +79,6 @@ class Flag(Kind):
             raise WrongValue("give true or false")
         return word == "true"
 
-    @override
     def show(self, value: Any) -> str:
         return str(value).lower()
 
@@ -95,23 +90,16 @@ class Number(Kind):
     least: int
     most: int = 999_999_999
 
-    @override
     def check(self, value: Any) -> int:
-        if not isinstance(value, int) or isinstance(value, bool):
-            raise WrongValue(self._fix)
-        if not self.least <= value <= self.most:
-            raise WrongValue(self._fix)
-        return value
+        is_number = isinstance(value, int) and not isinstance(value, bool)
+        if not is_number or not self.least <= value <= self.most:
+            raise WrongValue(f"give a whole number of {self.least} or more")
+        return int(value)
 
-    @override
     def parse(self, value: Any) -> int:
         if isinstance(value, str) and re.fullmatch(r"\s*[0-9]{1,9}\s*", value):
             value = int(value)
         return self.check(value)
-
-    @property
-    def _fix(self) -> str:
-        return f"give a whole number of {self.least} or more"
 
 
 @dataclass(frozen=True)
@@ -130,14 +118,12 @@ class LengthOfTime(Kind):
     example: str
     unit: str = "seconds"
 
-    @override
     def check(self, value: Any) -> cdk.Duration:
         if not isinstance(value, cdk.Duration) or value.is_unresolved():
             raise WrongValue(f"give a cdk.Duration of {self._range}, such as {self._in_python}")
         self._check_range(value)
         return value
 
-    @override
     def parse(self, value: Any) -> cdk.Duration:
         text = str(value).strip().lower() if isinstance(value, int | str) else ""
         match = re.fullmatch(r"([0-9]{1,9})([smhd]?)", text)
@@ -147,7 +133,6 @@ class LengthOfTime(Kind):
         self._check_range(duration)
         return duration
 
-    @override
     def show(self, value: Any) -> str:
         seconds = round(value.to_seconds())
         for unit in ("d", "h", "m"):
@@ -184,13 +169,11 @@ class Choice(Kind):
 
     values: Mapping[str, Any]
 
-    @override
     def check(self, value: Any) -> Any:
         if any(value is one for one in self.values.values()):
             return value
         return self.parse(value)
 
-    @override
     def parse(self, value: Any) -> Any:
         is_text = isinstance(value, int | str) and not isinstance(value, bool)
         text = str(value).strip().lower() if is_text else ""
@@ -198,7 +181,6 @@ class Choice(Kind):
             raise WrongValue(f"give {_one_of(list(self.values))}")
         return self.values[text]
 
-    @override
     def show(self, value: Any) -> str:
         return next(text for text, one in self.values.items() if one is value)
 
@@ -217,7 +199,6 @@ class Text(Kind):
     fix: str
     tokens: bool = False
 
-    @override
     def check(self, value: Any) -> str:
         if not isinstance(value, str):
             raise WrongValue(self.fix)
@@ -233,7 +214,6 @@ class Text(Kind):
 class SourceRange(Kind):
     """Addresses in CIDR notation."""
 
-    @override
     def check(self, value: Any) -> str:
         fix = "give an address range in CIDR notation, such as 203.0.113.0/24"
         if not isinstance(value, str):
@@ -246,80 +226,16 @@ class SourceRange(Kind):
 
 
 @dataclass(frozen=True)
-class Resource(Kind):
-    """A resource of AWS: a CDK object, or its name or ARN where ``import_`` is given.
-
-    Attributes:
-        interface: what a CDK object of this kind is called, such as ``ISecret``.
-        attributes: what every such object has.
-        arn: the pattern of its ARN; empty: objects alone are accepted.
-        example: such an ARN.
-        name: the pattern of its name.
-        arns_by_token: whether a text that is known only when the stack is deployed is an ARN.
-        names_in_context: whether the context may have its name too.
-        import_: makes the CDK object of a name or an ARN.
-    """
-
-    interface: str
-    attributes: tuple[str, ...]
-    arn: str = ""
-    example: str = ""
-    name: str = ""
-    arns_by_token: bool = True
-    names_in_context: bool = True
-    import_: Callable[[Construct, str, str], Any] | None = None
-
-    @override
-    def check(self, value: Any) -> Any:
-        if isinstance(value, str) and self.import_ is not None:
-            return self._text(value, self.name, f" or {self._object}")
-        if isinstance(value, str) or not all(_has(value, one) for one in self.attributes):
-            texts = f"{self._texts(self.name)} or " if self.arn else ""
-            raise WrongValue(f"give {texts}{self._object}")
-        return value
-
-    @override
-    def parse(self, value: Any) -> Any:
-        return self._text(value, self.name if self.names_in_context else "", "")
-
-    @override
-    def resolve(self, value: Any, scope: Construct, construct_id: str) -> Any:
-        if isinstance(value, str) and self.import_ is not None:
-            existing = scope.node.try_find_child(construct_id)
-            return existing or self.import_(scope, construct_id, value)
-        return value
-
-    def _text(self, value: Any, name: str, or_object: str) -> str:
-        text = value.strip() if isinstance(value, str) else ""
-        if cdk.Token.is_unresolved(text):
-            if not self.arns_by_token:
-                raise WrongValue(f"give {self._object}, made of that text with from_...()")
-            return text
-        if not re.fullmatch(self.arn, text) and not re.fullmatch(name or r"(?!)", text):
-            raise WrongValue(f"give {self._texts(name)}{or_object}")
-        return text
-
-    def _texts(self, name: str) -> str:
-        return f"{'a name, or ' if name else ''}an ARN like {self.example}"
-
-    @property
-    def _object(self) -> str:
-        return f"an {self.interface}"
-
-
-@dataclass(frozen=True)
 class ListOf(Kind):
     """A list of values of one kind, each once."""
 
     item: Kind
 
-    @override
     def check(self, value: Any) -> tuple[Any, ...]:
         if isinstance(value, str | bytes | Mapping) or not isinstance(value, Sequence):
             raise WrongValue("give a list, also of a single value")
         return self._each(self.item.check, value)
 
-    @override
     def parse(self, value: Any) -> tuple[Any, ...]:
         if isinstance(value, str):
             value = [item for item in (part.strip() for part in value.split(",")) if item]
@@ -327,7 +243,6 @@ class ListOf(Kind):
             raise WrongValue("give a list, or values with commas between them")
         return self._each(self.item.parse, value)
 
-    @override
     def resolve(self, value: Any, scope: Construct, construct_id: str) -> Any:
         # The id of an imported resource is its text, not its place in the list.
         return tuple(
@@ -335,7 +250,6 @@ class ListOf(Kind):
             for one in value
         )
 
-    @override
     def show(self, value: Any) -> str:
         return ", ".join(map(str, value)) or "none"
 
@@ -358,21 +272,17 @@ class OrNone(Kind):
 
     kind: Kind
 
-    @override
     def check(self, value: Any) -> Any:
         return None if value is None else self._read(self.kind.check, value, "None")
 
-    @override
     def parse(self, value: Any) -> Any:
         if value is None or (isinstance(value, str) and value.strip().lower() == "none"):
             return None
         return self._read(self.kind.parse, value, "none")
 
-    @override
     def resolve(self, value: Any, scope: Construct, construct_id: str) -> Any:
         return None if value is None else self.kind.resolve(value, scope, construct_id)
 
-    @override
     def show(self, value: Any) -> str:
         return "none" if value is None else self.kind.show(value)
 
@@ -381,124 +291,6 @@ class OrNone(Kind):
             return read(value)
         except WrongValue as wrong:
             raise WrongValue(f"{wrong.fix}, or {none}", wrong.path, wrong.part) from None
-
-
-@dataclass(frozen=True)
-class Fields(Kind):
-    """An object with fields, given as itself or as a mapping.
-
-    Attributes:
-        type_: the object's class, which takes the fields as keywords.
-        fields: the kinds of the fields that a mapping may have.
-        required: those that it must have.
-        example: a mapping, as text.
-        check_whole: raises ValueError where the fields do not go together.
-    """
-
-    type_: type
-    fields: Mapping[str, Kind]
-    required: frozenset[str]
-    example: str
-    check_whole: Callable[[Any], None]
-
-    @override
-    def check(self, value: Any) -> Any:
-        if not isinstance(value, self.type_):
-            return self._from_mapping(value, "check")
-        given = {name: getattr(value, name) for name in self.fields}
-        self._read({name: one for name, one in given.items() if one is not None}, "check")
-        self._check_whole(value)
-        return value
-
-    @override
-    def parse(self, value: Any) -> Any:
-        return self._from_mapping(value, "parse")
-
-    @override
-    def resolve(self, value: Any, scope: Construct, construct_id: str) -> Any:
-        if isinstance(value, self.type_):
-            return value
-        return self.type_(
-            **{
-                name: self.fields[name].resolve(one, scope, f"{construct_id}{name}")
-                for name, one in value.items()
-            }
-        )
-
-    def _from_mapping(self, value: Any, how: str) -> dict[str, Any]:
-        if not isinstance(value, Mapping) or not all(isinstance(name, str) for name in value):
-            raise WrongValue(f"give {self.example}")
-        for name in sorted(self.required - set(value)):
-            raise WrongValue(f"give its {name} too, as in {self.example}")
-        for name in sorted(set(value) - set(self.fields)):
-            raise WrongValue(f"leave {name} out, and give {self.example}")
-        checked = self._read(value, how)
-        self._check_whole(self.type_(**checked))
-        return checked
-
-    def _read(self, given: Mapping[str, Any], how: str) -> dict[str, Any]:
-        read = {}
-        for name, one in given.items():
-            try:
-                read[name] = getattr(self.fields[name], how)(one)
-            except WrongValue as wrong:
-                raise wrong.within(f".{name}", one) from None
-        return read
-
-    def _check_whole(self, value: Any) -> None:
-        try:
-            self.check_whole(value)
-        except ValueError as error:
-            raise WrongValue(str(error)) from None
-
-
-@dataclass(frozen=True)
-class ListOfFields(ListOf):
-    """A list of objects with fields, which the context may have as JSON text."""
-
-    @override
-    def parse(self, value: Any) -> tuple[Any, ...]:
-        if isinstance(value, str):
-            try:
-                value = json.loads(value)
-            except ValueError:
-                value = None
-        if not isinstance(value, list):
-            raise WrongValue("give a JSON list")
-        return self._each(self.item.parse, value)
-
-    @override
-    def resolve(self, value: Any, scope: Construct, construct_id: str) -> Any:
-        return tuple(
-            self.item.resolve(one, scope, f"{construct_id}{position}")
-            for position, one in enumerate(value)
-        )
-
-
-def _has(value: Any, attribute: str) -> bool:
-    """Whether an object has an attribute. jsii has proxies whose class does not show theirs."""
-    try:
-        return hasattr(type(value), attribute) or hasattr(value, attribute)
-    except Exception:
-        return False
-
-
-def show_value(value: Any) -> str:
-    """A value in an error: its text, or the name of its type."""
-    if isinstance(value, str) and cdk.Token.is_unresolved(value):
-        return "a text that is known only when the stack is deployed"
-    if isinstance(value, str | int | float | bool | None):
-        return _cut(repr(value))
-    if isinstance(value, Mapping):
-        # A mapping by mistake may hold a secret.
-        return f"a mapping with the keys {_cut(', '.join(map(str, value)))}"
-    if isinstance(value, list | tuple):
-        return _cut(f"[{', '.join(map(show_value, value))}]")
-    return f"a value of the type {type(value).__name__}"
-
-
-def _cut(text: str) -> str:
-    return text if len(text) <= 80 else text[:77] + "..."
 
 
 def _one_of(texts: Sequence[str]) -> str:

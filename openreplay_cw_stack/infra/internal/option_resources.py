@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
 
 import aws_cdk as cdk
 from aws_cdk import aws_dynamodb as dynamodb
@@ -12,8 +15,83 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_sns as sns
 from constructs import Construct
 
-from openreplay_cw_stack.infra.internal.option_kinds import Fields, Flag, Number, Resource, Text
+from openreplay_cw_stack.infra.internal.option_fields import Fields
+from openreplay_cw_stack.infra.internal.option_kinds import (
+    Flag,
+    Kind,
+    Number,
+    Text,
+    WrongValue,
+)
 from openreplay_cw_stack.infra.open_replay_project import OpenReplayProject
+
+
+@dataclass(frozen=True)
+class Resource(Kind):
+    """A resource of AWS: a CDK object, or its name or ARN where ``import_`` is given.
+
+    Attributes:
+        interface: what a CDK object of this kind is called, such as ``ISecret``.
+        attributes: what every such object has.
+        arn: the pattern of its ARN; empty: objects alone are accepted.
+        example: such an ARN.
+        name: the pattern of its name.
+        arns_by_token: whether a text that is known only when the stack is deployed is an ARN.
+        names_in_context: whether the context may have its name too.
+        import_: makes the CDK object of a name or an ARN.
+    """
+
+    interface: str
+    attributes: tuple[str, ...]
+    arn: str = ""
+    example: str = ""
+    name: str = ""
+    arns_by_token: bool = True
+    names_in_context: bool = True
+    import_: Callable[[Construct, str, str], Any] | None = None
+
+    def check(self, value: Any) -> Any:
+        if isinstance(value, str) and self.import_ is not None:
+            return self._text(value, self.name, f" or {self._object}")
+        if isinstance(value, str) or not all(_has(value, one) for one in self.attributes):
+            texts = f"{self._texts(self.name)} or " if self.arn else ""
+            raise WrongValue(f"give {texts}{self._object}")
+        return value
+
+    def parse(self, value: Any) -> Any:
+        return self._text(value, self.name if self.names_in_context else "", "")
+
+    def resolve(self, value: Any, scope: Construct, construct_id: str) -> Any:
+        if isinstance(value, str) and self.import_ is not None:
+            existing = scope.node.try_find_child(construct_id)
+            return existing or self.import_(scope, construct_id, value)
+        return value
+
+    def _text(self, value: Any, name: str, or_object: str) -> str:
+        text = value.strip() if isinstance(value, str) else ""
+        if cdk.Token.is_unresolved(text):
+            if not self.arns_by_token:
+                raise WrongValue(f"give {self._object}, made of that text with from_...()")
+            return text
+        if not re.fullmatch(self.arn, text) and not re.fullmatch(name or r"(?!)", text):
+            raise WrongValue(f"give {self._texts(name)}{or_object}")
+        return text
+
+    def _texts(self, name: str) -> str:
+        return f"{'a name, or ' if name else ''}an ARN like {self.example}"
+
+    @property
+    def _object(self) -> str:
+        return f"an {self.interface}"
+
+
+def _has(value: Any, attribute: str) -> bool:
+    """Whether an object has an attribute. jsii has proxies whose class does not show theirs."""
+    try:
+        return hasattr(type(value), attribute) or hasattr(value, attribute)
+    except Exception:
+        return False
+
 
 _PLACE = "eu-west-1:123456789012"
 # CloudWatch Logs API reference, "CreateLogGroup".

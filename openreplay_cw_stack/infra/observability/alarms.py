@@ -1,5 +1,7 @@
 """The alarms: what each watches, from where on it goes off, and what a person does then.
 
+This file is longer than others: it holds every alarm, beside the text that the README repeats.
+
 An alarm costs 0.10 dollars a month for each metric that it reads, so one alarm with five metrics
 costs what five alarms with one do. AWS documentation, "Alarm limits": a metric math expression of
 an alarm reads at most ten metrics and cannot search for them.

@@ -1,5 +1,7 @@
 """The dashboard: what became of the lines, what needs a person, what costs money.
 
+This file is longer than others: it holds every row of the one dashboard.
+
 It is 24 columns wide. Green is what should be, orange and red what should not, blue and grey what
 only counts; CloudWatch itself gives the log groups their colours. Graphs by log group search for
 their metrics, so they follow log groups that are tracked later; of many, the 20 with the most lines

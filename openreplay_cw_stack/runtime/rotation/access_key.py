@@ -104,12 +104,18 @@ class AccessKey:
 
         The previous key makes room for the next one. It has to stay while a reader uses it.
         """
-        previous = self._previous(keys)
-        if previous is None or not previous.active or self._is_taken_up(keys, previous, now):
+        there = self._by_id()
+        previous = _previous(keys, there)
+        if previous is None or not previous.active:
+            return None
+        if self._current_loss(keys, there) is Retirement.DELETED:
+            # There is room for a new key beside the reader's.
+            return None
+        if self._is_taken_up(keys, previous, now):
             return None
         return (
-            "the reader still has the previous key: the current one was neither told to OpenReplay "
-            "nor used by anybody, and a third one cannot be made; tell OpenReplay the current key"
+            "the reader still uses the previous key and not the current one, and a user has two "
+            "keys at most; give OpenReplay the current key"
         )
 
     def make(self, keys: Keys, store: Store, stored: Callable[[], bool]) -> None:
@@ -136,6 +142,10 @@ class AccessKey:
             if not stored():
                 self.user.delete_key(key_id)
             raise
+
+    def is_current_deleted(self, keys: Keys) -> bool:
+        """Whether a person deleted the current key."""
+        return self._current_loss(keys, self._by_id()) is Retirement.DELETED
 
     def check_pending(self, document: Mapping[str, str]) -> None:
         """Raise where the pending key was deleted.
@@ -167,13 +177,19 @@ class AccessKey:
             self.sleep(wait)
 
     def retire(self, keys: Keys, now: float) -> Retirement:
-        """Disable the previous key once the current one is taken up, and delete it after that."""
-        previous = self._previous(keys)
+        """Disable the previous key once the current one is used, and delete it after the grace."""
+        there = self._by_id()
+        loss = self._current_loss(keys, there)
+        if loss is not None:
+            # The previous key may be the only one that the reader has.
+            return loss
+        previous = _previous(keys, there)
         if previous is None:
             return Retirement.NOTHING
         if not previous.active:
-            disabled_at = keys.disabled_at if keys.disabled_at is not None else keys.made_at
-            if now - disabled_at < self.grace:
+            if keys.disabled_at is None:
+                return Retirement.FOUND_DISABLED
+            if now - keys.disabled_at < self.grace:
                 return Retirement.NOTHING
             self.user.delete_key(previous.key_id)
             return Retirement.ENDED
@@ -183,12 +199,12 @@ class AccessKey:
         return Retirement.WAITING if now - keys.made_at > self.notice else Retirement.NOTHING
 
     def tidy(self, keys: Keys, now: float) -> None:
-        """Delete keys that have been in no version for a day."""
+        """Delete keys that have been in no version for a day, and that nobody has ever used."""
         kept = _ids(keys.current, keys.previous, keys.pending)
         if not kept:
             return
-        for key in self.user.list_keys():
-            if _may_be_ours(key, keys, kept) and now - key.created > _NOBODYS_AFTER_SECONDS:
+        for key in self._strangers(keys, kept):
+            if now - key.created > _NOBODYS_AFTER_SECONDS:
                 self.user.delete_key(key.key_id)
 
     def delete_all(self, only: Iterable[str] | None = None) -> int:
@@ -201,16 +217,37 @@ class AccessKey:
                 deleted += 1
         return deleted
 
-    def _previous(self, keys: Keys) -> UserKey | None:
-        key_id = keys.previous.get("access_key_id")
-        if not key_id or key_id == keys.current.get("access_key_id"):
+    def _by_id(self) -> dict[str, UserKey]:
+        return {key.key_id: key for key in self.user.list_keys()}
+
+    def _current_loss(self, keys: Keys, there: Mapping[str, UserKey]) -> Retirement | None:
+        """Whether a person deleted or disabled the current key."""
+        key_id = keys.current.get("access_key_id")
+        if not key_id:
             return None
-        return next((key for key in self.user.list_keys() if key.key_id == key_id), None)
+        if key_id not in there:
+            # IAM may not list yet what was made a moment ago.
+            is_new = self.clock() - keys.made_at < WORKS_WITHIN_SECONDS
+            return None if is_new else Retirement.DELETED
+        return None if there[key_id].active else Retirement.SWITCHED_OFF
+
+    def _strangers(self, keys: Keys, kept: set[str]) -> list[UserKey]:
+        """Keys in no version that a run of this function can have made and failed to store.
+
+        A key that is older than the secret belongs to CloudFormation, which deletes it once the
+        stack is updated, or to a person. One that was ever used belongs to whoever uses it: a key
+        that was not stored was never used.
+        """
+        return [
+            key
+            for key in self.user.list_keys()
+            if key.key_id not in kept
+            and key.created >= keys.secret_made_at
+            and self.user.last_used(key.key_id) is None
+        ]
 
     def _is_taken_up(self, keys: Keys, previous: UserKey, now: float) -> bool:
         """Whether the reader has the current key, or there is no reader at all."""
-        if keys.told:
-            return True
         current_used = self.user.last_used(keys.current.get("access_key_id", ""))
         # What we have used it for ourselves is noted before the use: see TESTED_AT_TAG.
         if current_used is not None and current_used > keys.tested_at + _USE_TOLD_WITHIN_SECONDS:
@@ -225,13 +262,13 @@ class AccessKey:
         the previous key, which :meth:`refusal` has found disabled or idle.
         """
         kept = _ids(keys.current, keys.previous)
-        while len(there := self.user.list_keys()) >= MAXIMUM_KEYS:
-            strangers = [key for key in there if _may_be_ours(key, keys, kept)]
-            going = max(strangers, key=_created) if strangers else self._previous(keys)
+        while len(there := self._by_id()) >= MAXIMUM_KEYS:
+            strangers = self._strangers(keys, kept)
+            going = max(strangers, key=_created) if strangers else _previous(keys, there)
             if going is None:
                 raise RotationFailed(
-                    "the user has two keys, and neither may go: delete one that no rotation has "
-                    "made and that nobody uses"
+                    "the user has two keys, and neither may be deleted: delete the one that no "
+                    "rotation made, once nobody uses it"
                 )
             if strangers and self.is_key(keys.current) and self.stack_changes():
                 # CloudFormation makes a key of its own while rotation is being switched off.
@@ -246,13 +283,9 @@ class AccessKey:
         return True
 
 
-def _may_be_ours(key: UserKey, keys: Keys, kept: set[str]) -> bool:
-    """Whether a key in no version can be one that a run of ours could not store.
-
-    One that is older than the secret is none: it is CloudFormation's, which goes once the stack's
-    update is through, or a person's.
-    """
-    return key.key_id not in kept and key.created >= keys.secret_made_at
+def _previous(keys: Keys, there: Mapping[str, UserKey]) -> UserKey | None:
+    key_id = keys.previous.get("access_key_id", "")
+    return None if key_id == keys.current.get("access_key_id") else there.get(key_id)
 
 
 def _created(key: UserKey) -> float:

@@ -71,6 +71,10 @@ class ApiKey:
         except AlreadyStored:
             return
 
+    def is_current_deleted(self, keys: Keys) -> bool:  # noqa: ARG002
+        """A key that is stored cannot be deleted alone."""
+        return False
+
     def check_pending(self, document: Mapping[str, str]) -> None:
         """A key that is stored cannot be gone."""
 

@@ -176,7 +176,9 @@ class IamUser:
         try:
             found = asked(self._client.get_access_key_last_used, AccessKeyId=key_id)
         except CallFailed as failed:
-            if str(failed) in ("NoSuchEntity", "AccessDenied"):
+            # IAM denies this call for a key that is not there.
+            denied = str(failed) == "AccessDenied" and key_id not in map(_id_of, self.list_keys())
+            if denied or str(failed) == "NoSuchEntity":
                 return None
             raise
         used = found["AccessKeyLastUsed"].get("LastUsedDate")
@@ -243,6 +245,10 @@ def stack_is_changing(stack_id: str, client: Any = None) -> bool:
 def _stack_status(stack_id: str, client: Any) -> str:
     stacks = asked((client or _client("cloudformation")).describe_stacks, StackName=stack_id)
     return str(stacks["Stacks"][0]["StackStatus"])
+
+
+def _id_of(key: UserKey) -> str:
+    return key.key_id
 
 
 def _client(service: str) -> Any:

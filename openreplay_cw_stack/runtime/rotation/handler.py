@@ -22,8 +22,8 @@ from openreplay_cw_stack.runtime.rotation.aws import (
     stack_is_going,
 )
 from openreplay_cw_stack.runtime.rotation.deployment import KeyDeployment
-from openreplay_cw_stack.runtime.rotation.keeper import Keeper
-from openreplay_cw_stack.runtime.rotation.rotating import Rotation
+from openreplay_cw_stack.runtime.rotation.kinds import RotationFailed
+from openreplay_cw_stack.runtime.rotation.rotating import Rotation, look_after
 from openreplay_cw_stack.runtime.rotation.settings import Settings
 
 
@@ -33,18 +33,20 @@ def handler(event: dict[str, object], context: object) -> None:
     Raises:
         RotationRefused: see :class:`Rotation`; Secrets Manager repeats what was raised.
         RotationFailed: likewise.
-        CallFailed: likewise.
     """
     if is_deployment_event(event):
         answer_deployment(event, context, _deployment().follow)
     elif "Step" in event:
-        _keeper().step(str(event["SecretId"]), str(event["Step"]), str(event["ClientRequestToken"]))
+        rotation = _rotations().get(str(event["SecretId"]))
+        if rotation is None:
+            raise RotationFailed("this function does not rotate that secret")
+        rotation.step(str(event["Step"]), str(event["ClientRequestToken"]))
     else:
-        _keeper().look()
+        look_after(_rotations().values())
 
 
 @functools.cache
-def _keeper() -> Keeper:
+def _rotations() -> dict[str, Rotation]:
     settings = _settings()
     rotations: dict[str, Rotation] = {}
     if settings.api_key_secret_arn:
@@ -61,6 +63,8 @@ def _keeper() -> Keeper:
             projects=settings.api_key_projects,
             clock=time.time,
             hand_over=_hand_over,
+            say=say,
+            count=_count,
         )
     if settings.access_key_secret_arn:
         rotations[settings.access_key_secret_arn] = Rotation(
@@ -69,8 +73,10 @@ def _keeper() -> Keeper:
             projects=(),
             clock=time.time,
             hand_over=_hand_over,
+            say=say,
+            count=_count,
         )
-    return Keeper(rotations, clock=time.time, say=say, count=_count)
+    return rotations
 
 
 @functools.cache

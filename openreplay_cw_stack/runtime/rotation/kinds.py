@@ -60,10 +60,16 @@ class Retirement(Enum):
     """It is still needed, and that for longer than a person should leave it."""
     DISABLED = "disabled"
     """It was disabled, and can be enabled again for a time."""
+    FOUND_DISABLED = "found_disabled"
+    """A person disabled it; it can be enabled again for a time."""
     ENDED = "ended"
     """It is gone, or refused from now on."""
     EXPIRED = "expired"
     """It is refused from now on, though nobody was seen to use the new one."""
+    DELETED = "deleted"
+    """A person deleted the current key."""
+    SWITCHED_OFF = "switched_off"
+    """A person disabled the current key."""
 
 
 class KeyKind(Protocol):
@@ -95,6 +101,9 @@ class KeyKind(Protocol):
         Raises:
             RotationFailed: there is no place for a new key.
         """
+
+    def is_current_deleted(self, keys: Keys) -> bool:
+        """Whether a person deleted the current key."""
 
     def check_pending(self, document: Mapping[str, str]) -> None:
         """Raise :class:`RotationFailed` where the pending key is gone."""

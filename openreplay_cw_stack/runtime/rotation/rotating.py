@@ -9,10 +9,12 @@ So every step may come again, and may find what an earlier run has left.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+from openreplay_cw_stack.contract import metrics as names
 from openreplay_cw_stack.contract.openreplay_project import TESTED_AT_TAG, told_tag
+from openreplay_cw_stack.runtime.aws_calls import CallFailed
 from openreplay_cw_stack.runtime.rotation.kinds import (
     KeyKind,
     Keys,
@@ -31,6 +33,30 @@ from openreplay_cw_stack.runtime.rotation.secret import (
 )
 
 _LISTED_WITHIN_SECONDS = 60.0
+_SECONDS_PER_DAY = 86_400
+_MESSAGES = {
+    Retirement.WAITING: "nobody has used the current key yet: give it to OpenReplay",
+    Retirement.DISABLED: "the current key is in use; the previous one was disabled",
+    Retirement.FOUND_DISABLED: "the previous key was disabled by hand; it is deleted after the "
+    "grace",
+    Retirement.ENDED: "the previous key is gone",
+    Retirement.EXPIRED: "the previous key is refused from now on, and nobody has used the current "
+    "one yet: give it to OpenReplay",
+    Retirement.DELETED: "the current key was deleted by hand: rotate the secret to get a new one",
+    Retirement.SWITCHED_OFF: "the current key was disabled by hand: enable it, or rotate the "
+    "secret to get a new one",
+}
+_COUNTED_AS = {
+    Retirement.WAITING: names.KEYS_NOT_TAKEN_UP,
+    Retirement.EXPIRED: names.KEYS_NOT_TAKEN_UP,
+    Retirement.DELETED: names.FAILED_ROTATIONS,
+    Retirement.SWITCHED_OFF: names.FAILED_ROTATIONS,
+}
+
+Say = Callable[[str, str], None]
+"""Takes a level and a message for the function's own log."""
+Count = Callable[[Mapping[str, float], Mapping[str, str], bool], None]
+"""Takes metrics, their dimensions, and whether they are published without these too."""
 
 
 @dataclass(frozen=True)
@@ -43,6 +69,8 @@ class Rotation:
         projects: the names of the OpenReplay projects that we tell its key.
         clock: seconds since 1970.
         hand_over: has these projects told the new key, without waiting for it.
+        say: writes to the function's own log.
+        count: publishes metrics.
     """
 
     secret: Secret
@@ -50,15 +78,57 @@ class Rotation:
     projects: Sequence[str]
     clock: Callable[[], float] = field(repr=False)
     hand_over: Callable[[], None] = field(repr=False)
+    say: Say = field(repr=False)
+    count: Count = field(repr=False)
 
     def step(self, name: str, token: str) -> None:
-        """Take one step of a rotation.
+        """Take one step of a rotation. Each outcome is logged, and each failure counted.
 
         Raises:
             RotationRefused: a new key would take one away from its reader.
-            RotationFailed: it did not work.
-            CallFailed: AWS refused a call.
+            RotationFailed: it did not work. The message has an error's code, and no other text.
         """
+        kind = self.kind.name
+        try:
+            self._step(name, token)
+        except RotationRefused as refused:
+            self._report(names.REFUSED_ROTATIONS, f"{name} of {kind} refused: {refused}")
+            raise
+        except Exception as error:
+            known = isinstance(error, RotationFailed | CallFailed)
+            reason = str(error) if known else type(error).__name__
+            self._report(names.FAILED_ROTATIONS, f"{name} of {kind} failed: {reason}")
+            raise RotationFailed(reason) from None
+        self.say("INFO", f"{name} of {kind} is done")
+
+    def look(self) -> bool:
+        """Look after the previous key, and publish how old the current one is.
+
+        Returns:
+            Whether that was possible. What is found is logged, and counted where a person is
+            needed.
+        """
+        kind = self.kind.name
+        try:
+            keys = self.keys()
+            age = self.clock() - keys.made_at
+            self.count({names.KEY_AGE: age / _SECONDS_PER_DAY}, {names.KEY: kind}, False)
+            retirement = self.retire(keys)
+        except Exception as error:
+            reason = str(error) if isinstance(error, CallFailed) else type(error).__name__
+            self.say("ERROR", f"could not look after {kind}: {reason}")
+            return False
+        if retirement in _COUNTED_AS:
+            self._report(_COUNTED_AS[retirement], f"{kind}: {_MESSAGES[retirement]}")
+        elif retirement is not Retirement.NOTHING:
+            self.say("INFO", f"{kind}: {_MESSAGES[retirement]}")
+        return True
+
+    def _report(self, metric: str, message: str) -> None:
+        self.say("WARN", message)
+        self.count({metric: 1}, {names.KEY: self.kind.name}, True)
+
+    def _step(self, name: str, token: str) -> None:
         steps = {
             "createSecret": self._create,
             "setSecret": lambda _token, _state: None,
@@ -84,14 +154,17 @@ class Rotation:
         """The keys that the secret holds now."""
         return self._keys(self.secret.state())
 
-    def retire(self) -> Retirement:
-        """Look after the previous key: disable, refuse or delete it when it is time."""
-        keys = self.keys()
+    def retire(self, keys: Keys) -> Retirement:
+        """Disable, refuse or delete the previous key when it is time.
+
+        Args:
+            keys: as :meth:`keys` has them now.
+        """
         self.kind.tidy(keys, self.clock())
         retirement = self.kind.retire(keys, self.clock())
         if keys.previous_version is None:
             return retirement
-        if retirement is Retirement.DISABLED:
+        if retirement in (Retirement.DISABLED, Retirement.FOUND_DISABLED):
             self.secret.tag(DISABLED_TAG, f"{keys.previous_version} {self.clock():.0f}")
         elif retirement in (Retirement.ENDED, Retirement.EXPIRED):
             self.secret.remove(PREVIOUS, out_of=keys.previous_version)
@@ -133,7 +206,12 @@ class Rotation:
     def _finish(self, token: str, state: SecretState) -> None:
         if self.secret.value(token) is None:
             raise RotationFailed("the version of this rotation has no key")
-        self.secret.move(CURRENT, to=token, out_of=state.version(CURRENT))
+        current, previous = state.version(CURRENT), state.version(PREVIOUS)
+        reader_has_previous = self.kind.is_current_deleted(self._keys(state))
+        self.secret.move(CURRENT, to=token, out_of=current)
+        if reader_has_previous and previous is not None:
+            # The key that is gone is not the one to look after.
+            self.secret.move(PREVIOUS, to=previous, out_of=current)
         self.hand_over()
 
     def _keys(self, state: SecretState) -> Keys:
@@ -159,6 +237,17 @@ class Rotation:
     def _value(self, version_id: str | None) -> StoredValue:
         value = self.secret.value(version_id) if version_id else None
         return value or StoredValue({}, 0.0)
+
+
+def look_after(rotations: Iterable[Rotation]) -> None:
+    """Look after every secret.
+
+    Raises:
+        RotationFailed: one could not be looked after; the others were.
+    """
+    failed = [rotation.kind.name for rotation in rotations if not rotation.look()]
+    if failed:
+        raise RotationFailed(f"could not look after {' and '.join(failed)}")
 
 
 def _disabled_at(note: str, previous_version: str | None) -> float | None:

@@ -1,7 +1,4 @@
-"""The rotation's settings, from the function's environment.
-
-The construct writes these variables and nothing else does; a test holds the two together.
-"""
+"""The rotation's settings, which travel in the function's environment."""
 
 from __future__ import annotations
 
@@ -23,8 +20,8 @@ class Settings:
         access_key_secret_arn: the service account's secret; None without a service account.
         user_name: the service account's user.
         reader_log_group: the first log group that its key reads; empty without one.
-        region: where that is.
         stack_id: the stack that the user is in.
+        region: where the function runs; AWS Lambda sets it.
         api_key_projects: the names of the projects that we tell the API key.
         registration_functions: what tells these projects.
         reader_addresses_limited: whether the key works from some addresses alone, and ours is not
@@ -40,11 +37,30 @@ class Settings:
     access_key_secret_arn: str | None
     user_name: str
     reader_log_group: str
-    region: str
     stack_id: str
+    region: str = ""
     api_key_projects: tuple[str, ...] = ()
     registration_functions: tuple[str, ...] = ()
     reader_addresses_limited: bool = False
+
+    def to_environment(self) -> dict[str, str]:
+        """The variables that :meth:`from_environment` reads, but for those of AWS Lambda's own."""
+        variables = {
+            "DEPLOYMENT": self.deployment,
+            "STACK_ID": self.stack_id,
+            "GRACE_SECONDS": f"{self.grace:.0f}",
+            "NOTICE_SECONDS": f"{self.notice:.0f}",
+            "ORPHAN_AFTER_SECONDS": f"{self.orphan_after:.0f}",
+            "KNOWN_AFTER_SECONDS": f"{self.known_after:.0f}",
+            "API_KEY_SECRET_ARN": self.api_key_secret_arn or "",
+            "ACCESS_KEY_SECRET_ARN": self.access_key_secret_arn or "",
+            "USER_NAME": self.user_name,
+            "READER_LOG_GROUP": self.reader_log_group,
+            "READER_ADDRESSES_LIMITED": "true" if self.reader_addresses_limited else "",
+            "API_KEY_PROJECTS": ",".join(self.api_key_projects),
+            "REGISTRATION_FUNCTIONS": ",".join(self.registration_functions),
+        }
+        return {name: value for name, value in variables.items() if value}
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:

@@ -212,3 +212,7 @@ class Reader:
         if self.key:
             self.polls += 1
             self.refused += self.user.reads(self.key) is not None
+
+
+def ignore(*_arguments: object) -> None:
+    """What a rotation says or counts."""

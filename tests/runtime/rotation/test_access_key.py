@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openreplay_cw_stack.contract.openreplay_project import TESTED_AT_TAG, told_tag
+from openreplay_cw_stack.contract.openreplay_project import TESTED_AT_TAG
 from openreplay_cw_stack.runtime.aws_calls import CallFailed
 from openreplay_cw_stack.runtime.rotation.access_key import WORKS_WITHIN_SECONDS, AccessKey
 from openreplay_cw_stack.runtime.rotation.kinds import (
@@ -20,10 +20,9 @@ from openreplay_cw_stack.runtime.rotation.kinds import (
 )
 from openreplay_cw_stack.runtime.rotation.rotating import Rotation
 from openreplay_cw_stack.runtime.rotation.secret import PENDING
-from tests.runtime.rotation.simulation import Died, FakeSecret, FakeUser, Reader, World
+from tests.runtime.rotation.simulation import Died, FakeSecret, FakeUser, Reader, World, ignore
 
 DAY = 86_400.0
-PROJECT = "openreplay.example/1"
 STEPS = ("createSecret", "setSecret", "testSecret", "finishSecret")
 
 
@@ -33,7 +32,6 @@ class Account:
 
     told: bool = True
     world: World = field(default_factory=World)
-    projects: tuple[str, ...] = (PROJECT,)
 
     def __post_init__(self) -> None:
         self.user = FakeUser(self.world)
@@ -54,9 +52,11 @@ class Account:
         self.rotation = Rotation(
             secret=self.secret,
             kind=self.kind,
-            projects=self.projects,
+            projects=(),
             clock=lambda: self.world.now,
             hand_over=self.hand_over,
+            say=ignore,
+            count=ignore,
         )
 
     def hand_over(self) -> None:
@@ -64,14 +64,15 @@ class Account:
             self.tell()
 
     def tell(self) -> None:
-        """Tell the reader the current key, as a registration does."""
+        """Give the reader the current key, as a person does. Its use of it is all that shows."""
         self.reader.key = self.secret.current()
-        version = self.secret.state().version("AWSCURRENT")
-        assert version is not None
-        self.secret.tags[told_tag(PROJECT)] = version
 
     def rotate(self, token: str) -> None:
         """All steps, as Secrets Manager takes them; an error ends them."""
+        if self.told and self.reader.key:
+            # IAM tells of the reader's use long before the next rotation.
+            self.world.now += 600
+            self.reader.poll()
         self.secret.begin(token)
         for step in STEPS:
             self.rotation.step(step, token)
@@ -94,7 +95,7 @@ class Account:
 
     def look(self, days: float = 0.0) -> Retirement:
         self.world.now += days * DAY
-        return self.rotation.retire()
+        return self.rotation.retire(self.rotation.keys())
 
 
 def test_the_first_rotation_makes_the_key() -> None:
@@ -227,7 +228,7 @@ class TestRefusals:
     def test_a_reader_that_nobody_told_keeps_its_key(self) -> None:
         account = told_by_hand_and_rotated()
         account.reader.poll()
-        with pytest.raises(RotationRefused, match="the reader still has the previous key"):
+        with pytest.raises(RotationRefused, match="the reader still uses the previous key"):
             account.rotate("three")
         assert account.look(days=0.1) is Retirement.NOTHING
         assert account.look(days=2.0) is Retirement.WAITING
@@ -324,7 +325,7 @@ class TestRefusals:
         assert account.user.most_keys == 2
 
     def test_a_key_without_any_reader_is_replaced(self) -> None:
-        account = Account(told=False, projects=())
+        account = Account(told=False)
         for number in range(5):
             account.rotate(f"rotation {number}")
             account.world.now += 30 * DAY
@@ -372,7 +373,7 @@ class TestSwitchingOn:
         both = {account.user.add()[0], account.user.add()[0]}
         account.world.now += 3600
         account.secret.created = account.world.now
-        with pytest.raises(RotationFailed, match="delete one that no rotation has made"):
+        with pytest.raises(RotationFailed, match="delete the one that no rotation made"):
             account.rotate("one")
         assert account.key_ids() == both
 
@@ -392,6 +393,77 @@ def test_a_key_in_no_version_goes_after_a_day() -> None:
     assert orphan in account.key_ids()
     account.look(days=0.2)
     assert orphan not in account.key_ids()
+
+
+class TestKeysOfPersons:
+    """A key that a person made, deleted or disabled by hand."""
+
+    def test_a_key_that_is_used_is_never_deleted(self) -> None:
+        account = Account()
+        account.rotate("one")
+        theirs, secret = account.user.add()
+        document = {"access_key_id": theirs, "secret_access_key": secret}
+        for hour in range(40):
+            account.world.now += 3600
+            account.user.reads(document)
+            account.look()
+            assert theirs in account.key_ids(), hour
+        # It takes the place of the next key.
+        with pytest.raises(RotationFailed, match="delete the one that no rotation made"):
+            account.rotate("two")
+        assert theirs in account.key_ids()
+        assert account.user.active[theirs]
+
+    def test_a_deleted_current_key_is_found(self) -> None:
+        account = told_by_hand_and_rotated()
+        account.world.now += 600
+        account.user.active.pop(account.secret.current()["access_key_id"])
+        assert account.look() is Retirement.DELETED
+        # The reader's key stays, however long it takes.
+        for _ in range(20):
+            account.reader.poll()
+            assert account.look(days=1) is Retirement.DELETED
+        account.rotate("three")
+        assert account.secret.current()["access_key_id"] in account.key_ids()
+        account.reader.poll()
+        # It is looked after like any previous key, once the reader has the new one.
+        account.world.now += 600
+        account.tell()
+        account.reader.poll()
+        assert account.look() is Retirement.DISABLED
+        assert account.look(days=7.1) is Retirement.ENDED
+        assert account.key_ids() == {account.secret.current()["access_key_id"]}
+        assert account.reader.refused == 0
+
+    def test_a_disabled_current_key_is_found(self) -> None:
+        account = told_by_hand_and_rotated()
+        account.world.now += 600
+        account.user.active[account.secret.current()["access_key_id"]] = False
+        for _ in range(20):
+            account.reader.poll()
+            assert account.look(days=1) is Retirement.SWITCHED_OFF
+        assert account.reader.refused == 0
+
+    def test_the_grace_of_a_key_disabled_by_hand_begins_when_that_is_found(self) -> None:
+        account = told_by_hand_and_rotated()
+        old = account.reader.key["access_key_id"]
+        account.world.now += 20 * DAY
+        account.user.active[old] = False
+        assert account.look() is Retirement.FOUND_DISABLED
+        assert account.look(days=6.9) is Retirement.NOTHING
+        assert old in account.key_ids()
+        assert account.look(days=0.2) is Retirement.ENDED
+        assert old not in account.key_ids()
+
+    def test_a_key_that_was_made_a_moment_ago_is_not_missed(self) -> None:
+        """IAM may not list it yet."""
+        account = Account()
+        account.rotate("one")
+        account.user.active.clear()
+        account.secret.values["one"] = dataclasses.replace(
+            account.secret.values["one"], created=account.world.now
+        )
+        assert account.look() is Retirement.NOTHING
 
 
 class TestTryingOut:

@@ -18,7 +18,7 @@ from openreplay_cw_stack.runtime.bridge.credentials import (
 from openreplay_cw_stack.runtime.rotation.api_key import KEY_LENGTH, ApiKey
 from openreplay_cw_stack.runtime.rotation.kinds import Retirement, RotationRefused
 from openreplay_cw_stack.runtime.rotation.rotating import Rotation
-from tests.runtime.rotation.simulation import FakeSecret, World
+from tests.runtime.rotation.simulation import FakeSecret, World, ignore
 
 DAY = 86_400.0
 PROJECT = "openreplay.example/1"
@@ -55,6 +55,8 @@ class Deployment:
             projects=self.projects,
             clock=lambda: self.world.now,
             hand_over=lambda: None,
+            say=ignore,
+            count=ignore,
         )
         self.told = self.key()
 
@@ -92,7 +94,7 @@ class Deployment:
 
     def look(self, days: float = 0.0) -> Retirement:
         self.world.now += days * DAY
-        return self.rotation.retire()
+        return self.rotation.retire(self.rotation.keys())
 
     def tell(self) -> None:
         self.told = self.key()

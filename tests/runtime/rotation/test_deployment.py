@@ -119,6 +119,7 @@ def test_a_changed_log_group_leaves_the_previous_key_to_its_reader() -> None:
     account.reader.poll()
     assert account.reader.refused == 0
     account.tell()
+    account.reader.poll()
     account.look()
     account.look(days=8.0)
     assert account.key_ids() == {account.secret.current()["access_key_id"]}

@@ -1,17 +1,16 @@
 from __future__ import annotations
 
+import dataclasses
 import traceback
 from collections.abc import Mapping
 
 import pytest
 
 from openreplay_cw_stack.runtime.aws_calls import CallFailed
-from openreplay_cw_stack.runtime.rotation.keeper import Keeper
 from openreplay_cw_stack.runtime.rotation.kinds import RotationFailed, RotationRefused
+from openreplay_cw_stack.runtime.rotation.rotating import look_after
 from tests.runtime.rotation.test_access_key import DAY, Account
 from tests.runtime.rotation.test_api_key import Deployment
-
-ACCESS_KEY, API_KEY = "arn:access-key", "arn:api-key"
 
 
 class Kept:
@@ -22,12 +21,16 @@ class Kept:
         self.deployment = Deployment(world=self.account.world)
         self.said: list[tuple[str, str]] = []
         self.counted: list[tuple[dict[str, float], dict[str, str], bool]] = []
-        self.keeper = Keeper(
-            {ACCESS_KEY: self.account.rotation, API_KEY: self.deployment.rotation},
-            clock=lambda: self.account.world.now,
-            say=lambda level, message: self.said.append((level, message)),
-            count=self._count,
+        self.access_key, self.api_key = (
+            dataclasses.replace(one.rotation, say=self._say, count=self._count)
+            for one in (self.account, self.deployment)
         )
+
+    def look(self) -> None:
+        look_after([self.access_key, self.api_key])
+
+    def _say(self, level: str, message: str) -> None:
+        self.said.append((level, message))
 
     def _count(
         self, values: Mapping[str, float], dimensions: Mapping[str, str], also_without: bool
@@ -42,13 +45,11 @@ class Kept:
         ]
 
 
-def test_each_secret_has_its_own_rotation() -> None:
+def test_a_step_is_logged() -> None:
     kept = Kept()
     kept.account.secret.begin("one")
-    kept.keeper.step(ACCESS_KEY, "createSecret", "one")
+    kept.access_key.step("createSecret", "one")
     assert kept.said == [("INFO", "createSecret of access_key is done")]
-    with pytest.raises(RotationFailed, match="does not rotate that secret"):
-        kept.keeper.step("arn:of-somebody", "createSecret", "one")
 
 
 def test_a_refusal_is_said_and_counted() -> None:
@@ -60,11 +61,11 @@ def test_a_refusal_is_said_and_counted() -> None:
     kept.account.rotate("two")
     kept.account.secret.begin("three")
     with pytest.raises(RotationRefused):
-        kept.keeper.step(ACCESS_KEY, "createSecret", "three")
+        kept.access_key.step("createSecret", "three")
     assert kept.of("RefusedRotations") == [(1, "access_key", True)]
     ((level, message),) = kept.said
     assert level == "WARN"
-    assert "the reader still has the previous key" in message
+    assert "the reader still uses the previous key" in message
 
 
 @pytest.mark.parametrize(
@@ -76,7 +77,7 @@ def test_a_failure_is_said_and_counted_without_its_text(fault: Exception, reason
     kept.account.secret.begin("one")
     kept.account.world.faults = {kept.account.world.calls + 2: ("before", fault)}
     with pytest.raises(RotationFailed, match=rf"^{reason}$") as failed:
-        kept.keeper.step(ACCESS_KEY, "createSecret", "one")
+        kept.access_key.step("createSecret", "one")
     # What AWS Lambda logs, and whatever else prints it with what it came from.
     assert "a secret text" not in "".join(traceback.format_exception(failed.value))
     assert kept.of("FailedRotations") == [(1, "access_key", True)]
@@ -88,7 +89,7 @@ def test_a_look_says_how_old_the_keys_are_and_what_waits_for_a_person() -> None:
     kept.account.rotate("one")
     kept.deployment.rotate("one")
     kept.account.world.now += 2 * DAY
-    kept.keeper.look()
+    kept.look()
     ages = {key: age for age, key, _ in kept.of("KeyAge")}
     assert ages == {"access_key": pytest.approx(2, abs=0.1), "api_key": pytest.approx(2, abs=0.1)}
     assert kept.of("KeysNotTakenUp") == [(1, "api_key", True)]
@@ -102,6 +103,20 @@ def test_one_that_cannot_be_looked_after_does_not_stop_the_other() -> None:
     kept.account.secret.stages.clear()
     kept.account.world.faults = {kept.account.world.calls + 1: ("before", CallFailed("Throttling"))}
     with pytest.raises(RotationFailed, match=r"could not look after access_key$"):
-        kept.keeper.look()
+        kept.look()
     assert ("ERROR", "could not look after access_key: Throttling") in kept.said
     assert kept.of("KeysNotTakenUp") == [(1, "api_key", True)]
+
+
+@pytest.mark.parametrize(("active", "word"), [(None, "deleted"), (False, "disabled")])
+def test_a_current_key_lost_by_hand_is_logged_and_counted(active: bool | None, word: str) -> None:
+    kept = Kept()
+    kept.account.rotate("one")
+    kept.account.world.now += DAY
+    key_id = kept.account.secret.current()["access_key_id"]
+    del kept.account.user.active[key_id]
+    if active is not None:
+        kept.account.user.active[key_id] = active
+    kept.look()
+    assert kept.of("FailedRotations") == [(1, "access_key", True)]
+    assert any(f"the current key was {word} by hand" in message for _, message in kept.said)
