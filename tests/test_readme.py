@@ -14,7 +14,7 @@ import pytest
 
 from benchmarks import cost_model
 from openreplay_cw_stack.contract.linked_line import LinkedLine
-from openreplay_cw_stack.infra.stack_settings import SETTINGS
+from openreplay_cw_stack.infra.context import CONTEXT_OPTIONS
 from openreplay_cw_stack.runtime.bridge.hits import hits_of
 from openreplay_cw_stack.tagging import Verdict, judge
 from openreplay_cw_stack.tagging.advice import ADVICE
@@ -80,7 +80,7 @@ def test_the_line_before_and_after() -> None:
 def test_the_command_and_what_it_prints() -> None:
     shown = re.search(r"```\n\$ (echo .*? judge)\n(.*?)```", TEXT, re.DOTALL)
     assert shown is not None
-    command = shown.group(1).replace("python ", f"{sys.executable} ")
+    command = shown.group(1).replace("openreplay-cw", f"{sys.executable} -m openreplay_cw_stack")
     printed = subprocess.run(
         command, shell=True, cwd=ROOT, capture_output=True, text=True, check=False
     ).stdout
@@ -89,7 +89,7 @@ def test_the_command_and_what_it_prints() -> None:
 
 def test_the_table_of_options() -> None:
     rows = ["| option | default | what it is |", "|---|---|---|"]
-    rows += [f"| `{key}` | {one.default} | {one.meaning} |" for key, one in SETTINGS.items()]
+    rows += [f"| `{key}` | {one.default_text} | {one.meaning} |" for key, one in CONTEXT_OPTIONS.items()]
     hold("options", rows)
 
 

@@ -22,7 +22,9 @@ from openreplay_cw_stack.commands import (
     session,
 )
 from openreplay_cw_stack.commands.errors import CommandFailed
-from openreplay_cw_stack.commands.terminal import clean
+from openreplay_cw_stack.commands.program import PROGRAM
+from openreplay_cw_stack.commands.terminal import clean_lines, say
+from openreplay_cw_stack.version import VERSION
 
 COMMANDS: dict[str, Any] = {
     "judge": judge,
@@ -36,26 +38,20 @@ COMMANDS: dict[str, Any] = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command that the arguments name; the exit status.
+    """Run the command that the arguments name and return the exit status.
 
     0: as it should be. 1: not, and what is printed says why. 2: the command could not run.
     """
-    parser = argparse.ArgumentParser(prog="python -m openreplay_cw_stack")
-    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for name, command in COMMANDS.items():
-        help_ = command.HELP
-        subparser = subparsers.add_parser(name, help=help_, description=help_)
-        command.add_arguments(subparser)
     for stream in (sys.stdout, sys.stderr):
         # A terminal or pipe that is not UTF-8 shows what it cannot encode as "?".
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
-    parsed = parser.parse_args(arguments)
+    parsed = _parser().parse_args(arguments)
     try:
         status: int = COMMANDS[parsed.command].run(parsed)
         sys.stdout.flush()
     except CommandFailed as failure:
-        print("\n".join(map(clean, str(failure).split("\n"))), file=sys.stderr)  # noqa: T201
+        say(clean_lines(str(failure)), sys.stderr)
         return 2
     except KeyboardInterrupt:
         return 130
@@ -64,3 +60,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return status
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog=PROGRAM)
+    parser.add_argument("--version", action="version", version=f"%(prog)s {VERSION}")
+    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    for name, command in COMMANDS.items():
+        help_ = command.HELP
+        subparser = subparsers.add_parser(name, help=help_, description=help_)
+        command.add_arguments(subparser)
+    return parser

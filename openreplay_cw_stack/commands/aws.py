@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from openreplay_cw_stack.commands.errors import CommandFailed
@@ -33,15 +35,19 @@ def aws_client(service: str, **settings: Any) -> Any:
         raise CommandFailed(f"cannot ask AWS: {error}") from None
 
 
-def asked(what: str, ask: Any, **arguments: Any) -> Any:
-    """The answer to a call without which the command cannot run.
+@contextmanager
+def aws_must(what: str) -> Iterator[None]:
+    """Run calls without which the command cannot run.
+
+    Args:
+        what: what the calls do, such as ``read the stack Shop``.
 
     Raises:
-        CommandFailed: AWS refuses.
+        CommandFailed: AWS refuses a call; the message has the whole text of AWS's error.
     """
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
-        return ask(**arguments)
+        yield
     except (BotoCoreError, ClientError) as error:
         raise CommandFailed(f"cannot {what}: {error}") from None

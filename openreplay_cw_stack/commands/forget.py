@@ -15,31 +15,31 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from openreplay_cw_stack.commands.aws import asked
-from openreplay_cw_stack.commands.deployed.account import Account, error_code
+from openreplay_cw_stack.commands.arguments import add_deployment_arguments, session_id
+from openreplay_cw_stack.commands.attempts import attempts
+from openreplay_cw_stack.commands.aws import aws_must
+from openreplay_cw_stack.commands.deployed.account import Account
 from openreplay_cw_stack.commands.deployed.deployment import find_deployment, validator_of, variable
 from openreplay_cw_stack.commands.deployed.stack import read_stack
 from openreplay_cw_stack.commands.errors import CommandFailed
-from openreplay_cw_stack.commands.session import add_session_arguments, session_id
-from openreplay_cw_stack.commands.terminal import count
+from openreplay_cw_stack.commands.terminal import ask, count, say
 from openreplay_cw_stack.contract.session_table import (
     PARTITION_KEY,
     SORT_KEY,
     TOMBSTONE,
     tombstone,
 )
-from openreplay_cw_stack.runtime.aws_calls import region_of
+from openreplay_cw_stack.runtime.aws_calls import error_code
 
 HELP = "delete the lines of sessions from the session table"
 
 ON_THEIR_WAY_SECONDS = 28 * 86_400
-"""How long a line can be on its way to the table, with slack: see above."""
+"""The longest time that a line is on its way to the table, with slack: see above."""
 ITEMS_PER_CALL = 25
 """Of one BatchWriteItem."""
 MOST_PASSES = 100
-"""So often a session is read again at most: lines of a running session may arrive meanwhile."""
+"""The most reads of a session: lines of a running session may arrive meanwhile."""
 
-_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 0.1, 10.0
 _MOST_ATTEMPTS = 12
 _THROTTLED = (
     "ProvisionedThroughputExceededException",
@@ -56,7 +56,7 @@ class NotForgotten(Exception):
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command's arguments."""
-    add_session_arguments(parser)
+    add_deployment_arguments(parser)
     parser.add_argument(
         "sessions", nargs="+", type=session_id, metavar="ID", help="a session's decimal id"
     )
@@ -72,12 +72,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Forget the sessions; the exit status.
+    """Delete the sessions and return the exit status.
 
     Raises:
         CommandFailed: the deployment is not there, AWS refuses, or it is not confirmed.
     """
-    account = Account(now=time.time(), minutes=60)
+    account = Account(now=time.time())
     stack = read_stack(account, arguments.stack)
     validator = validator_of(find_deployment(account, stack, arguments.deployment))
     arn = variable(validator, "SESSION_TABLE_ARN")
@@ -85,7 +85,7 @@ def run(arguments: argparse.Namespace) -> int:
     sessions = list(dict.fromkeys(arguments.sessions))
     if not arguments.yes:
         _confirm(f"Delete the lines of {count(len(sessions), 'session')} from {arn}?")
-    client = account.make_client("dynamodb", region_name=region_of(arn))
+    client = account.client_of("dynamodb", arn)
     table = Eraser(client, arn, kept_seconds, time.time, time.sleep)
     complete = True
     for session in sessions:
@@ -93,10 +93,10 @@ def run(arguments: argparse.Namespace) -> int:
             deleted = table.forget(session)
         except NotForgotten as left:
             complete = False
-            _say(f"{session}: {left}; run the command again")
+            say(f"{session}: {left}; run the command again")
         else:
-            _say(f"{session}: {count(deleted, 'item')} deleted, none left")
-    _say(_not_reached(kept_seconds // 86_400))
+            say(f"{session}: {count(deleted, 'item')} deleted, none left")
+    say(_not_reached(kept_seconds // 86_400))
     return 0 if complete else 1
 
 
@@ -105,7 +105,7 @@ class Eraser:
     """Deletes sessions from one table.
 
     Attributes:
-        client: boto3's, of DynamoDB.
+        client: of DynamoDB.
         arn: the session table.
         kept_seconds: how long a tombstone is kept.
         clock: seconds since 1970.
@@ -119,7 +119,7 @@ class Eraser:
     sleep: Callable[[float], None]
 
     def forget(self, session: int) -> int:
-        """Write the tombstone, then delete every other item; how many were deleted.
+        """Write the tombstone, delete every other item, and return how many there were.
 
         Raises:
             NotForgotten: DynamoDB throttled for too long, or items kept arriving.
@@ -146,31 +146,28 @@ class Eraser:
         """The keys of a session's items without its tombstone, page by page, as they are now."""
         start: dict[str, Any] = {}
         while True:
-            page = asked(
-                "read the session table",
-                self.client.query,
-                TableName=self.arn,
-                ConsistentRead=True,
-                KeyConditionExpression="#session = :session",
-                ProjectionExpression="#session, #item",
-                ExpressionAttributeNames={"#session": PARTITION_KEY, "#item": SORT_KEY},
-                ExpressionAttributeValues={":session": {"S": str(session)}},
-                **start,
-            )
+            with aws_must("read the session table"):
+                page = self.client.query(
+                    TableName=self.arn,
+                    ConsistentRead=True,
+                    KeyConditionExpression="#session = :session",
+                    ProjectionExpression="#session, #item",
+                    ExpressionAttributeNames={"#session": PARTITION_KEY, "#item": SORT_KEY},
+                    ExpressionAttributeValues={":session": {"S": str(session)}},
+                    **start,
+                )
             yield [one for one in page["Items"] if one[SORT_KEY]["S"] != TOMBSTONE]
             if not page.get("LastEvaluatedKey"):
                 return
             start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
 
     def _write(self, requests: Sequence[Request]) -> None:
-        """Write until nothing is unprocessed."""
-        pause = _FIRST_PAUSE_SECONDS
-        for _ in range(_MOST_ATTEMPTS):
-            requests = asked("write to the session table", self._call, requests=requests)
+        """Write until DynamoDB has processed everything."""
+        for _ in attempts(_MOST_ATTEMPTS, self.sleep, first_pause=0.1, longest_pause=10.0):
+            with aws_must("write to the session table"):
+                requests = self._call(requests)
             if not requests:
                 return
-            self.sleep(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
         raise NotForgotten(f"DynamoDB throttles, {count(len(requests), 'write')} not done")
 
     def _call(self, requests: Sequence[Request]) -> Sequence[Request]:
@@ -188,8 +185,7 @@ class Eraser:
 def _confirm(question: str) -> None:
     if not sys.stdin.isatty():
         raise CommandFailed("there is no terminal to ask for a confirmation: add --yes")
-    print(f"{question} [y/N] ", end="", file=sys.stderr, flush=True)  # noqa: T201
-    if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+    if ask(f"{question} [y/N] ").lower() not in ("y", "yes"):
         raise CommandFailed("not confirmed: nothing was deleted")
 
 
@@ -201,7 +197,3 @@ def _not_reached(days: int) -> str:
         f"hides their lines for {days} days\n"
         "- OpenReplay keeps the answers that it got: delete the session there as well"
     )
-
-
-def _say(text: str) -> None:
-    print(text)  # noqa: T201

@@ -6,18 +6,18 @@ Session tokens are taken out of what is printed.
 from __future__ import annotations
 
 import argparse
-import collections
 import json
 import os
 import sys
 import time
+from collections import Counter
 from collections.abc import Iterable, Iterator
-from typing import Any, TextIO
+from typing import Any
 
-from openreplay_cw_stack.commands.aws import aws_client
-from openreplay_cw_stack.commands.errors import CommandFailed
+from openreplay_cw_stack.commands.arguments import whole_minutes
+from openreplay_cw_stack.commands.aws import aws_client, aws_must
 from openreplay_cw_stack.commands.log_events import tagged_events
-from openreplay_cw_stack.commands.terminal import clean
+from openreplay_cw_stack.commands.terminal import clean, count, say
 from openreplay_cw_stack.tagging import Judgement, Verdict, judge, remove_session_tokens
 from openreplay_cw_stack.tagging.advice import ADVICE
 
@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command's arguments."""
     parser.add_argument("--log-group", help="read this log group instead (needs boto3)")
     parser.add_argument(
-        "--minutes", type=_minutes, default=60, help="how far back to read it (default: 60)"
+        "--minutes", type=whole_minutes(), default=60, help="how far back to read it (default: 60)"
     )
     parser.add_argument(
         "--accept-unsigned-ids",
@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print the verdicts; the exit status.
+    """Print the verdicts and return the exit status.
 
     Raises:
         CommandFailed: the log group cannot be read.
@@ -58,11 +58,11 @@ def run(arguments: argparse.Namespace) -> int:
         lines: Iterable[str] = messages_of(arguments.log_group, arguments.minutes)
     else:
         if sys.stdin.isatty():
-            _say(sys.stderr, "Log lines, please; end with Ctrl-D:")
+            say("Log lines, please; end with Ctrl-D:", sys.stderr)
         lines = _standard_input()
     secret = os.environ.get(TOKEN_SECRET_VARIABLE)
     show = _show_json if arguments.json else _show
-    counts: collections.Counter[Verdict] = collections.Counter()
+    counts: Counter[Verdict] = Counter()
     for line in lines:
         judgement = judge(
             line,
@@ -71,26 +71,22 @@ def run(arguments: argparse.Namespace) -> int:
         )
         show(line, judgement, first=judgement.verdict not in counts)
         counts[judgement.verdict] += 1
-    _say(sys.stderr if arguments.json else sys.stdout, _summary(counts, checked=bool(secret)))
+    say(_summary(counts, checked=bool(secret)), sys.stderr if arguments.json else sys.stdout)
     rejected = set(counts) - {Verdict.LINKABLE, Verdict.UNTAGGED}
     return 0 if counts[Verdict.LINKABLE] and not rejected else 1
 
 
 def messages_of(log_group: str, minutes: int) -> Iterator[str]:
-    """The lines of a log group that speak of a session tag.
+    """Read the lines of a log group that mention a session tag.
 
     Raises:
         CommandFailed: boto3 is not installed, or AWS refuses.
     """
     client = aws_client("logs")
-    from botocore.exceptions import BotoCoreError, ClientError
-
     start_ms = int((time.time() - 60 * minutes) * 1000)
-    try:
+    with aws_must(f"read {log_group}"):
         for event in tagged_events(client, log_group, start_ms):
             yield event["message"]
-    except (BotoCoreError, ClientError) as error:
-        raise CommandFailed(f"cannot read {log_group}: {error}") from None
 
 
 def _standard_input() -> Iterator[str]:
@@ -98,21 +94,14 @@ def _standard_input() -> Iterator[str]:
         yield line.decode(errors="replace").rstrip("\r\n")
 
 
-def _minutes(text: str) -> int:
-    minutes = int(text)
-    if minutes < 1:
-        raise argparse.ArgumentTypeError(f"must be 1 or more, not {text}")
-    return minutes
-
-
 def _show(line: str, judgement: Judgement, *, first: bool) -> None:
     """One line of text, and what to do about a verdict where it is met first."""
     session = str(judgement.session_id) if judgement.session_id is not None else ""
     text = remove_session_tokens(line).splitlines()[:1] or [""]
     short = text[0] if len(text[0]) <= _LONGEST_TEXT else text[0][: _LONGEST_TEXT - 1] + "…"
-    _say(sys.stdout, f"{judgement.verdict!s:<16} {session:<20} {clean(short)}".rstrip())
+    say(f"{judgement.verdict!s:<16} {session:<20} {clean(short)}".rstrip())
     if first and judgement.verdict is not Verdict.LINKABLE:
-        _say(sys.stdout, f"{'':<16} {ADVICE[judgement.verdict]}")
+        say(f"{'':<16} {ADVICE[judgement.verdict]}")
 
 
 def _show_json(line: str, judgement: Judgement, *, first: bool) -> None:  # noqa: ARG001
@@ -127,17 +116,13 @@ def _show_json(line: str, judgement: Judgement, *, first: bool) -> None:  # noqa
         "advice": ADVICE[judgement.verdict],
         "line": remove_session_tokens(line),
     }
-    _say(sys.stdout, json.dumps(document))
+    say(json.dumps(document))
 
 
-def _summary(counts: collections.Counter[Verdict], *, checked: bool) -> str:
+def _summary(counts: Counter[Verdict], *, checked: bool) -> str:
     total = sum(counts.values())
     if not total:
         return "no lines"
     parts = ", ".join(f"{counts[one]} {one}" for one in reversed(Verdict) if counts[one])
     signatures = "signatures checked" if checked else "signatures not checked"
-    return f"{total} {'line' if total == 1 else 'lines'}: {parts} ({signatures})"
-
-
-def _say(stream: TextIO, text: str) -> None:
-    print(text, file=stream)
+    return f"{count(total, 'line')}: {parts} ({signatures})"

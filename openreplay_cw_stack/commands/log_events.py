@@ -1,4 +1,4 @@
-"""The events of a log group, and those that speak of a session tag."""
+"""Reads the events of a log group, or only those that mention a session tag."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ Event = dict[str, Any]
 
 
 def tagged_events(client: Any, log_group: str, start_ms: int) -> Iterator[Event]:
-    """The events that the subscription filter selects, as FilterLogEvents has them.
+    """Read the events that the subscription filter selects.
 
     Args:
-        client: boto3's, of CloudWatch Logs.
+        client: of CloudWatch Logs.
         log_group: the group's name.
         start_ms: from when on, in milliseconds since 1970.
     """
@@ -29,10 +29,10 @@ def tagged_events(client: Any, log_group: str, start_ms: int) -> Iterator[Event]
 def sample_events(
     client: Any, log_group: str, start_ms: int, most: int, *, tagged: bool
 ) -> tuple[list[Event], bool]:
-    """The first events of a log group, and whether there may be more than that.
+    """Read the first events of a log group, and say whether there may be more.
 
     Args:
-        client: boto3's, of CloudWatch Logs.
+        client: of CloudWatch Logs.
         log_group: the group's name.
         start_ms: from when on, in milliseconds since 1970.
         most: how many events at most.

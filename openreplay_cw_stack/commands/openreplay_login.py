@@ -9,6 +9,7 @@ import sys
 from urllib.parse import SplitResult
 
 from openreplay_cw_stack.commands.errors import CommandFailed
+from openreplay_cw_stack.commands.terminal import ask
 from openreplay_cw_stack.openreplay.login import LoggedIn, log_in
 
 JWT_VARIABLE = "OPENREPLAY_JWT"
@@ -28,7 +29,7 @@ def add_openreplay_arguments(parser: argparse.ArgumentParser, *, required: bool)
 
 
 def logged_in(server: SplitResult, email: str | None) -> LoggedIn:
-    """OpenReplay, for the member of ``OPENREPLAY_JWT``, or of an email and a password.
+    """Log in with ``OPENREPLAY_JWT``, or with an email and a password.
 
     Raises:
         CommandFailed: there is no terminal to ask for them.
@@ -43,9 +44,7 @@ def logged_in(server: SplitResult, email: str | None) -> LoggedIn:
                 f"there is no terminal to ask for a login: set {JWT_VARIABLE}, or name the member "
                 "with --email and write the password to standard input"
             )
-        # Standard output may be read by a machine.
-        print(f"Email of a member of {server.hostname}: ", end="", file=sys.stderr)  # noqa: T201
-        email = input()
+        email = ask(f"Email of a member of {server.hostname}: ")
     return log_in(server, email, _password())
 
 

@@ -1,4 +1,4 @@
-"""What commands print: tables and colours on a terminal, plain lines in a pipe.
+"""Prints tables and colours on a terminal, and plain lines in a pipe.
 
 Texts from outside go through :func:`clean` and are printed as they are: rich reads no markup in
 them. A pipe gets no escape codes, no wrapped lines and no trailing blanks. rich respects NO_COLOR,
@@ -8,6 +8,7 @@ COLUMNS and the width of the terminal.
 from __future__ import annotations
 
 import io
+import sys
 from typing import TYPE_CHECKING, Any, TextIO
 
 from openreplay_cw_stack.commands.aws import INSTALL
@@ -18,12 +19,31 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _PIPE_WIDTH = 1_000_000
-"""Wider than any line: nothing is wrapped or cut in a pipe."""
+"""Wider than any line, so that rich wraps and cuts nothing in a pipe."""
 
 
 def clean(text: str) -> str:
-    """One line without session tokens and without characters that a terminal obeys."""
+    """Remove session tokens and control characters from one line."""
     return "".join(one if one.isprintable() else "�" for one in remove_session_tokens(text))
+
+
+def clean_lines(text: str) -> str:
+    """Clean each line of a text and keep its line breaks."""
+    return "\n".join(map(clean, text.split("\n")))
+
+
+def say(text: str, stream: TextIO | None = None) -> None:
+    """Print one line, by default to standard output."""
+    print(text, file=sys.stdout if stream is None else stream)
+
+
+def ask(question: str) -> str:
+    """Ask a person at a terminal and return what they type.
+
+    The question goes to standard error: a machine may read standard output.
+    """
+    print(question, end="", file=sys.stderr, flush=True)  # noqa: T201
+    return sys.stdin.readline().strip()
 
 
 class Output:
@@ -76,5 +96,5 @@ class Output:
 
 
 def count(number: int, thing: str, things: str = "") -> str:
-    """A number of things, such as ``1 line`` and ``2 lines``."""
+    """Format a number of things, such as ``1 line`` and ``2 lines``."""
     return f"{number} {thing if number == 1 else things or thing + 's'}"

@@ -13,9 +13,8 @@ from openreplay_cw_stack.commands.errors import CommandFailed
 from openreplay_cw_stack.commands.forget import ITEMS_PER_CALL, Eraser, NotForgotten
 from openreplay_cw_stack.contract.session_table import TOMBSTONE, items_of
 from openreplay_cw_stack.runtime.bridge.session_lines import Page, read_session
-from tests.commands.check.support import TABLE_ARN, refusal
-from tests.commands.support import deploy
-from tests.commands.test_session import NOW_MS, RETENTION_SECONDS, SESSION, a_line
+from tests.commands.session.support import NOW_MS, RETENTION_SECONDS, SESSION, a_line
+from tests.commands.support import TABLE_ARN, deploy, refusal
 from tests.tagging.tokens import a_token
 
 DAY = 86_400

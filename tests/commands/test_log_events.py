@@ -6,7 +6,7 @@ import pytest
 
 from openreplay_cw_stack.commands.log_events import MOST_PAGES, sample_events, tagged_events
 from openreplay_cw_stack.contract.filter_pattern import FILTER_PATTERN
-from tests.commands.check.support import Client
+from tests.commands.support import Client
 
 
 def page(*messages: str) -> dict[str, Any]:

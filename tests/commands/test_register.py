@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError
 
 from openreplay_cw_stack.commands import main
 from openreplay_cw_stack.commands.openreplay_login import JWT_VARIABLE
+from tests.commands.support import days_ago
 from tests.openreplay.openreplay_server import (
     EMAIL,
     PASSWORD,
@@ -84,17 +85,19 @@ class Aws:
             raise ClientError(error, "DescribeStacks")
         outputs = self.stacks[StackName].items()
         listed = [{"OutputKey": name, "OutputValue": value} for name, value in outputs]
-        return {"Stacks": [{"Outputs": listed}]}
+        return {"Stacks": [{"StackStatus": "CREATE_COMPLETE", "Outputs": listed}]}
 
-    def get_secret_value(self, *, SecretId: str) -> dict[str, str]:  # noqa: N803
-        return {"SecretString": json.dumps(self.secrets[SecretId])}
+    def get_secret_value(self, *, SecretId: str, VersionStage: str) -> Any:  # noqa: N803
+        assert VersionStage == "AWSCURRENT"
+        return {"SecretString": json.dumps(self.secrets[SecretId]), "CreatedDate": days_ago(3)}
 
 
 @pytest.fixture(autouse=True)
-def aws(bridge: Bridge, monkeypatch: pytest.MonkeyPatch) -> None:
+def aws(bridge: Bridge, monkeypatch: pytest.MonkeyPatch) -> Aws:
     monkeypatch.delenv(JWT_VARIABLE, raising=False)
     account = Aws(bridge)
     monkeypatch.setattr("boto3.client", lambda service: account)
+    return account
 
 
 def register(
@@ -187,6 +190,16 @@ def test_a_stack_that_is_another(
     status, _, err = register(openreplay, capsys, **changes)
     assert status == 2
     assert said in err
+
+
+@pytest.mark.parametrize("secret", [{}, {"api_key": API_KEY}, [API_KEY]])
+def test_a_secret_without_the_key(
+    aws: Aws, openreplay: OpenReplayServer, capsys: pytest.CaptureFixture[str], secret: Any
+) -> None:
+    aws.secrets["bridge"] = secret
+    status, _, err = register(openreplay, capsys, "--email", EMAIL)
+    assert (status, openreplay.asked) == (2, [])
+    assert "lacks api_key_id or api_key" in err
 
 
 def test_there_is_no_terminal_to_ask(

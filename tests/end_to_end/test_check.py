@@ -237,7 +237,7 @@ def test_what_openreplay_has_stored(
     (step,) = check(deployment, capsys, *where).failed()
     assert step["detail"] == "project 7 of 127.0.0.1 has no Elasticsearch integration"
     command = step["remedy"].splitlines()[1]
-    assert main([*shlex.split(command)[3:], "--insecure"]) == 0
+    assert main([*shlex.split(command)[1:], "--insecure"]) == 0
     report = check(deployment, capsys, *where)
     assert report.status == 0
     (step,) = report.named("registration")
@@ -325,9 +325,7 @@ def test_a_host_stack_with_two_constructs_and_no_outputs(
 def test_the_report_that_the_readme_shows(shop: Shop, capsys: pytest.CaptureFixture[str]) -> None:
     """Line by line, but for what AWS generates."""
     text = (ROOT / "README.md").read_text()
-    shown = re.search(
-        r"```\n\$ python -m openreplay_cw_stack (check .*?)\n(.*?)```", text, re.DOTALL
-    )
+    shown = re.search(r"```\n\$ openreplay-cw (check .*?)\n(.*?)```", text, re.DOTALL)
     assert shown is not None
     assert main(shlex.split(shown.group(1))) == 0
     report = capsys.readouterr().out

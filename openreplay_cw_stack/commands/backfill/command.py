@@ -1,4 +1,4 @@
-"""The command: reads, sends, and says how far it came."""
+"""The command: reads lines, sends them, and prints how far it came."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from openreplay_cw_stack.commands.aws import asked
+from openreplay_cw_stack.commands.arguments import add_deployment_arguments
+from openreplay_cw_stack.commands.aws import aws_must
 from openreplay_cw_stack.commands.backfill.reading import Event, Reader
 from openreplay_cw_stack.commands.backfill.sending import (
     Sender,
@@ -22,8 +23,6 @@ from openreplay_cw_stack.commands.backfill.sending import (
     payloads_of,
 )
 from openreplay_cw_stack.commands.backfill.times import parse_time
-from openreplay_cw_stack.commands.check.context import TrackedLogGroup
-from openreplay_cw_stack.commands.check.tracked_log_groups import find_tracked
 from openreplay_cw_stack.commands.deployed.account import Account
 from openreplay_cw_stack.commands.deployed.deployment import (
     Deployment,
@@ -31,9 +30,13 @@ from openreplay_cw_stack.commands.deployed.deployment import (
     validator_of,
 )
 from openreplay_cw_stack.commands.deployed.stack import read_stack
+from openreplay_cw_stack.commands.deployed.tracked_log_groups import (
+    find_tracked,
+    subscription_filters,
+)
 from openreplay_cw_stack.commands.errors import CommandFailed
-from openreplay_cw_stack.commands.session import add_session_arguments
-from openreplay_cw_stack.commands.terminal import Output, clean, count
+from openreplay_cw_stack.commands.program import PROGRAM
+from openreplay_cw_stack.commands.terminal import Output, clean, count, say
 from openreplay_cw_stack.runtime.bridge.hits import timestamp
 from openreplay_cw_stack.runtime.validator.subscription import Payload
 from openreplay_cw_stack.tagging import judge
@@ -41,14 +44,14 @@ from openreplay_cw_stack.tagging import judge
 HELP = "send the lines of a log group from before tracking through the validator"
 
 ROUND_BYTES = 8 * 1_048_576
-"""So many bytes of messages are read before they are sent."""
+"""How many bytes of messages the command reads before it sends them."""
 
 _LONGEST_INVOCATION_SECONDS = 900
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command's arguments."""
-    add_session_arguments(parser)
+    add_deployment_arguments(parser)
     parser.add_argument("--log-group", required=True, metavar="NAME", help="the group to read")
     parser.add_argument(
         "--since", required=True, metavar="TIME", help="24h, 7d, or 2026-11-28T10:00:00Z"
@@ -76,14 +79,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Send the lines; the exit status.
+    """Send the lines and return the exit status.
 
     Raises:
         CommandFailed: the deployment or the log group is not there, a time is wrong, or AWS
             refuses.
     """
     progress = Output(sys.stderr)
-    account = Account(now=time.time(), minutes=60)
+    account = Account(now=time.time())
     since_ms = _time(arguments.since, account)
     until_ms = _time(arguments.until, account) if arguments.until else None
     stack = read_stack(account, arguments.stack)
@@ -105,7 +108,7 @@ def run(arguments: argparse.Namespace) -> int:
         sender = Sender(_invoking_client(account), validator.name, time.sleep)
         backfill.send(sender, progress)
     for line in backfill.lines(arguments):
-        print(line)  # noqa: T201
+        say(line)
     return 1 if backfill.failure else 0
 
 
@@ -141,7 +144,7 @@ class Backfill:
                 self.verdicts.update(str(judge(event["message"]).verdict) for event in events)
 
     def send(self, sender: Sender, progress: Output) -> None:
-        """Send everything, until a payload is not taken."""
+        """Send everything, until the validator does not take a payload."""
         reached_ms = self.reader.since_ms
         try:
             with _progress(progress, self.reader) as show:
@@ -184,7 +187,7 @@ class Backfill:
             yield events
 
     def lines(self, arguments: argparse.Namespace) -> Iterator[str]:
-        """The outcome in words, for the arguments that the command was given."""
+        """Describe the outcome."""
         if self.reader.judged_here:
             yield "CloudWatch Logs refused the filter pattern: all lines were read and judged here."
         span = f"{timestamp(self.reader.since_ms)} to {timestamp(self.reader.until_ms)}"
@@ -202,7 +205,7 @@ class Backfill:
                 again += ["--deployment", arguments.deployment]
             again += ["--since", timestamp(self.resume_ms)]
             again += ["--until", timestamp(self.reader.until_ms)]
-            yield f"python -m openreplay_cw_stack backfill {clean(shlex.join(again))}"
+            yield f"{PROGRAM} backfill {clean(shlex.join(again))}"
 
 
 @contextmanager
@@ -237,21 +240,11 @@ def _time(text: str, account: Account) -> int:
 
 def _subscribed_ms(account: Account, deployment: Deployment, log_group: str) -> int:
     """When the stack's subscription filter on the group was made; now where there is none."""
-    tracked: list[TrackedLogGroup] = []
-    asked(
-        "read the stack's template",
-        lambda: list(find_tracked(account, deployment, tracked)),
-    )
-    names = {one.filter_name for one in tracked if one.name == log_group}
-    pages = account.client("logs").get_paginator("describe_subscription_filters")
-    found = asked(
-        f"list the subscription filters of {log_group}",
-        lambda: [
-            one
-            for page in pages.paginate(logGroupName=log_group)
-            for one in page["subscriptionFilters"]
-        ],
-    )
+    with aws_must("read the stack's template"):
+        tracked = find_tracked(account, deployment)
+    names = {one.filter_name for one in tracked.groups if one.name == log_group}
+    with aws_must(f"list the subscription filters of {log_group}"):
+        found = subscription_filters(account, log_group)
     made = [one["creationTime"] for one in found if one["filterName"] in names]
     return min(made, default=int(1000 * account.now))
 

@@ -1,4 +1,4 @@
-"""The lines of a log group with a tag, read with FilterLogEvents below its quota.
+"""Reads the lines of a log group with a tag, below the quota of FilterLogEvents.
 
 CloudWatch Logs quotas: FilterLogEvents takes 5 calls a second in the slowest regions, for the
 whole account.
@@ -10,15 +10,15 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from openreplay_cw_stack.commands.aws import asked
-from openreplay_cw_stack.commands.deployed.account import error_code
+from openreplay_cw_stack.commands.aws import aws_must
 from openreplay_cw_stack.contract.filter_pattern import FILTER_PATTERN
+from openreplay_cw_stack.runtime.aws_calls import error_code
 from openreplay_cw_stack.tagging import Verdict, judge
 
 SECONDS_PER_CALL = 0.25
 """Four calls a second."""
 AHEAD_MS = 2 * 3_600_000
-"""PutLogEvents takes a line whose time is so far in the future at most."""
+"""PutLogEvents accepts times up to two hours in the future."""
 
 Event = dict[str, Any]
 
@@ -32,7 +32,7 @@ class Reader:
     """Reads one log group.
 
     Attributes:
-        client: boto3's, of CloudWatch Logs.
+        client: of CloudWatch Logs.
         log_group: its name.
         since_ms: lines with this time and later, in milliseconds since 1970.
         until_ms: lines that CloudWatch Logs received before this time. What it received later,
@@ -52,7 +52,7 @@ class Reader:
     _last_call: float | None = field(default=None)
 
     def pages(self) -> Iterator[list[Event]]:
-        """The lines with a tag, page by page, in the order of their times.
+        """Read the lines with a tag, page by page, in the order of their times.
 
         Raises:
             CommandFailed: AWS refuses.
@@ -77,10 +77,9 @@ class Reader:
         self._wait()
         pattern = {} if self.judged_here else {"filterPattern": FILTER_PATTERN}
         further = {"nextToken": token} if token else {}
-
-        def call() -> Any:
+        with aws_must(f"read {self.log_group}"):
             try:
-                return self.client.filter_log_events(
+                page: dict[str, Any] = self.client.filter_log_events(
                     logGroupName=self.log_group,
                     startTime=self.since_ms,
                     endTime=self.until_ms + AHEAD_MS,
@@ -92,8 +91,6 @@ class Reader:
                 if is_first and error_code(error) == "InvalidParameterException":
                     raise _PatternRefused from None
                 raise
-
-        page: dict[str, Any] = asked(f"read {self.log_group}", call)
         return page
 
     def _wait(self) -> None:

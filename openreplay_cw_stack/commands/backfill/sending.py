@@ -1,4 +1,4 @@
-"""Lines as subscription payloads, and their way through the validator."""
+"""Turns lines into subscription payloads, and invokes the validator with them."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
+from openreplay_cw_stack.commands.attempts import attempts
 from openreplay_cw_stack.commands.backfill.reading import Event
-from openreplay_cw_stack.commands.deployed.account import error_code
+from openreplay_cw_stack.runtime.aws_calls import CallFailed, asked
 from openreplay_cw_stack.runtime.validator.subscription import LogEvent, Payload, encode_payload
 
 MAX_MESSAGE_BYTES = 1_048_576
@@ -18,10 +19,9 @@ what gzip cannot compress a third more: below Lambda's 6 MB for a synchronous in
 MAX_EVENTS = 10_000
 """Of one payload, as CloudWatch Logs has it."""
 AT_ONCE = 2
-"""So many invocations run at one time."""
+"""How many invocations run at one time."""
 
 _THROTTLED = ("TooManyRequestsException", "ThrottlingException", "EC2ThrottledException")
-_FIRST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 1.0, 30.0
 _MOST_ATTEMPTS = 10
 
 
@@ -57,7 +57,7 @@ def payloads_of(source: Source, events: Iterable[Event]) -> Iterator[Payload]:
 
 
 def first_time_ms(payload: Payload) -> int:
-    """The time of a payload's earliest line."""
+    """Return the time of a payload's earliest line."""
     return min(event.timestamp for event in payload.events)
 
 
@@ -80,7 +80,7 @@ class Sender:
     """Invokes the validator and waits for its answer.
 
     Attributes:
-        client: boto3's, of Lambda, which makes one attempt.
+        client: of Lambda; it makes one attempt.
         function: the validator's name.
         sleep: waits for so many seconds.
     """
@@ -90,7 +90,7 @@ class Sender:
     sleep: Callable[[float], None]
 
     def send(self, payloads: Sequence[Payload]) -> list[SendingFailed | None]:
-        """Send payloads, two at a time, in their order; what became of each.
+        """Send payloads in order, two at a time, and return each failure, or None.
 
         After a failure no further payload is begun; those count as failed, too.
         """
@@ -113,17 +113,18 @@ class Sender:
             return SendingFailed(f"the validator failed ({answer['FunctionError']})")
         return None
 
-    def _invoke(self, body: bytes) -> Any:
-        pause = _FIRST_PAUSE_SECONDS
-        for attempt in range(1, _MOST_ATTEMPTS + 1):
+    def _invoke(self, body: bytes) -> dict[str, Any]:
+        code = ""
+        for _ in attempts(_MOST_ATTEMPTS, self.sleep, first_pause=1.0, longest_pause=30.0):
             try:
-                return self.client.invoke(
-                    FunctionName=self.function, InvocationType="RequestResponse", Payload=body
+                return asked(
+                    self.client.invoke,
+                    FunctionName=self.function,
+                    InvocationType="RequestResponse",
+                    Payload=body,
                 )
-            except Exception as error:
-                code = error_code(error) or type(error).__name__
-                if code not in _THROTTLED or attempt == _MOST_ATTEMPTS:
-                    raise SendingFailed(f"the validator cannot be invoked ({code})") from None
-            self.sleep(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
-        raise AssertionError
+            except CallFailed as failed:
+                code = str(failed)
+                if code not in _THROTTLED:
+                    break
+        raise SendingFailed(f"the validator cannot be invoked ({code})")

@@ -1,4 +1,4 @@
-"""Points in time, as an argument has them."""
+"""Parses points in time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 def parse_time(text: str, now: float) -> int:
-    """Milliseconds since 1970 of ``24h``, ``7d``, or a time such as ``2026-11-28T10:00:00Z``.
+    """Parse ``24h``, ``7d`` or ``2026-11-28T10:00:00Z`` into milliseconds since 1970.
 
     Args:
         text: a number of seconds, minutes, hours or days ago; or a time in ISO 8601, in UTC where

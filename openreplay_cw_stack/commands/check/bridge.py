@@ -1,15 +1,14 @@
-"""The bridge: asked as OpenReplay would, with the right key and with a wrong one."""
+"""Checks the bridge: asks it as OpenReplay does, with the right key and with a wrong one."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from openreplay_cw_stack.commands.check.context import Context
-from openreplay_cw_stack.commands.check.findings import Finding, fail, guarded, ok, skip, warn
+from openreplay_cw_stack.commands.check.findings import Step, fail, guarded, ok, skip, warn
 from openreplay_cw_stack.commands.check.metric_sums import Metric, our_metric, sums
-from openreplay_cw_stack.commands.check.service_account import read_json_secret
 from openreplay_cw_stack.commands.deployed.deployment import Deployment, Function
+from openreplay_cw_stack.commands.deployed.secrets import read_secret
 from openreplay_cw_stack.commands.deployed.stack import read_template
 from openreplay_cw_stack.commands.terminal import count
 from openreplay_cw_stack.contract import metrics as names
@@ -28,7 +27,7 @@ REFUSAL_REASONS = ("address", "key", "path", "question", "request")
 SKIP_REASONS = ("version", "corrupt")
 """The values of the dimension ``Reason`` of skipped items that are a fault: expiry is none."""
 MANY_REFUSALS = 20
-"""More than so many are a reason to look; a few strangers find every public address."""
+"""More refusals than these need attention; every public address gets a few."""
 
 NEW_KEY_SECONDS = 120
 """A key that is younger may not be known to the bridge yet, if it was asked with a wrong one."""
@@ -42,7 +41,7 @@ _SUFFIXES = {
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where the bridge is, and its key.
+    """The bridge's address and its key.
 
     Attributes:
         form: what OpenReplay's form is to have.
@@ -53,32 +52,32 @@ class Endpoint:
     key_seconds: float
 
 
-def check_bridge(context: Context, endpoints: list[Endpoint]) -> Iterator[Finding]:
-    """Every step of the bridge; fills ``endpoints``, with one or none."""
+def check_bridge(context: Context) -> Step[Endpoint | None]:
+    """Check the bridge, and return its address and key where both are known."""
     bridge = context.bridge
     if bridge is None:
         yield skip("bridge", "the stack has none: OpenReplay shows no line without it")
-        return
+        return None
     # Before it is asked: the question with a wrong key counts as refused.
     yield from guarded("bridge questions", _questions(context, bridge))
-    yield from guarded("bridge key", _key(context, bridge, endpoints))
-    for endpoint in endpoints:
+    endpoint = yield from guarded("bridge key", _key(context, bridge), None)
+    if endpoint is not None:
         yield from guarded("bridge", _ask(context, endpoint))
+    return endpoint
 
 
-def _key(context: Context, bridge: Function, endpoints: list[Endpoint]) -> Iterator[Finding]:
+def _key(context: Context, bridge: Function) -> Step[Endpoint | None]:
     name = "bridge key"
-    arn = bridge.environment["API_KEY_SECRET_ARN"]
-    answer = context.client("secretsmanager").get_secret_value(SecretId=arn)
-    values = read_json_secret(context, arn)
-    if not values.get("api_key_id") or not values.get("api_key"):
+    secret = read_secret(context.account, bridge.environment["API_KEY_SECRET_ARN"])
+    key_id, key = secret.texts.get("api_key_id"), secret.texts.get("api_key")
+    if not key_id or not key:
         yield fail(
             name,
             "the secret lacks api_key_id or api_key, so the bridge refuses every request",
             "Write both into the secret, as one JSON object, and register the bridge again.",
         )
-        return
-    age = context.account.days_since(answer["CreatedDate"])
+        return None
+    age = context.account.days_since(secret.created)
     yield ok(name, f"in its secret, {count(age, 'day')} old")
     url = bridge_url(context, bridge)
     if url is None:
@@ -87,13 +86,13 @@ def _key(context: Context, bridge: Function, endpoints: list[Endpoint]) -> Itera
             "its HTTP API is not in the stack",
             "It was removed by hand: delete the stack and deploy it again.",
         )
-        return
-    form = BridgeForm(url, values["api_key_id"], values["api_key"])
-    endpoints.append(Endpoint(form, context.account.now - answer["CreatedDate"].timestamp()))
+        return None
+    age_seconds = context.account.now - secret.created.timestamp()
+    return Endpoint(BridgeForm(url, key_id, key), age_seconds)
 
 
 def bridge_url(context: Context, bridge: Function) -> str | None:
-    """Where the bridge is: the stack's output, its own domain, or its HTTP API."""
+    """Return the bridge's address: the stack's output, its own domain, or its HTTP API."""
     deployment = context.deployment
     if deployment.alone and deployment.stack.outputs.get("BridgeUrl"):
         return deployment.stack.outputs["BridgeUrl"]
@@ -125,7 +124,7 @@ def _http_api_url(deployment: Deployment, bridge: Function) -> str | None:
     return f"https://{api.physical_id}.execute-api.{stack.region}.{suffix}/"
 
 
-def _ask(context: Context, endpoint: Endpoint) -> Iterator[Finding]:
+def _ask(context: Context, endpoint: Endpoint) -> Step[None]:
     name, form = "bridge", endpoint.form
     server = checked_url(form.url, insecure=context.insecure)
     try:
@@ -173,7 +172,7 @@ _OTHER = (
 )
 
 
-def _wrong_key(context: Context, form: BridgeForm) -> Iterator[Finding]:
+def _wrong_key(context: Context, form: BridgeForm) -> Step[None]:
     name = "bridge, wrong key"
     server = checked_url(form.url, insecure=context.insecure)
     answer = question(server, BridgeForm(form.url, form.api_key_id, "not-the-key"))
@@ -189,7 +188,7 @@ def _wrong_key(context: Context, form: BridgeForm) -> Iterator[Finding]:
         )
 
 
-def _questions(context: Context, bridge: Function) -> Iterator[Finding]:
+def _questions(context: Context, bridge: Function) -> Step[None]:
     name, deployment = "bridge questions", context.deployment.name
     single = (names.QUESTIONS, names.ANSWERS, names.FAILED_QUESTIONS, names.TIMED_OUT_ANSWERS)
     metrics = [our_metric(deployment, one) for one in single]

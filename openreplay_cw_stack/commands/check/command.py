@@ -5,14 +5,14 @@ from __future__ import annotations
 import argparse
 import sys
 import time
-from collections.abc import Iterator
 from urllib.parse import SplitResult
 
-from openreplay_cw_stack.commands.check.bridge import Endpoint, check_bridge
-from openreplay_cw_stack.commands.check.context import Context, TrackedLogGroup
+from openreplay_cw_stack.commands.arguments import add_deployments_arguments, whole_minutes
+from openreplay_cw_stack.commands.check.bridge import check_bridge
+from openreplay_cw_stack.commands.check.context import Context
 from openreplay_cw_stack.commands.check.deployment import check_deployment
-from openreplay_cw_stack.commands.check.findings import Finding, Status, guarded, worst
-from openreplay_cw_stack.commands.check.lines import Sample, check_lines
+from openreplay_cw_stack.commands.check.findings import Status, Step, guarded, worst
+from openreplay_cw_stack.commands.check.lines import check_lines
 from openreplay_cw_stack.commands.check.linked_lines import check_linked_lines
 from openreplay_cw_stack.commands.check.registration import check_registration
 from openreplay_cw_stack.commands.check.report import Checked, as_json, print_report
@@ -21,7 +21,7 @@ from openreplay_cw_stack.commands.check.service_account import check_service_acc
 from openreplay_cw_stack.commands.check.session_table import check_session_table
 from openreplay_cw_stack.commands.check.tracked_log_groups import (
     check_tracked_log_groups,
-    find_tracked,
+    check_what_is_tracked,
 )
 from openreplay_cw_stack.commands.check.validator import Health, check_validator
 from openreplay_cw_stack.commands.deployed.account import Account
@@ -33,7 +33,7 @@ from openreplay_cw_stack.commands.openreplay_login import (
     add_openreplay_arguments,
     logged_in,
 )
-from openreplay_cw_stack.commands.terminal import Output
+from openreplay_cw_stack.commands.terminal import Output, say
 from openreplay_cw_stack.contract.openreplay_project import checked_url
 from openreplay_cw_stack.openreplay.http_calls import RegistrationFailed
 from openreplay_cw_stack.openreplay.login import LoggedIn
@@ -45,10 +45,12 @@ _MOST_MINUTES = 1440
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command's arguments."""
-    parser.add_argument("--stack", required=True, help="the name of the deployed stack")
-    parser.add_argument("--deployment", help="only this one, where the stack has several")
+    add_deployments_arguments(parser)
     parser.add_argument(
-        "--minutes", type=_minutes, default=60, help="how far back to look (default: 60)"
+        "--minutes",
+        type=whole_minutes(_MOST_MINUTES),
+        default=60,
+        help="how far back to look (default: 60)",
     )
     parser.add_argument("--json", action="store_true", help="one JSON document")
     add_openreplay_arguments(parser, required=False)
@@ -69,7 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Check, and print what was found; the exit status.
+    """Check the stack, print the findings and return the exit status.
 
     Raises:
         CommandFailed: there is no such stack or deployment, or OpenReplay does not let us in.
@@ -86,7 +88,7 @@ def run(arguments: argparse.Namespace) -> int:
         for one in deployments
     ]
     if output is None:
-        print(as_json(stack.name, checked))  # noqa: T201
+        say(as_json(stack.name, checked))
     else:
         print_report(output, stack.name, f"{stack.region}, {account.span}", checked)
     found = worst(finding for one in checked for finding in one.findings)
@@ -94,7 +96,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _server(arguments: argparse.Namespace) -> SplitResult | None:
-    """Where OpenReplay is, if it is to be looked at."""
+    """The address of OpenReplay, if the arguments name one."""
     if (arguments.openreplay is None) != (arguments.project is None):
         raise CommandFailed("--openreplay and --project belong together: give both, or neither")
     if arguments.openreplay is None:
@@ -117,30 +119,21 @@ def _findings(
     deployment: Deployment,
     arguments: argparse.Namespace,
     openreplay: LoggedIn | None,
-) -> Iterator[Finding]:
-    """Every step, in the order of the path that a line takes."""
-    tracked: list[TrackedLogGroup] = []
-    samples: list[Sample] = []
-    endpoints: list[Endpoint] = []
-    health = Health()
-    context = Context(account, deployment, tracked, insecure=arguments.insecure)
+) -> Step[None]:
+    """Run every step, in the order in which a line passes them."""
     yield from guarded("deployment", check_deployment(account, deployment))
-    yield from guarded("tracked log group", find_tracked(account, deployment, tracked))
-    yield from guarded("tracked log group", check_tracked_log_groups(context))
-    yield from guarded("lines", check_lines(context, samples))
-    yield from guarded("validator", check_validator(context, health))
+    tracked = yield from guarded(
+        "tracked log group", check_what_is_tracked(account, deployment), ()
+    )
+    context = Context(account, deployment, tracked, insecure=arguments.insecure)
+    subscribed_ms = yield from guarded("tracked log group", check_tracked_log_groups(context), {})
+    samples = yield from guarded("lines", check_lines(context, subscribed_ms), ())
+    health = yield from guarded("validator", check_validator(context), Health())
     yield from guarded("session table", check_session_table(context))
     yield from guarded("linked lines", check_linked_lines(context, samples, health))
-    yield from guarded("bridge", check_bridge(context, endpoints))
+    endpoint = yield from guarded("bridge", check_bridge(context), None)
     if openreplay is not None:
-        check = check_registration(context, endpoints, openreplay, arguments.project)
+        check = check_registration(context, endpoint, openreplay, arguments.project)
         yield from guarded("registration", check)
     yield from guarded("service account", check_service_account(context))
     yield from guarded("rotation", check_rotation(context))
-
-
-def _minutes(text: str) -> int:
-    minutes = int(text)
-    if not 1 <= minutes <= _MOST_MINUTES:
-        raise argparse.ArgumentTypeError(f"must be 1 to {_MOST_MINUTES}, not {text}")
-    return minutes

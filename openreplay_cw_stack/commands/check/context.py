@@ -1,28 +1,14 @@
-"""What every step of the check is given."""
+"""The input of every step of the check."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from openreplay_cw_stack.commands.deployed.account import Account
 from openreplay_cw_stack.commands.deployed.deployment import Deployment, Function
-
-
-@dataclass(frozen=True)
-class TrackedLogGroup:
-    """A log group that the stack subscribed the validator to.
-
-    Attributes:
-        name: the group's.
-        filter_name: that of the stack's subscription filter on it.
-        stream_arn: the Kinesis stream that the filter is to deliver to; None: the validator.
-    """
-
-    name: str
-    filter_name: str
-    stream_arn: str | None = None
+from openreplay_cw_stack.commands.deployed.tracked_log_groups import TrackedLogGroup
 
 
 @dataclass(frozen=True)
@@ -34,15 +20,12 @@ class Context:
         deployment: what is checked.
         tracked: its tracked log groups.
         insecure: whether ``http://`` addresses are asked.
-        subscribed_ms: since when each tracked log group has our filter, by name, in milliseconds
-            since 1970: no earlier line is delivered. Filled by the step that looks at them.
     """
 
     account: Account
     deployment: Deployment
-    tracked: Sequence[TrackedLogGroup] = field(default=())
+    tracked: Sequence[TrackedLogGroup] = ()
     insecure: bool = False
-    subscribed_ms: dict[str, int] = field(default_factory=dict)
 
     @property
     def validator(self) -> Function | None:
@@ -60,5 +43,5 @@ class Context:
         return self.deployment.functions.get("rotation")
 
     def client(self, service: str) -> Any:
-        """A service of AWS's."""
+        """A client of an AWS service."""
         return self.account.client(service)

@@ -1,19 +1,18 @@
-"""The deployment's parts: whether each is there, and whether its role has its policy."""
+"""Checks the deployment's parts: whether each exists, and whether its role has its policy."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
-from openreplay_cw_stack.commands.check.findings import Finding, fail, guarded, ok, warn
-from openreplay_cw_stack.commands.deployed.account import Account, error_code
+from openreplay_cw_stack.commands.check.findings import Step, fail, guarded, ok, warn
+from openreplay_cw_stack.commands.deployed.account import Account
 from openreplay_cw_stack.commands.deployed.deployment import FUNCTION, Deployment, Function
 from openreplay_cw_stack.commands.terminal import count
+from openreplay_cw_stack.runtime.aws_calls import error_code
 
 _ROOMS_OF_ONE = ("validator", "bridge", "rotation")
 
 
-def check_deployment(account: Account, deployment: Deployment) -> Iterator[Finding]:
-    """What there is, and whether CloudFormation is at rest and each role has its policy."""
+def check_deployment(account: Account, deployment: Deployment) -> Step[None]:
+    """Check that the parts exist, that CloudFormation is idle, and that roles have policies."""
     yield from _parts(deployment)
     status = deployment.stack.status
     if not status.endswith("_COMPLETE") or "ROLLBACK" in status:
@@ -28,7 +27,7 @@ def check_deployment(account: Account, deployment: Deployment) -> Iterator[Findi
             yield from guarded(f"{room} role", _role(account, deployment, function))
 
 
-def _parts(deployment: Deployment) -> Iterator[Finding]:
+def _parts(deployment: Deployment) -> Step[None]:
     parts = sorted(deployment.functions, reverse=True)
     if deployment.resource("AWS::IAM::User", "ServiceAccountUser"):
         parts.append("service account")
@@ -43,7 +42,7 @@ def _parts(deployment: Deployment) -> Iterator[Finding]:
             )
 
 
-def _role(account: Account, deployment: Deployment, function: Function) -> Iterator[Finding]:
+def _role(account: Account, deployment: Deployment, function: Function) -> Step[None]:
     policy = deployment.stack.find("AWS::IAM::ManagedPolicy", f"{function.path}Policy")
     if policy is None:
         return

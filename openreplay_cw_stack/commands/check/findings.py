@@ -1,31 +1,40 @@
-"""What a step of the check has found."""
+"""The findings of a step of the check.
+
+A step is a generator: it yields findings, and returns what later steps need to know. ``yield from``
+hands its findings on and gives what it returns.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import Any, TypeVar, overload
 
-from openreplay_cw_stack.commands.deployed.account import DENIED, error_code
+from openreplay_cw_stack.commands.deployed.account import DENIED
 from openreplay_cw_stack.commands.errors import CommandFailed
 from openreplay_cw_stack.openreplay.http_calls import RegistrationFailed
+from openreplay_cw_stack.runtime.aws_calls import error_code
 
 _PERMISSION = re.compile(r"perform: ([\w-]+:\w+)")
 
 
 class Status(Enum):
-    """How a step came out, from good to bad."""
+    """The result of a step, from good to bad."""
 
     OK = "ok"
-    """As it should be."""
+    """Works."""
     SKIP = "skip"
-    """Does not apply here, or cannot be judged from here."""
+    """Does not apply, or cannot be judged from here."""
     WARN = "warn"
-    """Works, and should be looked at."""
+    """Works, and needs attention."""
     FAIL = "fail"
-    """Does not work, or could not be looked at."""
+    """Does not work, or could not be checked."""
+
+
+Known = TypeVar("Known")
+"""The type of what a step returns."""
 
 
 @dataclass(frozen=True)
@@ -45,45 +54,74 @@ class Finding:
     remedy: str = ""
 
 
+Step = Generator[Finding, None, Known]
+"""A step: yields its findings, and returns what it has learned."""
+
+
 def ok(name: str, detail: str) -> Finding:
-    """All is well."""
+    """Return a finding: it works."""
     return Finding(name, Status.OK, detail)
 
 
 def skip(name: str, detail: str, remedy: str = "") -> Finding:
-    """Nothing to look at, or no way to."""
+    """Return a finding: the step does not apply, or cannot judge."""
     return Finding(name, Status.SKIP, detail, remedy)
 
 
 def warn(name: str, detail: str, remedy: str) -> Finding:
-    """It works; something is to be done about it."""
+    """Return a finding: it works, and needs attention."""
     return Finding(name, Status.WARN, detail, remedy)
 
 
 def fail(name: str, detail: str, remedy: str) -> Finding:
-    """It does not work."""
+    """Return a finding: it does not work."""
     return Finding(name, Status.FAIL, detail, remedy)
 
 
 def worst(findings: Iterable[Finding]) -> Status:
-    """The status of several findings together: ``OK``, ``WARN`` or ``FAIL``."""
+    """Return the worst status of several findings: ``OK``, ``WARN`` or ``FAIL``."""
     found = {finding.status for finding in findings}
     return next((one for one in (Status.FAIL, Status.WARN) if one in found), Status.OK)
 
 
-def guarded(name: str, findings: Iterator[Finding]) -> Iterator[Finding]:
-    """The findings of a step; an error of AWS's ends this step only, as one more finding."""
+@overload
+def guarded(name: str, step: Step[None]) -> Step[None]: ...
+
+
+@overload
+def guarded(name: str, step: Step[Known], otherwise: Known) -> Step[Known]: ...
+
+
+def guarded(name: str, step: Step[Any], otherwise: Any = None) -> Step[Any]:
+    """Run a step; an error of AWS or OpenReplay ends this step only, as one more finding.
+
+    Args:
+        name: of the step.
+        step: the step. What it has found before the error is kept.
+        otherwise: what is returned after an error.
+    """
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
-        yield from findings
+        return (yield from step)
     except (BotoCoreError, ClientError) as error:
         yield _finding_of(name, error)
     except (CommandFailed, RegistrationFailed) as error:
         yield fail(name, str(error), "")
+    return otherwise
 
 
-def _finding_of(name: str, error: Any) -> Finding:
+def guarded_call(name: str, call: Callable[[], Known], otherwise: Known) -> Step[Known]:
+    """Make a call, with errors handled as :func:`guarded` handles them."""
+
+    def step() -> Step[Known]:
+        yield from ()
+        return call()
+
+    return guarded(name, step(), otherwise)
+
+
+def _finding_of(name: str, error: Exception) -> Finding:
     operation = getattr(error, "operation_name", "")
     code = error_code(error)
     if code in DENIED:
@@ -94,5 +132,5 @@ def _finding_of(name: str, error: Any) -> Finding:
             f"could not be looked at: AWS refuses {permission}",
             f"Allow {permission} for the credentials that run this command.",
         )
-    what = f"{operation} ended with {code}" if code else type(error).__name__
+    what = f"{operation} ended with {code}" if operation else code
     return fail(name, f"could not be looked at: {what}", f"AWS says: {error}")

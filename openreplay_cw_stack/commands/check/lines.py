@@ -1,33 +1,34 @@
-"""The lines with a tag: what CloudWatch has of them, judged here as the validator judges them."""
+"""Checks the lines with a tag in CloudWatch: judges them as the validator does."""
 
 from __future__ import annotations
 
-import collections
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from openreplay_cw_stack.commands.check.context import Context
-from openreplay_cw_stack.commands.check.findings import Finding, fail, guarded, ok, skip, warn
+from openreplay_cw_stack.commands.check.findings import Finding, Step, fail, guarded, ok, skip, warn
 from openreplay_cw_stack.commands.check.metric_sums import our_metric, sums
-from openreplay_cw_stack.commands.deployed.account import error_code
 from openreplay_cw_stack.commands.log_events import sample_events
+from openreplay_cw_stack.commands.program import PROGRAM
 from openreplay_cw_stack.commands.terminal import count
 from openreplay_cw_stack.contract import metrics as names
+from openreplay_cw_stack.runtime.aws_calls import error_code
 from openreplay_cw_stack.tagging import Verdict, judge
 from openreplay_cw_stack.tagging.advice import ADVICE
 
 MOST_LINES = 1000
-"""So many lines of a log group are judged at most."""
+"""The most lines of a log group that the check judges."""
 ON_THEIR_WAY_SECONDS = 300
-"""A line that is younger may not have been delivered and counted yet."""
+"""A younger line may not have been delivered and counted yet."""
 
 _NO_FAULT = (Verdict.LINKABLE, Verdict.UNTAGGED)
 
 
-@dataclass
+@dataclass(frozen=True)
 class Sample:
-    """The lines of one log group that were looked at.
+    """The lines of one log group that the check judged.
 
     Attributes:
         log_group: its name.
@@ -38,15 +39,15 @@ class Sample:
     """
 
     log_group: str
-    verdicts: collections.Counter[Verdict] = field(default_factory=collections.Counter)
-    expected: collections.Counter[Verdict] = field(default_factory=collections.Counter)
-    settled: collections.Counter[Verdict] = field(default_factory=collections.Counter)
+    verdicts: Counter[Verdict] = field(default_factory=Counter)
+    expected: Counter[Verdict] = field(default_factory=Counter)
+    settled: Counter[Verdict] = field(default_factory=Counter)
     cut: bool = False
 
     @property
-    def faults(self) -> collections.Counter[Verdict]:
+    def faults(self) -> Counter[Verdict]:
         """The lines with a tag that cannot be linked, by verdict."""
-        return collections.Counter(
+        return Counter(
             {one: number for one, number in self.verdicts.items() if one not in _NO_FAULT}
         )
 
@@ -61,28 +62,45 @@ class Judging:
         said: in words.
     """
 
-    secret: bytes | None
+    secret: bytes | None = field(repr=False)
     accept_unsigned_ids: bool
     said: str
 
+    def verdict(self, line: str) -> Verdict:
+        """Judge a line."""
+        return judge(
+            line, token_secret=self.secret, accept_unsigned_ids=self.accept_unsigned_ids
+        ).verdict
 
-def check_lines(context: Context, samples: list[Sample]) -> Iterator[Finding]:
-    """Fills ``samples``, says of each log group what its lines are worth, and compares."""
+
+def check_lines(context: Context, subscribed_ms: Mapping[str, int]) -> Step[Sequence[Sample]]:
+    """Judge lines of each log group, and compare with what the validator counted.
+
+    Args:
+        context: what is checked.
+        subscribed_ms: since when a log group has the stack's filter, by its name.
+
+    Returns a sample of each log group that can be read.
+    """
     if context.validator is None or not context.tracked:
         yield skip("lines", "no tracked log group is known")
-        return
+        return []
     judging = _judging(context)
+    samples: list[Sample] = []
     for group in context.tracked:
-        yield from guarded("lines", _lines(context, group.name, judging, samples))
+        step = _lines(context, group.name, subscribed_ms.get(group.name, 0), judging)
+        sample: Sample | None = yield from guarded("lines", step, None)
+        if sample is not None:
+            samples.append(sample)
     if samples and not any(sample.verdicts for sample in samples):
         yield warn(
             "lines",
             f"no tracked log group has a line with a tag of {context.account.span}",
             "Does the browser send the header, and does the program tag what it logs? The README "
-            "says how; `python -m openreplay_cw_stack judge` tries a line. --minutes looks back "
-            "further.",
+            f"says how; `{PROGRAM} judge` tries a line. --minutes looks back further.",
         )
     yield from guarded("lines counted", _compare(context, samples))
+    return samples
 
 
 def _judging(context: Context) -> Judging:
@@ -91,11 +109,11 @@ def _judging(context: Context) -> Judging:
     accept = environment.get("ACCEPT_UNSIGNED_IDS") == "true"
     if not arn:
         return Judging(None, True, "signatures not checked")
+    from botocore.exceptions import ClientError
+
     try:
         value = context.client("secretsmanager").get_secret_value(SecretId=arn)
-    except Exception as error:
-        if not error_code(error):
-            raise
+    except ClientError as error:
         said = f"signatures not checked: the token secret gave {error_code(error)}"
         return Judging(None, accept, said)
     text = value.get("SecretString")
@@ -107,36 +125,27 @@ def _judging(context: Context) -> Judging:
     return Judging(secret, accept, "signatures checked")
 
 
-def _lines(
-    context: Context, log_group: str, judging: Judging, samples: list[Sample]
-) -> Iterator[Finding]:
+def _lines(context: Context, log_group: str, since_ms: int, judging: Judging) -> Step[Sample]:
+    """Judge lines of one log group; returns what they are."""
     events, cut = sample_events(
         context.client("logs"), log_group, context.account.start_ms, MOST_LINES, tagged=True
     )
-    sample = _sample(context, log_group, events, judging)
-    sample.cut = cut
-    samples.append(sample)
-    yield _verdicts(sample, judging)
-
-
-def _sample(
-    context: Context, log_group: str, events: Sequence[dict[str, Any]], judging: Judging
-) -> Sample:
-    sample = Sample(log_group)
     settled_ms = 1000 * (context.account.now - ON_THEIR_WAY_SECONDS)
-    for event in events:
-        verdict = judge(
-            event["message"],
-            token_secret=judging.secret,
-            accept_unsigned_ids=judging.accept_unsigned_ids,
-        ).verdict
-        sample.verdicts[verdict] += 1
-        # When CloudWatch Logs received it: what is old by its own clock may have come just now.
-        received_ms = event.get("ingestionTime", event["timestamp"])
-        if received_ms >= context.subscribed_ms.get(log_group, 0):
-            sample.expected[verdict] += 1
-            sample.settled[verdict] += received_ms < settled_ms
+    judged = [(judging.verdict(event["message"]), _received_ms(event)) for event in events]
+    sample = Sample(
+        log_group,
+        verdicts=Counter(verdict for verdict, _ in judged),
+        expected=Counter(verdict for verdict, at_ms in judged if at_ms >= since_ms),
+        settled=Counter(verdict for verdict, at_ms in judged if since_ms <= at_ms < settled_ms),
+        cut=cut,
+    )
+    yield _verdicts(sample, judging)
     return sample
+
+
+def _received_ms(event: Mapping[str, Any]) -> int:
+    """When CloudWatch Logs received a line: what is old by its own clock may be new here."""
+    return int(event.get("ingestionTime", event["timestamp"]))
 
 
 def _verdicts(sample: Sample, judging: Judging) -> Finding:
@@ -161,8 +170,8 @@ def _verdicts(sample: Sample, judging: Judging) -> Finding:
     return warn("lines", seen, remedy)
 
 
-def _compare(context: Context, samples: Sequence[Sample]) -> Iterator[Finding]:
-    """What the validator has counted, against what CloudWatch has."""
+def _compare(context: Context, samples: Sequence[Sample]) -> Step[None]:
+    """Compare what the validator counted with what CloudWatch has."""
     name = "lines counted"
     metrics = [
         our_metric(context.deployment.name, names.LINES, Verdict=str(one)) for one in Verdict

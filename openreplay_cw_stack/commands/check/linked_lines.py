@@ -1,11 +1,11 @@
-"""The linked lines: whether the linkable lines of each tracked log group were stored."""
+"""Checks whether the linkable lines of each tracked log group were stored."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from openreplay_cw_stack.commands.check.context import Context
-from openreplay_cw_stack.commands.check.findings import Finding, fail, ok, skip, warn
+from openreplay_cw_stack.commands.check.findings import Finding, Step, fail, ok, skip, warn
 from openreplay_cw_stack.commands.check.lines import Sample
 from openreplay_cw_stack.commands.check.metric_sums import our_metric, sums
 from openreplay_cw_stack.commands.check.validator import Health
@@ -16,10 +16,8 @@ from openreplay_cw_stack.tagging import Verdict
 _NAME = "linked lines"
 
 
-def check_linked_lines(
-    context: Context, samples: Sequence[Sample], health: Health
-) -> Iterator[Finding]:
-    """How many lines of each tracked log group were stored, by the validator's own count."""
+def check_linked_lines(context: Context, samples: Sequence[Sample], health: Health) -> Step[None]:
+    """Check how many lines of each tracked log group the validator stored."""
     if not context.tracked:
         yield skip(_NAME, "no tracked log group is known")
         return

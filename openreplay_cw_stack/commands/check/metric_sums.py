@@ -1,4 +1,4 @@
-"""Sums of CloudWatch metrics over the time that is looked at."""
+"""Sums CloudWatch metrics over the time span."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ class Metric:
 
 
 def our_metric(deployment: str, name: str, **dimensions: str) -> Metric:
-    """A metric of :mod:`openreplay_cw_stack.contract.metrics`."""
+    """Return a metric of :mod:`openreplay_cw_stack.contract.metrics`."""
     all_dimensions = {names.DEPLOYMENT: deployment, **dimensions}
     return Metric(names.NAMESPACE, name, tuple(all_dimensions.items()))
 
 
 def sums(account: Account, metrics: Sequence[Metric]) -> list[int]:
-    """The sum of each metric; 0 where nothing was published.
+    """Return the sum of each metric; 0 where nothing was published.
 
     The metrics are asked for by name: ListMetrics knows a new one only after up to 15 minutes.
     """

@@ -1,32 +1,32 @@
-"""What OpenReplay has stored: whether it is the bridge's URL and its key."""
+"""Checks whether OpenReplay has stored the bridge's URL and its key."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from openreplay_cw_stack.commands.check.bridge import Endpoint
 from openreplay_cw_stack.commands.check.context import Context
-from openreplay_cw_stack.commands.check.findings import Finding, fail, ok, skip, warn
-from openreplay_cw_stack.commands.check.service_account import read_json_secret
-from openreplay_cw_stack.commands.deployed.account import error_code
+from openreplay_cw_stack.commands.check.findings import Step, fail, ok, skip, warn
+from openreplay_cw_stack.commands.deployed.secrets import read_secret
+from openreplay_cw_stack.commands.program import PROGRAM
 from openreplay_cw_stack.openreplay.integrations import stored_bridge
 from openreplay_cw_stack.openreplay.login import LoggedIn
+from openreplay_cw_stack.runtime.aws_calls import error_code
 
 _NAME = "registration"
 
 
 def check_registration(
-    context: Context, endpoints: list[Endpoint], openreplay: LoggedIn, project: int
-) -> Iterator[Finding]:
-    """Compare a project's Elasticsearch form with what it should have. No key is ever shown."""
-    if not endpoints:
+    context: Context, endpoint: Endpoint | None, openreplay: LoggedIn, project: int
+) -> Step[None]:
+    """Compare a project's Elasticsearch form with the bridge. No key is ever shown."""
+    if endpoint is None:
         yield skip(_NAME, "there is no bridge to compare with")
         return
-    form = endpoints[0].form
+    form = endpoint.form
     where = f"project {project} of {openreplay.server.hostname}"
     again = (
-        f"python -m openreplay_cw_stack register --stack {context.deployment.stack.name} "
+        f"{PROGRAM} register --stack {context.deployment.stack.name} "
         f"--openreplay {openreplay.server.geturl()} --project {project}"
     )
     stored = stored_bridge(openreplay, project)
@@ -65,7 +65,7 @@ def _previous(context: Context) -> tuple[str | None, str | None] | None:
     """The key before the present one, where Secrets Manager still has it."""
     arn = context.bridge.environment["API_KEY_SECRET_ARN"] if context.bridge else ""
     try:
-        values = read_json_secret(context, arn, "AWSPREVIOUS")
+        values = read_secret(context.account, arn, "AWSPREVIOUS").texts
     except Exception as error:
         if error_code(error) != "ResourceNotFoundException":
             raise

@@ -1,4 +1,4 @@
-"""The report: for a terminal or a pipe, or as one JSON document. It has no token and no key."""
+"""Prints the report for a terminal or a pipe, or as JSON. It has no token and no key."""
 
 from __future__ import annotations
 
@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from openreplay_cw_stack.commands.check.findings import Finding, Status, worst
-from openreplay_cw_stack.commands.terminal import Output, clean, count
+from openreplay_cw_stack.commands.program import PROGRAM
+from openreplay_cw_stack.commands.terminal import Output, clean, clean_lines, count
 
 _STYLES = {Status.OK: "green", Status.WARN: "yellow", Status.FAIL: "red", Status.SKIP: "dim"}
 _SUMMARY = {
@@ -45,7 +46,7 @@ def print_report(output: Output, stack: str, where: str, checked: Sequence[Check
 
 
 def as_json(stack: str, checked: Sequence[Checked]) -> str:
-    """The report as one JSON document."""
+    """Return the report as one JSON document."""
     document: dict[str, Any] = {
         "stack": clean(stack),
         "deployments": [
@@ -56,7 +57,7 @@ def as_json(stack: str, checked: Sequence[Checked]) -> str:
                         "name": finding.name,
                         "status": finding.status.value,
                         "detail": clean(finding.detail),
-                        "remedy": "\n".join(map(clean, finding.remedy.split("\n"))),
+                        "remedy": clean_lines(finding.remedy),
                     }
                     for finding in one.findings
                 ],
@@ -82,7 +83,7 @@ def _print_finding(output: Output, finding: Finding, names: int) -> None:
     output.show(row)
     for paragraph in filter(str.strip, finding.remedy.split("\n")):
         text = clean(paragraph)
-        if text.startswith(("aws ", "python ")):
+        if text.startswith(("aws ", f"{PROGRAM} ")):
             output.line(f"{'':{indent + 2}}{text}")
         else:
             output.show(Padding(Text(text, overflow="fold"), (0, 0, 0, indent + 2), expand=False))

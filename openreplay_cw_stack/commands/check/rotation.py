@@ -1,4 +1,4 @@
-"""Rotation, and which key the projects have that are registered without a person."""
+"""Checks rotation, and which key each automatically registered project has."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from openreplay_cw_stack.commands.check.context import Context
-from openreplay_cw_stack.commands.check.findings import Finding, fail, guarded, ok, warn
-from openreplay_cw_stack.commands.check.service_account import service_account_secret
+from openreplay_cw_stack.commands.check.findings import Finding, Step, fail, guarded, ok, warn
 from openreplay_cw_stack.commands.terminal import count
 from openreplay_cw_stack.contract.openreplay_project import told_projects
 
 
-def check_rotation(context: Context) -> Iterator[Finding]:
-    """The state of each secret that is rotated or registered; nothing without both."""
+def check_rotation(context: Context) -> Step[None]:
+    """Check each secret that is rotated or registered."""
     if context.rotation is None and "registration" not in context.deployment.functions:
         return
     for name, arn in _secrets(context):
@@ -23,12 +22,12 @@ def check_rotation(context: Context) -> Iterator[Finding]:
 def _secrets(context: Context) -> Iterator[tuple[str, str]]:
     if context.bridge is not None:
         yield "bridge key", context.bridge.environment["API_KEY_SECRET_ARN"]
-    secret = service_account_secret(context)
+    secret = context.deployment.service_account_secret
     if secret is not None:
         yield "service account key", secret.physical_id
 
 
-def _secret(context: Context, of: str, arn: str) -> Iterator[Finding]:
+def _secret(context: Context, of: str, arn: str) -> Step[None]:
     described = context.client("secretsmanager").describe_secret(SecretId=arn)
     if context.rotation is not None:
         yield _rotation(context, f"rotation, {of}", described)

@@ -1,24 +1,23 @@
-"""The session table: whether it is there, of the right shape, and deletes what expires."""
+"""Checks the session table: that it exists, has the right key, and deletes expired items."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from openreplay_cw_stack.commands.check.context import Context
-from openreplay_cw_stack.commands.check.findings import Finding, fail, ok, skip, warn
-from openreplay_cw_stack.commands.deployed.account import error_code
+from openreplay_cw_stack.commands.check.findings import Finding, Step, fail, ok, skip, warn
 from openreplay_cw_stack.commands.terminal import count
 from openreplay_cw_stack.contract.session_table import PARTITION_KEY, SORT_KEY, TIME_TO_LIVE
-from openreplay_cw_stack.runtime.aws_calls import region_of
+from openreplay_cw_stack.runtime.aws_calls import error_code
 
 _NAME = "session table"
 _SHAPE = {(PARTITION_KEY, "HASH", "S"), (SORT_KEY, "RANGE", "S")}
 _USABLE = ("ACTIVE", "UPDATING")
 
 
-def check_session_table(context: Context) -> Iterator[Finding]:
-    """The table that the validator writes and the bridge reads. No item is read."""
+def check_session_table(context: Context) -> Step[None]:
+    """Check the table that the validator writes and the bridge reads. No item is read."""
     arns = {
         function.environment.get("SESSION_TABLE_ARN", "")
         for function in (context.validator, context.bridge)
@@ -35,7 +34,7 @@ def check_session_table(context: Context) -> Iterator[Finding]:
         )
         return
     (arn,) = arns
-    client = context.account.make_client("dynamodb", region_name=region_of(arn))
+    client = context.account.client_of("dynamodb", arn)
     try:
         table = client.describe_table(TableName=arn)["Table"]
     except Exception as error:

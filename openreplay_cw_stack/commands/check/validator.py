@@ -1,21 +1,22 @@
-"""The validator's health: errors, what it dropped, and what waits in its queues."""
+"""Checks the validator: errors, dropped entries, and messages in its queues."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from openreplay_cw_stack.commands.check.context import Context
-from openreplay_cw_stack.commands.check.findings import Finding, fail, ok, warn
+from openreplay_cw_stack.commands.check.findings import Finding, Step, fail, guarded_call, ok, warn
 from openreplay_cw_stack.commands.check.metric_sums import Metric, our_metric, sums
 from openreplay_cw_stack.commands.deployed.deployment import Function
+from openreplay_cw_stack.commands.program import PROGRAM
 from openreplay_cw_stack.commands.terminal import count
 from openreplay_cw_stack.contract import metrics as names
 
 
-@dataclass
+@dataclass(frozen=True)
 class Health:
-    """What the validator met in the time that is looked at.
+    """What happened to the validator in the time span.
 
     Attributes:
         errors: invocations that failed.
@@ -40,7 +41,7 @@ class Health:
     unchecked: int = 0
 
     def causes(self) -> list[str]:
-        """Why lines may not be stored, the likeliest first."""
+        """Return why lines may not be stored, the likeliest first."""
         found = {
             count(self.errors, "invocation") + " of the validator failed": self.errors,
             count(self.dead_letters, "message") + " in the dead-letter queue": self.dead_letters,
@@ -53,46 +54,46 @@ class Health:
         return [what for what, number in found.items() if number]
 
 
-def check_validator(context: Context, health: Health) -> Iterator[Finding]:
-    """Fills ``health``, and says what is not as it should be."""
+def check_validator(context: Context) -> Step[Health]:
+    """Check the validator's metrics and queues; returns what they say."""
     validator = context.validator
     if validator is None:
-        return
-    _measure(context, validator, health)
+        return Health()
+    health = _measured(context, validator)
+    queues = yield from guarded_call("validator", lambda: _queues(context, validator), None)
+    if queues is not None:
+        health = replace(health, dead_letters=queues[0], waiting=queues[1])
     faults = list(_faults(context, validator, health))
     yield from faults
-    if not faults:
+    if queues is not None and not faults:
         nothing = "no error, nothing dropped, both queues empty"
         yield ok("validator", f"{nothing} in {context.account.span}")
+    return health
 
 
-def _measure(context: Context, validator: Function, health: Health) -> None:
+def _measured(context: Context, validator: Function) -> Health:
+    """What the metrics say."""
     own = (("FunctionName", validator.name),)
-    ours = (
-        names.DROPPED_LINES,
-        names.UNUSABLE_PAYLOADS,
-        names.REFUSED_ITEMS,
-        names.THROTTLED_WRITES,
-        names.UNCHECKED_SIGNATURES,
+    deployment = context.deployment.name
+    metrics = {
+        "errors": Metric("AWS/Lambda", "Errors", own),
+        "throttles": Metric("AWS/Lambda", "Throttles", own),
+        "dropped": our_metric(deployment, names.DROPPED_LINES),
+        "unusable": our_metric(deployment, names.UNUSABLE_PAYLOADS),
+        "refused": our_metric(deployment, names.REFUSED_ITEMS),
+        "throttled_writes": our_metric(deployment, names.THROTTLED_WRITES),
+        "unchecked": our_metric(deployment, names.UNCHECKED_SIGNATURES),
+    }
+    totals = sums(context.account, list(metrics.values()))
+    return Health(**dict(zip(metrics, totals, strict=True)))
+
+
+def _queues(context: Context, validator: Function) -> tuple[int, int] | None:
+    """How many messages the dead-letter queue and the retry queue have."""
+    return (
+        _messages(context, validator.environment.get("DEAD_LETTER_QUEUE_URL")),
+        _messages(context, validator.environment.get("RETRY_QUEUE_URL")),
     )
-    (
-        health.errors,
-        health.throttles,
-        health.dropped,
-        health.unusable,
-        health.refused,
-        health.throttled_writes,
-        health.unchecked,
-    ) = sums(
-        context.account,
-        [
-            Metric("AWS/Lambda", "Errors", own),
-            Metric("AWS/Lambda", "Throttles", own),
-            *(our_metric(context.deployment.name, name) for name in ours),
-        ],
-    )
-    health.dead_letters = _messages(context, validator.environment.get("DEAD_LETTER_QUEUE_URL"))
-    health.waiting = _messages(context, validator.environment.get("RETRY_QUEUE_URL"))
 
 
 def _messages(context: Context, queue: str | None) -> int:
@@ -117,7 +118,7 @@ def _faults(context: Context, validator: Function, health: Health) -> Iterator[F
             name,
             f"{count(health.dead_letters, 'message')} in the dead-letter queue",
             f"{look}. Once the cause is removed, invoke the validator with them again:\n"
-            f"python -m openreplay_cw_stack replay --stack {context.deployment.stack.name}",
+            f"{PROGRAM} replay --stack {context.deployment.stack.name}",
         )
     if health.errors:
         yield fail(

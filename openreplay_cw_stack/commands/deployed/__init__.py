@@ -1,3 +1,3 @@
-"""Finding a deployment: its stack, its functions, its account and its secrets."""
+"""Finds a deployment: its stack, account, functions, tracked log groups and secrets."""
 
 from __future__ import annotations

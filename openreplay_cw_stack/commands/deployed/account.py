@@ -1,4 +1,4 @@
-"""The AWS account as the check sees it: clients, the time, and errors that become findings."""
+"""The AWS account: its clients, and the time span that a command looks at."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from openreplay_cw_stack.commands.aws import aws_client
+from openreplay_cw_stack.runtime.aws_calls import region_of
 
 DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
-"""The codes with which AWS's services refuse a call that no policy allows."""
+"""AWS refuses a call that no policy allows with one of these codes."""
 
 MakeClient = Callable[..., Any]
 
@@ -21,41 +22,39 @@ class Account:
     Attributes:
         now: seconds since 1970.
         minutes: how far back lines and metrics are looked at.
-        make_client: makes a client of boto3's from a service's name, and settings by keyword.
+        make_client: makes a client of boto3 from a service's name, and settings by keyword.
     """
 
     now: float
-    minutes: int
+    minutes: int = 60
     make_client: MakeClient = aws_client
     _clients: dict[str, Any] = field(default_factory=dict)
 
     @property
     def start(self) -> float:
-        """When the time that is looked at begins, in seconds since 1970."""
+        """When the time span begins, in seconds since 1970."""
         return self.now - 60 * self.minutes
 
     @property
     def start_ms(self) -> int:
-        """The same in milliseconds, as CloudWatch Logs counts."""
+        """``start`` in milliseconds, which CloudWatch Logs uses."""
         return int(1000 * self.start)
 
     @property
     def span(self) -> str:
-        """That time in words."""
+        """The time span in words."""
         return "the last hour" if self.minutes == 60 else f"the last {self.minutes} minutes"
 
     def client(self, service: str) -> Any:
-        """A service, with the credentials of the environment."""
+        """Return a client of a service, with the credentials of the environment."""
         if service not in self._clients:
             self._clients[service] = self.make_client(service)
         return self._clients[service]
 
+    def client_of(self, service: str, arn: str) -> Any:
+        """Return a client of a service in the region that an ARN names."""
+        return self.make_client(service, region_name=region_of(arn))
+
     def days_since(self, time: Any) -> int:
-        """How many whole days ago a time of boto3's was."""
+        """Return how many whole days ago a time was."""
         return int(max(0.0, self.now - time.timestamp()) // 86_400)
-
-
-def error_code(error: Exception) -> str:
-    """The code of an error of AWS's; empty for any other."""
-    response = getattr(error, "response", None)
-    return str(response.get("Error", {}).get("Code", "")) if isinstance(response, dict) else ""

@@ -1,6 +1,6 @@
-"""The deployments in a stack: one for each construct, found by the functions that are ours.
+"""Finds the deployments in a stack: one for each construct.
 
-A stack of ours has outputs; a host's stack that only contains the construct has none. Our
+The package's own stack has outputs; a host's stack that only contains the construct has none. The
 functions are the same in both: their handlers are of this package, and their environment names
 everything else.
 """
@@ -10,13 +10,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from functools import partial
 from typing import Any
 
-from openreplay_cw_stack.commands.aws import asked
-from openreplay_cw_stack.commands.deployed.account import Account, error_code
+from openreplay_cw_stack.commands.aws import aws_must
+from openreplay_cw_stack.commands.deployed.account import Account
 from openreplay_cw_stack.commands.deployed.stack import Resource, Stack
 from openreplay_cw_stack.commands.errors import CommandFailed
+from openreplay_cw_stack.runtime.aws_calls import error_code
 
 _HANDLER = re.compile(r"openreplay_cw_stack\.runtime\.(\w+)\.")
 _HASH = re.compile(r"Function[0-9A-F]{8}\Z")
@@ -25,7 +25,7 @@ FUNCTION = "AWS::Lambda::Function"
 
 @dataclass(frozen=True)
 class Function:
-    """A Lambda function of ours.
+    """A Lambda function of this package.
 
     Attributes:
         room: which of :mod:`openreplay_cw_stack.runtime` it runs, such as ``validator``.
@@ -45,7 +45,7 @@ class Function:
 
     @property
     def path(self) -> str:
-        """The construct that it is the heart of, as logical ids begin."""
+        """The logical id of the construct around the function."""
         return _HASH.sub("", self.logical_id)
 
 
@@ -67,16 +67,23 @@ class Deployment:
 
     @property
     def validator(self) -> Function | None:
-        """The function that judges."""
+        """The function that judges lines."""
         return self.functions.get("validator")
 
     @property
     def bridge(self) -> Function | None:
-        """The function that answers."""
+        """The function that answers questions."""
         return self.functions.get("bridge")
 
+    @property
+    def service_account_secret(self) -> Resource | None:
+        """The secret of the service account's key; with rotation it is another than without."""
+        kind = "AWS::SecretsManager::Secret"
+        rotated = self.resource(kind, "ServiceAccountRotatedSecret")
+        return rotated or self.resource(kind, "ServiceAccountSecret")
+
     def resource(self, kind: str, path: str) -> Resource | None:
-        """A resource of the construct, by its path within it, such as ``ServiceAccountUser``."""
+        """Return a resource of the construct by its path, such as ``ServiceAccountUser``."""
         for room, construct in (("validator", "Validator"), ("bridge", "Bridge")):
             function = self.functions.get(room)
             if function is not None and function.path.endswith(construct):
@@ -86,7 +93,7 @@ class Deployment:
 
 
 def find_deployments(account: Account, stack: Stack, only: str | None = None) -> list[Deployment]:
-    """The deployments in a stack.
+    """Find the deployments in a stack.
 
     Args:
         account: whose stack it is.
@@ -115,7 +122,7 @@ def find_deployments(account: Account, stack: Stack, only: str | None = None) ->
 
 
 def find_deployment(account: Account, stack: Stack, only: str | None) -> Deployment:
-    """The one deployment that a command is for; the arguments are those of find_deployments.
+    """Find the only deployment in a stack, or the one named ``only``.
 
     Raises:
         CommandFailed: the stack has several and none is named, or none at all; or AWS refuses.
@@ -130,7 +137,7 @@ def find_deployment(account: Account, stack: Stack, only: str | None) -> Deploym
 
 
 def validator_of(deployment: Deployment) -> Function:
-    """The validator of a deployment.
+    """Return the validator of a deployment.
 
     Raises:
         CommandFailed: it has none.
@@ -141,7 +148,7 @@ def validator_of(deployment: Deployment) -> Function:
 
 
 def variable(function: Function, name: str) -> str:
-    """A variable of a function's environment.
+    """Return a variable of a function's environment.
 
     Raises:
         CommandFailed: the function has none of that name.
@@ -158,8 +165,8 @@ def variable(function: Function, name: str) -> str:
 def _functions(account: Account, stack: Stack) -> Iterator[Function]:
     client = account.client("lambda")
     for resource in stack.of_kind(FUNCTION):
-        ask = partial(_configuration, client, resource.physical_id)
-        configuration = asked(f"read the function {resource.physical_id}", ask)
+        with aws_must(f"read the function {resource.physical_id}"):
+            configuration = _configuration(client, resource.physical_id)
         function = _function(resource, configuration)
         if function is not None:
             yield function

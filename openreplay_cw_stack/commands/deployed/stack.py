@@ -1,4 +1,4 @@
-"""The stack: its resources, and the values that its template gives them."""
+"""Reads a stack: its resources, and the values in its template."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from openreplay_cw_stack.commands.aws import asked
+from openreplay_cw_stack.commands.aws import aws_must
 from openreplay_cw_stack.commands.deployed.account import Account
 from openreplay_cw_stack.commands.errors import CommandFailed
 
@@ -38,7 +38,7 @@ class Stack:
         status: such as ``UPDATE_COMPLETE``.
         outputs: by name.
         parameters: by name.
-        resources: all of them.
+        resources: all of them; none where they were not asked for.
     """
 
     name: str
@@ -48,12 +48,30 @@ class Stack:
     parameters: Mapping[str, str]
     resources: tuple[Resource, ...] = field(repr=False)
 
+    def output(self, name: str, meaning: str) -> str:
+        """Return an output.
+
+        Args:
+            name: the output's.
+            meaning: what the stack was deployed without where it has no such output.
+
+        Raises:
+            CommandFailed: the stack has no output of that name.
+        """
+        value = self.outputs.get(name)
+        if value is None:
+            raise CommandFailed(
+                f"the stack {self.name} has no output {name}: it was deployed without {meaning}, "
+                "or is another stack; its name is in `make deploy`'s output"
+            )
+        return value
+
     def of_kind(self, kind: str) -> list[Resource]:
-        """The resources of a type."""
+        """Return the resources of a type."""
         return [one for one in self.resources if one.kind == kind]
 
     def find(self, kind: str, path: str) -> Resource | None:
-        """The resource of a construct.
+        """Return the resource of a construct.
 
         Args:
             kind: its type.
@@ -64,8 +82,13 @@ class Stack:
         return next((one for one in self.of_kind(kind) if wanted.match(one.logical_id)), None)
 
 
-def read_stack(account: Account, name: str) -> Stack:
+def read_stack(account: Account, name: str, *, with_resources: bool = True) -> Stack:
     """Read a stack.
+
+    Args:
+        account: whose stack it is.
+        name: the stack's.
+        with_resources: list its resources as well, which takes a permission of its own.
 
     Raises:
         CommandFailed: there is none of that name here, or AWS refuses.
@@ -73,14 +96,15 @@ def read_stack(account: Account, name: str) -> Stack:
     client = account.client("cloudformation")
     region = str(client.meta.region_name)
     try:
-        described = asked(f"read the stack {name}", client.describe_stacks, StackName=name)
-        resources = tuple(asked("list its resources", lambda: list(_resources(client, name))))
+        with aws_must(f"read the stack {name}"):
+            (found,) = client.describe_stacks(StackName=name)["Stacks"]
+        with aws_must("list its resources"):
+            resources = tuple(_resources(client, name)) if with_resources else ()
     except CommandFailed as failure:
         raise CommandFailed(
             f"{failure}; the credentials must be those of the stack's account, the region is "
             f"{region} (AWS_REGION changes it), and `aws cloudformation list-stacks` has the names"
         ) from None
-    found = described["Stacks"][0]
     parameters = {
         one["ParameterKey"]: one.get("ResolvedValue") or one.get("ParameterValue", "")
         for one in found.get("Parameters", [])
@@ -118,12 +142,12 @@ class Template:
     exports: Mapping[str, str]
 
     def properties(self, logical_id: str) -> Mapping[str, Any]:
-        """The properties of a resource, as the template has them."""
+        """Return the properties of a resource, as the template has them."""
         found: Mapping[str, Any] = self.resources.get(logical_id, {}).get("Properties", {})
         return found
 
     def value(self, expression: Any) -> str | None:
-        """What an expression of the template has become; None where that is not known."""
+        """Evaluate an expression of the template; None where the value is not known."""
         if isinstance(expression, str):
             return expression
         if not isinstance(expression, dict) or len(expression) != 1:

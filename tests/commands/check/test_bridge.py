@@ -9,21 +9,13 @@ from typing import Any
 
 import pytest
 
-from openreplay_cw_stack.commands.check.bridge import Endpoint, bridge_url, check_bridge
+from openreplay_cw_stack.commands.check.bridge import bridge_url, check_bridge
 from openreplay_cw_stack.commands.check.context import Context
 from openreplay_cw_stack.commands.check.findings import Finding
 from openreplay_cw_stack.commands.deployed.deployment import Deployment
 from openreplay_cw_stack.commands.deployed.stack import Resource
-from tests.commands.check.support import (
-    account,
-    context,
-    days_ago,
-    function,
-    metric_data,
-    resource,
-    stack,
-    statuses,
-)
+from tests.commands.check.support import context, outcome, statuses
+from tests.commands.support import account, days_ago, function, metric_data, resource, stack
 
 API_KEY = "the-api-key-of-the-bridge"
 RIGHT = f"APIKey {base64.b64encode(f'openreplay:{API_KEY}'.encode()).decode()}"
@@ -81,10 +73,9 @@ def checked(
         },
         cloudwatch={"get_metric_data": metric_data(metrics or {})},
     )
-    endpoints: list[Endpoint] = []
-    findings = list(check_bridge(context(of, outputs={"BridgeUrl": url}), endpoints))
+    findings, endpoint = outcome(check_bridge(context(of, outputs={"BridgeUrl": url})))
     assert API_KEY not in str([(one.detail, one.remedy) for one in findings])
-    assert API_KEY not in repr(endpoints)
+    assert API_KEY not in repr(endpoint)
     return {one.name: one for one in findings}
 
 
@@ -214,4 +205,4 @@ def test_the_output_of_a_stack_with_several_deployments_is_not_used() -> None:
 
 def test_there_is_none() -> None:
     deployment = Deployment("Shop", stack(), {}, alone=True)
-    assert statuses(check_bridge(Context(account(), deployment), [])) == [("bridge", "skip")]
+    assert statuses(check_bridge(Context(account(), deployment))) == [("bridge", "skip")]

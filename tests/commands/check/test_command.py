@@ -9,9 +9,8 @@ import pytest
 
 from openreplay_cw_stack.commands import main
 from openreplay_cw_stack.commands.openreplay_login import JWT_VARIABLE
-from tests.commands.check.support import Client, metric_data, refusal
 from tests.commands.check.test_session_table import A_TABLE, EXPIRY
-from tests.commands.deployed.test_deployment import configuration
+from tests.commands.support import Client, configuration, metric_data, refusal
 from tests.openreplay.openreplay_server import OpenReplayServer, serving
 
 SUMMARIES = [

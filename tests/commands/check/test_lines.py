@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -8,15 +9,8 @@ from openreplay_cw_stack.commands.check.findings import Finding
 from openreplay_cw_stack.commands.check.lines import MOST_LINES, Sample, check_lines
 from openreplay_cw_stack.tagging import Verdict, id_tag, token_tag
 from openreplay_cw_stack.tagging.advice import ADVICE
-from tests.commands.check.support import (
-    NOW,
-    account,
-    context,
-    event,
-    metric_data,
-    refusal,
-    statuses,
-)
+from tests.commands.check.support import context, event, outcome, statuses
+from tests.commands.support import NOW, account, metric_data, refusal
 from tests.tagging.tokens import SESSION_ID, TOKEN_SECRET, a_token
 
 GOOD = f"{token_tag(a_token())} ERROR"
@@ -32,17 +26,15 @@ def checked(
     secret: Any = None,
     validator: dict[str, str] | None = None,
     subscribed_ago: float = 1e6,
-) -> tuple[list[Finding], list[Sample]]:
+) -> tuple[list[Finding], Sequence[Sample]]:
     events = [event(message, seconds_ago=seconds_ago) for message in messages]
     of = account(
         logs={"filter_log_events": {"events": events}},
         secretsmanager={"get_secret_value": secret},
         cloudwatch={"get_metric_data": metric_data(counted or {})},
     )
-    samples: list[Sample] = []
-    given = context(of, validator=validator)
-    given.subscribed_ms["/app/checkout"] = int(1000 * (NOW - subscribed_ago))
-    findings = list(check_lines(given, samples))
+    subscribed_ms = {"/app/checkout": int(1000 * (NOW - subscribed_ago))}
+    findings, samples = outcome(check_lines(context(of, validator=validator), subscribed_ms))
     assert not any(a_token() in one.detail + one.remedy for one in findings)
     return findings, samples
 
@@ -58,7 +50,7 @@ ALL = {"Lines/linkable": 9.0, "Lines/misspelled_tag": 9.0}
         ([GOOD, GOOD, MISSPELLED], "warn", "2 linkable, 1 misspelled_tag"),
         ([GOOD, MISSPELLED], "fail", "1 linkable, 1 misspelled_tag"),
         ([EMPTY, EMPTY, MISSPELLED], "fail", "2 empty_token, 1 misspelled_tag"),
-        # Speaks of the tag: no fault of anybody's.
+        # Mentions the tag: not a fault.
         (["openReplaySessionToken is a name"], "ok", "1 untagged"),
     ],
 )
@@ -145,11 +137,10 @@ def test_a_log_group_that_may_not_be_read_does_not_stop_the_others() -> None:
         return {"events": [event(GOOD)]}
 
     of = account(logs={"filter_log_events": read}, cloudwatch={"get_metric_data": metric_data(ALL)})
-    samples: list[Sample] = []
-    findings = list(check_lines(context(of, tracked=("/app/a", "/app/b")), samples))
+    findings, samples = outcome(check_lines(context(of, tracked=("/app/a", "/app/b")), {}))
     assert statuses(findings) == [("lines", "fail"), ("lines", "ok"), ("lines counted", "ok")]
     assert [sample.log_group for sample in samples] == ["/app/b"]
 
 
 def test_without_a_tracked_log_group() -> None:
-    assert statuses(check_lines(context(account(), tracked=()), [])) == [("lines", "skip")]
+    assert statuses(check_lines(context(account(), tracked=()), {})) == [("lines", "skip")]

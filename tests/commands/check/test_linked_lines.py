@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 import pytest
@@ -9,15 +10,18 @@ from openreplay_cw_stack.commands.check.lines import Sample
 from openreplay_cw_stack.commands.check.linked_lines import check_linked_lines
 from openreplay_cw_stack.commands.check.validator import Health
 from openreplay_cw_stack.tagging import Verdict
-from tests.commands.check.support import account, context, metric_data, statuses
+from tests.commands.check.support import context, statuses
+from tests.commands.support import account, metric_data
 
 
 def checked(
     *, linkable: int = 0, settled: int = 0, counted: int = 0, health: Health | None = None
 ) -> list[Finding]:
-    sample = Sample("/app/checkout")
-    sample.expected[Verdict.LINKABLE] = linkable
-    sample.settled[Verdict.LINKABLE] = settled
+    sample = Sample(
+        "/app/checkout",
+        expected=Counter({Verdict.LINKABLE: linkable}),
+        settled=Counter({Verdict.LINKABLE: settled}),
+    )
     of = account(cloudwatch={"get_metric_data": metric_data({"LinkedLines": counted})})
     return list(check_linked_lines(context(of), [sample], health or Health()))
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 from typing import Any
 
 from openreplay_cw_stack.commands.check.metric_sums import Metric, our_metric, sums
-from tests.commands.check.support import NOW, account
+from tests.commands.support import NOW, account
 
 
 def test_sums_over_pages_and_batches() -> None:

@@ -11,7 +11,8 @@ from openreplay_cw_stack.commands.check.findings import Finding
 from openreplay_cw_stack.commands.check.registration import check_registration
 from openreplay_cw_stack.openreplay.bridge_probe import BridgeForm
 from openreplay_cw_stack.openreplay.login import LoggedIn
-from tests.commands.check.support import account, context, refusal, statuses
+from tests.commands.check.support import context, statuses
+from tests.commands.support import account, days_ago, refusal
 from tests.openreplay.openreplay_server import OpenReplayServer, serving
 
 FORM = BridgeForm("https://bridge.example/", "openreplay", "the-present-key")
@@ -30,10 +31,12 @@ def openreplay(request: pytest.FixtureRequest) -> Iterator[OpenReplayServer]:
 
 
 def checked(server: OpenReplayServer, gone: Exception | None = None) -> Finding:
-    secrets = {"get_secret_value": gone or {"SecretString": json.dumps(FORMER)}}
+    secrets = {
+        "get_secret_value": gone or {"SecretString": json.dumps(FORMER), "CreatedDate": days_ago(9)}
+    }
     logged_in = LoggedIn(urlsplit(server.url), server.jwt)
     given = context(account(secretsmanager=secrets))
-    (finding,) = check_registration(given, [Endpoint(FORM, 0)], logged_in, 7)
+    (finding,) = check_registration(given, Endpoint(FORM, 0), logged_in, 7)
     for key in ("the-present-key", "the-former-key", "of-nobody", "jwt-"):
         assert key not in finding.detail + finding.remedy
     return finding
@@ -58,9 +61,7 @@ def test_what_is_stored(
     finding = checked(openreplay)
     assert finding.status.value == status
     assert said in finding.detail
-    assert ("\npython -m openreplay_cw_stack register --stack Shop" in finding.remedy) == (
-        status != "ok"
-    )
+    assert ("\nopenreplay-cw register --stack Shop" in finding.remedy) == (status != "ok")
 
 
 def test_nothing_is_stored(openreplay: OpenReplayServer) -> None:
@@ -77,5 +78,5 @@ def test_no_former_key(openreplay: OpenReplayServer) -> None:
 
 def test_without_a_bridge() -> None:
     logged_in = LoggedIn(urlsplit("https://openreplay.example"), "jwt-0")
-    findings = check_registration(context(account()), [], logged_in, 7)
+    findings = check_registration(context(account()), None, logged_in, 7)
     assert statuses(findings) == [("registration", "skip")]

@@ -7,7 +7,8 @@ import pytest
 from openreplay_cw_stack.commands.check.findings import Finding
 from openreplay_cw_stack.commands.check.rotation import check_rotation
 from openreplay_cw_stack.contract.openreplay_project import told_tag
-from tests.commands.check.support import account, context, days_ago, refusal, resource, statuses
+from tests.commands.check.support import context, statuses
+from tests.commands.support import account, days_ago, refusal, resource
 
 SECRET = resource("ServiceAccountRotatedSecret", "arn:secret", "AWS::SecretsManager::Secret")
 VERSIONS = {"new": ["AWSCURRENT"], "old": ["AWSPREVIOUS"]}

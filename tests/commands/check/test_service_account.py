@@ -10,16 +10,8 @@ from openreplay_cw_stack.commands.check.findings import Finding
 from openreplay_cw_stack.commands.check.service_account import check_service_account
 from openreplay_cw_stack.commands.deployed.account import Account
 from openreplay_cw_stack.commands.deployed.stack import Resource
-from tests.commands.check.support import (
-    NOW,
-    Client,
-    account,
-    context,
-    days_ago,
-    refusal,
-    resource,
-    statuses,
-)
+from tests.commands.check.support import context, statuses
+from tests.commands.support import NOW, Client, account, days_ago, refusal, resource
 
 RESOURCES = (
     resource("ServiceAccountUser", "openreplay_cw", "AWS::IAM::User"),
@@ -59,6 +51,12 @@ def checked(
 ) -> dict[str, Finding]:
     last = {} if used is None else {"LastUsedDate": days_ago(used)}
     documents = dict(policies)
+
+    def read_policy(arn: str) -> Any:
+        if isinstance(documents[arn], Exception):
+            raise documents[arn]
+        return documents[arn]
+
     iam = {
         "list_access_keys": {"AccessKeyMetadata": [a_key()] if keys is None else keys},
         "get_access_key_last_used": {"AccessKeyLastUsed": last},
@@ -68,7 +66,7 @@ def checked(
         },
         "get_policy": lambda PolicyArn: {"Policy": {"DefaultVersionId": "v1"}},  # noqa: N803
         "get_policy_version": lambda PolicyArn, VersionId: {  # noqa: N803
-            "PolicyVersion": {"Document": {"Statement": documents[PolicyArn]}}
+            "PolicyVersion": {"Document": {"Statement": read_policy(PolicyArn)}}
         },
     }
 
@@ -83,7 +81,9 @@ def checked(
     plain = account(
         iam=iam,
         secretsmanager={
-            "get_secret_value": value if isinstance(value, Exception) else {"SecretString": value}
+            "get_secret_value": value
+            if isinstance(value, Exception)
+            else {"SecretString": value, "CreatedDate": days_ago(3)}
         },
     )
 
@@ -214,6 +214,18 @@ def test_a_key_that_only_some_addresses_may_use(statements: Any) -> None:
     found = checked(policies=policies, read=DENIED)
     assert found["key"].status.value == "skip"
     assert "allowed_source_ranges" in found["key"].detail
+
+
+def test_a_policy_that_may_not_be_read_hides_no_other_one() -> None:
+    """Nothing is said to be all, and the condition of the other one counts."""
+    unreadable = refusal("GetPolicyVersion", "AccessDenied")
+    found = checked(policies=[("arn:one", [FROM_OFFICE]), ("arn:two", unreadable)], read=DENIED)
+    assert found["policies"].status.value == "fail"
+    assert "refuses GetPolicyVersion" in found["policies"].detail
+    assert found["key"].status.value == "skip"
+    found = checked(policies=[("arn:one", unreadable), ("arn:two", [DESCRIBE])])
+    assert found["policies"].status.value == "warn"
+    assert "logs:DescribeLogGroups" in found["policies"].detail
 
 
 class TestRotated:

@@ -7,7 +7,8 @@ import pytest
 from openreplay_cw_stack.commands.check.findings import Finding
 from openreplay_cw_stack.commands.check.session_table import check_session_table
 from openreplay_cw_stack.commands.deployed.account import Account
-from tests.commands.check.support import NOW, TABLE_ARN, Client, context, refusal
+from tests.commands.check.support import context
+from tests.commands.support import NOW, TABLE_ARN, Client, refusal
 
 KEYS = [
     {"AttributeName": "session", "KeyType": "HASH"},

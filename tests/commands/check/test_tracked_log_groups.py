@@ -1,27 +1,21 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
 import pytest
 
-from openreplay_cw_stack.commands.check.context import TrackedLogGroup
 from openreplay_cw_stack.commands.check.findings import Finding
 from openreplay_cw_stack.commands.check.tracked_log_groups import (
     check_tracked_log_groups,
-    find_tracked,
+    check_what_is_tracked,
 )
 from openreplay_cw_stack.commands.deployed.stack import Resource
+from openreplay_cw_stack.commands.deployed.tracked_log_groups import TrackedLogGroup
 from openreplay_cw_stack.contract.filter_pattern import FILTER_PATTERN
-from tests.commands.check.support import (
-    VALIDATOR_ARN,
-    account,
-    context,
-    metric_data,
-    refusal,
-    resource,
-    statuses,
-)
+from tests.commands.check.support import context, outcome, statuses
+from tests.commands.support import VALIDATOR_ARN, account, metric_data, refusal, resource
 
 FILTER = "AWS::Logs::SubscriptionFilter"
 VALIDATOR = {"Fn::GetAtt": ["OpenReplayValidatorFunction0A1B2C3D", "Arn"]}
@@ -29,15 +23,16 @@ VALIDATOR = {"Fn::GetAtt": ["OpenReplayValidatorFunction0A1B2C3D", "Arn"]}
 
 def found(
     resources: list[Resource], properties: dict[str, Any], **logs: Any
-) -> tuple[list[TrackedLogGroup], list[Finding]]:
+) -> tuple[Sequence[TrackedLogGroup], list[Finding]]:
     body = {
         "Resources": {
             one.logical_id: {"Properties": properties[one.physical_id]} for one in resources
         }
     }
     of = account(cloudformation={"get_template": {"TemplateBody": body}}, logs=logs)
-    tracked: list[TrackedLogGroup] = []
-    return tracked, list(find_tracked(of, context(of, *resources).deployment, tracked))
+    deployment = context(of, *resources).deployment
+    findings, tracked = outcome(check_what_is_tracked(of, deployment))
+    return tracked, findings
 
 
 def test_the_template_says_which_filter_is_on_which_log_group() -> None:
@@ -63,19 +58,19 @@ def test_the_template_says_which_filter_is_on_which_log_group() -> None:
             "four": {"LogGroupName": {"Fn::X": 1}, "DestinationArn": VALIDATOR},
         },
     )
-    assert tracked == [
+    assert tracked == (
         TrackedLogGroup("/app/of-the-stack", "one"),
         TrackedLogGroup("/app/search", "two"),
         TrackedLogGroup("/app/pay", "by-arn"),
         TrackedLogGroup("/app/of-its-id", "three"),
-    ]
+    )
     assert statuses(findings) == [("tracked log group", "fail")]
     assert "on which log group four is" in findings[0].detail
 
 
 def test_no_tracked_log_group() -> None:
     tracked, findings = found([], {})
-    assert (tracked, statuses(findings)) == ([], [("tracked log group", "fail")])
+    assert (tracked, statuses(findings)) == ((), [("tracked log group", "fail")])
 
 
 @pytest.mark.parametrize(
@@ -120,7 +115,7 @@ def checked(
     return list(check_tracked_log_groups(context(of)))
 
 
-def ours(**changes: str) -> dict[str, str]:
+def stacks_filter(**changes: str) -> dict[str, str]:
     return {
         "filterName": "filter of /app/checkout",
         "destinationArn": VALIDATOR_ARN,
@@ -135,13 +130,17 @@ OTHER = {"filterName": "datadog", "destinationArn": "arn:x", "filterPattern": ""
 @pytest.mark.parametrize(
     ("filters", "status", "said"),
     [
-        ([ours()], "ok", "1 subscription filter (5 allowed, in some accounts 2); lines kept 1 day"),
-        ([OTHER, ours()], "ok", "others: datadog"),
-        ([OTHER] * 4 + [ours()], "warn", "5 subscription filters"),
+        (
+            [stacks_filter()],
+            "ok",
+            "1 subscription filter (5 allowed, in some accounts 2); lines kept 1 day",
+        ),
+        ([OTHER, stacks_filter()], "ok", "others: datadog"),
+        ([OTHER] * 4 + [stacks_filter()], "warn", "5 subscription filters"),
         ([OTHER], "fail", "has lost our subscription filter; others: datadog"),
         ([], "fail", "has lost our subscription filter"),
-        ([ours(destinationArn="arn:x")], "fail", "another destination"),
-        ([ours(filterPattern="ERROR")], "fail", "another pattern"),
+        ([stacks_filter(destinationArn="arn:x")], "fail", "another destination"),
+        ([stacks_filter(filterPattern="ERROR")], "fail", "another pattern"),
         (refusal("DescribeSubscriptionFilters"), "fail", "refuses DescribeSubscriptionFilters"),
     ],
 )
@@ -154,9 +153,14 @@ def test_filters_of_a_log_group(filters: Any, status: str, said: str) -> None:
         assert f"--filter-pattern '{FILTER_PATTERN}'" in first.remedy
 
 
-def test_since_when_the_filter_is_there_is_remembered() -> None:
+def test_since_when_the_filter_is_there_is_returned() -> None:
     described = {"logGroups": [{"logGroupName": "/app/checkout"}]}
-    filters = {"subscriptionFilters": [{**OTHER, "creationTime": 1}, {**ours(), "creationTime": 7}]}
+    filters = {
+        "subscriptionFilters": [
+            {**OTHER, "creationTime": 1},
+            {**stacks_filter(), "creationTime": 7},
+        ]
+    }
     given = context(
         account(
             logs={
@@ -165,8 +169,8 @@ def test_since_when_the_filter_is_there_is_remembered() -> None:
             }
         )
     )
-    list(check_tracked_log_groups(given))
-    assert given.subscribed_ms == {"/app/checkout": 7}
+    _, subscribed_ms = outcome(check_tracked_log_groups(given))
+    assert subscribed_ms == {"/app/checkout": 7}
 
 
 @pytest.mark.parametrize(
@@ -186,7 +190,7 @@ def test_since_when_the_filter_is_there_is_remembered() -> None:
     ],
 )
 def test_a_log_group_that_cannot_be_tracked(groups: Any, said: str) -> None:
-    first, _ = checked([ours()], groups=groups)
+    first, _ = checked([stacks_filter()], groups=groups)
     assert first.status.value == "fail"
     assert said in first.detail
 
@@ -200,7 +204,7 @@ def test_a_log_group_that_cannot_be_tracked(groups: Any, said: str) -> None:
     ],
 )
 def test_delivery(metrics: dict[str, float], status: str, said: str) -> None:
-    _, delivery = checked([ours()], metrics=metrics)
+    _, delivery = checked([stacks_filter()], metrics=metrics)
     assert delivery.status.value == status
     assert said in delivery.detail
 
@@ -228,7 +232,7 @@ class TestThroughKinesis:
             },
         )
         stream_arn = "arn:aws:kinesis:" + ":".join(VALIDATOR_ARN.split(":")[3:5])
-        assert tracked == [TrackedLogGroup("/app", "one", f"{stream_arn}:stream/stream-1")]
+        assert tracked == (TrackedLogGroup("/app", "one", f"{stream_arn}:stream/stream-1"),)
         assert findings == []
 
     def test_other_accounts_alone_are_enough(self) -> None:
@@ -244,7 +248,7 @@ class TestThroughKinesis:
                 logs={
                     "describe_log_groups": {"logGroups": [{"logGroupName": "/app"}]},
                     "describe_subscription_filters": {
-                        "subscriptionFilters": [{**ours(), "filterName": "one"}]
+                        "subscriptionFilters": [{**stacks_filter(), "filterName": "one"}]
                     },
                 }
             )

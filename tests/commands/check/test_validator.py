@@ -6,14 +6,8 @@ import pytest
 
 from openreplay_cw_stack.commands.check.findings import guarded
 from openreplay_cw_stack.commands.check.validator import Health, check_validator
-from tests.commands.check.support import (
-    DEAD_LETTERS,
-    RETRY_QUEUE,
-    account,
-    context,
-    metric_data,
-    refusal,
-)
+from tests.commands.check.support import context, outcome
+from tests.commands.support import DEAD_LETTERS, RETRY_QUEUE, account, metric_data, refusal
 
 
 def checked(
@@ -29,10 +23,9 @@ def checked(
         cloudwatch={"get_metric_data": metric_data(metrics)},
         sqs={"get_queue_attributes": attributes},
     )
-    health = Health()
     queues = {"RETRY_QUEUE_URL": RETRY_QUEUE, "DEAD_LETTER_QUEUE_URL": DEAD_LETTERS}
     about = context(of, validator=queues)
-    findings = guarded("validator", check_validator(about, health))
+    findings, health = outcome(guarded("validator", check_validator(about), Health()))
     return [(one.status.value, one.detail + one.remedy) for one in findings], health
 
 
@@ -74,6 +67,12 @@ def test_nothing_to_say() -> None:
 
 
 def test_a_queue_that_may_not_be_looked_at() -> None:
-    ((status, text),), _ = checked({}, refusal("GetQueueAttributes"))
-    assert status == "fail"
-    assert "GetQueueAttributes" in text
+    """What the metrics say is found and kept."""
+    metrics = {"Errors": 2.0}
+    (refused, fault), health = checked(metrics, refusal("GetQueueAttributes"))
+    assert refused[0] == "fail"
+    assert "GetQueueAttributes" in refused[1]
+    assert "2 invocations failed" in fault[1]
+    assert health == Health(errors=2)
+    (refused,), _ = checked({}, refusal("GetQueueAttributes"))
+    assert refused[0] == "fail"

@@ -1,48 +1,34 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
+from typing import Any
 
-import pytest
-from botocore.exceptions import EndpointConnectionError
-
-from openreplay_cw_stack.commands.check.findings import Finding, guarded, ok
-from openreplay_cw_stack.commands.errors import CommandFailed
-from openreplay_cw_stack.openreplay.http_calls import Unreachable
-from tests.commands.check.support import refusal
-
-DENIED = (
-    "User: arn:aws:iam::1:user/me is not authorized to perform: logs:FilterLogEvents on resource: x"
-)
+from openreplay_cw_stack.commands.deployed.account import Account
+from openreplay_cw_stack.commands.deployed.secrets import read_secret
+from tests.commands.support import NOW, TABLE_ARN, account, days_ago
 
 
-def step(error: Exception) -> Iterator[Finding]:
-    yield ok("step", "first")
-    raise error
+def test_one_client_of_a_service_and_one_in_the_region_of_an_arn() -> None:
+    made: list[tuple[str, Any]] = []
+
+    def make_client(service: str, **settings: Any) -> object:
+        made.append((service, settings))
+        return object()
+
+    of = Account(NOW, make_client=make_client)
+    assert of.client("logs") is of.client("logs")
+    of.client_of("dynamodb", TABLE_ARN)
+    assert made == [("logs", {}), ("dynamodb", {"region_name": "eu-west-1"})]
 
 
-@pytest.mark.parametrize(
-    ("error", "said"),
-    [
-        (refusal("FilterLogEvents", "AccessDeniedException", DENIED), "logs:FilterLogEvents"),
-        (refusal("ListAccessKeys", "AccessDenied", ""), "ListAccessKeys"),
-        (refusal("GetQueueAttributes", "QueueDoesNotExist"), "ended with QueueDoesNotExist"),
-        (EndpointConnectionError(endpoint_url="https://x"), "EndpointConnectionError"),
-        (CommandFailed("the template is not JSON"), "the template is not JSON"),
-        (Unreachable("host did not answer"), "host did not answer"),
-    ],
-)
-def test_an_error_ends_one_step_with_one_finding_more(error: Exception, said: str) -> None:
-    first, last = guarded("step", step(error))
-    assert first.detail == "first"
-    assert (last.name, last.status.value) == ("step", "fail")
-    assert said in last.detail
+def test_the_time_span() -> None:
+    assert (Account(NOW).span, Account(NOW, 90).span) == ("the last hour", "the last 90 minutes")
+    assert Account(NOW, 90).start_ms == int(1000 * NOW) - 90 * 60_000
+    assert Account(NOW).days_since(days_ago(2.5)) == 2
+    assert Account(NOW).days_since(days_ago(-1)) == 0
 
 
-def test_a_missing_permission_is_named_in_the_remedy() -> None:
-    *_, last = guarded("x", step(refusal("FilterLogEvents", "AccessDeniedException", DENIED)))
-    assert last.remedy == "Allow logs:FilterLogEvents for the credentials that run this command."
-
-
-def test_a_fault_of_our_own_is_not_hidden() -> None:
-    with pytest.raises(ZeroDivisionError):
-        list(guarded("step", step(ZeroDivisionError())))
+def test_a_secret_does_not_show_its_texts() -> None:
+    answer = {"SecretString": '{"key": "the-key", "number": 7}', "CreatedDate": days_ago(3)}
+    secret = read_secret(account(secretsmanager={"get_secret_value": answer}), "arn")
+    assert (secret.texts, secret.created) == ({"key": "the-key"}, days_ago(3))
+    assert "the-key" not in repr(secret)

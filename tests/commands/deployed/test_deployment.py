@@ -4,10 +4,7 @@ from typing import Any
 
 import pytest
 
-from openreplay_cw_stack.commands.check.deployment import check_deployment
-from openreplay_cw_stack.commands.check.findings import guarded
 from openreplay_cw_stack.commands.deployed.deployment import (
-    Deployment,
     find_deployment,
     find_deployments,
     validator_of,
@@ -15,38 +12,15 @@ from openreplay_cw_stack.commands.deployed.deployment import (
 )
 from openreplay_cw_stack.commands.deployed.stack import Resource
 from openreplay_cw_stack.commands.errors import CommandFailed
-from tests.commands.check.support import (
-    DEAD_LETTERS,
-    RETRY_QUEUE,
-    TABLE_ARN,
+from tests.commands.support import (
     account,
-    context,
-    function,
+    configuration,
     refusal,
     resource,
     stack,
-    statuses,
 )
 
 FUNCTION = "AWS::Lambda::Function"
-
-
-def configuration(room: str, deployment: str = "Shop") -> dict[str, Any]:
-    return {
-        "Handler": f"openreplay_cw_stack.runtime.{room}.handler.handler",
-        "FunctionName": room,
-        "FunctionArn": f"arn:aws:lambda:eu-west-1:123456789012:function:{room}",
-        "Role": f"arn:aws:iam::123456789012:role/path/{room}-role",
-        "Environment": {
-            "Variables": {
-                "DEPLOYMENT": deployment,
-                "SESSION_TABLE_ARN": TABLE_ARN,
-                "RETRY_QUEUE_URL": RETRY_QUEUE,
-                "DEAD_LETTER_QUEUE_URL": DEAD_LETTERS,
-                "LINE_RETENTION_SECONDS": "2592000",
-            }
-        },
-    }
 
 
 def lambda_of(**functions: Any) -> dict[str, Any]:
@@ -61,7 +35,7 @@ def lambda_of(**functions: Any) -> dict[str, Any]:
     return {"get_function_configuration": get}
 
 
-def test_functions_of_ours_are_known_by_their_handler() -> None:
+def test_functions_of_the_package_are_known_by_their_handler() -> None:
     functions = lambda_of(
         validator=configuration("validator"),
         bridge=configuration("bridge"),
@@ -117,55 +91,3 @@ def test_functions_that_may_not_be_read() -> None:
     shop = stack(resource("ValidatorFunction", "validator", FUNCTION))
     with pytest.raises(CommandFailed, match="cannot read the function validator"):
         find_deployments(account(lambda_=functions), shop)
-
-
-POLICY = "AWS::IAM::ManagedPolicy"
-POLICIES = (
-    resource("ValidatorPolicy", "arn:v", POLICY),
-    resource("BridgePolicy", "arn:b", POLICY),
-)
-
-
-OTHER_ROOMS = ("rotation",)
-
-
-@pytest.mark.parametrize(
-    ("attached", "status"), [(["arn:x", "arn:v", "arn:b"], "ok"), (["arn:x"], "fail"), ([], "fail")]
-)
-def test_roles_and_their_policies(attached: list[str], status: str) -> None:
-    answer = {"AttachedPolicies": [{"PolicyArn": arn} for arn in attached]}
-    of = account(iam={"list_attached_role_policies": answer})
-    more = [resource(f"{room.title()}Policy", f"arn:{room}", POLICY) for room in OTHER_ROOMS]
-    deployment = context(of, *POLICIES, *more, rooms=OTHER_ROOMS).deployment
-    findings = list(check_deployment(of, deployment))
-    assert statuses(findings) == [
-        ("deployment", "ok"),
-        ("validator role", status),
-        ("bridge role", status),
-        ("rotation role", "fail"),
-    ]
-    command = "aws iam attach-role-policy --role-name validator-role --policy-arn arn:v"
-    assert (command in findings[1].remedy) == (status == "fail")
-
-
-def test_a_role_that_is_gone_or_may_not_be_looked_at() -> None:
-    gone = account(iam={"list_attached_role_policies": refusal("X", "NoSuchEntity")})
-    findings = list(check_deployment(gone, context(gone, *POLICIES).deployment))
-    assert statuses(findings)[1] == ("validator role", "fail")
-    denied = account(iam={"list_attached_role_policies": refusal("ListAttachedRolePolicies")})
-    guarded_findings = guarded(
-        "deployment", check_deployment(denied, context(denied, *POLICIES).deployment)
-    )
-    assert statuses(guarded_findings) == [
-        ("deployment", "ok"),
-        ("validator role", "fail"),
-        ("bridge role", "fail"),
-    ]
-
-
-def test_a_function_that_was_removed_and_a_stack_that_is_not_at_rest() -> None:
-    gone = resource("BridgeFunction", "bridge", FUNCTION)
-    shop = stack(gone, status="UPDATE_ROLLBACK_FAILED")
-    deployment = Deployment("Shop", shop, {"validator": function("validator")}, alone=True)
-    findings = list(check_deployment(account(), deployment))
-    assert statuses(findings) == [("deployment", "ok"), ("bridge", "fail"), ("stack", "warn")]

@@ -6,7 +6,7 @@ import pytest
 
 from openreplay_cw_stack.commands.deployed.stack import Template, read_stack, read_template
 from openreplay_cw_stack.commands.errors import CommandFailed
-from tests.commands.check.support import account, refusal, resource, stack
+from tests.commands.support import account, refusal, resource, stack
 
 STACK = stack(
     resource("LogGroup", "/app/checkout", "AWS::Logs::LogGroup"),

@@ -1,27 +1,20 @@
-"""``session``: what the bridge answers for a session now, and why it holds an answer back.
-
-The command runs the bridge's own code with the operator's credentials.
-"""
+"""Reads a session with the bridge's own code."""
 
 from __future__ import annotations
 
-import argparse
 import base64
 import json
-import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from openreplay_cw_stack.commands.deployed.account import Account
-from openreplay_cw_stack.commands.deployed.deployment import Deployment, find_deployment
-from openreplay_cw_stack.commands.deployed.stack import read_stack
+from openreplay_cw_stack.commands.deployed.deployment import Deployment
 from openreplay_cw_stack.commands.errors import CommandFailed
-from openreplay_cw_stack.commands.terminal import Output, clean, count
 from openreplay_cw_stack.contract import metrics as names
 from openreplay_cw_stack.contract.session_table import is_tombstone
-from openreplay_cw_stack.runtime.aws_calls import CallFailed, region_of
+from openreplay_cw_stack.runtime.aws_calls import CallFailed
 from openreplay_cw_stack.runtime.bridge.aws import DynamoDbTable, SqsQueueLength
 from openreplay_cw_stack.runtime.bridge.bridge import Bridge
 from openreplay_cw_stack.runtime.bridge.credentials import ApiKey, ApiKeys, KeyVersion
@@ -33,46 +26,12 @@ from openreplay_cw_stack.runtime.bridge.session_lines import (
     read_session,
 )
 from openreplay_cw_stack.runtime.bridge.settings import Settings
-from openreplay_cw_stack.tagging import ID_TAG_NAME, parse_session_id
-
-HELP = "print what the bridge answers for a session"
+from openreplay_cw_stack.tagging import ID_TAG_NAME
 
 _DEADLINE_SECONDS = 60.0
 _KEY = ApiKey("session", "session")
-_LEVEL_STYLES = {"error": "red", "warning": "yellow", "info": "", "debug": "dim"}
 
 Hit = dict[str, Any]
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe the command's arguments."""
-    add_session_arguments(parser)
-    parser.add_argument("session", type=session_id, metavar="ID", help="the session's decimal id")
-    parser.add_argument("--json", action="store_true", help="one JSON document")
-    parser.epilog = (
-        "The id is in the address of the replay and in the output of `judge`; a session token is "
-        "not accepted. Ends with 0 where the bridge answers with lines, with 1 where it does not, "
-        "with 2 where the command could not run. Permissions: cloudformation:DescribeStacks and "
-        "ListStackResources on the stack, lambda:GetFunctionConfiguration on its functions, "
-        "dynamodb:Query on the session table (and kms:Decrypt where it has a key of its own), "
-        "sqs:GetQueueAttributes on the retry queue."
-    )
-
-
-def add_session_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe the arguments that name a deployment."""
-    parser.add_argument("--stack", required=True, help="the name of the deployed stack")
-    parser.add_argument("--deployment", help="which one, if the stack has several")
-
-
-def session_id(text: str) -> int:
-    """A decimal session id. The error never quotes the text, which may be a session token."""
-    try:
-        return parse_session_id(text)
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            "a session id is a decimal number of 64 bits; a session token is not accepted"
-        ) from None
 
 
 @dataclass(frozen=True)
@@ -98,31 +57,13 @@ class SessionView:
     waiting: bool | None
 
     def as_json(self) -> str:
-        """The view as one JSON document."""
+        """Return the view as one JSON document."""
         # The id as a text: most readers of JSON have no integers of 64 bits.
         return json.dumps({**vars(self), "session": str(self.session)}, indent=2)
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Print the session; the exit status.
-
-    Raises:
-        CommandFailed: the stack, the deployment or its bridge is not there, or AWS refuses.
-    """
-    output = None if arguments.json else Output(sys.stdout)
-    account = Account(now=time.time(), minutes=60)
-    stack = read_stack(account, arguments.stack)
-    deployment = find_deployment(account, stack, arguments.deployment)
-    view = view_session(account, deployment, arguments.session)
-    if output is None:
-        print(view.as_json())  # noqa: T201
-    else:
-        _print(output, view)
-    return 0 if view.state == "answered" else 1
-
-
 def view_session(account: Account, deployment: Deployment, session: int) -> SessionView:
-    """See a session as the bridge sees it.
+    """Read a session as the bridge reads it.
 
     Raises:
         CommandFailed: there is no bridge, or the session table cannot be read.
@@ -136,7 +77,7 @@ def view_session(account: Account, deployment: Deployment, session: int) -> Sess
             f"the bridge's environment is of another version ({error}): deploy the stack again"
         ) from None
     arn = settings.session_table_arn
-    client = account.make_client("dynamodb", region_name=region_of(arn))
+    client = account.client_of("dynamodb", arn)
     queue = SqsQueueLength(settings.retry_queue_url, account.client("sqs"))
     try:
         waiting = queue()
@@ -188,15 +129,15 @@ class _Pages:
     read: dict[str, Page] = field(default_factory=dict)
 
     def page(self, session_id: int, *, start: Any = None) -> Page:
-        """A page of a session's items, ascending; raises ReadFailed."""
+        """Return a page of a session's items, ascending; raises ReadFailed."""
         return self._once(f"{start}", lambda: self.table.page(session_id, start=start))
 
     def newest(self, session_id: int, limit: int) -> Page:
-        """The last items of a session, descending; raises ReadFailed."""
+        """Return the last items of a session, descending; raises ReadFailed."""
         return self._once("newest", lambda: self.table.newest(session_id, limit))
 
     def forgotten(self) -> str:
-        """When the session was forgotten, in words."""
+        """Return when the session was forgotten, in words."""
         items = [item for page in self.read.values() for item in page.items]
         for item in filter(is_tombstone, items):
             try:
@@ -262,43 +203,3 @@ def _why_held(settings: Settings, reading: Reading) -> str:
         f"its newest line arrived at {newest}, and the bridge waits until no line has arrived for "
         f"{settings.settle_ms // 1000} seconds"
     )
-
-
-def _print(output: Output, view: SessionView) -> None:
-    from rich.table import Table
-    from rich.text import Text
-
-    hits = view.hits or view.held
-    if hits:
-        table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False, header_style="bold")
-        table.add_column("TIME", no_wrap=True)
-        table.add_column("LEVEL", no_wrap=True)
-        table.add_column("LOG GROUP", overflow="fold", max_width=32 if output.is_terminal else None)
-        table.add_column("MESSAGE", overflow="fold")
-        for hit in hits:
-            source = hit["_source"]
-            level, group = source["level"], source["log_group"]
-            message = source["message"].removeprefix(f"{group}: ")
-            table.add_row(
-                source["@timestamp"],
-                Text(level, style=_LEVEL_STYLES.get(level, "")),
-                clean(group),
-                "\n".join(map(clean, message.split("\n"))),
-            )
-        output.show(table)
-        output.line()
-    output.show(f"Session {view.session}: {_summary(view)}")
-    if view.skipped:
-        parts = ", ".join(f"{number} {reason}" for reason, number in sorted(view.skipped.items()))
-        output.show(f"Items that are not shown: {parts}.")
-    if view.waiting is None:
-        output.show("Whether lines wait in the retry queue is not known: AWS refuses the look-up.")
-    elif view.waiting:
-        output.show("Lines wait in the retry queue. If they are of this session, they are missing.")
-
-
-def _summary(view: SessionView) -> str:
-    if view.state == "answered":
-        return f"the bridge answers with {count(len(view.hits), 'hit')}."
-    shown = f" The {count(len(view.held), 'hit')} above are held back." if view.held else ""
-    return f"{view.state}: {view.reason}.{shown}"

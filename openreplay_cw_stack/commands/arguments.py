@@ -1,0 +1,50 @@
+"""Arguments that several commands have."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+
+from openreplay_cw_stack.tagging import parse_session_id
+
+
+def add_stack_argument(parser: argparse.ArgumentParser) -> None:
+    """Describe the argument that names a stack."""
+    parser.add_argument("--stack", required=True, help="the name of the deployed stack")
+
+
+def add_deployment_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the arguments that name one deployment of a stack."""
+    add_stack_argument(parser)
+    parser.add_argument("--deployment", help="which one, if the stack has several")
+
+
+def add_deployments_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the arguments that name a stack and, if wanted, one of its deployments."""
+    add_stack_argument(parser)
+    parser.add_argument("--deployment", help="only this one, where the stack has several")
+
+
+def session_id(text: str) -> int:
+    """Parse a decimal session id. The error never quotes the text, which may be a session token."""
+    try:
+        return parse_session_id(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(
+            "a session id is a decimal number of 64 bits; a session token is not accepted"
+        ) from None
+
+
+def whole_minutes(most: int | None = None) -> Callable[[str], int]:
+    """Return an argument type: minutes from 1 to ``most``, or without an upper limit."""
+
+    def parse(text: str) -> int:
+        number = int(text)
+        if number < 1 or (most is not None and number > most):
+            limits = "1 or more" if most is None else f"1 to {most}"
+            raise argparse.ArgumentTypeError(f"must be {limits}, not {text}")
+        return number
+
+    # argparse names the type in the message for a text that is no number.
+    parse.__name__ = "minutes"
+    return parse

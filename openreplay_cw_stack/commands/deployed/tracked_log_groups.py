@@ -1,0 +1,169 @@
+"""Finds the log groups that a stack subscribes the validator to.
+
+The template says which they are: its subscription filters name their log group and their
+destination. CloudFormation gives only the filter's name as the physical id, and CloudWatch Logs
+finds a filter only by its log group. Without the template, every group of the account would have
+to be asked.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from openreplay_cw_stack.commands.deployed.account import Account
+from openreplay_cw_stack.commands.deployed.deployment import Deployment, Function
+from openreplay_cw_stack.commands.deployed.stack import Resource, Template, read_template
+
+_FILTER = "AWS::Logs::SubscriptionFilter"
+_ACCOUNT_POLICY = "AWS::Logs::AccountPolicy"
+_LOGS_DESTINATION = "AWS::Logs::Destination"
+
+
+@dataclass(frozen=True)
+class TrackedLogGroup:
+    """A log group that the stack subscribed the validator to.
+
+    Attributes:
+        name: the group's.
+        filter_name: that of the stack's subscription filter on it.
+        stream_arn: the Kinesis stream that the filter is to deliver to; None: the validator.
+    """
+
+    name: str
+    filter_name: str
+    stream_arn: str | None = None
+
+
+@dataclass(frozen=True)
+class AccountPolicy:
+    """A subscription filter for many log groups of the account.
+
+    Attributes:
+        kind: its type, as CloudWatch Logs names it.
+        name: the policy's; None where the template does not say.
+    """
+
+    kind: str
+    name: str | None
+
+
+@dataclass(frozen=True)
+class Tracked:
+    """What a stack subscribes the validator to.
+
+    Attributes:
+        groups: the log groups.
+        unknown: names of filters whose log group the template does not say.
+        policies: account policies.
+        destinations: names of the destinations that other accounts may subscribe to.
+    """
+
+    groups: tuple[TrackedLogGroup, ...] = ()
+    unknown: tuple[str, ...] = ()
+    policies: tuple[AccountPolicy, ...] = ()
+    destinations: tuple[str, ...] = ()
+
+
+def find_tracked(account: Account, deployment: Deployment) -> Tracked:
+    """Find what the stack subscribes the validator to; nothing where there is no validator.
+
+    Raises:
+        CommandFailed: the template cannot be read.
+        ClientError: AWS refuses.
+    """
+    validator = deployment.validator
+    if validator is None:
+        return Tracked()
+    template = read_template(account, deployment.stack)
+    finder = _Finder(deployment, validator, template, _stream(template, deployment, validator))
+    filters = list(finder.filters())
+    return Tracked(
+        groups=tuple(one for one in filters if isinstance(one, TrackedLogGroup)),
+        unknown=tuple(one for one in filters if isinstance(one, str)),
+        policies=tuple(finder.policies()),
+        destinations=finder.destinations(),
+    )
+
+
+def subscription_filters(account: Account, log_group: str) -> list[dict[str, Any]]:
+    """List the subscription filters of a log group, as CloudWatch Logs describes them.
+
+    Raises:
+        ClientError: AWS refuses.
+    """
+    pages = account.client("logs").get_paginator("describe_subscription_filters")
+    return [
+        one
+        for page in pages.paginate(logGroupName=log_group)
+        for one in page["subscriptionFilters"]
+    ]
+
+
+@dataclass(frozen=True)
+class _Finder:
+    """Finds what delivers to a validator, or to the stream that it reads."""
+
+    deployment: Deployment
+    validator: Function
+    template: Template
+    stream: Resource | None
+
+    def filters(self) -> Iterator[TrackedLogGroup | str]:
+        """Each subscription filter: its log group, or the filter's name where that is unknown."""
+        for resource in self.deployment.stack.of_kind(_FILTER):
+            properties = self.template.properties(resource.logical_id)
+            destination = properties.get("DestinationArn")
+            through = self._names_stream(destination)
+            if not through and not _mentions(destination, self.validator):
+                continue
+            # Newer handlers of CloudFormation give name and group.
+            filter_name, _, group = resource.physical_id.partition("|")
+            group = self.template.value(properties.get("LogGroupName")) or group
+            stream_arn = _arn(self.stream, self.validator) if through and self.stream else None
+            yield TrackedLogGroup(group, filter_name, stream_arn) if group else filter_name
+
+    def policies(self) -> Iterator[AccountPolicy]:
+        """The account policies."""
+        for resource in self.deployment.stack.of_kind(_ACCOUNT_POLICY):
+            properties = self.template.properties(resource.logical_id)
+            if self._names_stream(properties) or _mentions(properties, self.validator):
+                kind = self.template.value(properties.get("PolicyType"))
+                name = self.template.value(properties.get("PolicyName"))
+                yield AccountPolicy(kind or "SUBSCRIPTION_FILTER_POLICY", name)
+
+    def destinations(self) -> tuple[str, ...]:
+        """The destinations in front of the stream."""
+        found = self.deployment.stack.of_kind(_LOGS_DESTINATION) if self.stream else []
+        return tuple(one.physical_id for one in found)
+
+    def _names_stream(self, properties: Any) -> bool:
+        return self.stream is not None and _names(properties, self.stream.logical_id)
+
+
+def _mentions(properties: Any, function: Function) -> bool:
+    return _names(properties, function.logical_id) or function.arn in json.dumps(properties)
+
+
+def _names(properties: Any, logical_id: str) -> bool:
+    return f'"{logical_id}"' in json.dumps(properties)
+
+
+def _stream(template: Template, deployment: Deployment, validator: Function) -> Resource | None:
+    """The Kinesis stream that the validator reads, if it does."""
+    for mapping in deployment.stack.of_kind("AWS::Lambda::EventSourceMapping"):
+        properties = template.properties(mapping.logical_id)
+        if not _mentions(properties.get("FunctionName"), validator):
+            continue
+        for stream in deployment.stack.of_kind("AWS::Kinesis::Stream"):
+            if _names(properties.get("EventSourceArn"), stream.logical_id):
+                return stream
+    return None
+
+
+def _arn(stream: Resource, validator: Function) -> str:
+    """The ARN of a stream in the validator's account and region."""
+    _, partition, _, region, account, *_ = validator.arn.split(":")
+    return f"arn:{partition}:kinesis:{region}:{account}:stream/{stream.physical_id}"

@@ -1,0 +1,50 @@
+"""The command: reads a session, and prints it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import time
+
+from openreplay_cw_stack.commands.arguments import add_deployment_arguments, session_id
+from openreplay_cw_stack.commands.deployed.account import Account
+from openreplay_cw_stack.commands.deployed.deployment import find_deployment
+from openreplay_cw_stack.commands.deployed.stack import read_stack
+from openreplay_cw_stack.commands.session.report import print_session
+from openreplay_cw_stack.commands.session.view import view_session
+from openreplay_cw_stack.commands.terminal import Output, say
+
+HELP = "print what the bridge answers for a session"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Describe the command's arguments."""
+    add_deployment_arguments(parser)
+    parser.add_argument("session", type=session_id, metavar="ID", help="the session's decimal id")
+    parser.add_argument("--json", action="store_true", help="one JSON document")
+    parser.epilog = (
+        "The id is in the address of the replay and in the output of `judge`; a session token is "
+        "not accepted. Ends with 0 where the bridge answers with lines, with 1 where it does not, "
+        "with 2 where the command could not run. Permissions: cloudformation:DescribeStacks and "
+        "ListStackResources on the stack, lambda:GetFunctionConfiguration on its functions, "
+        "dynamodb:Query on the session table (and kms:Decrypt where it has a key of its own), "
+        "sqs:GetQueueAttributes on the retry queue."
+    )
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the session and return the exit status.
+
+    Raises:
+        CommandFailed: the stack, the deployment or its bridge is not there, or AWS refuses.
+    """
+    output = None if arguments.json else Output(sys.stdout)
+    account = Account(now=time.time())
+    stack = read_stack(account, arguments.stack)
+    deployment = find_deployment(account, stack, arguments.deployment)
+    view = view_session(account, deployment, arguments.session)
+    if output is None:
+        say(view.as_json())
+    else:
+        print_session(output, view)
+    return 0 if view.state == "answered" else 1
