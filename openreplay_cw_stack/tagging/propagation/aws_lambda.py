@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 from collections.abc import Callable, Mapping
 from typing import Any, TypeVar, cast, overload
 
@@ -54,13 +55,25 @@ def tag_lambda_handler(
     reader = HeaderReader(header_name, accept_session_id)
 
     def decorate(function: H) -> H:
+        position = _position_of_event(function)
+
         @functools.wraps(function)
-        def tagged_handler(event: Any, context: Any) -> Any:
-            return run_in(session_of_event(event, reader), function, event, context)
+        def tagged_handler(*args: Any, **kwargs: Any) -> Any:
+            event = kwargs.get("event") if len(args) <= position else args[position]
+            return run_in(session_of_event(event, reader), function, *args, **kwargs)
 
         return cast(H, tagged_handler)
 
     return decorate if handler is None else decorate(handler)
+
+
+def _position_of_event(handler: Callable[..., Any]) -> int:
+    """Which positional argument is the event: the first, or the one after ``self`` or ``cls``."""
+    code = getattr(inspect.unwrap(handler), "__code__", None)
+    names = code.co_varnames[: code.co_argcount] if code is not None else ()
+    # A bound method is called without its object.
+    is_bound = getattr(handler, "__self__", None) is not None
+    return 1 if names[:1] in (("self",), ("cls",)) and not is_bound else 0
 
 
 def _values(event: object, name: str) -> list[object]:

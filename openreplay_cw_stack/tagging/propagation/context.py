@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import gc
 import os
 from collections.abc import Awaitable, Callable, Iterator
 from contextvars import ContextVar, Token
@@ -20,7 +21,23 @@ from openreplay_cw_stack.tagging.propagation.session import Session, session_of_
 P = ParamSpec("P")
 R = TypeVar("R")
 
-_current: ContextVar[Session | None] = ContextVar("openreplay_session", default=None)
+
+class _Scope:
+    """One piece of work, from where it begins until it ends.
+
+    Contexts are copied, and the copies live on: in a task that a request started, in an
+    asynchronous generator that was left early. What they find in the variable is then a scope that
+    has ended, and its session is no longer theirs.
+    """
+
+    __slots__ = ("ended", "outer", "session")
+
+    def __init__(self, session: Session | None, outer: _Scope | None) -> None:
+        self.session, self.outer = session, outer
+        self.ended = False
+
+
+_current: ContextVar[_Scope | None] = ContextVar("openreplay_session", default=None)
 # What last left a `with use_session(...)` of this context, and that session. Held until the next
 # one is entered, as sys.last_exc is: an exception must not be written to, and cannot be referred to
 # weakly.
@@ -29,13 +46,24 @@ _left: ContextVar[tuple[BaseException, Session] | None] = ContextVar(
 )
 _leaving: list[Callable[[Session], None]] = []
 
-current_session = _current.get
-"""The session of the work at hand; None outside a request that named one."""
+
+def current_session() -> Session | None:
+    """The session of the work at hand; None outside a request that named one, and after it."""
+    scope = _current.get()
+    while scope is not None and scope.ended:
+        scope = scope.outer
+    return None if scope is None else scope.session
+
+
+def session_begun() -> Session | None:
+    """The session whose work this context began in, also after that work has ended."""
+    scope = _current.get()
+    return None if scope is None else scope.session
 
 
 def current_tag() -> str:
     """The session tag of the work at hand, for lines that are written some other way; or ``""``."""
-    session = _current.get()
+    session = current_session()
     return "" if session is None else session.tag
 
 
@@ -53,11 +81,11 @@ def run_in(
     :func:`session_of_exception` knows this function's frame: an exception that passes through it is
     known to be the session's later on.
     """
-    before = _current.set(session)
+    entered = _enter(session)
     try:
         return function(*args, **kwargs)
     finally:
-        _leave(before, session)
+        _leave(*entered)
 
 
 async def await_in(
@@ -68,11 +96,11 @@ async def await_in(
     **kwargs: P.kwargs,
 ) -> R:
     """Call and await a function as part of a session's work; :func:`run_in` for coroutines."""
-    before = _current.set(session)
+    entered = _enter(session)
     try:
         return await function(*args, **kwargs)
     finally:
-        _leave(before, session)
+        _leave(*entered)
 
 
 def carry(function: Callable[P, R]) -> Callable[P, R]:
@@ -82,7 +110,7 @@ def carry(function: Callable[P, R]) -> Callable[P, R]:
     ``executor.submit(carry(work), order)``, ``loop.run_in_executor(None, carry(work))``. It can be
     pickled for a process pool where ``function`` can.
     """
-    return functools.partial(run_in, _current.get(), function)
+    return functools.partial(run_in, current_session(), function)
 
 
 class use_session:  # noqa: N801
@@ -97,7 +125,7 @@ class use_session:  # noqa: N801
     def __enter__(self) -> Session | None:
         """The session."""
         _left.set(None)
-        self._before = _current.set(self._session)
+        self._entered = _enter(self._session)
         return self._session
 
     def __exit__(
@@ -109,7 +137,7 @@ class use_session:  # noqa: N801
         """Go back to what was before; exceptions pass, and are known to be this session's."""
         if exc is not None and self._session is not None:
             _left.set((exc, self._session))
-        _leave(self._before, self._session)
+        _leave(*self._entered)
 
 
 def use_session_token(token: str | None) -> use_session:
@@ -122,7 +150,7 @@ def use_session_token(token: str | None) -> use_session:
 
 def set_session(session: Session | None) -> None:
     """Work for a session from here on, until told otherwise; prefer the ways that end."""
-    _current.set(session)
+    _current.set(None if session is None else _Scope(session, None))
 
 
 def session_of_exception(exc: BaseException | None) -> Session | None:
@@ -174,7 +202,7 @@ def _session_of_frame(frame: FrameType) -> Session | None:
 
 def session_for(exc: BaseException | None) -> Session | None:
     """The session of the work at hand, or else the one that an exception comes from."""
-    return _current.get() or session_of_exception(exc)
+    return current_session() or session_of_exception(exc)
 
 
 @contextlib.contextmanager
@@ -187,15 +215,50 @@ def known_as(exc: BaseException, session: Session) -> Iterator[None]:
         _left.reset(before)
 
 
-def _leave(before: Token[Session | None], session: Session | None) -> None:
+def _enter(session: Session | None) -> tuple[_Scope, Token[_Scope | None]]:
+    outer = _current.get()
+    # Scopes that have ended are dropped: a worker may enter one after the other for ever.
+    while outer is not None and outer.ended:
+        outer = outer.outer
+    scope = _Scope(session, outer)
+    return scope, _current.set(scope)
+
+
+def _leave(scope: _Scope, before: Token[_Scope | None]) -> None:
+    scope.ended = True
+    if _current.get() is not scope:
+        # Left out of order, or in another context, as generators are: what was entered meanwhile
+        # stays, and this scope is passed over from now on.
+        return
     try:
         _current.reset(before)
     except ValueError:
-        # Entered in another context, as by an asynchronous generator: that one is not ours to set.
-        return
-    if session is not None and _current.get() is not session:
+        # The context is a copy of the one that was entered.
+        _current.set(scope.outer)
+    session = scope.session
+    if session is not None and current_session() is not session:
         for callback in _leaving:
             callback(session)
+
+
+_interrupted: list[_Scope | None] = []
+
+
+def _on_collection(phase: str, _info: object) -> None:
+    """Work for nobody while the garbage collector runs finalizers.
+
+    It runs in the midst of anybody's work, and what it finalizes is somebody else's. Python
+    documentation, "gc.callbacks": called before and after each collection, by the thread that
+    collects.
+    """
+    if phase == "start":
+        _interrupted.append(_current.get())
+        _current.set(None)
+    elif _interrupted:
+        _current.set(_interrupted.pop())
+
+
+gc.callbacks.append(_on_collection)
 
 
 def _forget() -> None:

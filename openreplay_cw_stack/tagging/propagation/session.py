@@ -28,6 +28,10 @@ SESSION_ID_HEADER_NAME = "openReplaySession.id"
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
 # 13 + 14 + 13 + 44 characters and three dots, without leading zeros.
 _LONGEST_TOKEN = 128
+# A server may join the header of a proxy and that of the tracker.
+_LONGEST_HEADER = 4 * _LONGEST_TOKEN
+# Neither a session token nor an id.
+_NEITHER = "?"
 
 
 @dataclass(frozen=True)
@@ -113,20 +117,21 @@ class HeaderReader:
 
 def _only(values: Iterable[object], parse: Callable[[str], Session]) -> Session | None:
     # Twice the same is one: the tracker adds the header to requests that have it already.
-    found: list[object] = []
+    found: set[object] = set()
     for value in values:
-        found += [one for one in _split(value) if one not in found]
-    if len(found) > 1:
-        counts.count(counts.IGNORED_HEADERS)
-        return None
-    return _checked(parse, found[0]) if found else None
-
-
-def _split(value: object) -> list[object]:
-    """A header's values, which servers join with a comma; a comma is in no session token."""
-    if isinstance(value, str) and "," in value:
-        return list(dict.fromkeys(part.strip(" ") for part in value.split(",")))
-    return [value]
+        if not isinstance(value, str):
+            found.add(None if value is None else _NEITHER)
+        elif len(value) > _LONGEST_HEADER:
+            found.add(_NEITHER)
+        elif "," in value:
+            # Servers join values with a comma, which is in no session token.
+            found |= {part.strip(" ") for part in value.split(",")}
+        else:
+            found.add(value)
+        if len(found) > 1:
+            counts.count(counts.IGNORED_HEADERS)
+            return None
+    return _checked(parse, found.pop()) if found else None
 
 
 def _checked(parse: Callable[[str], Session], value: object) -> Session | None:

@@ -12,19 +12,19 @@ import sys
 import threading
 from collections.abc import Callable
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from openreplay_cw_stack.tagging.propagation.context import (
     current_session,
     known_as,
     run_in,
+    session_begun,
     session_for,
     session_of_exception,
 )
 from openreplay_cw_stack.tagging.propagation.patching import Patches
 from openreplay_cw_stack.tagging.propagation.session import Session
 
-_sessions_of_tasks: WeakKeyDictionary[Any, Session] = WeakKeyDictionary()
+_ATTRIBUTE_OF_TASKS = "_openreplay_session"
 
 
 def patch_hooks(patches: Patches) -> None:
@@ -116,12 +116,9 @@ def _session_of_task(context: dict[str, Any]) -> Session | None:
     task = context.get("task") or context.get("future")
     handle = getattr(task, "get_context", None)
     if handle is not None:
-        session: Session | None = handle().run(current_session)
+        session: Session | None = handle().run(session_begun)
         return session
-    try:
-        return _sessions_of_tasks.get(task) if task is not None else None
-    except TypeError:
-        return None
+    return getattr(task, _ATTRIBUTE_OF_TASKS, None)
 
 
 def _remembering_tasks(patches: Patches, original: Callable[..., Any]) -> Callable[..., Any]:
@@ -130,8 +127,9 @@ def _remembering_tasks(patches: Patches, original: Callable[..., Any]) -> Callab
         task = original(loop, *args, **kwargs)
         session = current_session()
         if session is not None and patches.on:
-            with contextlib.suppress(TypeError):
-                _sessions_of_tasks[task] = session
+            # An attribute is there also while the garbage collector finalizes the task.
+            with contextlib.suppress(AttributeError, TypeError):
+                setattr(task, _ATTRIBUTE_OF_TASKS, session)
         return task
 
     return create_task

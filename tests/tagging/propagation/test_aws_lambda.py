@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from openreplay_cw_stack.tagging.propagation import (
+    HEADER_NAME,
     HeaderReader,
     current_session,
     propagation_counts,
@@ -171,3 +172,45 @@ class TestRedirection:
         monkeypatch.setenv(ORIGINAL_HANDLER_VARIABLE, original)
         with pytest.raises(error, match=text):
             self.load()
+
+
+class TestFurtherArguments:
+    """Other decorators, and tests, fill further parameters of a handler."""
+
+    def test_all_of_them_arrive(self) -> None:
+        @tag_lambda_handler
+        def handler(event: Any, context: Any, table: Any = None, *, dry: bool = False) -> Any:
+            return event, context, table, dry, current_session()
+
+        event = {"headers": {HEADER_NAME: ANNA.token}}
+        assert handler(event, 1) == (event, 1, None, False, ANNA)
+        assert handler(event, 1, 2, dry=True) == (event, 1, 2, True, ANNA)
+        assert handler(event=event, context=1) == (event, 1, None, False, ANNA)
+
+    def test_methods(self) -> None:
+        class Shop:
+            @tag_lambda_handler
+            def handler(self, event: Any, context: Any) -> Any:
+                return current_session(), context
+
+            @classmethod
+            @tag_lambda_handler
+            def of_class(cls, event: Any, context: Any) -> Any:
+                return current_session(), context
+
+            def bare(self, event: Any, context: Any) -> Any:
+                return current_session(), context
+
+        event = {"headers": {HEADER_NAME: ANNA.token}}
+        assert Shop().handler(event, 1) == (ANNA, 1)
+        assert Shop().handler(event=event, context=1) == (ANNA, 1)
+        assert Shop.of_class(event, 1) == (ANNA, 1)
+        assert tag_lambda_handler(Shop().bare)(event, 1) == (ANNA, 1)
+
+    def test_what_it_does_not_take_is_its_own_error(self) -> None:
+        @tag_lambda_handler
+        def handler(event: Any, context: Any) -> Any:
+            return None
+
+        with pytest.raises(TypeError, match="unexpected keyword argument 'dry'"):
+            handler({}, None, dry=True)  # type: ignore[call-arg]

@@ -9,7 +9,7 @@ import pickle
 import sys
 import threading
 import weakref
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable, Generator, Iterator
 
 import pytest
 
@@ -22,10 +22,12 @@ from openreplay_cw_stack.tagging.propagation import (
     use_session_token,
 )
 from openreplay_cw_stack.tagging.propagation.context import (
+    _current,
     await_in,
     run_in,
     session_for,
     session_of_exception,
+    set_session,
 )
 from openreplay_cw_stack.tagging.propagation.session import Session
 from tests.tagging.propagation.visitors import ANNA, BERT
@@ -220,3 +222,149 @@ class TestExceptions:
         assert attributes == {}
         gc.collect()
         assert kept() is None
+
+
+class TestWorkThatIsOver:
+    """A context that lives on names no session: its lines miss their tag."""
+
+    def test_an_asynchronous_generator_that_was_left_early(self) -> None:
+        async def orders() -> AsyncIterator[int]:
+            with use_session(ANNA):
+                yield 1
+                yield 2
+
+        async def main() -> Session | None:
+            async for _ in orders():
+                break
+            gc.collect()
+            await asyncio.sleep(0.01)
+            return current_session()
+
+        assert asyncio.run(main()) is None
+
+    def test_a_worker_that_the_first_request_started(self) -> None:
+        seen: list[Session | None] = []
+
+        async def main() -> None:
+            jobs: asyncio.Queue[Session] = asyncio.Queue()
+            workers: list[asyncio.Task[None]] = []
+
+            async def work() -> None:
+                while True:
+                    await jobs.get()
+                    seen.append(current_session())
+                    jobs.task_done()
+
+            for session in (ANNA, BERT):
+                with use_session(session):
+                    if not workers:
+                        workers.append(asyncio.create_task(work()))
+                    await jobs.put(session)
+                await jobs.join()
+            workers[0].cancel()
+
+        asyncio.run(main())
+        assert seen == [None, None]
+
+    def test_a_task_works_for_the_request_while_that_lasts(self) -> None:
+        async def main() -> Session | None:
+            with use_session(ANNA):
+                return await asyncio.create_task(asyncio.sleep(0, current_session()))
+
+        assert asyncio.run(main()) is ANNA
+
+    def test_generators_that_take_turns(self) -> None:
+        def rows(session: Session) -> Generator[Session | None]:
+            with use_session(session):
+                yield current_session()
+                yield current_session()
+
+        anna, bert = rows(ANNA), rows(BERT)
+        assert (next(anna), next(bert)) == (ANNA, BERT)
+        # Anna's ends first, in the midst of Bert's.
+        anna.close()
+        assert current_session() is BERT
+        bert.close()
+        assert current_session() is None
+
+    def test_one_that_ends_in_the_midst_of_other_work_changes_nothing_there(self) -> None:
+        def rows() -> Generator[int]:
+            with use_session(None):
+                yield 1
+
+        with use_session(ANNA):
+            left = rows()
+            next(left)
+        with use_session(BERT):
+            left.close()
+            assert current_session() is BERT
+        assert current_session() is None
+
+    def test_scopes_that_are_over_are_not_kept(self) -> None:
+        """A worker may begin one after the other for as long as it lives, and leave none."""
+
+        def begin() -> Generator[int]:
+            with use_session(ANNA):
+                yield 1
+
+        def run() -> int:
+            for _ in range(100):
+                left = begin()
+                next(left)
+                left.close()
+                entered = use_session(BERT)
+                entered.__enter__()
+                entered._entered[0].ended = True
+            scope, depth = _current.get(), 0
+            while scope is not None:
+                scope, depth = scope.outer, depth + 1
+            return depth
+
+        assert contextvars.copy_context().run(run) <= 2
+
+
+class TestGarbageCollection:
+    """Finalizers run in the midst of anybody's work."""
+
+    def in_a_cycle(self, finalize: Callable[[], object]) -> None:
+        class Holder:
+            def __del__(self) -> None:
+                finalize()
+
+        holder = Holder()
+        holder.itself = holder  # type: ignore[attr-defined]
+
+    def test_finalizers_work_for_nobody(self) -> None:
+        seen: list[Session | None] = []
+        gc.disable()
+        try:
+            with use_session(ANNA):
+                self.in_a_cycle(lambda: seen.append(current_session()))
+            with use_session(BERT):
+                gc.collect()
+                assert current_session() is BERT
+        finally:
+            gc.enable()
+        assert seen == [None]
+
+    def test_a_generator_that_is_finalized_leaves_the_work_at_hand_alone(self) -> None:
+        class Holder:
+            rows: Iterator[int]
+            itself: Holder
+
+        def rows() -> Generator[int]:
+            with use_session(ANNA):
+                yield 1
+
+        gc.disable()
+        try:
+            holder = Holder()
+            holder.itself, holder.rows = holder, rows()
+            next(holder.rows)
+            del holder
+            with use_session(BERT):
+                gc.collect()
+                assert current_session() is BERT
+        finally:
+            gc.enable()
+            set_session(None)
