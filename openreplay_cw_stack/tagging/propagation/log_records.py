@@ -4,17 +4,20 @@ A record remembers whose it is from the moment it is made, since it may be forma
 listener's thread, or by a handler that keeps records until another visitor's error. The tag is put
 on the formatted text, whatever the formatter, in ``logging.Handler.format``, which every handler
 calls, made before or after.
+
+The record itself stays as its factory made it: of its class, and without a further attribute, which
+formatters and error trackers would write. Its origin travels with its ``pathname``, and so with
+every copy of the record. What comes without an origin, such as a record from a pickle, is nobody's.
 """
 
 from __future__ import annotations
 
-import contextlib
-import copyreg
+import copy
 import functools
 import logging
+import sys
 from collections.abc import Callable
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from openreplay_cw_stack.tagging.propagation import counts
 from openreplay_cw_stack.tagging.propagation.context import (
@@ -24,13 +27,28 @@ from openreplay_cw_stack.tagging.propagation.context import (
     session_of_exception,
 )
 from openreplay_cw_stack.tagging.propagation.lines import tag_text
-from openreplay_cw_stack.tagging.propagation.patching import Patches, is_replacement
+from openreplay_cw_stack.tagging.propagation.patching import Patches
 from openreplay_cw_stack.tagging.propagation.session import Session
 
-_SLOT = "_openreplay_session"
-_elsewhere: WeakKeyDictionary[logging.LogRecord, Session | None] = WeakKeyDictionary()
-_UNKNOWN = object()
-_Factory = Callable[..., logging.LogRecord]
+_ATTRIBUTE = "_openreplay_session"
+
+
+class _OriginPath(str):
+    """A record's ``pathname`` that knows the record's session.
+
+    It reads, compares, serialises and pickles as the plain text.
+    """
+
+    __slots__ = (_ATTRIBUTE,)
+
+    def __copy__(self) -> _OriginPath:
+        return self
+
+    def __deepcopy__(self, _memo: object) -> _OriginPath:
+        return self
+
+    def __reduce_ex__(self, _protocol: object) -> tuple[type[str], tuple[str]]:
+        return str, (str.__str__(self),)
 
 
 class SettledText(str):
@@ -47,44 +65,87 @@ class SettledText(str):
 
 def patch_logging(patches: Patches) -> None:
     """Have records remember their session, and handlers tag what they format."""
-    patches.replace(logging, "setLogRecordFactory", functools.partial(_setter, patches))
-    patches.replace(logging, "_logRecordFactory", functools.partial(_remembering, patches))
-    patches.replace(logging.Handler, "format", functools.partial(_tagging, patches))
+    patches.replace(logging.Logger, "makeRecord", functools.partial(_making, patches))
+    patches.replace(logging.Logger, "handle", functools.partial(_handling, patches))
+    patches.replace(logging.Handler, "format", functools.partial(_formatting, patches))
+    # What records are sent with, where it is used: its import takes its time.
+    handlers = sys.modules.get("logging.handlers")
+    for owner, name, make in (
+        ("SocketHandler", "makePickle", _pickling),
+        ("HTTPHandler", "mapLogRecord", _mapping),
+    ):
+        patches.replace(getattr(handlers, owner, None), name, functools.partial(make, patches))
 
 
-def _setter(patches: Patches, original: Callable[[_Factory], None]) -> Callable[[_Factory], None]:
-    """``logging.setLogRecordFactory`` for factories that are set later on."""
+def _making(
+    patches: Patches, original: Callable[..., logging.LogRecord]
+) -> Callable[..., logging.LogRecord]:
+    @functools.wraps(original)
+    def make_record(*args: Any, **kwargs: Any) -> logging.LogRecord:
+        record = original(*args, **kwargs)
+        if patches.on:
+            _remember(record)
+        return record
+
+    return make_record
+
+
+def _handling(patches: Patches, original: Callable[..., None]) -> Callable[..., None]:
+    """For loggers that make their records by themselves."""
+    log = logging.Logger._log.__code__
 
     @functools.wraps(original)
-    def set_log_record_factory(factory: _Factory) -> None:
-        if patches.on and not is_replacement(factory):
-            factory = _remembering(patches, factory)
-        original(factory)
+    def handle(logger: logging.Logger, record: logging.LogRecord) -> None:
+        # Anybody may hand over a record that was made elsewhere; Logger._log has just made it.
+        if patches.on and sys._getframe(1).f_code is log:
+            _remember(record)
+        return original(logger, record)
 
-    return set_log_record_factory
+    return handle
 
 
-def _tagging(
+def _formatting(
     patches: Patches, original: Callable[[logging.Handler, logging.LogRecord], str]
 ) -> Callable[[logging.Handler, logging.LogRecord], str]:
-    current_session_, unknown = current_session, _UNKNOWN
-
     @functools.wraps(original)
     def tagging_format(handler: logging.Handler, record: logging.LogRecord) -> str:
-        current = current_session_()
-        session: Any = getattr(record, "_openreplay_session", unknown)
-        if session is unknown:
-            session = _session_kept(record, current)
-        if session is current:
-            text = original(handler, record)
-            return text if session is None or not patches.on else _tagged(text, session)
         if not patches.on:
             return original(handler, record)
+        session = _session_of(record)
+        if session is current_session():
+            text = original(handler, record)
+            return text if session is None else _tagged(text, session)
         text = _tagged(run_in(session, original, handler, record), session)
         # A stream that belongs to the work at hand must not add a tag of its own.
         return SettledText(text) if isinstance(text, str) else text
 
     return tagging_format
+
+
+def _pickling(patches: Patches, original: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def make_pickle(handler: Any, record: logging.LogRecord) -> Any:
+        return original(handler, _with_tag(record) if patches.on else record)
+
+    return make_pickle
+
+
+def _mapping(patches: Patches, original: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(original)
+    def map_log_record(handler: Any, record: logging.LogRecord) -> Any:
+        return original(handler, _with_tag(record) if patches.on else record)
+
+    return map_log_record
+
+
+def _with_tag(record: logging.LogRecord) -> logging.LogRecord:
+    """A record whose message has the tag, for handlers that send the record itself."""
+    session = _session_of(record)
+    if session is None:
+        return record
+    tagged = copy.copy(record)
+    tagged.msg, tagged.args = tag_text(record.getMessage(), session.tag), None
+    return tagged
 
 
 def _tagged(text: str, session: Session | None) -> str:
@@ -96,61 +157,32 @@ def _tagged(text: str, session: Session | None) -> str:
     return tag_text(text, session.tag)
 
 
-def _session_kept(record: logging.LogRecord, current: Session | None) -> Session | None:
+def _session_of(record: logging.LogRecord) -> Session | None:
+    session: Session | None = getattr(getattr(record, "pathname", None), _ATTRIBUTE, None)
+    return session
+
+
+def _remember(record: logging.LogRecord) -> None:
+    """Note whose a new record is; the application's logging goes on whatever its factory made."""
     try:
-        return _elsewhere.get(record, current)
-    except TypeError:
-        return current
+        session = _session_of_new(record)
+        path = record.pathname
+        if session is None or type(path) is not str:
+            return
+        origin = _OriginPath(path)
+        origin._openreplay_session = session  # type: ignore[attr-defined]
+        record.pathname = origin
+    except Exception:
+        counts.count(counts.UNTAGGED_TEXTS)
 
 
 def _session_of_new(record: logging.LogRecord) -> Session | None:
     exc_info: Any = record.exc_info
+    if not exc_info:
+        return current_session()
     exc = exc_info[1] if isinstance(exc_info, tuple) and len(exc_info) == 3 else None
     if not isinstance(exc, BaseException):
         return current_session()
     # asyncio reports exceptions that nobody retrieved wherever it finds them, in the midst of
     # another visitor's work.
     return session_of_exception(exc) if record.name == "asyncio" else session_for(exc)
-
-
-def _remembering(patches: Patches, factory: _Factory) -> _Factory:
-    if isinstance(factory, type):
-        return _remembering_class(factory)
-
-    @functools.wraps(factory)
-    def remembering(*args: Any, **kwargs: Any) -> logging.LogRecord:
-        record = factory(*args, **kwargs)
-        if patches.on and not hasattr(record, _SLOT):
-            # One that cannot be referred to weakly is tagged when it is formatted.
-            with contextlib.suppress(TypeError):
-                _elsewhere[record] = _session_of_new(record)
-        return record
-
-    return remembering
-
-
-def _remembering_class(factory: type[logging.LogRecord]) -> type[logging.LogRecord]:
-    """A record's class with the session in a slot, where no formatter takes it for a field."""
-    # Every record of the process passes here: no look-up that is not needed.
-    initialize, current = factory.__init__, current_session
-
-    class RememberingLogRecord(factory):  # type: ignore[misc,valid-type]
-        __slots__ = (_SLOT,)
-
-        def __init__(self, *args: Any, **kwargs: Any) -> None:
-            initialize(self, *args, **kwargs)
-            self._openreplay_session = _session_of_new(self) if self.exc_info else current()
-
-        def __copy__(self) -> logging.LogRecord:
-            copied = type(self).__new__(type(self))
-            copied.__dict__.update(self.__dict__)
-            setattr(copied, _SLOT, getattr(self, _SLOT, None))
-            return copied
-
-        def __reduce_ex__(self, protocol: Any) -> Any:
-            # To other processes goes a record such as they know, whose text is tagged already.
-            return copyreg._reconstructor, (factory, object, None), self.__dict__  # type: ignore[attr-defined]
-
-    for name in ("__name__", "__qualname__", "__doc__"):
-        setattr(RememberingLogRecord, name, getattr(factory, name))
-    return RememberingLogRecord

@@ -4,6 +4,7 @@ import asyncio
 import importlib
 import io
 import logging
+import logging.handlers
 import subprocess
 import sys
 import threading
@@ -26,8 +27,10 @@ def everything() -> dict[str, Any]:
         "call_exception_handler": asyncio.BaseEventLoop.call_exception_handler,
         "create_task": asyncio.BaseEventLoop.create_task,
         "format": logging.Handler.format,
-        "factory": logging.getLogRecordFactory(),
-        "setter": logging.setLogRecordFactory,
+        "makeRecord": logging.Logger.makeRecord,
+        "handle": logging.Logger.handle,
+        "makePickle": logging.handlers.SocketHandler.makePickle,
+        "mapLogRecord": logging.handlers.HTTPHandler.mapLogRecord,
         "stderr": sys.stderr,
         "stdout": sys.stdout,
     }

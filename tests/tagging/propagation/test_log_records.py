@@ -6,8 +6,9 @@ import json
 import logging
 import logging.handlers
 import pickle
+import pprint
 import queue
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -231,16 +232,16 @@ def test_an_own_record_factory(
 def test_a_record_with_odd_exception_information(
     installed: io.StringIO, log: logging.Logger, exc_info: Any
 ) -> None:
-    record = logging.getLogRecordFactory()("x", 40, "shop.py", 7, "error", (), exc_info)
-    record.exc_info = None
     with use_session(ANNA):
-        log.handle(record)
-        log.handle(logging.makeLogRecord({"msg": "made", "levelno": 40}))
-    assert installed.getvalue() == f"error\n{ANNA.tag} made\n"
+        record = log.makeRecord("x", 40, "shop.py", 7, "error", (), exc_info)
+    record.exc_info = None
+    log.handle(record)
+    assert installed.getvalue() == f"{ANNA.tag} error\n"
 
 
-def test_a_record_that_cannot_be_referred_to_weakly(
-    installed: io.StringIO, log: logging.Logger, factory: None
+@pytest.mark.parametrize("path", [None, 7, "shop.py"])
+def test_a_record_of_another_layout(
+    installed: io.StringIO, log: logging.Logger, factory: None, path: Any
 ) -> None:
     class Slotted:
         __slots__ = ("__dict__",)
@@ -250,13 +251,140 @@ def test_a_record_that_cannot_be_referred_to_weakly(
 
     def make(*args: Any, **kwargs: Any) -> Any:
         slotted = Slotted()
-        vars(slotted).update(vars(logging.LogRecord(*args, **kwargs)))
+        vars(slotted).update(vars(logging.LogRecord(*args, **kwargs)), pathname=path)
         return slotted
 
     logging.setLogRecordFactory(make)
     with use_session(ANNA):
-        log.handle(logging.getLogRecordFactory()("x", 40, "shop.py", 7, "error", (), None))
-    assert installed.getvalue() == f"{ANNA.tag} error\n"
+        log.error("error")
+    tag = f"{ANNA.tag} " if isinstance(path, str) else ""
+    assert installed.getvalue() == f"{tag}error\n"
+
+
+class TestOrigin:
+    """Records stay as they are, and copies of them know whose they are."""
+
+    def a_record(self, log: logging.Logger) -> logging.LogRecord:
+        kept: list[logging.LogRecord] = []
+
+        class Keeping(logging.Handler):
+            def emit(self, record: logging.LogRecord) -> None:
+                kept.append(record)
+
+        log.handlers = [Keeping()]
+        with use_session(ANNA):
+            log.error("of %s", "anna", extra={"order": {"id": 7}})
+        return kept[0]
+
+    @pytest.mark.parametrize(
+        "copied",
+        [
+            copy.copy,
+            copy.deepcopy,
+            lambda record: logging.makeLogRecord(record.__dict__),
+            lambda record: logging.makeLogRecord(dict(vars(record))),
+            lambda record: copy.deepcopy(copy.copy(record)),
+        ],
+    )
+    def test_a_copy_is_of_the_same_visitor(
+        self,
+        installed: io.StringIO,
+        log: logging.Logger,
+        copied: Callable[[logging.LogRecord], logging.LogRecord],
+    ) -> None:
+        record = self.a_record(log)
+        with use_session(BERT):
+            text = logging.StreamHandler().format(copied(record))
+        assert text == f"{ANNA.tag} of anna"
+
+    def test_one_from_a_pickle_is_nobodys(
+        self, installed: io.StringIO, log: logging.Logger
+    ) -> None:
+        record = self.a_record(log)
+        for protocol in range(pickle.HIGHEST_PROTOCOL + 1):
+            pickled = pickle.dumps(record, protocol)
+            assert b"openreplay" not in pickled.lower()
+            with use_session(BERT):
+                text = logging.StreamHandler().format(pickle.loads(pickled))
+            assert text == "of anna"
+
+    def test_nothing_shows_the_session(self, installed: io.StringIO, log: logging.Logger) -> None:
+        record = self.a_record(log)
+        assert type(record) is logging.LogRecord
+        assert set(vars(record)) == {
+            *vars(logging.LogRecord("x", 40, "shop.py", 7, "error", (), None)),
+            "order",
+        }
+        shown = [json.dumps(vars(record), default=str), repr(vars(record)), str(vars(record))]
+        shown += [pprint.pformat(vars(record)), logging.Formatter("%(pathname)s").format(record)]
+        for text in shown:
+            assert str(ANNA.token) not in text
+            assert "penreplay" not in text.replace("openreplay_cw_stack", "")
+        assert record.pathname == __file__
+        assert hash(record.pathname) == hash(__file__)
+
+    def test_the_class_of_a_record_can_be_changed(
+        self, installed: io.StringIO, log: logging.Logger
+    ) -> None:
+        """As coloredlogs does."""
+        record = self.a_record(log)
+        record.__class__ = OwnRecord
+        assert logging.StreamHandler().format(record) == f"{ANNA.tag} of anna"
+
+    def test_a_record_handed_over_by_somebody_is_nobodys(
+        self, installed: io.StringIO, log: logging.Logger
+    ) -> None:
+        """Whose it is cannot be told: it may be another visitor's, kept for a while."""
+        log.handlers = [logging.StreamHandler()]
+        with use_session(BERT):
+            log.handle(logging.makeLogRecord({"msg": "kept", "levelno": 40}))
+        assert installed.getvalue() == "kept\n"
+
+    def test_a_logger_that_makes_records_by_itself(self, installed: io.StringIO) -> None:
+        class Own(logging.Logger):
+            def makeRecord(self, *args: Any, **kwargs: Any) -> logging.LogRecord:  # noqa: N802
+                return OwnRecord(*args[:7])
+
+        own = Own("own")
+        own.addHandler(logging.StreamHandler())
+        with use_session(ANNA):
+            own.error("error")
+        assert installed.getvalue() == f"{ANNA.tag} error\n"
+
+    def test_factories_are_left_alone(self, installed: io.StringIO) -> None:
+        assert logging.getLogRecordFactory() is logging.LogRecord
+
+
+class TestRecordsThatAreSent:
+    def test_a_socket(self, installed: io.StringIO, log: logging.Logger) -> None:
+        sent: list[Any] = []
+
+        class Sending(logging.handlers.SocketHandler):
+            def send(self, s: Any) -> None:
+                sent.append(pickle.loads(s[4:]))
+
+        log.handlers = [Sending("127.0.0.1", 9)]
+        with use_session(ANNA):
+            log.error("of %s", "anna")
+        log.error("of %s", "nobody")
+        with use_session(BERT):
+            texts = [logging.Formatter().format(logging.makeLogRecord(one)) for one in sent]
+        assert texts == [f"{ANNA.tag} of anna", "of nobody"]
+        assert "openreplay_cw_stack" not in repr(type(sent[0]["pathname"]))
+
+    def test_http(self, installed: io.StringIO, log: logging.Logger) -> None:
+        handler = logging.handlers.HTTPHandler("127.0.0.1:9", "/")
+        kept: list[logging.LogRecord] = []
+        log.handlers = [logging.handlers.MemoryHandler(99, target=None)]
+        with use_session(ANNA):
+            log.error("of %s", "anna")
+        kept = log.handlers[0].buffer  # type: ignore[attr-defined]
+        with use_session(BERT):
+            fields = handler.mapLogRecord(kept[0])
+        assert fields["msg"] == f"{ANNA.tag} of anna"
+        assert not fields["args"]
+        # The record itself is as it was.
+        assert (kept[0].msg, kept[0].args) == ("of %s", ("anna",))
 
 
 def test_a_factory_on_top_of_ours(
