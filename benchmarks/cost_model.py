@@ -24,9 +24,9 @@ from benchmarks.stand_ins import (
     validator,
 )
 from benchmarks.subscription_payloads import encoded, subscription_document
+from openreplay_cw_stack.contract.limits import ITEMS_PER_BATCH_WRITE
 from openreplay_cw_stack.contract.session_table import Attributes
 from openreplay_cw_stack.runtime.validator.aws import DynamoDbTable
-from openreplay_cw_stack.runtime.validator.storing import ITEMS_PER_CALL
 
 PRICES_OF = "2026-11-28"
 HOURS = 730.0
@@ -222,7 +222,7 @@ class _Keeps(TakesEverything):
         self.calls = 0
 
     def write(self, items: Sequence[Attributes]) -> Sequence[Attributes]:
-        if len(items) > ITEMS_PER_CALL:
+        if len(items) > ITEMS_PER_BATCH_WRITE:
             raise AssertionError("too many items in one call")
         self.calls += 1
         self.kept += items

@@ -34,12 +34,11 @@ from benchmarks.subscription_payloads import NOW_MS, TOKEN_SECRET, encoded
 from openreplay_cw_stack.contract.session_table import Attributes, items_of
 from openreplay_cw_stack.runtime.validator import subscription
 from openreplay_cw_stack.runtime.validator.aws import DynamoDbTable
-from openreplay_cw_stack.runtime.validator.judging import judge_lines
+from openreplay_cw_stack.runtime.validator.judging import TokenMemo, judge_lines
 from openreplay_cw_stack.runtime.validator.linking import Policy
 from openreplay_cw_stack.runtime.validator.queues import send_events
 from openreplay_cw_stack.runtime.validator.storing import Refusal, WriteRefused
 from openreplay_cw_stack.runtime.validator.subscription import Payload, read_payload
-from openreplay_cw_stack.runtime.validator.token_memo import TokenMemo
 from openreplay_cw_stack.runtime.validator.validator import JUDGING_RESERVE_MS, STORING_RESERVE_MS
 from openreplay_cw_stack.tagging import compose_token, token_tag
 

@@ -1,4 +1,4 @@
-"""``python -m openreplay_cw_stack`` does what ``openreplay-cw`` does, also without an installation."""
+"""``python -m openreplay_cw_stack``: what ``openreplay-cw`` does, also without an installation."""
 
 from openreplay_cw_stack.commands import main
 

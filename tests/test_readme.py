@@ -73,7 +73,7 @@ def test_the_line_before_and_after() -> None:
     line = LinkedLine(
         judgement.session_id, 1_795_464_000_000, "1", "1", "/app/checkout", "web", "error", message
     )
-    (hit,) = hits_of([line], size=10, show_log_group=True, all_read=True)
+    (hit,) = hits_of([line], size=10, with_log_group=True, all_read=True)
     assert json.loads(after.group(1)) == hit["_source"]
 
 

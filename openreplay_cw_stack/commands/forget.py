@@ -23,6 +23,7 @@ from openreplay_cw_stack.commands.deployed.deployment import find_deployment, va
 from openreplay_cw_stack.commands.deployed.stack import read_stack
 from openreplay_cw_stack.commands.errors import CommandFailed
 from openreplay_cw_stack.commands.terminal import ask, count, say
+from openreplay_cw_stack.contract.limits import ITEMS_PER_BATCH_WRITE, QUEUE_RETENTION_SECONDS
 from openreplay_cw_stack.contract.session_table import (
     PARTITION_KEY,
     SORT_KEY,
@@ -33,10 +34,8 @@ from openreplay_cw_stack.runtime.aws_calls import error_code
 
 HELP = "delete the lines of sessions from the session table"
 
-ON_THEIR_WAY_SECONDS = 28 * 86_400
+ON_THEIR_WAY_SECONDS = 2 * QUEUE_RETENTION_SECONDS
 """The longest time that a line is on its way to the table, with slack: see above."""
-ITEMS_PER_CALL = 25
-"""Of one BatchWriteItem."""
 MOST_PASSES = 100
 """The most reads of a session: lines of a running session may arrive meanwhile."""
 
@@ -134,8 +133,8 @@ class Eraser:
             found = 0
             for keys in self._pages(session):
                 found += len(keys)
-                for first in range(0, len(keys), ITEMS_PER_CALL):
-                    batch = keys[first : first + ITEMS_PER_CALL]
+                for first in range(0, len(keys), ITEMS_PER_BATCH_WRITE):
+                    batch = keys[first : first + ITEMS_PER_BATCH_WRITE]
                     self._write([{"DeleteRequest": {"Key": key}} for key in batch])
             if not found:
                 return deleted

@@ -13,11 +13,12 @@ from aws_cdk import aws_logs_destinations as destinations
 from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
+from openreplay_cw_stack.contract.limits import RETRY_SECONDS
 from openreplay_cw_stack.infra.internal.acknowledgements import acknowledge, in_packs
 
 RETENTION = cdk.Duration.days(7)
 """How long the stream keeps a payload, also one that was given up: the replay command reads it."""
-MAXIMUM_AGE = cdk.Duration.hours(24)
+MAXIMUM_AGE = cdk.Duration.seconds(RETRY_SECONDS)
 """How long a payload is tried again, as with a message of the retry queue."""
 BATCH_SIZE = 100
 PARALLELIZATION_FACTOR = 2

@@ -18,6 +18,11 @@ from aws_cdk import aws_logs as logs
 from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_sns as sns
 
+from openreplay_cw_stack.contract.limits import (
+    PREVIOUS_KEY_SECONDS,
+    SESSION_LIFETIME_SECONDS,
+    SETTLE_SECONDS,
+)
 from openreplay_cw_stack.infra.choices import Ingest, ServiceAccountAccess
 from openreplay_cw_stack.infra.internal.option_checks import Option
 from openreplay_cw_stack.infra.internal.option_fields import ListOfFields
@@ -110,7 +115,7 @@ class RotationOptions(TypedDict, total=False):
         cdk.Duration,
         Option(
             LengthOfTime(1, 24_000, "7d", "hours"),
-            cdk.Duration.days(7),
+            cdk.Duration.seconds(PREVIOUS_KEY_SECONDS),
             "How long the bridge accepts a replaced key at most, and how long a disabled access "
             "key can be enabled again; at most rotation",
             needs=("rotation",),
@@ -273,7 +278,7 @@ class BridgeOptions(EncryptionOptions, RotationOptions, SourceRangeOptions, tota
         cdk.Duration,
         Option(
             LengthOfTime(0, 3600, "3m"),
-            cdk.Duration.minutes(3),
+            cdk.Duration.seconds(SETTLE_SECONDS),
             "How long after a session's last line its answer is held back (OpenReplay keeps the "
             "first answer)",
             needs=("bridge",),
@@ -283,7 +288,7 @@ class BridgeOptions(EncryptionOptions, RotationOptions, SourceRangeOptions, tota
         cdk.Duration,
         Option(
             LengthOfTime(60, 30 * 86_400, "2h"),
-            cdk.Duration.hours(2),
+            cdk.Duration.seconds(SESSION_LIFETIME_SECONDS),
             "OpenReplay's MAX_SESSION_DURATION",
             needs=("bridge",),
         ),

@@ -13,6 +13,7 @@ from aws_cdk import aws_logs as logs
 from constructs import Construct, IDependable
 
 from openreplay_cw_stack.contract import metrics as names
+from openreplay_cw_stack.contract.limits import REGISTRATION_TIMEOUT_SECONDS
 from openreplay_cw_stack.infra.internal.lambda_function import (
     acknowledge_no_queue,
     lambda_function,
@@ -27,7 +28,7 @@ from openreplay_cw_stack.infra.session_search_bridge import SessionSearchBridge
 from openreplay_cw_stack.runtime.registration.settings import Settings
 
 # Six requests of at most 20 seconds each, and slack.
-_TIMEOUT = cdk.Duration.seconds(180)
+_TIMEOUT = cdk.Duration.seconds(REGISTRATION_TIMEOUT_SECONDS)
 _NOBODY_FLOODS = (
     "It is invoked by a schedule, by deployments and after rotations only: nothing outside the "
     "account can use up concurrency with it"

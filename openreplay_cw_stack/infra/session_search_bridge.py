@@ -7,6 +7,7 @@ tags. Its form takes a URL, an API key id and an API key.
 from __future__ import annotations
 
 import json
+from ipaddress import ip_network
 
 import aws_cdk as cdk
 from aws_cdk import aws_apigatewayv2 as apigatewayv2
@@ -19,6 +20,7 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 from typing_extensions import Unpack
 
+from openreplay_cw_stack.contract.limits import DEADLINE_SECONDS, KEY_REFRESH_SECONDS
 from openreplay_cw_stack.infra.internal.acknowledgements import (
     acknowledge,
     acknowledge_default_secret_encryption,
@@ -33,9 +35,10 @@ from openreplay_cw_stack.infra.internal.search_http_api import search_http_api
 from openreplay_cw_stack.infra.observability.metrics import deployment_name, metric_of
 from openreplay_cw_stack.infra.options import BridgeOptions
 from openreplay_cw_stack.infra.session_table import statements_to_read
+from openreplay_cw_stack.runtime.bridge.settings import Settings
 
 _MEGABYTES = 512
-_DEADLINE = cdk.Duration.seconds(10)
+_DEADLINE = cdk.Duration.seconds(DEADLINE_SECONDS)
 """For one request. OpenReplay gives up after 60 seconds for all its attempts."""
 _REQUESTS_A_SECOND, _REQUESTS_AT_ONCE = 10, 30
 # A page that begins before the deadline takes 12 seconds at most, and API Gateway waits for 30.
@@ -48,7 +51,7 @@ _PROTECTED = (
 )
 
 
-KEY_REFRESH = cdk.Duration.seconds(60)
+KEY_REFRESH = cdk.Duration.seconds(KEY_REFRESH_SECONDS)
 """How long a wrong key keeps the bridge from reading its keys again."""
 
 
@@ -105,20 +108,20 @@ class SessionSearchBridge(Construct):
             concurrency=values.bridge_reserved_concurrency,
             no_network="It calls the public endpoints of DynamoDB, SQS and Secrets Manager with "
             "TLS and signed requests, and reaches nothing in a VPC",
-            environment={
-                "DEPLOYMENT": self.deployment,
-                "SESSION_TABLE_ARN": session_table.table_arn,
-                "RETRY_QUEUE_URL": retry_queue.queue_url,
-                "API_KEY_SECRET_ARN": self.secret.secret_arn,
-                "ALLOWED_SOURCE_RANGES": ",".join(values.allowed_source_ranges),
-                "SETTLE_SECONDS": _seconds(values.settle),
-                "SESSION_LIFETIME_SECONDS": _seconds(values.session_lifetime),
-                "DEADLINE_SECONDS": _seconds(_DEADLINE),
-                "HOLD_UNTIL_OVER": str(values.hold_until_over).lower(),
-                "SHOW_LOG_GROUP": str(values.show_log_group).lower(),
-                "PREVIOUS_KEY_SECONDS": _seconds(values.rotation_grace),
-                "KEY_REFRESH_SECONDS": _seconds(KEY_REFRESH),
-            },
+            environment=Settings(
+                deployment=self.deployment,
+                session_table_arn=session_table.table_arn,
+                retry_queue_url=retry_queue.queue_url,
+                api_key_secret_arn=self.secret.secret_arn,
+                allowed_source_ranges=tuple(map(ip_network, values.allowed_source_ranges)),
+                settle_ms=1000 * _seconds(values.settle),
+                session_lifetime_ms=1000 * _seconds(values.session_lifetime),
+                hold_until_over=values.hold_until_over,
+                show_log_group=values.show_log_group,
+                deadline_seconds=_seconds(_DEADLINE),
+                previous_key_seconds=_seconds(values.rotation_grace),
+                key_refresh_seconds=_seconds(KEY_REFRESH),
+            ).to_environment(),
         )
         self.api: apigatewayv2.HttpApi
         self.api, self.url = search_http_api(
@@ -223,5 +226,5 @@ class SessionSearchBridge(Construct):
         )
 
 
-def _seconds(duration: cdk.Duration) -> str:
-    return f"{duration.to_seconds():.0f}"
+def _seconds(duration: cdk.Duration) -> int:
+    return round(duration.to_seconds())

@@ -39,6 +39,7 @@ from openreplay_cw_stack.infra.internal.subscriptions import Subscriptions
 from openreplay_cw_stack.infra.observability.metrics import deployment_name, metric_of
 from openreplay_cw_stack.infra.options import ValidatorOptions
 from openreplay_cw_stack.infra.session_table import check_session_table, statements_to_write
+from openreplay_cw_stack.runtime.validator.settings import Settings
 from openreplay_cw_stack.tagging import Verdict
 
 _MEGABYTES = 512
@@ -110,25 +111,26 @@ class TokenValidator(Construct):
                 source_accounts=values.source_accounts,
                 encryption_key=encryption_key,
             )
+        token_secret: secretsmanager.ISecret | None = values.token_secret
+        self.has_detailed_metrics: bool = values.detailed_metrics
+        settings = Settings(
+            deployment=self.deployment,
+            session_table_arn=session_table.table_arn,
+            line_retention_seconds=_seconds(values.line_retention),
+            retry_queue_url=self.retry_queue.queue_url,
+            dead_letter_queue_url=self.dead_letter_queue.queue_url,
+            token_secret_arn=token_secret.secret_arn if token_secret else None,
+            accept_unsigned_ids=values.accept_unsigned_ids,
+            detailed_metrics=self.has_detailed_metrics,
+            first_pause_seconds=_seconds(FIRST_PAUSE),
+            longest_pause_seconds=_seconds(LONGEST_PAUSE),
+            retry_seconds=_seconds(TRIED_FOR),
+        )
         environment = {
-            "DEPLOYMENT": self.deployment,
-            "SESSION_TABLE_ARN": session_table.table_arn,
-            "LINE_RETENTION_SECONDS": _seconds(values.line_retention),
-            "RETRY_QUEUE_URL": self.retry_queue.queue_url,
-            "DEAD_LETTER_QUEUE_URL": self.dead_letter_queue.queue_url,
-            "FIRST_PAUSE_SECONDS": _seconds(FIRST_PAUSE),
-            "LONGEST_PAUSE_SECONDS": _seconds(LONGEST_PAUSE),
-            "RETRY_SECONDS": _seconds(TRIED_FOR),
+            **settings.to_environment(),
             # For the hints of the commands: the function does not read it.
             "OWN_LOG_GROUP": self.log_group.log_group_name,
         }
-        token_secret: secretsmanager.ISecret | None = values.token_secret
-        if token_secret is not None:
-            environment["TOKEN_SECRET_ARN"] = token_secret.secret_arn
-            environment["ACCEPT_UNSIGNED_IDS"] = str(values.accept_unsigned_ids).lower()
-        self.has_detailed_metrics: bool = values.detailed_metrics
-        if self.has_detailed_metrics:
-            environment["DETAILED_METRICS"] = "true"
         self.function = lambda_function(
             self,
             room="validator",
@@ -275,5 +277,5 @@ class TokenValidator(Construct):
         acknowledge(self.function, in_packs("LambdaDLQ", has_destination, packs))
 
 
-def _seconds(duration: cdk.Duration) -> str:
-    return f"{duration.to_seconds():.0f}"
+def _seconds(duration: cdk.Duration) -> int:
+    return round(duration.to_seconds())

@@ -1,4 +1,4 @@
-"""Whether an access key works: tried on the log group that it is for, as its reader would."""
+"""Tries an access key on the log group that it is for, as its reader would."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from openreplay_cw_stack.runtime.aws_calls import CallFailed, asked
 
 
 def access_key_refusal(document: Mapping[str, str], region: str, log_group: str) -> str | None:
-    """Read a log group with an access key: None where that works, else the error's code.
+    """Read a log group with an access key. Return None if that works, else the error's code.
 
-    IAM will say that the key was used; whoever waits for a reader's use has to know of this one.
+    IAM records this as a use of the key: a caller that waits for a reader's use must discount it.
 
     Args:
         document: has ``access_key_id`` and ``secret_access_key``.

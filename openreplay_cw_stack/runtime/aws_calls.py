@@ -1,20 +1,21 @@
-"""What our functions share in calling AWS: the runtime's boto3, and errors without their text."""
+"""Calls of AWS: clients that are made at first use, and errors without their text."""
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable
 from typing import Any
 
 
 class CallFailed(Exception):
-    """AWS refused a call, or did not answer. The message is the error's code alone."""
+    """AWS refused a call, or did not answer. The message is only the error's code."""
 
 
 def error_code(error: Exception) -> str:
-    """The code of a botocore error, or the name of its class where it has none.
+    """Return the code of a botocore error, or the name of its class if it has none.
 
-    Nothing else of an error leaves our functions: its message may quote the request.
+    Nothing else of an error leaves a function: its message may quote the request.
     """
     if isinstance(error, CallFailed):
         return str(error)
@@ -31,11 +32,11 @@ def aws_client(
     connect_timeout: float = 3,
     region: str | None = None,
 ) -> Any:
-    """A boto3 client.
+    """Make a boto3 client.
 
     Args:
         service: boto3's name of the service.
-        attempts: how often a call is made at most, with botocore's back-off between.
+        attempts: the most attempts of a call, with botocore's back-off between them.
         read_timeout: seconds to wait for an answer to one attempt.
         connect_timeout: seconds to wait for a connection.
         region: where to call; default: where the function runs.
@@ -51,11 +52,39 @@ def aws_client(
     return boto3.client(service, config=config, region_name=region)
 
 
+class LazyClient:
+    """A boto3 client that is made when its first attribute is read.
+
+    A cold start imports boto3 only once a request needs it.
+    """
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        """Defer ``make``, which returns the client."""
+        self._make = make
+
+    @functools.cached_property
+    def _client(self) -> Any:
+        try:
+            return self._make()
+        except Exception as error:
+            raise CallFailed(error_code(error)) from None
+
+    def __getattr__(self, name: str) -> Any:
+        """Return an attribute of the client, such as an operation.
+
+        Raises:
+            CallFailed: the client cannot be made.
+        """
+        if name.startswith("_"):
+            raise AttributeError(name)
+        return getattr(self._client, name)
+
+
 def asked(call: Callable[..., dict[str, Any]], **arguments: Any) -> dict[str, Any]:
-    """Make a call of a boto3 client.
+    """Call an operation of a boto3 client and return its answer.
 
     Raises:
-        CallFailed: it failed.
+        CallFailed: the call failed.
     """
     try:
         return call(**arguments)
@@ -64,7 +93,7 @@ def asked(call: Callable[..., dict[str, Any]], **arguments: Any) -> dict[str, An
 
 
 def texts_of(secret_string: str | None) -> dict[str, str]:
-    """The texts in the JSON object that a secret holds; none where it holds another thing."""
+    """Return the texts in the JSON object that a secret holds; none if it holds anything else."""
     try:
         document = json.loads(secret_string or "")
     except ValueError:
@@ -75,6 +104,6 @@ def texts_of(secret_string: str | None) -> dict[str, str]:
 
 
 def region_of(arn: str) -> str | None:
-    """The region in an ARN; None where it has none."""
+    """Return the region in an ARN, or None if it has none."""
     parts = arn.split(":")
     return parts[3] if len(parts) > 3 and parts[3] else None

@@ -1,9 +1,9 @@
-"""Custom resources of CloudFormation: what it tells a function, and the answer it waits for.
+"""Custom resources of CloudFormation: the event that a function receives, and its answer.
 
 AWS documentation, "Custom resource reference": the event has ``RequestType``, ``ResponseURL``,
 ``StackId``, ``RequestId``, ``LogicalResourceId``, ``ResourceProperties`` (texts), on updates
-``OldResourceProperties`` and, but on creation, ``PhysicalResourceId``. The answer is put to the
-response URL, an address of S3 that holds its own signature. Without one, the stack waits an hour.
+``OldResourceProperties`` and, except on creation, ``PhysicalResourceId``. The answer is put to the
+response URL, a presigned URL of S3. Without an answer, the stack waits an hour.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ _TIMEOUT_SECONDS = 15
 
 
 class DeploymentFailed(Exception):
-    """The deployment is to be rolled back. The message says why and is shown; it has no secret."""
+    """The deployment must be rolled back. The message is shown, and contains no secret."""
 
 
 @dataclass(frozen=True)
 class DeploymentEvent:
-    """What CloudFormation tells.
+    """An event of CloudFormation.
 
     Attributes:
-        is_delete: whether the resource goes.
+        is_delete: whether the resource is deleted.
         stack_id: the stack's ARN.
         properties: the resource's properties.
         physical_id: the resource's id; empty on creation.
@@ -41,7 +41,7 @@ class DeploymentEvent:
 
 
 def is_deployment_event(event: Mapping[str, object]) -> bool:
-    """Whether an event comes from CloudFormation."""
+    """Return whether an event comes from CloudFormation."""
     return "RequestType" in event and "ResponseURL" in event
 
 
@@ -51,11 +51,11 @@ def answer_deployment(
     follow: Callable[[DeploymentEvent], str],
     put: Callable[[str, bytes], None] | None = None,
 ) -> None:
-    """Follow a deployment and tell CloudFormation how it went, whatever happens.
+    """Follow a deployment and report its outcome to CloudFormation, also after an error.
 
     Args:
         event: CloudFormation's.
-        context: AWS Lambda's; it names the log stream where more is to be read.
+        context: AWS Lambda's; it names the log stream.
         follow: does the work; returns the resource's physical id.
         put: sends the answer; for tests.
     """

@@ -10,7 +10,8 @@ import pytest
 
 from openreplay_cw_stack.commands import main
 from openreplay_cw_stack.commands.errors import CommandFailed
-from openreplay_cw_stack.commands.forget import ITEMS_PER_CALL, Eraser, NotForgotten
+from openreplay_cw_stack.commands.forget import Eraser, NotForgotten
+from openreplay_cw_stack.contract.limits import ITEMS_PER_BATCH_WRITE
 from openreplay_cw_stack.contract.session_table import TOMBSTONE, items_of
 from openreplay_cw_stack.runtime.bridge.session_lines import Page, read_session
 from tests.commands.session.support import NOW_MS, RETENTION_SECONDS, SESSION, a_line
@@ -57,7 +58,7 @@ class Table:
         self.before_write()
         ((arn, requests),) = RequestItems.items()
         assert arn == TABLE_ARN
-        assert 0 < len(requests) <= ITEMS_PER_CALL
+        assert 0 < len(requests) <= ITEMS_PER_BATCH_WRITE
         if self.failures:
             raise self.failures.pop(0)
         refused = self.unprocessed.pop(0) if self.unprocessed else 0

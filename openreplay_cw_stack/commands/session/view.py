@@ -6,7 +6,7 @@ import base64
 import json
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any
 
 from openreplay_cw_stack.commands.deployed.account import Account
@@ -90,7 +90,7 @@ def _view(
     settings: Settings, table: SessionTable, waiting: bool | None, now_ms: int, session: int
 ) -> SessionView:
     # The operator's address is not OpenReplay's, and the operator's connection is slower.
-    settings = replace(settings, allowed_source_ranges=(), deadline_seconds=_DEADLINE_SECONDS)
+    settings = settings.for_operator(_DEADLINE_SECONDS)
     pages = _Pages(table)
     began = time.monotonic()
     reading = read_session(
@@ -112,7 +112,7 @@ def _view(
     held: list[Hit] = []
     state, reason = "answered", ""
     if names.UNSETTLED_ANSWERS in counted:
-        held, _ = answer(replace(settings, settle_ms=0, hold_until_over=False))
+        held, _ = answer(settings.without_holding_back())
         state, reason = "held back", _why_held(settings, reading)
     elif reading.forgotten:
         state, reason = "forgotten", pages.forgotten()

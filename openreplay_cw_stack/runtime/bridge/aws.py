@@ -1,15 +1,20 @@
-"""The AWS calls of the bridge. Errors leave here as their code alone."""
+"""The AWS calls of the bridge. Their errors contain only a code."""
 
 from __future__ import annotations
 
 import contextlib
-import functools
 import json
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from openreplay_cw_stack.contract.session_table import PARTITION_KEY
-from openreplay_cw_stack.runtime.aws_calls import asked, aws_client, error_code, region_of
+from openreplay_cw_stack.runtime.aws_calls import (
+    LazyClient,
+    asked,
+    aws_client,
+    error_code,
+    region_of,
+)
 from openreplay_cw_stack.runtime.bridge.credentials import (
     ApiKey,
     KeysUnavailable,
@@ -19,22 +24,26 @@ from openreplay_cw_stack.runtime.bridge.session_lines import Page, ReadFailed
 
 
 class DynamoDbTable:
-    """Asks one table for sessions with Query, in whatever region or account it is."""
+    """Reads sessions from one table with Query, in any region or account."""
 
     def __init__(self, arn: str, client: Any = None) -> None:
         self._arn = arn
-        self._given_client = client
-
-    @functools.cached_property
-    def _client(self) -> Any:
-        return self._given_client or _client("dynamodb", region=region_of(self._arn))
+        self._client = client or LazyClient(lambda: _client("dynamodb", region=region_of(arn)))
 
     def page(self, session_id: int, *, start: Any = None) -> Page:
-        """A page of a session's items, ascending; raises ReadFailed."""
+        """Return a page of a session's items, ascending.
+
+        Raises:
+            ReadFailed: DynamoDB did not give it.
+        """
         return self._query(session_id, **({"ExclusiveStartKey": start} if start else {}))
 
     def newest(self, session_id: int, limit: int) -> Page:
-        """The last items of a session, descending; raises ReadFailed."""
+        """Return the last items of a session, descending.
+
+        Raises:
+            ReadFailed: DynamoDB did not give them.
+        """
         return self._query(session_id, ScanIndexForward=False, Limit=limit)
 
     def _query(self, session_id: int, **parameters: Any) -> Page:
@@ -52,17 +61,20 @@ class DynamoDbTable:
 
 
 class SqsQueueLength:
-    """Whether a queue of Amazon SQS has messages, those at work or delayed included."""
+    """Tells whether a queue of Amazon SQS has messages, in flight and delayed ones included."""
 
     def __init__(self, url: str, client: Any = None) -> None:
         self._url = url
-        self._given_client = client
+        self._client = client or LazyClient(lambda: _client("sqs"))
 
     def __call__(self) -> bool:
-        """Whether it has; raises CallFailed."""
-        client = self._given_client or _client("sqs")
+        """Return whether the queue has messages.
+
+        Raises:
+            CallFailed: SQS did not answer.
+        """
         answer = asked(
-            client.get_queue_attributes, QueueUrl=self._url, AttributeNames=list(_MESSAGES)
+            self._client.get_queue_attributes, QueueUrl=self._url, AttributeNames=list(_MESSAGES)
         )
         numbers = answer.get("Attributes", {})
         return any(int(numbers.get(name, 0)) for name in _MESSAGES)
@@ -101,25 +113,28 @@ class SecretsManagerKeys:
         self._arn = arn
         self._previous_seconds = previous_seconds
         self._clock = clock
-        self._given_client = client
+        self._client = client or LazyClient(lambda: _client("secretsmanager", read_timeout=2))
 
     def __call__(self) -> Sequence[KeyVersion]:
-        """The accepted keys; raises KeysUnavailable."""
-        client = self._given_client or _client("secretsmanager", read_timeout=2)
-        current, made_at = self._version(client, "AWSCURRENT")
+        """Return the accepted keys.
+
+        Raises:
+            KeysUnavailable: the current key cannot be read.
+        """
+        current, made_at = self._version("AWSCURRENT")
         keys = [current]
         stages = ["AWSPENDING"]
         if self._clock() - made_at < self._previous_seconds:
             stages.append("AWSPREVIOUS")
         for stage in stages:
-            # There may be none, and that is all that is to be known of it.
+            # Often there is none.
             with contextlib.suppress(KeysUnavailable):
-                keys.append(self._version(client, stage)[0])
+                keys.append(self._version(stage)[0])
         return list({one.version_id: one for one in reversed(keys)}.values())[::-1]
 
-    def _version(self, client: Any, stage: str) -> tuple[KeyVersion, float]:
+    def _version(self, stage: str) -> tuple[KeyVersion, float]:
         try:
-            answer = client.get_secret_value(SecretId=self._arn, VersionStage=stage)
+            answer = self._client.get_secret_value(SecretId=self._arn, VersionStage=stage)
             key = KeyVersion(answer["VersionId"], _key_of(answer))
             return key, answer["CreatedDate"].timestamp()
         except Exception as error:

@@ -1,15 +1,15 @@
-"""One request through the bridge.
+"""Answers one request.
 
-OpenReplay keeps the first answer with hits of a session for ever, shows nothing of an error, and
-repeats what failed four times, sixteen times for 502 to 504. So there is no 5xx here: what cannot
-be answered now has no hits, which OpenReplay neither keeps nor shows.
+OpenReplay keeps the first answer with hits of a session forever, does not show errors, and repeats
+a failed request four times, or sixteen times after 502 to 504. So the bridge never answers with
+5xx: a question that it cannot answer now gets no hits, which OpenReplay neither keeps nor shows.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from openreplay_cw_stack.contract import metrics as names
@@ -33,27 +33,25 @@ from openreplay_cw_stack.runtime.bridge.session_lines import (
     read_session,
 )
 from openreplay_cw_stack.runtime.bridge.settings import Settings
-from openreplay_cw_stack.runtime.embedded_metrics import MetricDocument
+from openreplay_cw_stack.runtime.function_log import FunctionLog, MetricDocument
+from openreplay_cw_stack.tagging.poller import JUST_EXPIRED_MS
 from openreplay_cw_stack.tagging.session_id import session_start_ms
 
 CONNECTED = "connected"
-"""What the bridge says to a test of the credentials."""
-
-# A token is good for 30 seconds after its expiry: tokenizer.go at tag v1.20.0.
-_GRACE_MS = 30_000
+"""The message of the hit that answers a test of the credentials."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """A response, and what is counted of it.
+    """A response and its counts.
 
     Attributes:
         response: for the caller.
         counts: metrics by name.
         refused: why the request was refused, as a value of the dimension ``Reason``.
         session: whether a session was asked for.
-        key_version: the version of the key that was used, where several are accepted.
-        skipped: items that were not shown, by reason.
+        key_version: the version of the key that was used, if several are accepted.
+        skipped: the number of items that were not shown, by reason.
     """
 
     response: Response
@@ -70,12 +68,12 @@ class Bridge:
 
     Attributes:
         settings: see :class:`Settings`.
-        keys: who may ask.
+        keys: the accepted API keys.
         table: the session table.
-        waiting: whether lines wait in the retry queue.
-        clock_ms: the time in milliseconds since 1970.
-        timer: seconds of a clock that never goes back.
-        emit: takes one line for the function's own log.
+        waiting: returns whether lines wait in the retry queue.
+        clock_ms: returns the time in milliseconds since 1970.
+        timer: returns seconds of a monotonic clock.
+        emit: prints one line of the function's own log.
     """
 
     settings: Settings
@@ -85,6 +83,11 @@ class Bridge:
     clock_ms: Callable[[], int]
     timer: Callable[[], float]
     emit: Callable[[str], None]
+
+    @cached_property
+    def log(self) -> FunctionLog:
+        """The function's own log."""
+        return FunctionLog(self.settings.deployment, self.clock_ms, self.emit)
 
     def handle(self, event: object) -> dict[str, Any]:
         """Answer the event of an HTTP API. Never raises."""
@@ -97,8 +100,8 @@ class Bridge:
         except InvalidRequest as invalid:
             answer = _refused(400, "illegal_argument_exception", str(invalid), "request")
         except Exception as fault:
-            # A fault of ours: named by its class, since its text may quote the request.
-            self.emit(json.dumps({"level": "ERROR", "message": type(fault).__name__}))
+            # A fault of the bridge: its class alone, because its text may quote the request.
+            self.log.error(type(fault).__name__)
             answer = self._failed(started)
         self._count(answer, started)
         return answer.response.encode(method=method, request_headers=headers)
@@ -112,7 +115,7 @@ class Bridge:
         try:
             accepted = self.keys.accept(offered)
         except KeysUnavailable as unavailable:
-            self._say(f"the API key cannot be read: {unavailable}")
+            self.log.warn(f"the API key cannot be read: {unavailable}")
             return self._failed(started)
         if accepted is None:
             return _unauthorized()
@@ -148,17 +151,18 @@ class Bridge:
         return replace(answer, session=True)
 
     def _answer_any(self, question: Question, started: float) -> Answer:
-        """A test of the credentials: always a hit, and nothing is read for it."""
+        """Answer a test of the credentials: always one hit, and nothing is read."""
         hits = [remark_hit(CONNECTED, self.clock_ms())]
         return self._result(hits[: question.size], 1, started, names.ANSWERS)
 
     def _answer_session(self, question: Question, session_id: int, started: float) -> Answer:
         now_ms = self.clock_ms()
-        # The last lines of a session that has just ended may still be on their way.
+        # OpenReplay accepts a token that has just expired (tokenizer.go at tag v1.20.0), and the
+        # last lines of a session that has just ended may still be on their way.
         over_ms = session_start_ms(session_id) + (
-            self.settings.session_lifetime_ms + _GRACE_MS + self.settings.settle_ms
+            self.settings.session_lifetime_ms + JUST_EXPIRED_MS + self.settings.settle_ms
         )
-        if self.settings.hold_until_over and now_ms < over_ms:
+        if self.settings.holds_until(over_ms, now_ms):
             return self._result([], 0, started, names.UNSETTLED_ANSWERS)
         reading = read_session(
             self.table,
@@ -175,7 +179,7 @@ class Bridge:
     ) -> Answer:
         if reading.timed_out:
             if reading.failure:
-                self._say(f"the session table cannot be read: {reading.failure}")
+                self.log.warn(f"the session table cannot be read: {reading.failure}")
             return self._timed_out(started)
         if reading.forgotten or not reading.lines:
             return self._result([], 0, started, names.EMPTY_ANSWERS)
@@ -186,7 +190,7 @@ class Bridge:
         hits = hits_of(
             reading.lines,
             size=question.size,
-            show_log_group=self.settings.show_log_group,
+            with_log_group=self.settings.show_log_group,
             all_read=reading.to_the_end,
             remarks=self._remarks(over_ms, now_ms),
         )
@@ -195,7 +199,7 @@ class Bridge:
         )
 
     def _remarks(self, over_ms: int, now_ms: int) -> list[str]:
-        """What a person has to know of a view that OpenReplay keeps."""
+        """Return what a reader must know about a view that OpenReplay keeps."""
         remarks = []
         if now_ms < over_ms:
             remarks.append(
@@ -248,7 +252,7 @@ class Bridge:
             took_ms = max(1, self._took_ms(started))
             documents.append(MetricDocument({names.ANSWER_TIME: took_ms}, unit="Milliseconds"))
         if answer.session and answer.key_version:
-            # A test of the credentials is no use: we make them ourselves.
+            # A test of the credentials is not a use: this product makes such tests itself.
             uses = {names.KEY_VERSION: answer.key_version}
             documents.append(MetricDocument({names.KEY_USES: 1}, uses))
         for reason, items in answer.skipped.items():
@@ -257,13 +261,7 @@ class Bridge:
                     {names.SKIPPED_ITEMS: items}, {names.REASON: reason}, further_sets=[[]]
                 )
             )
-        for document in documents:
-            line = document.encode(self.settings.deployment, self.clock_ms())
-            if line is not None:
-                self.emit(line)
-
-    def _say(self, message: str) -> None:
-        self.emit(json.dumps({"level": "WARN", "message": message}))
+        self.log.metrics(*documents)
 
 
 def _refused(

@@ -1,4 +1,4 @@
-"""Who may ask: the bridge's API key.
+"""Checks the API key of a request.
 
 OpenReplay's Elasticsearch integration sends ``Authorization: APIKey base64(id:key)``, with that
 capital I, or ``Basic`` where its URL has a user (go-elasticsearch v8, facts of
@@ -16,8 +16,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from openreplay_cw_stack.contract.limits import KEY_REFRESH_SECONDS
+
 KEPT_SECONDS = 300.0
-"""How long keys that were read are kept before they are read again."""
+"""How long keys are used before they are read again."""
 
 _AUTHORIZATION = re.compile(
     r"\s*(?:apikey|basic)\s+([0-9A-Za-z+/_-]{1,2048}={0,2})\s*", re.IGNORECASE | re.ASCII
@@ -25,7 +27,7 @@ _AUTHORIZATION = re.compile(
 
 
 class KeysUnavailable(Exception):
-    """The keys could not be read, now or before. The message is the error's code alone."""
+    """The keys cannot be read. The message is only a code."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class ApiKey:
     api_key: str = field(repr=False)
 
     def digest(self) -> bytes:
-        """What is compared: of one length, whatever was sent."""
+        """Return the digest that is compared. Its length does not depend on the key."""
         joined = f"{self.api_key_id}\0{self.api_key}".encode("utf-8", "replace")
         return hashlib.sha256(joined).digest()
 
@@ -69,11 +71,11 @@ class KeysReader(Protocol):
     """
 
     def __call__(self) -> Sequence[KeyVersion]:
-        """The keys, the current one first. Raises :class:`KeysUnavailable`."""
+        """Return the keys, the current one first. Raises :class:`KeysUnavailable`."""
 
 
 def parse_authorization(header: str) -> ApiKey | None:
-    """The id and key of an Authorization header; None where it is none of ours."""
+    """Return the id and key of an Authorization header, or None if it has another form."""
     match = _AUTHORIZATION.fullmatch(header)
     if match is None:
         return None
@@ -91,20 +93,23 @@ def parse_authorization(header: str) -> ApiKey | None:
 class ApiKeys:
     """The accepted keys, as last read.
 
-    A key that becomes current is read while it is pending. Rotation waits with it for as long as a
-    wrong key keeps us from reading again, so that it is known wherever the bridge runs.
+    A key that becomes current is read while it is pending. A rotation waits longer than a wrong key
+    delays the next read, so that every running bridge knows the key.
     """
 
     def __init__(
-        self, read: KeysReader, clock: Callable[[], float], *, refresh_seconds: float = 60.0
+        self,
+        read: KeysReader,
+        clock: Callable[[], float],
+        *,
+        refresh_seconds: float = KEY_REFRESH_SECONDS,
     ) -> None:
         """Read keys with ``read``.
 
         Args:
-            read: reads them.
-            clock: seconds of a clock that never goes back.
-            refresh_seconds: how long a wrong key, or a failure, keeps the next one from causing
-                another read.
+            read: reads the keys.
+            clock: returns seconds of a monotonic clock.
+            refresh_seconds: how long a wrong key, or a failure, delays the next read.
         """
         self._read = read
         self._clock = clock
@@ -115,10 +120,10 @@ class ApiKeys:
         self._last_try_failed = False
 
     def accept(self, offered: ApiKey) -> Acceptance | None:
-        """Which version's key an offered one is; compared in constant time. None where none is.
+        """Return the version of an offered key, or None if it is not accepted.
 
-        An unknown key may be one that is newer than ours: the keys are read again then, at most
-        once in ``refresh_seconds``.
+        The comparison takes constant time. An unknown key may be newer than the known ones: the
+        keys are read again then, at most once in ``refresh_seconds``.
 
         Raises:
             KeysUnavailable: there are no keys to compare with, or newer ones could not be read.
@@ -134,7 +139,7 @@ class ApiKeys:
 
     def _matching(self, offered: ApiKey) -> Acceptance | None:
         digest = offered.digest()
-        # Every key is compared, so that the time does not say which one was right.
+        # Every key is compared, so that the time does not reveal which one matched.
         matching = [
             version_id for version_id, one in self._digests if hmac.compare_digest(digest, one)
         ]

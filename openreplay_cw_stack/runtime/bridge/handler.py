@@ -16,7 +16,7 @@ from openreplay_cw_stack.runtime.bridge.bridge import Bridge
 from openreplay_cw_stack.runtime.bridge.credentials import ApiKeys
 from openreplay_cw_stack.runtime.bridge.settings import Settings
 from openreplay_cw_stack.runtime.bridge.waiting_lines import WaitingLines
-from openreplay_cw_stack.runtime.own_log import print_line
+from openreplay_cw_stack.runtime.function_log import print_line
 
 
 def handler(event: object, _context: object) -> dict[str, Any]:

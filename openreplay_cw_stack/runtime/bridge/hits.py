@@ -1,4 +1,4 @@
-"""Linked lines as hits: what OpenReplay's player needs of each, within its limits.
+"""Composes hits of linked lines, in the form and within the limits of OpenReplay's player.
 
 OpenReplay's ``frontend/app/.../BackendLogs/utils.ts`` (v1.21 to v1.27): a hit needs ``_id``, a
 ``_source.message`` that is a non-empty text, ``_source['@timestamp']``, and a ``_source.level``
@@ -22,7 +22,7 @@ MAX_HITS = 1000
 MAX_BYTES = 4 * 1024 * 1024
 """Of all hits as JSON. A response of a Lambda function has at most 6 MB."""
 OURS = "openreplay-cw-stack"
-"""What stands in the place of a log group where the bridge itself speaks."""
+"""The log group of the bridge's own remarks."""
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _LATEST_MS = 253_402_300_799_999
@@ -32,25 +32,25 @@ def hits_of(
     lines: Sequence[LinkedLine],
     *,
     size: int,
-    show_log_group: bool,
+    with_log_group: bool,
     all_read: bool,
     remarks: Sequence[str] = (),
 ) -> list[dict[str, Any]]:
-    """The hits for a session's lines.
+    """Return the hits for a session's lines.
 
     Args:
-        lines: in their order.
-        size: how many hits at most; never more than :data:`MAX_HITS`.
-        show_log_group: whether a message begins with its log group.
+        lines: the lines, in order.
+        size: the most hits; never more than :data:`MAX_HITS`.
+        with_log_group: whether a message begins with its log group.
         all_read: whether these are all lines of the session.
-        remarks: what the bridge has to say of the view, in its last hit.
+        remarks: sentences about the view, for its last hit.
     """
     capacity = min(size, MAX_HITS)
     shown = list(lines[:capacity])
     if len(lines) > capacity or not all_read or remarks:
-        # One hit is the bridge's own. A single hit is better spent on a line.
+        # One hit is for the bridge's remark, but a single hit is better spent on a line.
         shown = shown[: max(capacity - 1, 1)]
-    hits = [_hit(line, show_log_group) for line in shown]
+    hits = [_hit(line, with_log_group) for line in shown]
     sentences = [*_missing(len(lines) - len(shown), all_read), *remarks]
     if shown and sentences and len(shown) < capacity:
         hits.append(remark_hit(" ".join(sentences), shown[-1].time))
@@ -59,20 +59,20 @@ def hits_of(
 
 
 def remark_hit(text: str, time_ms: int) -> dict[str, Any]:
-    """A hit in which the bridge itself speaks."""
+    """Return a hit with a remark of the bridge."""
     message = f"{OURS}: {text}"
     return _document(hashlib.sha256(message.encode()).hexdigest(), message, time_ms, "info", OURS)
 
 
 def timestamp(time_ms: int) -> str:
-    """Milliseconds since 1970 as the player reads them; a time beyond the year 9999 is the last."""
+    """Return a time in ISO 8601, as the player reads it; the latest is the end of the year 9999."""
     time = _EPOCH + timedelta(milliseconds=min(max(time_ms, 0), _LATEST_MS))
     return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _hit(line: LinkedLine, show_log_group: bool) -> dict[str, Any]:
+def _hit(line: LinkedLine, with_log_group: bool) -> dict[str, Any]:
     text = remove_session_tokens(laid_out(line.message)) or "(an empty line)"
-    message = f"{line.group}: {text}" if show_log_group else text
+    message = f"{line.group}: {text}" if with_log_group else text
     identity = "\0".join(line.identity).encode("utf-8", "replace")
     return _document(
         hashlib.sha256(identity).hexdigest(), message, line.time, line.level, line.group
@@ -97,7 +97,7 @@ def _document(
 
 
 def _missing(lines: int, all_read: bool) -> list[str]:
-    """How many lines are missing, in words."""
+    """Return a sentence about the lines that are missing."""
     if all_read and not lines:
         return []
     at_least = "" if all_read else "At least "
@@ -120,7 +120,7 @@ def _cut_to(hits: list[dict[str, Any]], limit_bytes: int) -> None:
 
 
 def _level(sizes: Sequence[int], budget: int) -> int:
-    """The greatest length that, as a limit to each, keeps the sum within the budget."""
+    """Return the greatest limit to each size that keeps the sum within the budget."""
     left, level = budget, 0
     for position, size in enumerate(sorted(sizes)):
         level = left // (len(sizes) - position)
@@ -131,7 +131,7 @@ def _level(sizes: Sequence[int], budget: int) -> int:
 
 
 def _cut(message: str, limit_bytes: int) -> str:
-    """As much of a message as fits, and how much does not."""
+    """Return as much of a message as fits, and a note of how much does not."""
     shortest, longest = 0, len(message)
     while longest - shortest > 1:
         middle = (shortest + longest) // 2

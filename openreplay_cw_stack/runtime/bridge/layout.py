@@ -1,8 +1,7 @@
-"""A log line laid out for reading.
+"""Lays out a log line for reading.
 
-OpenReplay's panel shows the first physical line of a message, and every one when it is expanded. A
-JSON line would be one long line that nobody can read: its message comes first, then its fields, one
-per line.
+OpenReplay's panel shows the first physical line of a message, and all of them when it is expanded.
+A JSON line is hard to read on one line: its message comes first, then its fields, one per line.
 """
 
 from __future__ import annotations
@@ -10,13 +9,13 @@ from __future__ import annotations
 import json
 
 MESSAGE_FIELDS = ("message", "msg", "event", "log")
-"""The fields that hold a program's own message, in the order in which they are looked for."""
+"""The fields that can hold a program's own message, by precedence."""
 
 _BLANKS = " \t\r\n\ufeff"
 
 
 def laid_out(message: str) -> str:
-    """The message of a JSON line and its fields, one per line; any other line as it is."""
+    """Return the message of a JSON line and its fields, one per line; any other line unchanged."""
     try:
         fields = _json_fields(message)
         return "\n".join(_physical_lines(fields)) if fields else message
@@ -26,7 +25,7 @@ def laid_out(message: str) -> str:
 
 
 def shortened(message: str, characters: int) -> str:
-    """The beginning of a message, and how many characters it lacks."""
+    """Return the beginning of a message, and a note of how many characters are cut."""
     if len(message) <= characters:
         return message
     return f"{message[:characters]} [cut: {len(message) - characters} more characters]"

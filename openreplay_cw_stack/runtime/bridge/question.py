@@ -1,4 +1,4 @@
-"""What is asked: the body of a search.
+"""Reads the body of a search.
 
 OpenReplay v1.21 to v1.27 asks for a session with ``{"size":1000,"query":{"match_phrase":
 {"message":"openReplaySession.id=<decimal>"}}}``, and would test its credentials with ``{"size":
@@ -15,7 +15,7 @@ from typing import Any
 from openreplay_cw_stack.tagging import ID_TAG_NAME, parse_session_id
 
 DEFAULT_SIZE = 10
-"""Elasticsearch's own, where a search does not say."""
+"""Elasticsearch's default."""
 LARGEST_SIZE = 10_000
 """Elasticsearch's ``index.max_result_window``."""
 
@@ -23,7 +23,7 @@ _PHRASE = re.compile(rf"\s*\[?{re.escape(ID_TAG_NAME)}=([0-9]{{1,64}})\]?\s*", r
 
 
 class NotUnderstood(ValueError):
-    """The body is no search that the bridge answers.
+    """The body is not a search that the bridge answers.
 
     Attributes:
         kind: the name of Elasticsearch's exception for it.
@@ -39,9 +39,9 @@ class Question:
     """A search.
 
     Attributes:
-        size: how many hits are wanted at most.
-        session_id: the session asked for; None where any line will do, or none can match.
-        matches_any: any line will do: a test of the credentials.
+        size: the most hits that are wanted.
+        session_id: the wanted session; None if any line matches, or none can.
+        matches_any: whether any line matches: a test of the credentials.
     """
 
     size: int

@@ -1,6 +1,6 @@
-"""A request as an API Gateway HTTP API hands it over.
+"""A request as an API Gateway HTTP API sends it.
 
-It sends payload format 2.0 (AWS documentation, "Create AWS Lambda proxy integrations for HTTP APIs
+It uses payload format 2.0 (AWS documentation, "Create AWS Lambda proxy integrations for HTTP APIs
 in API Gateway").
 """
 
@@ -15,11 +15,11 @@ from typing import Any
 from urllib.parse import unquote
 
 MAX_BODY_BYTES = 64 * 1024
-"""A question of OpenReplay's is 90 bytes long."""
+"""The longest body. A question of OpenReplay has 90 bytes."""
 
 
 class InvalidRequest(ValueError):
-    """The event is no request that can be read. The message never quotes it."""
+    """The event is not a readable request. The message never quotes it."""
 
 
 class BodyTooLong(InvalidRequest):
@@ -32,7 +32,7 @@ class Request:
 
     Attributes:
         method: in capitals.
-        path: its segments, decoded; empty and blank ones are left out, so that repeated slashes and
+        path: its segments, decoded. Empty and blank ones are left out, so that repeated slashes and
             a blank that was pasted behind a URL do no harm.
         headers: by name in small letters.
         source_address: the caller's address.
@@ -46,11 +46,11 @@ class Request:
     _body_is_base64: bool = False
 
     def body(self) -> bytes:
-        """The body, unpacked.
+        """Return the body, unpacked.
 
         Raises:
             BodyTooLong: it is too long.
-            InvalidRequest: it is not in the encoding that it says.
+            InvalidRequest: it is not in the encoding that its headers name.
         """
         if len(self._body) > 2 * MAX_BODY_BYTES:
             raise BodyTooLong("the body is too long")

@@ -1,4 +1,4 @@
-"""An answer in Elasticsearch's form, as an HTTP API takes it."""
+"""An answer in Elasticsearch's form, for an API Gateway HTTP API."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Response:
     Attributes:
         status: the HTTP status.
         document: the body, written as JSON.
-        headers: besides content type, encoding and product.
+        headers: further headers, besides content type, encoding and product.
     """
 
     status: int
@@ -42,7 +42,7 @@ class Response:
     headers: Mapping[str, str] = field(default_factory=dict)
 
     def encode(self, *, method: str, request_headers: Mapping[str, str]) -> dict[str, Any]:
-        """The answer for Lambda, in the media type and encoding that the request accepts."""
+        """Return the answer for Lambda, in the media type and encoding that the request accepts."""
         body = json.dumps(self.document, ensure_ascii=False, separators=(",", ":"))
         content = body.encode("utf-8", "replace")
         headers = {
@@ -68,7 +68,7 @@ class Response:
 def error(
     status: int, kind: str, reason: str, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """An error as Elasticsearch writes it; ``kind`` is one of its exception names."""
+    """Return an error in Elasticsearch's form; ``kind`` is one of its exception names."""
     cause = {"type": kind, "reason": reason}
     document = {"error": {"root_cause": [cause], **cause}, "status": status}
     return Response(status, document, headers or {})
@@ -82,7 +82,7 @@ def search_result(
     timed_out: bool = False,
     all_counted: bool = True,
 ) -> Response:
-    """The answer to a search; ``total`` is a lower bound where not all were counted."""
+    """Return the answer to a search; ``total`` is a lower bound unless all were counted."""
     return Response(
         200,
         {
@@ -99,7 +99,7 @@ def search_result(
 
 
 def hello() -> Response:
-    """What an Elasticsearch server says of itself at ``GET /``."""
+    """Return an Elasticsearch server's description of itself, for ``GET /``."""
     return Response(
         200,
         {

@@ -1,4 +1,4 @@
-"""The linked lines of one session, read from the session table.
+"""Reads the linked lines of one session from the session table.
 
 One ascending Query of the session's partition. Items are ordered by the time of their first line
 and may overlap in time, so reading ends once enough lines lie before the next item's first line.
@@ -26,21 +26,21 @@ from openreplay_cw_stack.contract.session_table import (
 from openreplay_cw_stack.runtime.bridge.layout import shortened
 
 NEWEST_ITEMS = 5
-"""How many items the reverse Query looks at."""
+"""The number of items that the reverse Query reads."""
 
 MAX_INFLATED_BYTES = 96 * 1024 * 1024
-"""So much of one session is read, and one item more: a bound for the function's memory."""
+"""The most that is read of one session, before one more item: a bound for the function's memory."""
 
 MAX_LINES = 20_000
-"""So many lines are kept at most, then the first ones of them: another bound for the memory."""
+"""The most lines that are kept; then the first ones stay: another bound for the memory."""
 
 WHOLE_MESSAGES_CHARACTERS = 16 * 1024 * 1024
-"""So many characters of messages are kept whole. An answer has a quarter of that at most."""
+"""The most characters of messages that are kept whole. An answer has at most a quarter of that."""
 _CUT_MESSAGE_CHARACTERS = 4096
 
 
 class ReadFailed(Exception):
-    """A page could not be read: throttled, or worse. The message is the error's code alone."""
+    """DynamoDB did not give a page. The message is only the error's code."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Page:
 
     Attributes:
         items: in the order of the sort key.
-        next_key: where the next page begins; None after the last one.
+        next_key: the start of the next page; None after the last one.
     """
 
     items: Sequence[Attributes]
@@ -60,15 +60,15 @@ class SessionTable(Protocol):
     """Reads the session table."""
 
     def page(self, session_id: int, *, start: Any = None) -> Page:
-        """A page of a session's items, ascending. Raises :class:`ReadFailed`."""
+        """Return a page of a session's items, ascending. Raises :class:`ReadFailed`."""
 
     def newest(self, session_id: int, limit: int) -> Page:
-        """The last items of a session, descending. Raises :class:`ReadFailed`."""
+        """Return the last items of a session, descending. Raises :class:`ReadFailed`."""
 
 
 @dataclass
 class Reading:
-    """What was read of a session.
+    """The result of reading a session.
 
     Attributes:
         lines: the session's first lines, each once, by time and id.
@@ -100,11 +100,11 @@ def read_session(
     """Read a session's first lines.
 
     Args:
-        table: where from.
-        session_id: whose.
-        wanted: how many lines at least, if there are so many.
-        now_ms: the time to tell expired items by, in milliseconds since 1970.
-        time_left: seconds until the answer is due; nothing more is read after that.
+        table: the session table.
+        session_id: the session.
+        wanted: the number of lines that are wanted.
+        now_ms: the time to judge expiry by, in milliseconds since 1970.
+        time_left: returns the seconds until the answer is due. Reading ends then.
     """
     reader = _Reader(session_id, wanted, now_ms, time_left)
     try:
@@ -161,7 +161,7 @@ class _Reader:
             raise _OutOfTime
 
     def take(self, items: Sequence[Attributes]) -> bool:
-        """Take items in their order; whether further items are needed."""
+        """Take items in their order and return whether further items are needed."""
         for attributes in items:
             # A page of well compressed items holds more than can be read in time.
             self.check_time()
@@ -190,12 +190,12 @@ class _Reader:
                 self._note_arrival(arrived_ms(attributes))
 
     def result(self) -> Reading:
-        """The reading, with its lines in order."""
+        """Return the reading, with its lines in order."""
         self.reading.lines = sorted(self._lines.values(), key=lambda line: line.order)
         return self.reading
 
     def _item(self, attributes: Attributes) -> StoredItem | None:
-        """An item that is to be shown; others are counted."""
+        """Return an item to show. Others are counted, and None is returned."""
         if has_expired(attributes, self._now_ms / 1000):
             self.reading.skipped["expired"] += 1
             return None

@@ -1,29 +1,38 @@
 """The bridge's settings, from the function's environment.
 
-The construct writes these variables and nothing else does; a test holds the two together.
+The construct writes these variables with :meth:`Settings.to_environment`, and the function reads
+them with :meth:`Settings.from_environment`.
 """
 
 from __future__ import annotations
 
 import ipaddress
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+from openreplay_cw_stack.contract.limits import (
+    DEADLINE_SECONDS,
+    KEY_REFRESH_SECONDS,
+    PREVIOUS_KEY_SECONDS,
+    SESSION_LIFETIME_SECONDS,
+    SETTLE_SECONDS,
+)
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 @dataclass(frozen=True)
 class Settings:
-    """What a bridge has to know.
+    """The settings of a bridge.
 
     Attributes:
         deployment: the value of the metric dimension of that name.
         session_table_arn: the session table, which may be in another region or account.
         retry_queue_url: the queue of the deployment's events that could not be stored yet.
         api_key_secret_arn: the secret with ``api_key_id`` and ``api_key``.
-        allowed_source_ranges: who may ask at all; empty: everybody with the key.
-        settle_ms: how long after a session's last line its answer is held back.
-        session_lifetime_ms: how long a session can run at most.
+        allowed_source_ranges: addresses that may ask; empty allows all.
+        settle_ms: how long after a session's last line its answer is held back; whole seconds.
+        session_lifetime_ms: how long a session can run at most; whole seconds.
         hold_until_over: hold the answer back while the session may be running.
         show_log_group: whether a message begins with its log group.
         deadline_seconds: how long a question may take.
@@ -36,17 +45,17 @@ class Settings:
     retry_queue_url: str
     api_key_secret_arn: str
     allowed_source_ranges: tuple[Network, ...] = ()
-    settle_ms: int = 180_000
-    session_lifetime_ms: int = 7_200_000
+    settle_ms: int = 1000 * SETTLE_SECONDS
+    session_lifetime_ms: int = 1000 * SESSION_LIFETIME_SECONDS
     hold_until_over: bool = False
     show_log_group: bool = True
-    deadline_seconds: float = 10.0
-    previous_key_seconds: float = 604_800.0
-    key_refresh_seconds: float = 60.0
+    deadline_seconds: float = DEADLINE_SECONDS
+    previous_key_seconds: float = PREVIOUS_KEY_SECONDS
+    key_refresh_seconds: float = KEY_REFRESH_SECONDS
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
-        """Read the variables that the construct sets.
+        """Read the variables of :meth:`to_environment`.
 
         Raises:
             KeyError: one is missing.
@@ -68,6 +77,35 @@ class Settings:
             key_refresh_seconds=float(environment["KEY_REFRESH_SECONDS"]),
         )
 
+    def to_environment(self) -> dict[str, str]:
+        """Return the variables that :meth:`from_environment` reads."""
+        return {
+            "DEPLOYMENT": self.deployment,
+            "SESSION_TABLE_ARN": self.session_table_arn,
+            "RETRY_QUEUE_URL": self.retry_queue_url,
+            "API_KEY_SECRET_ARN": self.api_key_secret_arn,
+            "ALLOWED_SOURCE_RANGES": ",".join(map(str, self.allowed_source_ranges)),
+            "SETTLE_SECONDS": str(self.settle_ms // 1000),
+            "SESSION_LIFETIME_SECONDS": str(self.session_lifetime_ms // 1000),
+            "HOLD_UNTIL_OVER": str(self.hold_until_over).lower(),
+            "SHOW_LOG_GROUP": str(self.show_log_group).lower(),
+            "DEADLINE_SECONDS": _number(self.deadline_seconds),
+            "PREVIOUS_KEY_SECONDS": _number(self.previous_key_seconds),
+            "KEY_REFRESH_SECONDS": _number(self.key_refresh_seconds),
+        }
+
+    def for_operator(self, deadline_seconds: float) -> Settings:
+        """The settings of a command: it asks from any address, and may take longer."""
+        return replace(self, allowed_source_ranges=(), deadline_seconds=deadline_seconds)
+
+    def without_holding_back(self) -> Settings:
+        """The settings of a bridge that answers at once."""
+        return replace(self, settle_ms=0, hold_until_over=False)
+
+    def holds_until(self, over_ms: int, now_ms: int) -> bool:
+        """Whether an answer is held back since the session may still be running."""
+        return self.hold_until_over and now_ms < over_ms
+
     def allows(self, source_address: str) -> bool:
         """Whether a caller's address is in one of the ranges; an unreadable one is in none."""
         if not self.allowed_source_ranges:
@@ -77,3 +115,8 @@ class Settings:
         except ValueError:
             return False
         return any(address in network for network in self.allowed_source_ranges)
+
+
+def _number(value: float) -> str:
+    """A number as text; a whole one without a decimal point."""
+    return str(int(value)) if value == int(value) else str(value)

@@ -1,4 +1,4 @@
-"""Whether lines wait in the deployment's retry queue, looked up now and then."""
+"""Tells whether lines wait in the deployment's retry queue."""
 
 from __future__ import annotations
 
@@ -7,18 +7,18 @@ from collections.abc import Callable
 from openreplay_cw_stack.runtime.aws_calls import CallFailed
 
 KEPT_SECONDS = 30.0
-"""How long an answer is kept: the queue is looked at twice a minute at most."""
+"""How long an answer is used: the queue is asked at most twice a minute."""
 
 
 class WaitingLines:
-    """Whether the retry queue has messages, as last seen. A look-up that fails says no."""
+    """Tells whether the retry queue had messages at the last look-up; no, if that failed."""
 
     def __init__(self, look: Callable[[], bool], clock: Callable[[], float]) -> None:
-        """Look with ``look``.
+        """Look up the queue with ``look``.
 
         Args:
-            look: whether the queue has messages; raises :class:`CallFailed`.
-            clock: seconds of a clock that never goes back.
+            look: returns whether the queue has messages; raises :class:`CallFailed`.
+            clock: returns seconds of a monotonic clock.
         """
         self._look = look
         self._clock = clock
@@ -26,7 +26,7 @@ class WaitingLines:
         self._found = False
 
     def __call__(self) -> bool:
-        """Whether lines wait."""
+        """Return whether lines wait."""
         if self._clock() - self._looked_at >= KEPT_SECONDS:
             self._looked_at = self._clock()
             try:

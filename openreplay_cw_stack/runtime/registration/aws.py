@@ -1,4 +1,4 @@
-"""The AWS calls of the unattended registration. Errors leave here as their code alone."""
+"""The AWS calls of the unattended registration. Their errors contain only a code."""
 
 from __future__ import annotations
 
@@ -7,8 +7,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from openreplay_cw_stack.contract.limits import REGISTRATION_TIMEOUT_SECONDS
 from openreplay_cw_stack.runtime.aws_calls import (
     CallFailed,
+    LazyClient,
     asked,
     aws_client,
     region_of,
@@ -16,54 +18,63 @@ from openreplay_cw_stack.runtime.aws_calls import (
 )
 from openreplay_cw_stack.runtime.registration.unattended import CurrentKey
 
-# A little longer than the function may take.
-_REGISTRATION_SECONDS = 185
+_SLACK_SECONDS = 5
 
 
 class SecretsManager:
     """Reads keys and logins."""
 
     def __init__(self, client: Any = None) -> None:
-        self._given_client = client
-
-    @functools.cached_property
-    def _client(self) -> Any:
-        return self._given_client or _client()
+        # Secrets Manager of one region does not know the secrets of another.
+        self._client_in = functools.cache(lambda region: client or _client(region))
 
     def current(self, arn: str, tag: str) -> CurrentKey:
-        """The current version of a secret, and what a tag of it says."""
-        found = asked(self._client.describe_secret, SecretId=arn)
+        """Return the current version of a secret, and the value of one of its tags.
+
+        Raises:
+            CallFailed: Secrets Manager did not give it.
+        """
+        client = self._client_in(region_of(arn))
+        found = asked(client.describe_secret, SecretId=arn)
         told = [one["Value"] for one in found.get("Tags", []) if one["Key"] == tag]
-        value = asked(self._client.get_secret_value, SecretId=arn)
+        value = asked(client.get_secret_value, SecretId=arn)
         return CurrentKey(
             value["VersionId"], texts_of(value.get("SecretString")), told[0] if told else None
         )
 
     def document(self, arn: str) -> Mapping[str, str]:
-        """The JSON object that a secret holds now.
+        """Return the texts in the JSON object that a secret holds.
 
-        Secrets Manager of one region does not know the secrets of another.
+        Raises:
+            CallFailed: Secrets Manager did not give it.
         """
-        client = self._given_client or _client(region_of(arn))
-        value = asked(client.get_secret_value, SecretId=arn)
+        value = asked(self._client_in(region_of(arn)).get_secret_value, SecretId=arn)
         return texts_of(value.get("SecretString"))
 
     def tag(self, arn: str, key: str, value: str) -> None:
-        """Note something on a secret."""
-        asked(self._client.tag_resource, SecretId=arn, Tags=[{"Key": key, "Value": value}])
+        """Set a tag of a secret.
+
+        Raises:
+            CallFailed: Secrets Manager refused.
+        """
+        client = self._client_in(region_of(arn))
+        asked(client.tag_resource, SecretId=arn, Tags=[{"Key": key, "Value": value}])
 
 
-def _client(region: str | None = None) -> Any:
-    return aws_client("secretsmanager", attempts=3, read_timeout=8, region=region)
+def _client(region: str | None) -> LazyClient:
+    return LazyClient(
+        lambda: aws_client("secretsmanager", attempts=3, read_timeout=8, region=region)
+    )
 
 
 def run_registration(function_name: str, task: str, client: Any = None) -> None:
-    """Have a registration function do something, and wait for its end.
+    """Invoke a registration function with a task, and wait for its end.
 
     Raises:
-        CallFailed: it could not be invoked, or did not come to an end.
+        CallFailed: it cannot be invoked, or failed.
     """
-    functions = client or aws_client("lambda", attempts=1, read_timeout=_REGISTRATION_SECONDS)
+    timeout = REGISTRATION_TIMEOUT_SECONDS + _SLACK_SECONDS
+    functions = client or LazyClient(lambda: aws_client("lambda", attempts=1, read_timeout=timeout))
     payload = json.dumps({"task": task}).encode()
     answer = asked(functions.invoke, FunctionName=function_name, Payload=payload)
     if answer.get("FunctionError"):

@@ -1,7 +1,7 @@
 """The second Lambda entry point of the registration: follows deployments for CloudFormation.
 
-It is never in a VPC, so that CloudFormation has its answer even where OpenReplay, or all of AWS,
-cannot be reached from there. Whatever becomes of a registration, the deployment goes on.
+It is never in a VPC, so that CloudFormation gets its answer even where OpenReplay, or all of AWS,
+cannot be reached from one. A registration that fails does not stop the deployment.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 from openreplay_cw_stack.runtime.aws_calls import CallFailed
 from openreplay_cw_stack.runtime.custom_resource import DeploymentEvent, answer_deployment
-from openreplay_cw_stack.runtime.own_log import say
+from openreplay_cw_stack.runtime.function_log import FunctionLog
 from openreplay_cw_stack.runtime.registration.aws import run_registration
 
 
@@ -20,10 +20,10 @@ def handler(event: dict[str, object], context: object) -> None:
 
 
 def follow(event: DeploymentEvent, run: Callable[[str, str], None] = run_registration) -> str:
-    """Run the project's registration; the physical id of the custom resource. Never raises."""
+    """Run the project's registration and return the custom resource's physical id."""
     project = str(event.properties["Project"])
     try:
         run(str(event.properties["FunctionName"]), "remove" if event.is_delete else "register")
     except CallFailed as failed:
-        say("ERROR", f"{project}: the registration did not end: {failed}")
+        FunctionLog().error(f"{project}: the registration did not end: {failed}")
     return project

@@ -1,6 +1,7 @@
 """The unattended registration's settings, from the function's environment.
 
-The construct writes these variables and nothing else does; a test holds the two together.
+The construct writes these variables with :meth:`Settings.to_environment`, and the function reads
+them with :meth:`Settings.from_environment`.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Settings:
-    """What the registration of one project has to know.
+    """The settings of the registration of one project.
 
     Attributes:
         deployment: the value of the metric dimension of that name.
@@ -33,7 +34,7 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
-        """Read the variables that the construct sets.
+        """Read the variables of :meth:`to_environment`.
 
         Raises:
             KeyError: one is missing.
@@ -48,3 +49,15 @@ class Settings:
             key_secret_arn=environment["KEY_SECRET_ARN"],
             bridge_url=environment["BRIDGE_URL"],
         )
+
+    def to_environment(self) -> dict[str, str]:
+        """Return the variables that :meth:`from_environment` reads."""
+        return {
+            "DEPLOYMENT": self.deployment,
+            "OPENREPLAY_URL": self.url,
+            "PROJECT_ID": str(self.project_id),
+            "INSECURE": str(self.insecure).lower(),
+            "LOGIN_SECRET_ARN": self.login_secret_arn,
+            "KEY_SECRET_ARN": self.key_secret_arn,
+            "BRIDGE_URL": self.bridge_url,
+        }

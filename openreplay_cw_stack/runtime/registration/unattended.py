@@ -1,8 +1,8 @@
-"""Registration without a person: on a deployment, after a rotation, and each hour until it worked.
+"""Registration without a person: on a deployment, after a rotation, and each hour until it works.
 
-What cannot be reached is logged, counted and tried again; it never stops a deployment. A tag of the
-key's secret has the version of the key that the project has, so that an hour without a change costs
-one call of AWS and no login.
+A failure is logged, counted and tried again; it never stops a deployment. A tag of the key's secret
+holds the version of the key that the project has, so that an hour without a change costs two calls
+of AWS and no login.
 """
 
 from __future__ import annotations
@@ -35,6 +35,7 @@ from openreplay_cw_stack.openreplay.login import (
     log_in,
 )
 from openreplay_cw_stack.runtime.aws_calls import CallFailed
+from openreplay_cw_stack.runtime.function_log import FunctionLog
 from openreplay_cw_stack.runtime.registration.settings import Settings
 
 _LOGINS = 5
@@ -42,7 +43,7 @@ _SHORTEST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 1.0, 6.0
 
 
 class Task(Enum):
-    """What is asked of the registration."""
+    """The tasks of the registration."""
 
     LOOK = "look"
     """Register the current key if the project has another one or none."""
@@ -53,7 +54,7 @@ class Task(Enum):
 
 
 class Outcome(Enum):
-    """How it went."""
+    """The outcome of a task."""
 
     TOLD = "told"
     UNCHANGED = "unchanged"
@@ -67,7 +68,7 @@ class CurrentKey:
 
     Attributes:
         version_id: its id.
-        document: its value; empty where there is no key yet.
+        document: its value; empty if there is no key yet.
         told: the version of the key that the project has, or None.
     """
 
@@ -77,16 +78,16 @@ class CurrentKey:
 
 
 class Secrets(Protocol):
-    """Secrets Manager. Every call may raise :class:`CallFailed`."""
+    """Secrets Manager. Every call can raise :class:`CallFailed`."""
 
     def current(self, arn: str, tag: str) -> CurrentKey:
-        """The current version of a secret, and what a tag of it says."""
+        """Return the current version of a secret, and the value of one of its tags."""
 
     def document(self, arn: str) -> Mapping[str, str]:
-        """The JSON object that a secret holds now."""
+        """Return the JSON object that a secret holds."""
 
     def tag(self, arn: str, key: str, value: str) -> None:
-        """Note something on a secret."""
+        """Set a tag of a secret."""
 
 
 @dataclass(frozen=True)
@@ -95,14 +96,14 @@ class Registration:
 
     Attributes:
         settings: see :class:`Settings`.
-        secrets: where the key and the login are.
-        say: takes a level and a message for the function's own log.
+        secrets: reads the key and the login.
+        log: the function's own log.
         sleep: waits for so many seconds.
     """
 
     settings: Settings
     secrets: Secrets
-    say: Callable[[str, str], None]
+    log: FunctionLog
     sleep: Callable[[float], None] = time.sleep
 
     @property
@@ -111,23 +112,23 @@ class Registration:
         return project_name(self.settings.url, self.settings.project_id)
 
     def run(self, task: Task) -> Outcome:
-        """Do what is asked. Never raises."""
+        """Do a task. Never raises."""
         try:
             outcome = self._do(task)
         except (RegistrationFailed, ValueError) as failed:
-            # Their messages name hosts and what to do; neither a key nor a login is in them.
+            # Their messages name hosts and remedies; they contain no key and no login.
             return self._failed(str(failed))
         except CallFailed as failed:
             return self._failed(f"AWS refused a call: {failed}")
         except Exception as fault:
             return self._failed(type(fault).__name__)
-        self.say("INFO", f"{self.project}: {outcome.value}")
+        self.log.log(f"{self.project}: {outcome.value}")
         return outcome
 
     def _do(self, task: Task) -> Outcome:
-        """Do it, with a new login where another one has ended ours.
+        """Do a task, and log in again if another login of the same member ended the session.
 
-        Projects may share a member, and all are registered after a rotation and on a deployment.
+        Projects can share a member, and a deployment or a rotation registers them all at once.
         """
         for _ in range(_LOGINS - 1):
             try:
@@ -141,7 +142,7 @@ class Registration:
         return self._remove() if task is Task.REMOVE else self._tell(task)
 
     def _failed(self, reason: str) -> Outcome:
-        self.say("ERROR", f"{self.project}: {reason}")
+        self.log.error(f"{self.project}: {reason}")
         return Outcome.FAILED
 
     def _tell(self, task: Task) -> Outcome:
@@ -159,7 +160,7 @@ class Registration:
         try:
             ask_bridge(checked_url(form.url), form)
         except AddressRefused:
-            self.say("INFO", "the bridge answers other addresses than this one, as it is set to")
+            self.log.log("the bridge answers other addresses than this one, as it is set to")
         register_bridge(self._logged_in(), self.settings.project_id, form)
 
     def _remove(self) -> Outcome:

@@ -1,7 +1,7 @@
 """The bridge's API key.
 
-The bridge accepts the current key, the pending one, and for a time the previous one. It reads them
-again for a key that it does not know, at most once in so many seconds.
+The bridge accepts the current key, the pending one, and for a time the previous one. An unknown key
+makes it read its keys again, at most once in so many seconds.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from openreplay_cw_stack.runtime.rotation.kinds import Keys, Retirement, Store
-from openreplay_cw_stack.runtime.rotation.secret import AlreadyStored
+from openreplay_cw_stack.runtime.rotation.kinds import Keys, Retirement
+from openreplay_cw_stack.runtime.rotation.secret import AlreadyStored, PendingVersion
 
 KEY_LENGTH = 48
 _ALPHABET = string.ascii_letters + string.digits
@@ -21,22 +21,22 @@ _LOOK_BACK_SECONDS = 3600.0
 
 
 class Usage(Protocol):
-    """What the bridge has counted. Every call may raise ``CallFailed``."""
+    """What the bridge counted. Every call may raise ``CallFailed``."""
 
     def of(self, version_id: str, since: float) -> int:
-        """How many sessions were asked for with a version's key, since seconds since 1970."""
+        """Return how many sessions were asked for with a version's key, since a time."""
 
 
 @dataclass(frozen=True)
 class ApiKey:
-    """The API key that the bridge asks for.
+    """The API key of the bridge.
 
     Attributes:
-        usage: what the bridge has counted.
+        usage: what the bridge counted.
         grace: seconds for which the previous key is accepted at most.
-        notice: seconds after which a person is told that nobody uses the new key.
-        known_after: seconds after which the bridge knows a new key wherever it runs.
-        clock: seconds since 1970.
+        notice: seconds after which a key that is not in use is reported.
+        known_after: seconds after which every bridge knows a new key.
+        clock: returns the seconds since 1970.
         sleep: waits for so many seconds.
     """
 
@@ -50,41 +50,42 @@ class ApiKey:
     tried_for: float = 0.0
 
     def is_key(self, document: Mapping[str, str]) -> bool:
-        """Whether a secret's value has a key in it."""
+        """Return whether a secret's value has a key in it."""
         return bool(document.get("api_key_id") and document.get("api_key"))
 
     def refusal(self, keys: Keys, now: float) -> str | None:
-        """Why no new key may be made now: the previous one would be accepted no more."""
+        """Return why no key may be created now: the bridge would refuse the previous one."""
         expired = now - keys.made_at >= self.grace
         if not self.is_key(keys.previous) or expired or self._is_taken_up(keys):
             return None
         return (
-            "the previous key is still accepted, since the current one was neither told to "
-            "OpenReplay nor used by it; tell OpenReplay the current key"
+            "the previous key is still accepted, since OpenReplay was neither given the current "
+            "one nor uses it; give OpenReplay the current key"
         )
 
-    def make(self, keys: Keys, store: Store, stored: Callable[[], bool]) -> None:  # noqa: ARG002
+    def make(self, keys: Keys, version: PendingVersion) -> None:
         """Draw a key and store it."""
         drawn = "".join(secrets.choice(_ALPHABET) for _ in range(KEY_LENGTH))
+        key_id = keys.current.get("api_key_id", "openreplay")
         try:
-            store({"api_key_id": keys.current.get("api_key_id", "openreplay"), "api_key": drawn})
+            version.store({"api_key_id": key_id, "api_key": drawn})
         except AlreadyStored:
             return
 
     def is_current_deleted(self, keys: Keys) -> bool:  # noqa: ARG002
-        """A key that is stored cannot be deleted alone."""
+        """Return False: a stored key cannot be deleted alone."""
         return False
 
     def check_pending(self, document: Mapping[str, str]) -> None:
-        """A key that is stored cannot be gone."""
+        """Do nothing: a stored key always exists."""
 
     def try_out(self, document: Mapping[str, str], made_at: float) -> None:
-        """Wait until the bridge knows the key wherever it runs."""
+        """Wait until every bridge knows the key."""
         if self.is_key(document):
             self.sleep(max(0.0, made_at + self.known_after - self.clock()))
 
     def retire(self, keys: Keys, now: float) -> Retirement:
-        """Have the previous key refused once the current one is used, or its time is up."""
+        """Have the previous key refused once the current one is in use, or the grace ends."""
         if not self.is_key(keys.previous):
             return Retirement.NOTHING
         age = now - keys.made_at
@@ -97,7 +98,7 @@ class ApiKey:
         return Retirement.WAITING if age > self.notice else Retirement.NOTHING
 
     def tidy(self, keys: Keys, now: float) -> None:
-        """Nothing is left over of a key that was not stored."""
+        """Do nothing: a key that was not stored exists nowhere."""
 
     def _is_taken_up(self, keys: Keys) -> bool:
         return keys.told or self.usage.of(keys.current_version or "", keys.made_at) > 0

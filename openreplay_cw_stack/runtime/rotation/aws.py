@@ -1,8 +1,7 @@
-"""The AWS calls of the rotation. Errors leave here as their code alone."""
+"""The AWS calls of the rotation. Their errors contain only a code."""
 
 from __future__ import annotations
 
-import functools
 import json
 import time
 from collections.abc import Mapping
@@ -13,17 +12,18 @@ from openreplay_cw_stack.contract import metrics as names
 from openreplay_cw_stack.runtime.access_key_trial import access_key_refusal
 from openreplay_cw_stack.runtime.aws_calls import (
     CallFailed,
+    LazyClient,
     asked,
     aws_client,
     texts_of,
 )
-from openreplay_cw_stack.runtime.rotation.access_key import UserKey
 from openreplay_cw_stack.runtime.rotation.secret import (
     PENDING,
     AlreadyStored,
     SecretState,
     StoredValue,
 )
+from openreplay_cw_stack.runtime.rotation.user import UserKey
 
 _HOUR = 3600
 
@@ -33,23 +33,18 @@ class SecretsManagerSecret:
 
     def __init__(self, arn: str, client: Any = None) -> None:
         self._arn = arn
-        self._given_client = client
-
-    @functools.cached_property
-    def _client(self) -> Any:
-        return self._given_client or _client("secretsmanager")
+        self._client = client or _client("secretsmanager")
 
     def state(self) -> SecretState:
-        """Its versions and tags as they are now."""
+        """Return the versions and the tags."""
         found = asked(self._client.describe_secret, SecretId=self._arn)
         return SecretState(
             {one: frozenset(stages) for one, stages in found["VersionIdsToStages"].items()},
             {one["Key"]: one["Value"] for one in found.get("Tags", [])},
-            _seconds(found["CreatedDate"]),
         )
 
     def value(self, version_id: str) -> StoredValue | None:
-        """The value of a version; None where it has none."""
+        """Return the value of a version, or None if it has none."""
         try:
             found = asked(self._client.get_secret_value, SecretId=self._arn, VersionId=version_id)
         except CallFailed as failed:
@@ -59,7 +54,11 @@ class SecretsManagerSecret:
         return StoredValue(texts_of(found.get("SecretString")), _seconds(found["CreatedDate"]))
 
     def put(self, version_id: str, document: Mapping[str, str], stage: str = PENDING) -> None:
-        """Give a version its value; raises AlreadyStored."""
+        """Give a version its value.
+
+        Raises:
+            AlreadyStored: it has another one.
+        """
         try:
             asked(
                 self._client.put_secret_value,
@@ -85,7 +84,7 @@ class SecretsManagerSecret:
         )
 
     def remove(self, stage: str, *, out_of: str) -> None:
-        """Take a staging label away from a version."""
+        """Remove a staging label from a version."""
         asked(
             self._client.update_secret_version_stage,
             SecretId=self._arn,
@@ -94,11 +93,11 @@ class SecretsManagerSecret:
         )
 
     def tag(self, key: str, value: str) -> None:
-        """Note something on the secret."""
+        """Set a tag."""
         asked(self._client.tag_resource, SecretId=self._arn, Tags=[{"Key": key, "Value": value}])
 
     def rotate(self) -> None:
-        """Have Secrets Manager rotate it now, or go on with a rotation that is not complete."""
+        """Ask Secrets Manager to rotate the secret now, or to repeat an incomplete rotation."""
         try:
             asked(self._client.rotate_secret, SecretId=self._arn)
         except CallFailed as failed:
@@ -123,19 +122,14 @@ class IamUser:
         self._region = region
         self._reader_log_group = reader_log_group
         self._addresses_limited = addresses_limited
-        self._given_client = client
-
-    @functools.cached_property
-    def _client(self) -> Any:
-        return self._given_client or _client("iam")
-
-    @functools.cached_property
-    def _client_without_retries(self) -> Any:
-        """For what is not to be made twice."""
-        return self._given_client or aws_client("iam", attempts=1, read_timeout=20)
+        self._client = client or _client("iam")
+        # A repeated call would create a second key.
+        self._client_without_retries = client or LazyClient(
+            lambda: aws_client("iam", attempts=1, read_timeout=20)
+        )
 
     def list_keys(self) -> list[UserKey]:
-        """Its access keys; none where there is no such user."""
+        """Return the user's access keys; none if there is no such user."""
         try:
             found = asked(self._client.list_access_keys, UserName=self._name)
         except CallFailed as failed:
@@ -148,7 +142,7 @@ class IamUser:
         ]
 
     def create_key(self) -> tuple[str, str]:
-        """A new access key: its id, and its secret."""
+        """Create an access key and return its id and its secret."""
         made = asked(self._client_without_retries.create_access_key, UserName=self._name)
         return made["AccessKey"]["AccessKeyId"], made["AccessKey"]["SecretAccessKey"]
 
@@ -162,7 +156,7 @@ class IamUser:
         )
 
     def delete_key(self, key_id: str) -> None:
-        """Delete a key; one that is not there is fine."""
+        """Delete a key. A key that does not exist is no error."""
         try:
             asked(self._client.delete_access_key, UserName=self._name, AccessKeyId=key_id)
         except CallFailed as failed:
@@ -170,13 +164,13 @@ class IamUser:
                 raise
 
     def last_used(self, key_id: str) -> float | None:
-        """When a key was last used; None where it never was, or is not there."""
+        """Return when a key was last used; None if it never was, or does not exist."""
         if not key_id:
             return None
         try:
             found = asked(self._client.get_access_key_last_used, AccessKeyId=key_id)
         except CallFailed as failed:
-            # IAM denies this call for a key that is not there.
+            # IAM denies this call for a key that does not exist.
             denied = str(failed) == "AccessDenied" and key_id not in map(_id_of, self.list_keys())
             if denied or str(failed) == "NoSuchEntity":
                 return None
@@ -185,28 +179,24 @@ class IamUser:
         return _seconds(used) if isinstance(used, datetime) else None
 
     def reads(self, document: Mapping[str, str]) -> str | None:
-        """Try a key on the log group that it reads: None where it works, else the error's code.
+        """Read the tracked log group with a key. Return None if that works, else the code.
 
-        A key that works from other addresses alone is denied here. AWS denies what it has
-        authenticated: the key itself works.
+        A key that works only from other addresses is denied here. AWS authenticates a call before
+        it denies it, so the key itself works.
         """
         code = access_key_refusal(document, self._region, self._reader_log_group)
         return None if self._addresses_limited and code == "AccessDeniedException" else code
 
 
 class BridgeUsage:
-    """What the bridge has counted, from its metric."""
+    """What the bridge counted, read from its metric."""
 
     def __init__(self, deployment: str, client: Any = None) -> None:
         self._deployment = deployment
-        self._given_client = client
-
-    @functools.cached_property
-    def _client(self) -> Any:
-        return self._given_client or _client("cloudwatch")
+        self._client = client or _client("cloudwatch")
 
     def of(self, version_id: str, since: float) -> int:
-        """How many sessions were asked for with a version's key."""
+        """Return how many sessions were asked for with a version's key, since a time."""
         dimensions = {names.DEPLOYMENT: self._deployment, names.KEY_VERSION: version_id}
         now = time.time()
         found = asked(
@@ -216,7 +206,7 @@ class BridgeUsage:
             Dimensions=[{"Name": name, "Value": value} for name, value in dimensions.items()],
             StartTime=_moment(since),
             EndTime=_moment(now + _HOUR),
-            # There are at most 1440 points in an answer.
+            # An answer has at most 1440 points.
             Period=_HOUR if now - since < 1000 * _HOUR else 24 * _HOUR,
             Statistics=["Sum"],
         )
@@ -224,21 +214,19 @@ class BridgeUsage:
 
 
 def invoke_later(function_names: tuple[str, ...], client: Any = None) -> None:
-    """Have the projects told, without waiting: asynchronous invocations."""
-    if not function_names:
-        return
+    """Invoke functions asynchronously."""
     functions = client or _client("lambda")
     for name in function_names:
         asked(functions.invoke, FunctionName=name, InvocationType="Event", Payload=b"{}")
 
 
 def stack_is_going(stack_id: str, client: Any = None) -> bool:
-    """Whether a stack is being deleted, and not merely updated."""
+    """Return whether a stack is being deleted, rather than updated."""
     return _stack_status(stack_id, client).startswith(("DELETE_", "ROLLBACK_"))
 
 
 def stack_is_changing(stack_id: str, client: Any = None) -> bool:
-    """Whether a stack is being created, updated or deleted."""
+    """Return whether a stack is being created, updated or deleted."""
     return _stack_status(stack_id, client).endswith("_IN_PROGRESS")
 
 
@@ -251,8 +239,8 @@ def _id_of(key: UserKey) -> str:
     return key.key_id
 
 
-def _client(service: str) -> Any:
-    return aws_client(service, attempts=4, read_timeout=10)
+def _client(service: str) -> LazyClient:
+    return LazyClient(lambda: aws_client(service, attempts=4, read_timeout=10))
 
 
 def _moment(seconds: float) -> datetime:

@@ -1,8 +1,8 @@
 """What a deployment does to the keys of the service account.
 
-With rotation CloudFormation has no key: the first one is made by a rotation, and IAM refuses to
-delete a user that still has keys. Two custom resources follow: one is there before the schedule and
-deletes the keys after it, when no rotation makes another; one waits for the first key.
+With rotation CloudFormation creates no key: the first rotation does, and IAM refuses to delete a
+user that has keys. So there are two custom resources. The first exists before the schedule and
+deletes the keys after it, when no rotation creates another. The second waits for the first key.
 """
 
 from __future__ import annotations
@@ -31,8 +31,8 @@ class KeyDeployment:
     Attributes:
         secret: the secret that holds the key.
         access_key: how its keys are handled.
-        stack_is_going: whether the stack of an id is being deleted.
-        clock: seconds since 1970.
+        stack_is_going: returns whether the stack of an id is being deleted.
+        clock: returns the seconds since 1970.
         sleep: waits for so many seconds.
     """
 
@@ -43,16 +43,14 @@ class KeyDeployment:
     sleep: Callable[[float], None]
 
     def follow(self, event: DeploymentEvent) -> str:
-        """Do what the custom resource is for.
-
-        Wait for the first key and note a changed log group; or delete the keys when it goes.
+        """Wait for the first key and store a changed log group with it, or delete the keys.
 
         Returns:
             The physical id of the custom resource.
 
         Raises:
             DeploymentFailed: there is no key, or the user is another one than before.
-            CallFailed: AWS refused a call, other than while a key is waited for.
+            CallFailed: AWS refused a call, other than while it waits for a key.
         """
         user_name = str(event.properties["UserName"])
         waits = event.properties["Task"] == WAIT_FOR_KEY
@@ -60,8 +58,8 @@ class KeyDeployment:
             if not waits:
                 self._delete_keys(event.stack_id)
             return user_name
-        # The id is the user whose keys these are. After this refusal the same properties come again
-        # as the old ones, for CloudFormation updates the resource back.
+        # The id is the user's name. After this refusal CloudFormation updates the resource back,
+        # with the name as it was.
         if event.physical_id and event.physical_id != user_name:
             raise DeploymentFailed(
                 "user_name cannot change while its key is rotated: deploy without rotation first"
@@ -72,9 +70,9 @@ class KeyDeployment:
         return user_name
 
     def _wait_for_key(self) -> None:
-        """Until the secret's current version has a key that the user has.
+        """Wait until the secret's current version has a key of the user's.
 
-        So that what is removed afterwards, CloudFormation's own key for one, is needed no more.
+        Only then does CloudFormation remove what the deployment replaces, its own key for example.
         """
         give_up = self.clock() + FIRST_KEY_WITHIN_SECONDS
         nudge = self.clock() + _NUDGE_SECONDS
@@ -87,12 +85,12 @@ class KeyDeployment:
                     nudge = self.clock() + _NUDGE_SECONDS
                     self.secret.rotate()
             except CallFailed as failed:
-                # A policy that was made a moment ago may not be known everywhere, for one.
+                # A new policy may not be in force yet, for example.
                 refused = f" AWS refused a call: {failed}."
             if self.clock() >= give_up:
                 raise DeploymentFailed(
-                    "the first rotation has made no key. The user may have two keys already, of "
-                    "which one has to go; the rotation's log group says more." + refused
+                    "the first rotation has created no key. The user may have two keys already, of "
+                    "which one must be deleted; the rotation's log group says more." + refused
                 )
             self.sleep(1.0)
 
@@ -102,7 +100,7 @@ class KeyDeployment:
         return self.access_key.is_key(document) and document["access_key_id"] in there
 
     def _note_details(self) -> None:
-        """Have the secret name the region and the log group as they are now."""
+        """Store the current region and log group in the secret."""
         document = self._current()
         if all(document.get(name) == value for name, value in self.access_key.details.items()):
             return
@@ -110,7 +108,7 @@ class KeyDeployment:
         self.secret.put(str(uuid4()), {**document, **self.access_key.details}, CURRENT)
         previous = before.version(PREVIOUS)
         if previous is not None:
-            # Its key is another one, which a reader may still have: it stays the previous one.
+            # A reader may still have its key: it stays the previous one.
             self.secret.move(PREVIOUS, to=previous, out_of=before.version(CURRENT))
 
     def _current(self) -> dict[str, str]:
@@ -119,23 +117,31 @@ class KeyDeployment:
         return dict(value.document) if value else {}
 
     def _delete_keys(self, stack_id: str) -> None:
-        """All keys of a user that goes; of one that stays, those that a rotation has made.
+        """Delete all keys if the user is deleted too, else only those that the secret holds.
 
-        The user stays where rotation is switched off: it has a key of CloudFormation's by then.
-        A step that still runs may bring one more key, so that they are looked for again.
+        The user stays if rotation is switched off; CloudFormation has created a key for it by then.
+        A step that still runs may create one more key, so this looks for keys again.
         """
         going = self.stack_is_going(stack_id)
         for _ in range(_LOOKS):
             self.sleep(_STEP_SECONDS)
-            if not self.access_key.delete_all(None if going else self._ours()):
+            if not self._delete(None if going else self._keys_of_the_secret()):
                 return
 
-    def _ours(self) -> set[str]:
+    def _delete(self, only: set[str] | None) -> int:
+        """Delete the user's keys, or the named ones, and return how many there were."""
+        user = self.access_key.user
+        keys = [key.key_id for key in user.list_keys() if only is None or key.key_id in only]
+        for key_id in keys:
+            user.delete_key(key_id)
+        return len(keys)
+
+    def _keys_of_the_secret(self) -> set[str]:
         state = self.secret.state()
-        ours = set()
+        key_ids = set()
         for stage in (CURRENT, PREVIOUS, PENDING):
             version = state.version(stage)
             value = self.secret.value(version) if version else None
             if value and value.document.get("access_key_id"):
-                ours.add(value.document["access_key_id"])
-        return ours
+                key_ids.add(value.document["access_key_id"])
+        return key_ids

@@ -1,16 +1,14 @@
-"""The rotation's Lambda entry point: Secrets Manager, a schedule, or CloudFormation calls it."""
+"""The rotation's Lambda entry point. Secrets Manager, a schedule and CloudFormation invoke it."""
 
 from __future__ import annotations
 
 import functools
 import os
 import time
-from collections.abc import Mapping
 
 from openreplay_cw_stack.runtime.aws_calls import CallFailed
 from openreplay_cw_stack.runtime.custom_resource import answer_deployment, is_deployment_event
-from openreplay_cw_stack.runtime.embedded_metrics import MetricDocument
-from openreplay_cw_stack.runtime.own_log import print_line, say
+from openreplay_cw_stack.runtime.function_log import FunctionLog
 from openreplay_cw_stack.runtime.rotation.access_key import AccessKey
 from openreplay_cw_stack.runtime.rotation.api_key import ApiKey
 from openreplay_cw_stack.runtime.rotation.aws import (
@@ -22,7 +20,7 @@ from openreplay_cw_stack.runtime.rotation.aws import (
     stack_is_going,
 )
 from openreplay_cw_stack.runtime.rotation.deployment import KeyDeployment
-from openreplay_cw_stack.runtime.rotation.kinds import RotationFailed
+from openreplay_cw_stack.runtime.rotation.kinds import KeyKind, RotationFailed
 from openreplay_cw_stack.runtime.rotation.rotating import Rotation, look_after
 from openreplay_cw_stack.runtime.rotation.settings import Settings
 
@@ -31,8 +29,8 @@ def handler(event: dict[str, object], context: object) -> None:
     """Take a step of a rotation, look after the keys, or follow a deployment.
 
     Raises:
-        RotationRefused: see :class:`Rotation`; Secrets Manager repeats what was raised.
-        RotationFailed: likewise.
+        RotationRefused: see :meth:`.Rotation.step`. Secrets Manager repeats the rotation.
+        RotationFailed: see :meth:`.Rotation.step` and :func:`.look_after`.
     """
     if is_deployment_event(event):
         answer_deployment(event, context, _deployment().follow)
@@ -50,38 +48,43 @@ def _rotations() -> dict[str, Rotation]:
     settings = _settings()
     rotations: dict[str, Rotation] = {}
     if settings.api_key_secret_arn:
-        rotations[settings.api_key_secret_arn] = Rotation(
-            secret=SecretsManagerSecret(settings.api_key_secret_arn),
-            kind=ApiKey(
-                usage=BridgeUsage(settings.deployment),
-                grace=settings.grace,
-                notice=settings.notice,
-                known_after=settings.known_after,
-                clock=time.time,
-                sleep=time.sleep,
-            ),
-            projects=settings.api_key_projects,
+        kind = ApiKey(
+            usage=BridgeUsage(settings.deployment),
+            grace=settings.grace,
+            notice=settings.notice,
+            known_after=settings.known_after,
             clock=time.time,
-            hand_over=_hand_over,
-            say=say,
-            count=_count,
+            sleep=time.sleep,
+        )
+        rotations[settings.api_key_secret_arn] = _rotation(
+            settings.api_key_secret_arn, kind, settings.api_key_projects
         )
     if settings.access_key_secret_arn:
-        rotations[settings.access_key_secret_arn] = Rotation(
-            secret=SecretsManagerSecret(settings.access_key_secret_arn),
-            kind=_access_key(),
-            projects=(),
-            clock=time.time,
-            hand_over=_hand_over,
-            say=say,
-            count=_count,
+        rotations[settings.access_key_secret_arn] = _rotation(
+            settings.access_key_secret_arn, _access_key(), ()
         )
     return rotations
+
+
+def _rotation(secret_arn: str, kind: KeyKind, projects: tuple[str, ...]) -> Rotation:
+    return Rotation(
+        secret=SecretsManagerSecret(secret_arn),
+        kind=kind,
+        projects=projects,
+        clock=time.time,
+        hand_over=_hand_over,
+        log=_log(),
+    )
 
 
 @functools.cache
 def _settings() -> Settings:
     return Settings.from_environment(os.environ)
+
+
+@functools.cache
+def _log() -> FunctionLog:
+    return FunctionLog(_settings().deployment)
 
 
 @functools.cache
@@ -121,12 +124,5 @@ def _hand_over() -> None:
     try:
         invoke_later(_settings().registration_functions)
     except CallFailed as failed:
-        # They look by themselves as well, within the hour.
-        say("WARN", f"the projects will be told within the hour: {failed}")
-
-
-def _count(values: Mapping[str, float], dimensions: Mapping[str, str], also_without: bool) -> None:
-    document = MetricDocument(values, dimensions, further_sets=[[]] if also_without else ())
-    line = document.encode(_settings().deployment, int(time.time() * 1000))
-    if line is not None:
-        print_line(line)
+        # Each registration also runs by itself every hour.
+        _log().warn(f"the projects will be registered within the hour: {failed}")

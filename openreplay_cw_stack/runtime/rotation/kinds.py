@@ -1,25 +1,25 @@
 """What is rotated: an IAM user's access key, or the bridge's API key.
 
-They differ in how a key is made, tried, seen in use, and taken out of use. The steps of a rotation
-are the same for both.
+Both kinds pass the same steps of a rotation. They differ in how a key is created, tried, seen in
+use, and taken out of use.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Protocol
 
-Store = Callable[[Mapping[str, str]], None]
+from openreplay_cw_stack.runtime.rotation.secret import PendingVersion
 
 
 class RotationRefused(Exception):
-    """No new key now: making one would take a key away from its reader. The message says why."""
+    """No key is created now: that would take a key away from its user. The message says why."""
 
 
 class RotationFailed(Exception):
-    """A step did not work. The message says why; it never holds a key."""
+    """A step did not work. The message says why and contains no key."""
 
 
 @dataclass(frozen=True)
@@ -27,16 +27,20 @@ class Keys:
     """The keys that a secret holds.
 
     Attributes:
-        current: the value of its current version; empty before the first key.
-        previous: the value of the previous version; empty where there is none.
-        pending: the value of the version that a rotation is making; empty where there is none.
+        current: the value of the current version; empty before the first key.
+        previous: the value of the previous version; empty if there is none.
+        pending: the value of the version of a running rotation; empty if there is none.
         current_version: the current version's id.
         previous_version: the previous version's id.
-        secret_made_at: when the secret was made, in seconds since 1970.
-        made_at: when the current version was made, in seconds since 1970.
-        tested_at: until when we used the newest key ourselves at most; 0.0 where we never did.
-        disabled_at: when the previous version's key was disabled; None where it was not.
-        told: whether OpenReplay was told the current key, everywhere where we tell it.
+        made_at: when the current version was created, in seconds since 1970.
+        tested_at: until when the rotation itself used the newest key at most; 0.0 if it never did.
+        asked_at: when runs that did not end asked IAM for keys, in seconds since 1970.
+        disabled_at: when the previous version's key was disabled, or found disabled; None if it
+            was not.
+        watched_since: when the last look found both keys in use, or the current one for the first
+            time; None if none did.
+        enabled_again: whether the previous version's key was enabled by hand after that.
+        told: whether every registered OpenReplay project has the current key.
     """
 
     current: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -44,32 +48,41 @@ class Keys:
     pending: Mapping[str, str] = field(default_factory=dict, repr=False)
     current_version: str | None = None
     previous_version: str | None = None
-    secret_made_at: float = 0.0
     made_at: float = 0.0
     tested_at: float = 0.0
+    asked_at: Sequence[float] = ()
     disabled_at: float | None = None
+    watched_since: float | None = None
+    enabled_again: bool = False
     told: bool = False
 
 
 class Retirement(Enum):
-    """What a look did, or found, about the previous key."""
+    """What a look did or found."""
 
     NOTHING = "nothing"
-    """It is still needed, or there is none."""
+    """The previous key is still needed, or there is none."""
     WAITING = "waiting"
-    """It is still needed, and that for longer than a person should leave it."""
+    """The previous key is still needed, for longer than the notice period."""
+    TAKEN_UP = "taken_up"
+    """The current key is in use. The previous key is disabled if it is not used until the next
+    look."""
+    BOTH_USED = "both_used"
+    """Both keys are in use, for longer than the notice period."""
     DISABLED = "disabled"
-    """It was disabled, and can be enabled again for a time."""
+    """The previous key was disabled. It can be enabled again during the grace period."""
     FOUND_DISABLED = "found_disabled"
-    """A person disabled it; it can be enabled again for a time."""
+    """The previous key was disabled by hand. Its grace period begins."""
+    ENABLED_AGAIN = "enabled_again"
+    """The previous key was disabled, and enabled again by hand."""
     ENDED = "ended"
-    """It is gone, or refused from now on."""
+    """The previous key was deleted, or is refused from now on."""
     EXPIRED = "expired"
-    """It is refused from now on, though nobody was seen to use the new one."""
-    DELETED = "deleted"
-    """A person deleted the current key."""
-    SWITCHED_OFF = "switched_off"
-    """A person disabled the current key."""
+    """The previous key is refused from now on, although the current one is not in use."""
+    CURRENT_DELETED = "current_deleted"
+    """The current key was deleted by hand."""
+    CURRENT_DISABLED = "current_disabled"
+    """The current key was disabled by hand."""
 
 
 class KeyKind(Protocol):
@@ -81,38 +94,33 @@ class KeyKind(Protocol):
 
     @property
     def tried_for(self) -> float:
-        """For how many seconds :meth:`try_out` uses a key at most."""
+        """How many seconds :meth:`try_out` uses a key at most."""
 
     def is_key(self, document: Mapping[str, str]) -> bool:
-        """Whether a secret's value has a key in it."""
+        """Return whether a secret's value has a key in it."""
 
     def refusal(self, keys: Keys, now: float) -> str | None:
-        """Why no new key may be made now; None where one may."""
+        """Return why no key may be created now, or None if one may."""
 
-    def make(self, keys: Keys, store: Store, stored: Callable[[], bool]) -> None:
-        """Make a new key and have it stored.
-
-        Args:
-            keys: those that there are.
-            store: gives the pending version its value; raises ``AlreadyStored`` where another
-                run of the same step was quicker.
-            stored: whether the pending version has a value by now.
+    def make(self, keys: Keys, version: PendingVersion) -> None:
+        """Create a key and store it.
 
         Raises:
-            RotationFailed: there is no place for a new key.
+            RotationRefused: there is no place for another key.
+            RotationFailed: there may be one later.
         """
 
     def is_current_deleted(self, keys: Keys) -> bool:
-        """Whether a person deleted the current key."""
+        """Return whether the current key was deleted by hand."""
 
     def check_pending(self, document: Mapping[str, str]) -> None:
-        """Raise :class:`RotationFailed` where the pending key is gone."""
+        """Raise :class:`RotationFailed` if the pending key was deleted."""
 
     def try_out(self, document: Mapping[str, str], made_at: float) -> None:
         """Wait until a new key works everywhere, or raise :class:`RotationFailed`."""
 
     def retire(self, keys: Keys, now: float) -> Retirement:
-        """Take the previous key out of use, as far as it is time for that."""
+        """Take the previous key out of use if it is time for that."""
 
     def tidy(self, keys: Keys, now: float) -> None:
-        """Take away what no version of the secret has, and nobody will store any more."""
+        """Delete keys that a rotation created and could not store."""

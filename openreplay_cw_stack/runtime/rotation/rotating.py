@@ -1,20 +1,21 @@
-"""The four steps of a rotation, and what is looked after between rotations.
+"""The four steps of a rotation, and the look that comes each hour between rotations.
 
 AWS documentation, "Lambda rotation function": Secrets Manager calls createSecret, setSecret,
-testSecret and finishSecret one after the other, repeats a rotation that failed with the same
-token, and with ``RotateImmediately`` false calls testSecret alone, with a version that it removes
-again and that has no value, or the current one.
-So every step may come again, and may find what an earlier run has left.
+testSecret and finishSecret one after the other, and repeats a rotation that failed with the same
+token. With ``RotateImmediately`` false it calls testSecret alone, with a version that has no value
+and is removed again, or with the current version. So every step may run again, and may find what an
+earlier run has left.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from openreplay_cw_stack.contract import metrics as names
 from openreplay_cw_stack.contract.openreplay_project import TESTED_AT_TAG, told_tag
-from openreplay_cw_stack.runtime.aws_calls import CallFailed
+from openreplay_cw_stack.runtime.aws_calls import CallFailed, error_code
+from openreplay_cw_stack.runtime.function_log import FunctionLog, MetricDocument
 from openreplay_cw_stack.runtime.rotation.kinds import (
     KeyKind,
     Keys,
@@ -23,10 +24,13 @@ from openreplay_cw_stack.runtime.rotation.kinds import (
     RotationRefused,
 )
 from openreplay_cw_stack.runtime.rotation.secret import (
+    ASKED_TAG,
     CURRENT,
     DISABLED_TAG,
     PENDING,
     PREVIOUS,
+    WATCHED_TAG,
+    PendingVersion,
     Secret,
     SecretState,
     StoredValue,
@@ -34,29 +38,31 @@ from openreplay_cw_stack.runtime.rotation.secret import (
 
 _LISTED_WITHIN_SECONDS = 60.0
 _SECONDS_PER_DAY = 86_400
+_ENABLED = "enabled"
 _MESSAGES = {
-    Retirement.WAITING: "nobody has used the current key yet: give it to OpenReplay",
-    Retirement.DISABLED: "the current key is in use; the previous one was disabled",
+    Retirement.WAITING: "the current key is not in use yet: give it to OpenReplay",
+    Retirement.TAKEN_UP: "the current key is in use; the previous one is disabled within hours if "
+    "it is not used any more",
+    Retirement.BOTH_USED: "the current key is in use, and so is the previous one: give every "
+    "OpenReplay the current key",
+    Retirement.DISABLED: "the previous key is not in use any more, and was disabled",
     Retirement.FOUND_DISABLED: "the previous key was disabled by hand; it is deleted after the "
-    "grace",
+    "grace period",
+    Retirement.ENABLED_AGAIN: "the previous key was enabled by hand; it stays while it is in use",
     Retirement.ENDED: "the previous key is gone",
-    Retirement.EXPIRED: "the previous key is refused from now on, and nobody has used the current "
-    "one yet: give it to OpenReplay",
-    Retirement.DELETED: "the current key was deleted by hand: rotate the secret to get a new one",
-    Retirement.SWITCHED_OFF: "the current key was disabled by hand: enable it, or rotate the "
-    "secret to get a new one",
+    Retirement.EXPIRED: "the previous key is refused from now on, and the current one is not in "
+    "use yet: give it to OpenReplay",
+    Retirement.CURRENT_DELETED: "the current key was deleted by hand; a rotation creates another",
+    Retirement.CURRENT_DISABLED: "the current key was disabled by hand: enable it, or rotate the "
+    "secret to get another",
 }
 _COUNTED_AS = {
     Retirement.WAITING: names.KEYS_NOT_TAKEN_UP,
+    Retirement.BOTH_USED: names.KEYS_NOT_TAKEN_UP,
     Retirement.EXPIRED: names.KEYS_NOT_TAKEN_UP,
-    Retirement.DELETED: names.FAILED_ROTATIONS,
-    Retirement.SWITCHED_OFF: names.FAILED_ROTATIONS,
+    Retirement.CURRENT_DELETED: names.FAILED_ROTATIONS,
+    Retirement.CURRENT_DISABLED: names.FAILED_ROTATIONS,
 }
-
-Say = Callable[[str, str], None]
-"""Takes a level and a message for the function's own log."""
-Count = Callable[[Mapping[str, float], Mapping[str, str], bool], None]
-"""Takes metrics, their dimensions, and whether they are published without these too."""
 
 
 @dataclass(frozen=True)
@@ -65,12 +71,11 @@ class Rotation:
 
     Attributes:
         secret: the secret.
-        kind: how its keys are made and retired.
-        projects: the names of the OpenReplay projects that we tell its key.
-        clock: seconds since 1970.
-        hand_over: has these projects told the new key, without waiting for it.
-        say: writes to the function's own log.
-        count: publishes metrics.
+        kind: how its keys are created and retired.
+        projects: the names of the OpenReplay projects that are registered with its key.
+        clock: returns the seconds since 1970.
+        hand_over: has the projects registered with the new key, without waiting for that.
+        log: the function's own log.
     """
 
     secret: Secret
@@ -78,15 +83,14 @@ class Rotation:
     projects: Sequence[str]
     clock: Callable[[], float] = field(repr=False)
     hand_over: Callable[[], None] = field(repr=False)
-    say: Say = field(repr=False)
-    count: Count = field(repr=False)
+    log: FunctionLog = field(repr=False)
 
     def step(self, name: str, token: str) -> None:
         """Take one step of a rotation. Each outcome is logged, and each failure counted.
 
         Raises:
-            RotationRefused: a new key would take one away from its reader.
-            RotationFailed: it did not work. The message has an error's code, and no other text.
+            RotationRefused: a new key would take one away from its user.
+            RotationFailed: the step did not work. The message contains only an error's code.
         """
         kind = self.kind.name
         try:
@@ -99,34 +103,61 @@ class Rotation:
             reason = str(error) if known else type(error).__name__
             self._report(names.FAILED_ROTATIONS, f"{name} of {kind} failed: {reason}")
             raise RotationFailed(reason) from None
-        self.say("INFO", f"{name} of {kind} is done")
+        self.log.log(f"{name} of {kind} is done")
 
     def look(self) -> bool:
-        """Look after the previous key, and publish how old the current one is.
+        """Look after the keys, and publish how old the current one is.
+
+        A current key that was deleted by hand is replaced.
 
         Returns:
-            Whether that was possible. What is found is logged, and counted where a person is
-            needed.
+            Whether that was possible. Each finding is logged, and counted if a person is needed.
         """
         kind = self.kind.name
         try:
             keys = self.keys()
-            age = self.clock() - keys.made_at
-            self.count({names.KEY_AGE: age / _SECONDS_PER_DAY}, {names.KEY: kind}, False)
+            age = (self.clock() - keys.made_at) / _SECONDS_PER_DAY
+            self.log.metrics(MetricDocument({names.KEY_AGE: age}, {names.KEY: kind}))
             retirement = self.retire(keys)
+            if retirement in _COUNTED_AS:
+                self._report(_COUNTED_AS[retirement], f"{kind}: {_MESSAGES[retirement]}")
+            elif retirement is not Retirement.NOTHING:
+                self.log.log(f"{kind}: {_MESSAGES[retirement]}")
+            if retirement is Retirement.CURRENT_DELETED:
+                self.secret.rotate()
         except Exception as error:
-            reason = str(error) if isinstance(error, CallFailed) else type(error).__name__
-            self.say("ERROR", f"could not look after {kind}: {reason}")
+            self.log.error(f"could not look after {kind}: {error_code(error)}")
             return False
-        if retirement in _COUNTED_AS:
-            self._report(_COUNTED_AS[retirement], f"{kind}: {_MESSAGES[retirement]}")
-        elif retirement is not Retirement.NOTHING:
-            self.say("INFO", f"{kind}: {_MESSAGES[retirement]}")
         return True
 
+    def keys(self) -> Keys:
+        """Return the keys that the secret holds."""
+        return self._keys(self.secret.state())
+
+    def retire(self, keys: Keys) -> Retirement:
+        """Disable, refuse or delete the previous key if it is time for that.
+
+        Args:
+            keys: the result of :meth:`keys`.
+        """
+        self.kind.tidy(keys, self.clock())
+        retirement = self.kind.retire(keys, self.clock())
+        previous = keys.previous_version
+        if previous is None:
+            return retirement
+        if retirement in (Retirement.TAKEN_UP, Retirement.BOTH_USED):
+            self.secret.tag(WATCHED_TAG, f"{previous} {self.clock():.3f}")
+        elif retirement in (Retirement.DISABLED, Retirement.FOUND_DISABLED):
+            self.secret.tag(DISABLED_TAG, f"{previous} {self.clock():.0f}")
+        elif retirement is Retirement.ENABLED_AGAIN:
+            self.secret.tag(DISABLED_TAG, f"{previous} {_ENABLED}")
+        elif retirement in (Retirement.ENDED, Retirement.EXPIRED):
+            self.secret.remove(PREVIOUS, out_of=previous)
+        return retirement
+
     def _report(self, metric: str, message: str) -> None:
-        self.say("WARN", message)
-        self.count({metric: 1}, {names.KEY: self.kind.name}, True)
+        self.log.warn(message)
+        self.log.metrics(MetricDocument({metric: 1}, {names.KEY: self.kind.name}, [[]]))
 
     def _step(self, name: str, token: str) -> None:
         steps = {
@@ -143,32 +174,12 @@ class Rotation:
             raise RotationFailed("the secret has no version for this rotation")
         if CURRENT in stages:
             if name == "finishSecret":
-                # An earlier run may have ended before it told anybody.
+                # An earlier run may have ended before it registered the projects.
                 self.hand_over()
             return
         if PENDING not in stages:
             raise RotationFailed("the version of this rotation is not the pending one")
         steps[name](token, state)
-
-    def keys(self) -> Keys:
-        """The keys that the secret holds now."""
-        return self._keys(self.secret.state())
-
-    def retire(self, keys: Keys) -> Retirement:
-        """Disable, refuse or delete the previous key when it is time.
-
-        Args:
-            keys: as :meth:`keys` has them now.
-        """
-        self.kind.tidy(keys, self.clock())
-        retirement = self.kind.retire(keys, self.clock())
-        if keys.previous_version is None:
-            return retirement
-        if retirement in (Retirement.DISABLED, Retirement.FOUND_DISABLED):
-            self.secret.tag(DISABLED_TAG, f"{keys.previous_version} {self.clock():.0f}")
-        elif retirement in (Retirement.ENDED, Retirement.EXPIRED):
-            self.secret.remove(PREVIOUS, out_of=keys.previous_version)
-        return retirement
 
     def _create(self, token: str, state: SecretState) -> None:
         pending = self.secret.value(token)
@@ -177,7 +188,7 @@ class Rotation:
                 self.kind.check_pending(pending.document)
             except RotationFailed:
                 # A version's value is put once: with this one no rotation would ever succeed. But
-                # IAM may not list yet what was made a moment ago.
+                # IAM may not list a new key yet.
                 if self.clock() - pending.created > _LISTED_WITHIN_SECONDS:
                     self.secret.remove(PENDING, out_of=token)
                 raise
@@ -186,20 +197,16 @@ class Rotation:
         refusal = self.kind.refusal(keys, self.clock())
         if refusal is not None:
             raise RotationRefused(refusal)
-        self.kind.make(
-            keys,
-            store=lambda document: self.secret.put(token, document),
-            stored=lambda: self.secret.value(token) is not None,
-        )
+        self.kind.make(keys, PendingVersion(self.secret, token, keys.asked_at, self.clock))
 
     def _test(self, token: str, state: SecretState) -> None:
         current = self._value(state.version(CURRENT))
         value = self.secret.value(token)
         if value is None or value.document == current.document:
-            # Nothing is being made: the key that there is shows whether rotation could work.
+            # No key is being created: the current one shows whether a rotation could work.
             value = replace(current, created=0.0)
         if self.kind.is_key(value.document):
-            # Noted first: nobody is to take a use for the reader's because this run has ended.
+            # Recorded first, so that no use is taken for a reader's if this run ends early.
             self.secret.tag(TESTED_AT_TAG, f"{self.clock() + self.kind.tried_for:.3f}")
             self.kind.try_out(value.document, value.created)
 
@@ -210,7 +217,7 @@ class Rotation:
         reader_has_previous = self.kind.is_current_deleted(self._keys(state))
         self.secret.move(CURRENT, to=token, out_of=current)
         if reader_has_previous and previous is not None:
-            # The key that is gone is not the one to look after.
+            # The deleted key needs no retirement. The previous one does.
             self.secret.move(PREVIOUS, to=previous, out_of=current)
         self.hand_over()
 
@@ -220,16 +227,20 @@ class Rotation:
         )
         current_version = state.version(CURRENT)
         previous_version = state.version(PREVIOUS)
+        disabled = _note(state, DISABLED_TAG, previous_version)
+        watched = _note(state, WATCHED_TAG, previous_version)
         return Keys(
             current=current.document,
             previous=previous.document,
             pending=pending.document,
             current_version=current_version,
             previous_version=previous_version,
-            secret_made_at=state.created,
             made_at=current.created,
-            tested_at=_number(state.tags.get(TESTED_AT_TAG)) or 0.0,
-            disabled_at=_disabled_at(state.tags.get(DISABLED_TAG, ""), previous_version),
+            tested_at=next(_numbers(state.tags.get(TESTED_AT_TAG, "")), 0.0),
+            asked_at=tuple(_numbers(state.tags.get(ASKED_TAG, ""))),
+            disabled_at=next(_numbers(disabled), None),
+            watched_since=next(_numbers(watched), None),
+            enabled_again=disabled == _ENABLED,
             told=bool(self.projects)
             and all(state.tags.get(told_tag(one)) == current_version for one in self.projects),
         )
@@ -243,20 +254,22 @@ def look_after(rotations: Iterable[Rotation]) -> None:
     """Look after every secret.
 
     Raises:
-        RotationFailed: one could not be looked after; the others were.
+        RotationFailed: one could not be looked after. The others were.
     """
     failed = [rotation.kind.name for rotation in rotations if not rotation.look()]
     if failed:
         raise RotationFailed(f"could not look after {' and '.join(failed)}")
 
 
-def _disabled_at(note: str, previous_version: str | None) -> float | None:
-    version, _, moment = note.partition(" ")
-    return _number(moment) if version == previous_version else None
+def _note(state: SecretState, tag: str, version: str | None) -> str:
+    """Return what a tag says of a version."""
+    noted, _, text = state.tags.get(tag, "").partition(" ")
+    return text if noted == version else ""
 
 
-def _number(text: str | None) -> float | None:
-    try:
-        return float(text) if text else None
-    except ValueError:
-        return None
+def _numbers(text: str) -> Iterator[float]:
+    for word in text.split():
+        try:
+            yield float(word)
+        except ValueError:
+            continue

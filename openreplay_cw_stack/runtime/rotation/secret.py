@@ -1,13 +1,13 @@
 """A secret with its versions, as Secrets Manager keeps them.
 
-AWS documentation, "Lambda rotation function": a rotation makes a version with the staging label
+AWS documentation, "Lambda rotation function": a rotation creates a version with the staging label
 ``AWSPENDING``, whose id is the request's token; its value can be put once. Moving ``AWSCURRENT``
 to it puts ``AWSPREVIOUS`` on the version that had it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
@@ -16,29 +16,37 @@ PREVIOUS = "AWSPREVIOUS"
 PENDING = "AWSPENDING"
 
 DISABLED_TAG = "openreplay-cw-stack:disabled"
-"""The version whose key was disabled, a blank, and when."""
+"""The version whose key was disabled, a blank, and when; or the word "enabled" if it was enabled
+again by hand."""
+
+WATCHED_TAG = "openreplay-cw-stack:watched"
+"""The version whose key is disabled if it is not used any more, a blank, and since when."""
+
+ASKED_TAG = "openreplay-cw-stack:asked-at"
+"""When runs of the rotation that did not end asked IAM for keys: times with blanks between them."""
+
+# AWS Secrets Manager API reference, "Tag": a value has at most 256 characters.
+_NOTED_TIMES = 10
 
 
 class AlreadyStored(Exception):
-    """The version has another value already."""
+    """The version already has another value."""
 
 
 @dataclass(frozen=True)
 class SecretState:
-    """A secret's versions and what we have noted of them.
+    """The versions and the tags of a secret.
 
     Attributes:
-        stages: the staging labels by version id; versions without any are not in it.
-        tags: of the secret.
-        created: when the secret was made, in seconds since 1970.
+        stages: the staging labels by version id, of versions that have any.
+        tags: the tags.
     """
 
     stages: Mapping[str, frozenset[str]]
     tags: Mapping[str, str] = field(default_factory=dict)
-    created: float = 0.0
 
     def version(self, stage: str) -> str | None:
-        """The id of the version that has a staging label."""
+        """Return the id of the version that has a staging label."""
         return next((one for one, stages in self.stages.items() if stage in stages), None)
 
 
@@ -47,8 +55,8 @@ class StoredValue:
     """The value of a version.
 
     Attributes:
-        document: the JSON object; empty where it is none.
-        created: when the version was made, in seconds since 1970.
+        document: the texts in the JSON object; empty if the value is not a JSON object.
+        created: when the version was created, in seconds since 1970.
     """
 
     document: Mapping[str, str] = field(repr=False)
@@ -59,10 +67,10 @@ class Secret(Protocol):
     """One secret. Every call may raise :class:`CallFailed`."""
 
     def state(self) -> SecretState:
-        """Its versions and tags as they are now."""
+        """Return the versions and the tags."""
 
     def value(self, version_id: str) -> StoredValue | None:
-        """The value of a version; None where it has none."""
+        """Return the value of a version, or None if it has none."""
 
     def put(self, version_id: str, document: Mapping[str, str], stage: str = PENDING) -> None:
         """Give a version its value. Raises :class:`AlreadyStored`."""
@@ -71,10 +79,46 @@ class Secret(Protocol):
         """Move a staging label to a version."""
 
     def remove(self, stage: str, *, out_of: str) -> None:
-        """Take a staging label away from a version."""
+        """Remove a staging label from a version."""
 
     def tag(self, key: str, value: str) -> None:
-        """Note something on the secret."""
+        """Set a tag."""
 
     def rotate(self) -> None:
-        """Have Secrets Manager rotate it now."""
+        """Ask Secrets Manager to rotate the secret now."""
+
+
+@dataclass(frozen=True)
+class PendingVersion:
+    """The version that a rotation creates. Every call may raise :class:`CallFailed`.
+
+    Attributes:
+        secret: the secret.
+        token: the version's id.
+        asked_at: when runs that did not end asked IAM for keys.
+        clock: returns the seconds since 1970.
+    """
+
+    secret: Secret
+    token: str
+    asked_at: Sequence[float]
+    clock: Callable[[], float] = field(repr=False)
+
+    def announce(self) -> None:
+        """Record on the secret that a key is created now."""
+        self._record([*self.asked_at, self.clock()])
+
+    def conclude(self) -> None:
+        """Remove that record: the key is stored, or deleted again."""
+        self._record(self.asked_at)
+
+    def store(self, document: Mapping[str, str]) -> None:
+        """Give the version its value. Raises :class:`AlreadyStored` if another run did."""
+        self.secret.put(self.token, document)
+
+    def is_stored(self) -> bool:
+        """Return whether the version has a value."""
+        return self.secret.value(self.token) is not None
+
+    def _record(self, times: Sequence[float]) -> None:
+        self.secret.tag(ASKED_TAG, " ".join(f"{one:.0f}" for one in times[-_NOTED_TIMES:]))

@@ -1,4 +1,8 @@
-"""The rotation's settings, which travel in the function's environment."""
+"""The rotation's settings, from the function's environment.
+
+The construct writes these variables with :meth:`Settings.to_environment`, and the function reads
+them with :meth:`Settings.from_environment`.
+"""
 
 from __future__ import annotations
 
@@ -8,24 +12,24 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Settings:
-    """What the rotation has to know.
+    """The settings of the rotation of one deployment.
 
     Attributes:
         deployment: the value of the metric dimension of that name.
-        grace: seconds for which a key that was replaced can still be used, or enabled again.
-        notice: seconds after which it is told that the reader has not taken up a new key.
-        orphan_after: seconds after which a key that stands in no version is nobody's.
-        known_after: seconds after which the bridge knows a new key wherever it runs.
+        grace: seconds for which a replaced key is accepted, or can be enabled again.
+        notice: seconds after which a new key that is not in use is reported.
+        orphan_after: seconds that a run of the rotation takes at most to store a key.
+        known_after: seconds after which every bridge knows a new key.
         api_key_secret_arn: the bridge's secret; None without a bridge.
         access_key_secret_arn: the service account's secret; None without a service account.
         user_name: the service account's user.
         reader_log_group: the first log group that its key reads; empty without one.
-        stack_id: the stack that the user is in.
+        stack_id: the stack that contains the user.
         region: where the function runs; AWS Lambda sets it.
-        api_key_projects: the names of the projects that we tell the API key.
-        registration_functions: what tells these projects.
-        reader_addresses_limited: whether the key works from some addresses alone, and ours is not
-            known to be among them.
+        api_key_projects: the names of the projects that are registered with the API key.
+        registration_functions: the functions that register these projects.
+        reader_addresses_limited: whether the key works only from some addresses, so that a call
+            of this function may be denied.
     """
 
     deployment: str
@@ -44,7 +48,7 @@ class Settings:
     reader_addresses_limited: bool = False
 
     def to_environment(self) -> dict[str, str]:
-        """The variables that :meth:`from_environment` reads, but for those of AWS Lambda's own."""
+        """Return the variables that :meth:`from_environment` reads, except AWS Lambda's own."""
         variables = {
             "DEPLOYMENT": self.deployment,
             "STACK_ID": self.stack_id,
@@ -64,7 +68,7 @@ class Settings:
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
-        """Read the variables that the construct and AWS Lambda set.
+        """Read the variables of :meth:`to_environment`, and those of AWS Lambda.
 
         Raises:
             KeyError: one that is always set is missing.

@@ -1,15 +1,21 @@
-"""The AWS calls of the validator. Errors leave here as their code alone."""
+"""The AWS calls of the validator. Their errors contain only a code."""
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Sequence
 from typing import Any
 
 from openreplay_cw_stack.contract.session_table import Attributes
-from openreplay_cw_stack.runtime.aws_calls import asked, aws_client, error_code, region_of
+from openreplay_cw_stack.runtime.aws_calls import (
+    LazyClient,
+    asked,
+    aws_client,
+    error_code,
+    region_of,
+)
 from openreplay_cw_stack.runtime.validator.queues import SendFailed
 from openreplay_cw_stack.runtime.validator.storing import Refusal, WriteRefused
+from openreplay_cw_stack.runtime.validator.token_secret import SecretUnreadable
 
 # Amazon DynamoDB Developer Guide, "Error handling with DynamoDB".
 _REFUSALS = {
@@ -26,24 +32,22 @@ _REFUSALS = {
 
 
 class DynamoDbTable:
-    """Writes to one table, in whatever region or account it is. It makes one attempt at a call."""
+    """Writes to one table, in any region or account. It attempts each call once."""
 
     def __init__(self, arn: str, client: Any = None) -> None:
         self._arn = arn
-        self._given_client = client
-
-    @functools.cached_property
-    def _client(self) -> Any:
-        return self._given_client or aws_client(
-            "dynamodb",
-            attempts=1,
-            read_timeout=5,
-            connect_timeout=2,
-            region=region_of(self._arn),
+        self._client = client or LazyClient(
+            lambda: aws_client(
+                "dynamodb", attempts=1, read_timeout=5, connect_timeout=2, region=region_of(arn)
+            )
         )
 
     def write(self, items: Sequence[Attributes]) -> Sequence[Attributes]:
-        """Write items; the ones that were not written. Raises WriteRefused."""
+        """Write items and return the ones that were not written.
+
+        Raises:
+            WriteRefused: DynamoDB refused the call.
+        """
         requests = [{"PutRequest": {"Item": item}} for item in items]
         try:
             answer = self._client.batch_write_item(RequestItems={self._arn: requests})
@@ -59,26 +63,57 @@ class SqsQueue:
 
     def __init__(self, url: str, client: Any = None) -> None:
         self._url = url
-        self._given_client = client
-
-    @functools.cached_property
-    def _client(self) -> Any:
-        return self._given_client or aws_client(
-            "sqs", attempts=2, read_timeout=4, connect_timeout=2
+        self._client = client or LazyClient(
+            lambda: aws_client("sqs", attempts=2, read_timeout=4, connect_timeout=2)
         )
 
     def send(self, message: str) -> None:
-        """Send a message; raises SendFailed."""
+        """Send a message.
+
+        Raises:
+            SendFailed: the queue did not take it.
+        """
         try:
             self._client.send_message(QueueUrl=self._url, MessageBody=message)
         except Exception as error:
             raise SendFailed(error_code(error)) from None
 
     def hide(self, receipt_handle: str, seconds: int) -> None:
-        """Have a received message come back after so many seconds; raises CallFailed."""
+        """Make a received message come back after so many seconds.
+
+        Raises:
+            CallFailed: the queue refused.
+        """
         asked(
             self._client.change_message_visibility,
             QueueUrl=self._url,
             ReceiptHandle=receipt_handle,
             VisibilityTimeout=seconds,
         )
+
+
+class SecretsManagerReader:
+    """Reads the current value of one secret, without a line break at its end."""
+
+    def __init__(self, arn: str, client: Any = None) -> None:
+        self._arn = arn
+        self._client = client or LazyClient(
+            lambda: aws_client("secretsmanager", attempts=3, read_timeout=5)
+        )
+
+    def __call__(self) -> bytes:
+        """Return the secret's value.
+
+        Raises:
+            SecretUnreadable: Secrets Manager did not give it, or it is empty.
+        """
+        try:
+            value = self._client.get_secret_value(SecretId=self._arn)
+        except Exception as error:
+            raise SecretUnreadable(error_code(error)) from None
+        text = value.get("SecretString")
+        secret = text.encode() if isinstance(text, str) else value.get("SecretBinary", b"")
+        secret = secret.rstrip(b"\r\n")
+        if not secret:
+            raise SecretUnreadable("the secret is empty")
+        return bytes(secret)

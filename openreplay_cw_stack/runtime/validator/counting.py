@@ -1,4 +1,4 @@
-"""What the validator counted of one payload, as metric documents."""
+"""The counts of one payload, as metric documents."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from openreplay_cw_stack.contract import metrics as names
-from openreplay_cw_stack.runtime.embedded_metrics import MetricDocument
+from openreplay_cw_stack.runtime.function_log import MetricDocument
 from openreplay_cw_stack.tagging import Verdict
 
 REJECTING_VERDICTS = frozenset(Verdict) - {Verdict.LINKABLE, Verdict.UNTAGGED}
-"""The verdicts of lines that have a tag, and that OpenReplay will not link for it."""
+"""The verdicts of lines that have a tag, but cannot be linked."""
 
 
 @dataclass
 class Counts:
-    """What one payload counted.
+    """The counts of one payload.
 
     Attributes:
-        log_group: the tracked log group, or None where it is not known.
+        log_group: the tracked log group, or None if it is not known.
         verdicts: lines by verdict.
         dropped: lost lines by reason.
         totals: other metrics by name.
@@ -33,24 +33,13 @@ class Counts:
     linked: int = 0
 
 
-def metric_documents(
-    counts: Counts, *, deployment: str, detailed: bool, now_ms: int
-) -> Iterator[str]:
-    """The counts as lines to print; none where nothing was counted.
+def metric_documents(counts: Counts, *, detailed: bool) -> Iterator[MetricDocument]:
+    """Yield the counts as metrics.
 
     Args:
         counts: what was counted.
-        deployment: the value of the dimension of that name.
         detailed: also publish lines by log group and verdict.
-        now_ms: milliseconds since 1970.
     """
-    for document in _documents(counts, detailed):
-        line = document.encode(deployment, now_ms)
-        if line is not None:
-            yield line
-
-
-def _documents(counts: Counts, detailed: bool) -> Iterator[MetricDocument]:
     rejected = sum(counts.verdicts[verdict] for verdict in REJECTING_VERDICTS)
     log_group = {names.LOG_GROUP: counts.log_group or ""}
     cross = [[names.VERDICT, names.LOG_GROUP]] if detailed else []

@@ -1,4 +1,4 @@
-"""The three envelopes of a subscription payload, and what each expects of the function.
+"""The three envelopes of a subscription payload, and the answer that each expects.
 
 * CloudWatch Logs invokes the function asynchronously with the payload itself. An error makes Lambda
   try again, twice, and then give up into the dead-letter queue.
@@ -31,16 +31,16 @@ class RetryQueue(Queue, Protocol):
     """The retry queue."""
 
     def hide(self, receipt_handle: str, seconds: int) -> None:
-        """Have a received message come back after so many seconds. Raises :class:`CallFailed`."""
+        """Hide a received message for so many seconds. Raises :class:`CallFailed`."""
 
 
 def take(
     event: Any, validator: Validator, retry_queue: RetryQueue, remaining_ms: Callable[[], int]
 ) -> dict[str, Any] | None:
-    """Take what the function was invoked with; the answer that its source expects.
+    """Handle the event of an invocation and return the answer that its source expects.
 
     Raises:
-        DeliveryFailed: see :meth:`.Validator.validate`; for a payload of CloudWatch Logs alone.
+        DeliveryFailed: see :meth:`.Validator.validate`; only for a payload of CloudWatch Logs.
     """
     records = event.get("Records") if isinstance(event, dict) else None
     if isinstance(records, list) and records:
@@ -56,7 +56,7 @@ def take(
 def _take_records(
     records: Sequence[dict[str, Any]], validator: Validator, remaining_ms: Callable[[], int]
 ) -> dict[str, Any]:
-    """Take each record of a stream. A record that fails does not stop the others.
+    """Handle each record of a stream. A record that fails does not stop the others.
 
     A record whose events cannot be stored stays in the stream if nothing can be stored. If other
     items can, then only its sessions have too many lines, and its events go to the retry queue:
@@ -84,7 +84,7 @@ def _try_records(
     remaining_ms: Callable[[], int],
     stored: int,
 ) -> int:
-    """Take the records that are not handled yet; how many items are stored by now."""
+    """Handle the records that are not handled yet and return how many items are stored."""
     comes_again = False
     for record in records:
         number = record["kinesis"]["sequenceNumber"]
@@ -101,7 +101,7 @@ def _try_records(
         except Exception as error:
             comes_again = True
             stored += error.stored if isinstance(error, DeliveryFailed) else 0
-            validator.say(f"a record was not taken: {error_code(error)}")
+            validator.log.warn(f"a record was not taken: {error_code(error)}")
         else:
             stored += done.stored
             handled[number] = done
@@ -114,14 +114,14 @@ def _take_messages(
     retry_queue: RetryQueue,
     remaining_ms: Callable[[], int],
 ) -> dict[str, Any]:
-    """Take each message of the retry queue. The later it fails, the longer it waits."""
+    """Handle each message of the retry queue. The pause grows with each failure."""
     failed = []
     for message in messages:
         try:
             _need_time(remaining_ms)
             _take_message(message, validator, remaining_ms)
         except Exception as error:
-            validator.say(f"a message was not taken and comes again: {error_code(error)}")
+            validator.log.warn(f"a message was not taken and comes again: {error_code(error)}")
             _hide(message, validator, retry_queue)
             failed.append({"itemIdentifier": message["messageId"]})
     return {"batchItemFailures": failed}
@@ -133,9 +133,9 @@ def _take_message(
     envelope = _parsed(message["body"])
     age_ms = validator.clock_ms() - int(message["attributes"]["SentTimestamp"])
     if age_ms > 1000 * validator.settings.retry_seconds:
-        # Receipts would be no measure: throttled invocations count as receipts, too.
+        # Receipts are no measure: throttled invocations count as receipts, too.
         reason = f"not stored within {validator.settings.retry_seconds} seconds"
-        validator.say(reason)
+        validator.log.warn(reason)
         validator.dead_letters.send(dead_letter(envelope, reason))
         return
     handled = validator.validate(
@@ -153,16 +153,16 @@ def _parsed(body: str) -> object:
 
 
 def _hide(message: dict[str, Any], validator: Validator, retry_queue: RetryQueue) -> None:
-    """Have a message come back later. If that fails, the queue's own timeout holds."""
+    """Hide a message for its pause. If that fails, the queue's own timeout applies."""
     failures = int(message["attributes"]["ApproximateReceiveCount"])
     try:
         retry_queue.hide(message["receiptHandle"], pause_seconds(validator, failures))
     except CallFailed as failed:
-        validator.say(f"the retry queue keeps its own pause: {failed}")
+        validator.log.warn(f"the retry queue keeps its own pause: {failed}")
 
 
 def pause_seconds(validator: Validator, failures: int) -> int:
-    """How long a message waits after so many failures, from 1."""
+    """Return how long a message waits after so many failures, counted from 1."""
     settings = validator.settings
     # An exponent beyond 30 would make a needlessly long integer.
     doubled = settings.first_pause_seconds << min(failures - 1, 30)

@@ -7,10 +7,13 @@ import os
 import time
 from typing import Any
 
-from openreplay_cw_stack.runtime.own_log import print_line
-from openreplay_cw_stack.runtime.validator.aws import DynamoDbTable, SqsQueue
+from openreplay_cw_stack.runtime.function_log import print_line
+from openreplay_cw_stack.runtime.validator.aws import (
+    DynamoDbTable,
+    SecretsManagerReader,
+    SqsQueue,
+)
 from openreplay_cw_stack.runtime.validator.envelopes import take
-from openreplay_cw_stack.runtime.validator.secrets_manager import SecretsManagerReader
 from openreplay_cw_stack.runtime.validator.settings import Settings
 from openreplay_cw_stack.runtime.validator.storing import ItemWriter
 from openreplay_cw_stack.runtime.validator.token_secret import TokenSecret

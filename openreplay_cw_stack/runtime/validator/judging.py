@@ -1,16 +1,47 @@
-"""All lines of a payload judged, and the linkable ones grouped by session."""
+"""Judges all lines of a payload, and groups the linkable ones by session."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache, partial
 
 from openreplay_cw_stack.contract.linked_line import LinkedLine
 from openreplay_cw_stack.runtime.validator.linking import Policy, judge_line
 from openreplay_cw_stack.runtime.validator.subscription import LogEvent, Payload
 from openreplay_cw_stack.tagging import Verdict
 from openreplay_cw_stack.tagging.grammar import may_have_tag
+from openreplay_cw_stack.tagging.verdict import JudgedToken, judge_token
+
+_TOKENS = 4096
+_LONGEST_TOKEN = 160
+"""Characters. A session token of 64-bit numbers has at most 88."""
+
+
+class TokenMemo:
+    """Judges session tokens, and remembers its answers while the token secret stays the same.
+
+    A payload has many lines of one session.
+    """
+
+    def __init__(self) -> None:
+        self._use(None)
+
+    def judge_with(self, token_secret: bytes | None) -> None:
+        """Judge with this token secret from now on; None accepts every well-formed signature."""
+        if token_secret != self._token_secret:
+            self._use(token_secret)
+
+    def judge(self, text: str) -> JudgedToken:
+        """Judge a session token."""
+        if len(text) > _LONGEST_TOKEN:
+            return judge_token(text, self._token_secret)
+        return self._remembered(text)
+
+    def _use(self, token_secret: bytes | None) -> None:
+        self._token_secret = token_secret
+        self._remembered = lru_cache(_TOKENS)(partial(judge_token, token_secret=token_secret))
 
 
 @dataclass
@@ -18,11 +49,11 @@ class JudgedLines:
     """The lines of one payload.
 
     Attributes:
-        verdicts: how many lines have which.
-        expired: how many linkable lines have an expired token.
-        cut: how many linkable lines had to be cut.
+        verdicts: the number of lines by verdict.
+        expired: the number of linkable lines with an expired token.
+        cut: the number of linkable lines that were cut.
         by_session: the linked lines of each session.
-        rest: the events that there was no time for.
+        rest: the events that were not judged for lack of time.
     """
 
     verdicts: Counter[Verdict] = field(default_factory=Counter)
@@ -41,8 +72,8 @@ def judge_lines(
         payload: whose lines are judged.
         policy: what identifies a session.
         now_ms: the time to judge expiry by, in milliseconds since 1970.
-        has_time: whether there is time for one more line. The first line is judged in any case,
-            so that a payload that comes again gets shorter.
+        has_time: returns whether there is time for one more line. The first line is always judged,
+            so that a payload that is delivered again gets shorter.
     """
     judged = JudgedLines()
     for position, event in enumerate(payload.events):

@@ -1,4 +1,4 @@
-"""From a log event to its verdict and, if OpenReplay can link it, to a linked line."""
+"""Judges a log event and, if OpenReplay can link it, composes its linked line."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Policy:
 
     Attributes:
         judge_token: judges a session token.
-        accept_unsigned_ids: whether a session id that nobody signed is accepted.
+        accept_unsigned_ids: whether a session id without a signature is accepted.
     """
 
     judge_token: Callable[[str], JudgedToken]
@@ -41,11 +41,11 @@ _UNTAGGED = JudgedLine(Verdict.UNTAGGED)
 
 
 def judge_line(event: LogEvent, payload: Payload, policy: Policy, *, now_ms: int) -> JudgedLine:
-    """Judge a log event and compose its linked line. Never raises for what the event contains.
+    """Judge a log event and compose its linked line. No content of an event makes it raise.
 
     Args:
-        event: one of the payload's.
-        payload: where it comes from.
+        event: the log event.
+        payload: the payload of the event.
         policy: what identifies a session.
         now_ms: the time to judge expiry by, in milliseconds since 1970.
     """
@@ -88,7 +88,7 @@ def _without_tokens(message: str, tag: SessionTag) -> str:
         # An id is no secret.
         return text
     _, _, signature = tag.value.rpartition(".")
-    # Whatever breaks a signature over two lines leaves one of these pieces whole. Each has 64 bits:
-    # it stands nowhere by chance.
+    # A signature that is broken over two lines keeps one of these pieces whole. Each has 64 bits:
+    # no other text contains it by chance.
     pieces = (signature[:11], signature[11:22], signature[22:33])
     return WITHHELD if any(map(text.__contains__, pieces)) else text

@@ -1,4 +1,4 @@
-"""What could not be stored, as messages of the retry queue and of the dead-letter queue.
+"""Events that were not stored, as messages of the retry queue and of the dead-letter queue.
 
 A message of the retry queue is a subscription payload of the form that CloudWatch Logs delivers. A
 dead letter is the same with a ``reason``. The function and the ``replay`` command read both.
@@ -23,7 +23,7 @@ MAX_PAYLOAD_BYTES = MAX_MESSAGE_BYTES - 1024
 
 
 class SendFailed(CallFailed):
-    """The queue did not take a message. The message is the error's code alone."""
+    """The queue did not take a message. The error's message is only its code."""
 
 
 class Queue(Protocol):
@@ -45,10 +45,10 @@ def send_events(
 
     Args:
         queue: the retry queue or the dead-letter queue.
-        payload: where the events come from.
-        events: which of them; none sends nothing.
+        payload: the payload of the events.
+        events: the events to send.
         counted: whether they were judged and counted.
-        reason: why they are a dead letter; None if they are none.
+        reason: why they become a dead letter; None for the retry queue.
 
     Raises:
         SendFailed: the queue did not take all of them.
@@ -67,12 +67,11 @@ def send_events(
 
 
 def dead_letter(envelope: object, reason: str) -> str:
-    """A dead letter.
+    """Compose a dead letter.
 
     Args:
-        envelope: what could not be taken: a payload as CloudWatch Logs delivers it, or whatever
-            came in its place.
-        reason: why. It never quotes the envelope.
+        envelope: a payload as CloudWatch Logs delivers it, or any other event.
+        reason: why it was not stored. It never quotes the envelope.
     """
     document = envelope if isinstance(envelope, dict) else {"event": envelope}
     try:

@@ -1,6 +1,7 @@
 """The validator's settings, from the function's environment.
 
-The construct writes these variables and nothing else does; a test holds the two together.
+The construct writes these variables with :meth:`Settings.to_environment`, and the function reads
+them with :meth:`Settings.from_environment`.
 """
 
 from __future__ import annotations
@@ -8,10 +9,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from openreplay_cw_stack.contract.limits import (
+    FIRST_PAUSE_SECONDS,
+    LONGEST_PAUSE_SECONDS,
+    RETRY_SECONDS,
+)
+
 
 @dataclass(frozen=True)
 class Settings:
-    """What a validator has to know.
+    """The settings of a validator.
 
     Attributes:
         deployment: the value of the metric dimension of that name.
@@ -19,13 +26,15 @@ class Settings:
         line_retention_seconds: how long a linked line is kept.
         retry_queue_url: the queue for events that could not be stored yet.
         dead_letter_queue_url: the queue for what cannot be stored.
-        token_secret_arn: the secret that holds OpenReplay's token secret; None: unchecked.
-        accept_unsigned_ids: whether a session id that nobody signed is accepted.
+        token_secret_arn: the secret that holds OpenReplay's token secret; None leaves signatures
+            unchecked.
+        accept_unsigned_ids: whether a session id without a signature is accepted. Without a token
+            secret it always is.
         detailed_metrics: publish lines by log group and verdict as well.
         first_pause_seconds: how long an event waits in the retry queue after the first failure.
             The pause doubles with each further failure.
         longest_pause_seconds: how long it waits at most.
-        retry_seconds: for how long it is tried again before it becomes a dead letter.
+        retry_seconds: how long it is retried before it becomes a dead letter.
     """
 
     deployment: str
@@ -36,13 +45,13 @@ class Settings:
     token_secret_arn: str | None = None
     accept_unsigned_ids: bool = True
     detailed_metrics: bool = False
-    first_pause_seconds: int = 30
-    longest_pause_seconds: int = 900
-    retry_seconds: int = 86_400
+    first_pause_seconds: int = FIRST_PAUSE_SECONDS
+    longest_pause_seconds: int = LONGEST_PAUSE_SECONDS
+    retry_seconds: int = RETRY_SECONDS
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> Settings:
-        """Read the variables that the construct sets.
+        """Read the variables of :meth:`to_environment`.
 
         Raises:
             KeyError: one that is always set is missing.
@@ -63,3 +72,22 @@ class Settings:
             longest_pause_seconds=int(environment["LONGEST_PAUSE_SECONDS"]),
             retry_seconds=int(environment["RETRY_SECONDS"]),
         )
+
+    def to_environment(self) -> dict[str, str]:
+        """Return the variables that :meth:`from_environment` reads."""
+        environment = {
+            "DEPLOYMENT": self.deployment,
+            "SESSION_TABLE_ARN": self.session_table_arn,
+            "LINE_RETENTION_SECONDS": str(self.line_retention_seconds),
+            "RETRY_QUEUE_URL": self.retry_queue_url,
+            "DEAD_LETTER_QUEUE_URL": self.dead_letter_queue_url,
+            "FIRST_PAUSE_SECONDS": str(self.first_pause_seconds),
+            "LONGEST_PAUSE_SECONDS": str(self.longest_pause_seconds),
+            "RETRY_SECONDS": str(self.retry_seconds),
+        }
+        if self.token_secret_arn is not None:
+            environment["TOKEN_SECRET_ARN"] = self.token_secret_arn
+            environment["ACCEPT_UNSIGNED_IDS"] = str(self.accept_unsigned_ids).lower()
+        if self.detailed_metrics:
+            environment["DETAILED_METRICS"] = "true"
+        return environment

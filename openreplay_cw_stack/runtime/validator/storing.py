@@ -1,4 +1,4 @@
-"""Session items into the session table.
+"""Writes session items to the session table.
 
 Amazon DynamoDB API reference, "BatchWriteItem": at most 25 items and 16 MB in a call. An item that
 was not written for throttling comes back in ``UnprocessedItems``; if none could be written, the
@@ -15,13 +15,11 @@ from enum import Enum
 from itertools import chain
 from typing import Protocol
 
+from openreplay_cw_stack.contract.limits import ITEMS_PER_BATCH_WRITE
 from openreplay_cw_stack.contract.session_table import Attributes, SessionItem
 
-ITEMS_PER_CALL = 25
-"""Of at most 400 KB each, so that a call stays below 16 MB."""
-
 RETRY_SECONDS = 3.0
-"""For how long items are written again that DynamoDB throttled."""
+"""How long a call retries items that DynamoDB throttled."""
 
 _FIRST_PAUSE_SECONDS = 0.1
 
@@ -40,10 +38,10 @@ class Refusal(Enum):
 
 
 class WriteRefused(Exception):
-    """DynamoDB refused a call. The message is the error's code alone.
+    """DynamoDB refused a call. The message is only the error's code.
 
     Attributes:
-        refusal: how.
+        refusal: how it refused.
     """
 
     def __init__(self, refusal: Refusal, code: str) -> None:
@@ -55,7 +53,7 @@ class SessionTable(Protocol):
     """Writes to the session table."""
 
     def write(self, items: Sequence[Attributes]) -> Sequence[Attributes]:
-        """Write up to :data:`ITEMS_PER_CALL` items; the ones that were not written.
+        """Write up to ``ITEMS_PER_BATCH_WRITE`` items and return the ones that were not written.
 
         Raises:
             WriteRefused: none was written.
@@ -64,14 +62,14 @@ class SessionTable(Protocol):
 
 @dataclass
 class StoringReport:
-    """What became of items.
+    """The result of writing items.
 
     Attributes:
-        stored: written.
-        missing: not written, but may be later.
-        invalid: refused for good, each with the error's code.
+        stored: the items that were written.
+        missing: the items that were not written, but can be later.
+        invalid: the items that DynamoDB will always refuse, each with the error's code.
         throttled: how often DynamoDB throttled an item.
-        failure: the code of the last error for which items are missing.
+        failure: the code of the last error that left items missing.
     """
 
     stored: list[SessionItem] = field(default_factory=list)
@@ -103,16 +101,16 @@ class ItemWriter:
         retention_seconds: int,
         has_time: Callable[[], bool],
     ) -> StoringReport:
-        """Write every item once, and those that were throttled again for a short time.
+        """Write every item, and retry the throttled ones for a short time.
 
         Every item is tried before any is tried again, so that a session with too many lines does
         not delay the lines of others.
 
         Args:
             items: with different keys.
-            arrived_ms: their arrival, in milliseconds since 1970.
+            arrived_ms: the time of their arrival, in milliseconds since 1970.
             retention_seconds: how long they are kept.
-            has_time: whether there is time for one more call.
+            has_time: returns whether there is time for one more call.
         """
         report = StoringReport()
         attempt = _Attempt(self.table, arrived_ms, retention_seconds, has_time, report)
@@ -128,7 +126,7 @@ class ItemWriter:
 
 @dataclass
 class _Attempt:
-    """One attempt at items after another, with one report."""
+    """Successive attempts at items, with one report."""
 
     table: SessionTable
     arrived_ms: int
@@ -138,10 +136,11 @@ class _Attempt:
     may_be_repeated: bool = True
 
     def write(self, items: Sequence[SessionItem]) -> list[SessionItem]:
-        """Write items in as few calls as possible; the ones that are still missing."""
+        """Write items in as few calls as possible and return the ones that are still missing."""
         missing: list[SessionItem] = []
         batches = deque(
-            items[first : first + ITEMS_PER_CALL] for first in range(0, len(items), ITEMS_PER_CALL)
+            items[first : first + ITEMS_PER_BATCH_WRITE]
+            for first in range(0, len(items), ITEMS_PER_BATCH_WRITE)
         )
         while batches:
             batch = batches.popleft()

@@ -1,4 +1,4 @@
-"""Subscription payloads: what CloudWatch Logs hands a subscribed Lambda function.
+"""Subscription payloads: the events that CloudWatch Logs sends to a subscribed Lambda function.
 
 AWS documentation, "Log group-level subscription filters": the event is ``{"awslogs": {"data":
 base64(gzip(json))}}`` and the document has ``messageType`` (``DATA_MESSAGE``, or
@@ -20,8 +20,8 @@ from typing import Any
 from openreplay_cw_stack.tagging import remove_session_tokens
 
 MAX_DECOMPRESSED_BYTES = 24 * 1024 * 1024
-"""The largest payload that is read. ``python -m benchmarks payload_memory`` measures what the
-worst payload of this size takes of the function's 512 MB."""
+"""The largest payload that is read. ``python -m benchmarks payload_memory`` measures how much of
+the function's 512 MB the worst payload of this size needs."""
 
 _LONGEST_NAME = 2048
 """Characters of an id or a name. CloudWatch Logs itself allows 512 for names."""
@@ -54,8 +54,8 @@ class Payload:
         owner: the AWS account of the log group.
         log_group: the log group's name.
         log_stream: the log stream's name, as CloudWatch Logs has it.
-        events: each event once, in their order.
-        unreadable: how many entries are not log events.
+        events: the log events in order, each once.
+        unreadable: the number of entries that are not log events.
         counted: whether the lines were judged and counted before: the payload comes from the
             retry queue.
     """
@@ -77,7 +77,7 @@ class Payload:
 
 
 def read_payload(envelope: object) -> Payload | None:
-    """Read the event of a subscription; None for a control message.
+    """Read the event of a subscription. Return None for a control message.
 
     Raises:
         UnusablePayload: it is not gzip, truncated, not JSON, too large, or not a payload.
@@ -109,13 +109,13 @@ def read_payload(envelope: object) -> Payload | None:
 def encode_payload(
     payload: Payload, events: Sequence[LogEvent], *, counted: bool, reason: str | None = None
 ) -> str:
-    """Some events of a payload as a payload of the same form, in JSON.
+    """Compose a payload of some events of another payload, in JSON.
 
     Args:
-        payload: where the events come from.
-        events: which of them.
+        payload: the payload of the events.
+        events: the events to include.
         counted: whether they were judged and counted.
-        reason: why they are a dead letter; None if they are none.
+        reason: why they become a dead letter; None if they do not.
     """
     document = {
         "messageType": "DATA_MESSAGE",

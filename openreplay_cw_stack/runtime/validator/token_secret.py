@@ -1,7 +1,7 @@
 """OpenReplay's token secret, read from Secrets Manager while the function runs.
 
-It is read by its ARN and kept in memory only: an environment variable or a template would show it
-to everyone who may look at the function.
+It is read by its ARN and kept only in memory: an environment variable or a template would show it
+to everyone who can view the function.
 """
 
 from __future__ import annotations
@@ -10,28 +10,28 @@ from collections.abc import Callable
 from typing import Protocol
 
 KEPT_SECONDS = 300.0
-"""How long a secret that was read is kept before it is read again."""
+"""How long a secret is used before it is read again."""
 
 RETRY_SECONDS = 60.0
-"""How long after a failure the next attempt is made."""
+"""How long the next attempt waits after a failure."""
 
 
 class SecretUnreadable(Exception):
-    """Secrets Manager did not give the secret. The message is the error's code alone."""
+    """The token secret cannot be read. The message is only a code."""
 
 
 class SecretReader(Protocol):
     """Reads a secret's current value."""
 
     def __call__(self) -> bytes:
-        """The value. Raises :class:`SecretUnreadable`."""
+        """Return the value. Raises :class:`SecretUnreadable`."""
 
 
 class TokenSecret:
     """The token secret as last read.
 
-    A secret that cannot be read any more stays in use as it was; one that never could is None, and
-    signatures then go unchecked, which is counted and alarmed.
+    A secret that cannot be read again stays in use. A secret that was never read is None:
+    signatures are then unchecked, which is counted and raises an alarm.
     """
 
     def __init__(self, read: SecretReader, clock: Callable[[], float]) -> None:
@@ -42,7 +42,7 @@ class TokenSecret:
         self.failure: str | None = None
 
     def get(self) -> bytes | None:
-        """The secret, or None where it could not be read yet. ``failure`` then says why."""
+        """Return the secret, or None if it was never read. ``failure`` then holds the reason."""
         if self._clock() >= self._next_read:
             self._refresh()
         return self._value

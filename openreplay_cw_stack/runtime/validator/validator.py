@@ -1,18 +1,19 @@
-"""One subscription payload through the validator: read, judge, store, hand over, count."""
+"""Reads, judges, stores and counts one subscription payload."""
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import cached_property
 
 from openreplay_cw_stack.contract import metrics as names
 from openreplay_cw_stack.contract.session_table import SessionItem, items_of
 from openreplay_cw_stack.runtime.aws_calls import CallFailed
+from openreplay_cw_stack.runtime.function_log import FunctionLog
 from openreplay_cw_stack.runtime.validator.counting import Counts, metric_documents
-from openreplay_cw_stack.runtime.validator.judging import JudgedLines, judge_lines
+from openreplay_cw_stack.runtime.validator.judging import JudgedLines, TokenMemo, judge_lines
 from openreplay_cw_stack.runtime.validator.linking import Policy
 from openreplay_cw_stack.runtime.validator.queues import Queue, SendFailed, dead_letter, send_events
 from openreplay_cw_stack.runtime.validator.settings import Settings
@@ -23,7 +24,6 @@ from openreplay_cw_stack.runtime.validator.subscription import (
     UnusablePayload,
     read_payload,
 )
-from openreplay_cw_stack.runtime.validator.token_memo import TokenMemo
 from openreplay_cw_stack.runtime.validator.token_secret import TokenSecret
 from openreplay_cw_stack.tagging import Verdict
 
@@ -35,10 +35,10 @@ at most, and the rest is for the retry queue."""
 
 
 class DeliveryFailed(CallFailed):
-    """Lines were neither stored nor queued. The message is an error's code alone.
+    """Lines were neither stored nor queued. The message is only an error's code.
 
     Attributes:
-        stored: how many items of the same payload were stored.
+        stored: the number of items of the same payload that were stored.
     """
 
     def __init__(self, code: str, stored: int = 0) -> None:
@@ -47,7 +47,7 @@ class DeliveryFailed(CallFailed):
 
 
 class Missing(Enum):
-    """Where the events go that the session table did not take."""
+    """Where events go that the session table did not take."""
 
     TO_THE_RETRY_QUEUE = "to the retry queue"
     """Their source does not keep them: CloudWatch Logs invoked the function."""
@@ -57,11 +57,11 @@ class Missing(Enum):
 
 @dataclass(frozen=True)
 class Handled:
-    """What became of a payload.
+    """The result of a payload.
 
     Attributes:
-        counts: what it counted.
-        stored: how many items were stored.
+        counts: its counts.
+        stored: the number of items that were stored.
     """
 
     counts: Counts
@@ -70,16 +70,17 @@ class Handled:
 
 @dataclass(frozen=True)
 class Validator:
-    """Judges payloads and stores what is linkable.
+    """Judges payloads and stores linkable lines.
 
     Attributes:
         settings: see :class:`Settings`.
         writer: writes to the session table.
         retry_queue: takes the events that the session table does not.
         dead_letters: takes what can never be stored.
-        token_secret: None where signatures are not checked.
+        token_secret: None if signatures are not checked.
         clock_ms: the time in milliseconds since 1970.
-        emit: takes one line for the function's own log.
+        emit: prints one line of the function's own log.
+        memo: judges session tokens.
     """
 
     settings: Settings
@@ -91,6 +92,11 @@ class Validator:
     emit: Callable[[str], None]
     memo: TokenMemo = field(default_factory=TokenMemo)
 
+    @cached_property
+    def log(self) -> FunctionLog:
+        """The function's own log."""
+        return FunctionLog(self.settings.deployment, self.clock_ms, self.emit)
+
     def validate(
         self,
         envelope: object,
@@ -99,16 +105,16 @@ class Validator:
         missing: Missing = Missing.TO_THE_RETRY_QUEUE,
         comes_again: bool = False,
     ) -> Handled:
-        """Take one payload to its end. What it counted is for the caller to publish.
+        """Handle one payload. The caller publishes its counts.
 
-        Whatever a payload or a line contains, it does not raise.
+        No content of a payload or a line makes it raise.
 
         Args:
-            envelope: the payload, as CloudWatch Logs hands it to a function.
-            remaining_ms: how much time the function has.
-            missing: where the events go that the session table does not take.
-            comes_again: whether the payload is delivered again, whatever becomes of it now; its
-                lines are counted then.
+            envelope: the payload, as CloudWatch Logs sends it to a function.
+            remaining_ms: returns how much time the function has.
+            missing: where events go that the session table does not take.
+            comes_again: whether the payload is delivered again in any case; its lines are counted
+                then.
 
         Raises:
             DeliveryFailed: some events were neither stored nor queued. Their source delivers the
@@ -146,24 +152,24 @@ class Validator:
             has_time=lambda: remaining_ms() > STORING_RESERVE_MS,
         )
         if report.missing:
-            self.say(f"the session table did not take all items: {report.failure}")
+            self.log.warn(f"the session table did not take all items: {report.failure}")
             if missing is Missing.BACK_TO_THE_SOURCE:
                 raise DeliveryFailed(report.failure or "not stored", len(report.stored))
         self._hand_over(payload, judged, report, rest_counted=payload.counted or comes_again)
         counts = _count(payload, judged, report)
         if self.token_secret is not None and secret is None:
             counts.totals[names.UNCHECKED_SIGNATURES] = judged.verdicts[Verdict.LINKABLE]
-            self.say(f"the token secret cannot be read: {self.token_secret.failure}")
+            self.log.warn(f"the token secret cannot be read: {self.token_secret.failure}")
         return Handled(counts, len(report.stored))
 
     def _hand_over(
         self, payload: Payload, judged: JudgedLines, report: StoringReport, *, rest_counted: bool
     ) -> None:
-        """Send what was not stored to a queue."""
+        """Send events that were not stored to a queue."""
         try:
             for code in {code: None for _, code in report.invalid}:
                 reason = f"DynamoDB refused the item: {code}"
-                self.say(reason)
+                self.log.warn(reason)
                 refused = [item for item, its_code in report.invalid if its_code == code]
                 events = _events_of(payload, refused)
                 send_events(self.dead_letters, payload, events, counted=True, reason=reason)
@@ -174,25 +180,15 @@ class Validator:
             raise DeliveryFailed(f"not queued: {failed}") from None
 
     def _give_up(self, envelope: object, reason: str) -> None:
-        self.say(reason)
+        self.log.warn(reason)
         try:
             self.dead_letters.send(dead_letter(envelope, reason))
         except SendFailed as failed:
             raise DeliveryFailed(f"dead-letter queue: {failed}") from None
 
     def publish(self, counts: Counts) -> None:
-        """Write counts to the function's own log, for CloudWatch to take metrics from."""
-        for document in metric_documents(
-            counts,
-            deployment=self.settings.deployment,
-            detailed=self.settings.detailed_metrics,
-            now_ms=self.clock_ms(),
-        ):
-            self.emit(document)
-
-    def say(self, message: str) -> None:
-        """Write a warning to the function's own log."""
-        self.emit(json.dumps({"level": "WARN", "message": message}))
+        """Publish counts as metrics."""
+        self.log.metrics(*metric_documents(counts, detailed=self.settings.detailed_metrics))
 
 
 def _events_of(payload: Payload, items: Sequence[SessionItem]) -> list[LogEvent]:

@@ -24,7 +24,7 @@ def hits(
     group: bool = True,
     all_read: bool = True,
 ) -> list[dict[str, Any]]:
-    found = hits_of(lines, size=size, show_log_group=group, all_read=all_read, remarks=remarks)
+    found = hits_of(lines, size=size, with_log_group=group, all_read=all_read, remarks=remarks)
     check_hits(found)
     return found
 

@@ -4,6 +4,8 @@ import ipaddress
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from openreplay_cw_stack.runtime.bridge.settings import Settings
 from tests.runtime.bridge.support import SETTINGS
@@ -63,6 +65,40 @@ def test_one_that_is_missing_is_named(name: str) -> None:
 def test_one_that_is_no_value_is_refused(changes: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=r"."):
         Settings.from_environment({**ENVIRONMENT, **changes})
+
+
+_NETWORKS = st.builds(
+    lambda address, bits: ipaddress.ip_network((address, address.max_prefixlen - bits), False),
+    st.ip_addresses(),
+    st.integers(0, 32),
+)
+_SECONDS = st.integers(0, 10**10)
+_PARTS_OF_SECONDS = st.floats(0, 1e10) | _SECONDS.map(float)
+
+
+@given(
+    st.builds(
+        Settings,
+        deployment=st.text(),
+        session_table_arn=st.text(),
+        retry_queue_url=st.text(),
+        api_key_secret_arn=st.text(),
+        allowed_source_ranges=st.lists(_NETWORKS, max_size=5).map(tuple),
+        settle_ms=_SECONDS.map(lambda seconds: 1000 * seconds),
+        session_lifetime_ms=_SECONDS.map(lambda seconds: 1000 * seconds),
+        hold_until_over=st.booleans(),
+        show_log_group=st.booleans(),
+        deadline_seconds=_PARTS_OF_SECONDS,
+        previous_key_seconds=_PARTS_OF_SECONDS,
+        key_refresh_seconds=_PARTS_OF_SECONDS,
+    )
+)
+def test_settings_survive_the_environment(settings: Settings) -> None:
+    assert Settings.from_environment(settings.to_environment()) == settings
+
+
+def test_the_environment_is_written_as_it_was_read() -> None:
+    assert Settings.from_environment(ENVIRONMENT).to_environment() == ENVIRONMENT
 
 
 class TestAddresses:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -13,6 +14,7 @@ from openreplay_cw_stack.openreplay.bridge_probe import AddressRefused, BridgeFo
 from openreplay_cw_stack.openreplay.http_calls import RegistrationFailed
 from openreplay_cw_stack.runtime.aws_calls import CallFailed
 from openreplay_cw_stack.runtime.custom_resource import DeploymentEvent
+from openreplay_cw_stack.runtime.function_log import FunctionLog
 from openreplay_cw_stack.runtime.registration import deployment, unattended
 from openreplay_cw_stack.runtime.registration.settings import Settings
 from openreplay_cw_stack.runtime.registration.unattended import (
@@ -63,7 +65,7 @@ class Secrets:
 class Unattended:
     server: OpenReplayServer
     secrets: Secrets = field(default_factory=Secrets)
-    said: list[str] = field(default_factory=list)
+    printed: list[str] = field(default_factory=list)
     now: float = 1_795_000_000.0
 
     def sleep(self, seconds: float) -> None:
@@ -80,14 +82,18 @@ class Unattended:
             "bridge_url": BRIDGE,
             **changes,
         }
-        say = lambda level, message: self.said.append(f"{level} {message}")  # noqa: E731
         registration = Registration(
             Settings(**settings),
             self.secrets,
-            say,
+            FunctionLog("Shop", emit=self.printed.append),
             sleep=self.sleep,
         )
         return registration.run(task)
+
+    @property
+    def said(self) -> list[str]:
+        documents = map(json.loads, self.printed)
+        return [f"{one['level']} {one['message']}" for one in documents]
 
     @property
     def row(self) -> dict[str, str]:

@@ -1,6 +1,6 @@
-"""Secrets Manager, IAM and a reader in memory, with a clock that is moved and faults that are set.
+"""Secrets Manager, IAM and readers in memory, with a clock and faults that a test sets.
 
-What they do follows the pages of AWS's documentation that the code names.
+They follow the pages of AWS's documentation that the code names.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from openreplay_cw_stack.runtime.aws_calls import CallFailed
-from openreplay_cw_stack.runtime.rotation.access_key import UserKey
+from openreplay_cw_stack.runtime.function_log import FunctionLog
 from openreplay_cw_stack.runtime.rotation.secret import (
     CURRENT,
     PENDING,
@@ -21,20 +21,23 @@ from openreplay_cw_stack.runtime.rotation.secret import (
     SecretState,
     StoredValue,
 )
+from openreplay_cw_stack.runtime.rotation.user import UserKey
 
 
 class Died(BaseException):
-    """The function ended in the midst of what it did: no handler of its own runs."""
+    """The function was killed: none of its handlers runs."""
 
 
 @dataclass
 class World:
-    """A clock, and what is to go wrong next.
+    """A clock, and the faults to come.
 
     Attributes:
         now: seconds since 1970.
         calls: how many calls were made.
-        faults: what happens at a call of a number: before or after it was made, with what.
+        log: the names of these calls.
+        faults: by the number of a call: whether it fails before or after its effect, and how.
+        each_sleep: what others do while the rotation sleeps.
     """
 
     now: float = 1_795_000_000.0
@@ -43,6 +46,14 @@ class World:
     faults: dict[int, tuple[str, BaseException]] = field(default_factory=dict)
     each_sleep: list[Callable[[], None]] = field(default_factory=list)
 
+    @contextmanager
+    def undisturbed(self) -> Iterator[None]:
+        """Make calls that have no fault and no number."""
+        calls, faults = self.calls, self.faults
+        self.faults = {}
+        yield
+        self.calls, self.faults = calls, faults
+
     def sleep(self, seconds: float) -> None:
         self.now += max(seconds, 0.001)
         for act in list(self.each_sleep):
@@ -50,7 +61,7 @@ class World:
 
     @contextmanager
     def call(self, name: str) -> Iterator[None]:
-        """One call of AWS's, with the fault that is set for it."""
+        """Make one call of AWS, with its fault."""
         self.calls += 1
         self.now += 0.05
         self.log.append(name)
@@ -71,11 +82,10 @@ class FakeSecret:
     values: dict[str, StoredValue] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
     rotations: int = 0
-    created: float = 0.0
     on_rotate: Callable[[], None] = lambda: None
 
     def begin(self, token: str) -> None:
-        """What RotateSecret does before the first step."""
+        """Do what RotateSecret does before the first step."""
         stages = self.stages.setdefault(token, set())
         if CURRENT not in stages:
             stages.add(PENDING)
@@ -83,7 +93,7 @@ class FakeSecret:
     def state(self) -> SecretState:
         with self.world.call("DescribeSecret"):
             labelled = {one: frozenset(stages) for one, stages in self.stages.items() if stages}
-            return SecretState(labelled, dict(self.tags), self.created)
+            return SecretState(labelled, dict(self.tags))
 
     def value(self, version_id: str) -> StoredValue | None:
         with self.world.call("GetSecretValue"):
@@ -145,7 +155,7 @@ class FakeSecret:
 
 @dataclass
 class FakeUser:
-    """An IAM user with at most two keys; a new one takes a while to work."""
+    """An IAM user with at most two keys. A new key takes a while to work."""
 
     world: World
     works_after: float = 12.0
@@ -165,7 +175,7 @@ class FakeUser:
             return self.add()
 
     def add(self) -> tuple[str, str]:
-        """Make a key, whoever asks for it."""
+        """Create a key, as a person or CloudFormation does."""
         if len(self.active) >= 2:
             raise CallFailed("LimitExceeded")
         key_id = f"AKIA{next(self.numbers):016}"
@@ -189,7 +199,7 @@ class FakeUser:
             return self.used.get(key_id)
 
     def reads(self, document: Mapping[str, str]) -> str | None:
-        """A call signed with a key: None where it works, else why not."""
+        """Make a call with a key. Return None if it works, else the error's code."""
         key_id = document["access_key_id"]
         if not self.active.get(key_id) or document["secret_access_key"] != f"secret of {key_id}":
             return "UnrecognizedClientException"
@@ -201,7 +211,7 @@ class FakeUser:
 
 @dataclass
 class Reader:
-    """OpenReplay's poller: it has the key that it was last told."""
+    """OpenReplay's poller, with the key that it was last given."""
 
     user: FakeUser
     key: dict[str, str] = field(default_factory=dict)
@@ -214,5 +224,6 @@ class Reader:
             self.refused += self.user.reads(self.key) is not None
 
 
-def ignore(*_arguments: object) -> None:
-    """What a rotation says or counts."""
+def silent_log() -> FunctionLog:
+    """Return a log that prints nothing."""
+    return FunctionLog("deployment", emit=lambda line: None)

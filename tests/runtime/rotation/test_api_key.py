@@ -18,7 +18,7 @@ from openreplay_cw_stack.runtime.bridge.credentials import (
 from openreplay_cw_stack.runtime.rotation.api_key import KEY_LENGTH, ApiKey
 from openreplay_cw_stack.runtime.rotation.kinds import Retirement, RotationRefused
 from openreplay_cw_stack.runtime.rotation.rotating import Rotation
-from tests.runtime.rotation.simulation import FakeSecret, World, ignore
+from tests.runtime.rotation.simulation import FakeSecret, World, silent_log
 
 DAY = 86_400.0
 PROJECT = "openreplay.example/1"
@@ -55,8 +55,7 @@ class Deployment:
             projects=self.projects,
             clock=lambda: self.world.now,
             hand_over=lambda: None,
-            say=ignore,
-            count=ignore,
+            log=silent_log(),
         )
         self.told = self.key()
 

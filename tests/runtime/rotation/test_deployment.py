@@ -57,7 +57,7 @@ def test_it_asks_again_for_a_rotation_that_failed() -> None:
 def test_and_fails_in_the_end_so_that_an_older_key_is_kept() -> None:
     account = Account()
     before = account.world.now
-    with pytest.raises(DeploymentFailed, match="has made no key"):
+    with pytest.raises(DeploymentFailed, match="has created no key"):
         follow(account, an_event())
     assert account.world.now - before < 300
 
@@ -120,7 +120,7 @@ def test_a_changed_log_group_leaves_the_previous_key_to_its_reader() -> None:
     assert account.reader.refused == 0
     account.tell()
     account.reader.poll()
-    account.look()
+    account.look_until_disabled()
     account.look(days=8.0)
     assert account.key_ids() == {account.secret.current()["access_key_id"]}
 

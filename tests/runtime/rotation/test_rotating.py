@@ -1,12 +1,13 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import traceback
-from collections.abc import Mapping
 
 import pytest
 
 from openreplay_cw_stack.runtime.aws_calls import CallFailed
+from openreplay_cw_stack.runtime.function_log import FunctionLog
 from openreplay_cw_stack.runtime.rotation.kinds import RotationFailed, RotationRefused
 from openreplay_cw_stack.runtime.rotation.rotating import look_after
 from tests.runtime.rotation.test_access_key import DAY, Account
@@ -14,34 +15,32 @@ from tests.runtime.rotation.test_api_key import Deployment
 
 
 class Kept:
-    """Both kinds of keys, and what is said and counted of them."""
+    """Both kinds of keys, and the lines that their rotations print."""
 
     def __init__(self) -> None:
         self.account = Account(told=False)
         self.deployment = Deployment(world=self.account.world)
-        self.said: list[tuple[str, str]] = []
-        self.counted: list[tuple[dict[str, float], dict[str, str], bool]] = []
+        self.lines: list[str] = []
+        log = FunctionLog("shop", clock_ms=lambda: 1, emit=self.lines.append)
         self.access_key, self.api_key = (
-            dataclasses.replace(one.rotation, say=self._say, count=self._count)
-            for one in (self.account, self.deployment)
+            dataclasses.replace(one.rotation, log=log) for one in (self.account, self.deployment)
         )
 
     def look(self) -> None:
         look_after([self.access_key, self.api_key])
 
-    def _say(self, level: str, message: str) -> None:
-        self.said.append((level, message))
-
-    def _count(
-        self, values: Mapping[str, float], dimensions: Mapping[str, str], also_without: bool
-    ) -> None:
-        self.counted.append((dict(values), dict(dimensions), also_without))
+    @property
+    def said(self) -> list[tuple[str, str]]:
+        documents = map(json.loads, self.lines)
+        return [(one["level"], one["message"]) for one in documents if "message" in one]
 
     def of(self, metric: str) -> list[tuple[float, str, bool]]:
+        """The values of a metric, the key each is of, and whether it is published without that."""
         return [
-            (values[metric], dimensions["Key"], also_without)
-            for values, dimensions, also_without in self.counted
-            if metric in values
+            (one[metric], one["Key"], ["Deployment"] in directive["Dimensions"])
+            for one in map(json.loads, self.lines)
+            if metric in one
+            for directive in one["_aws"]["CloudWatchMetrics"]
         ]
 
 
@@ -65,7 +64,7 @@ def test_a_refusal_is_said_and_counted() -> None:
     assert kept.of("RefusedRotations") == [(1, "access_key", True)]
     ((level, message),) = kept.said
     assert level == "WARN"
-    assert "the reader still uses the previous key" in message
+    assert "the previous key was used lately" in message
 
 
 @pytest.mark.parametrize(
@@ -108,15 +107,59 @@ def test_one_that_cannot_be_looked_after_does_not_stop_the_other() -> None:
     assert kept.of("KeysNotTakenUp") == [(1, "api_key", True)]
 
 
-@pytest.mark.parametrize(("active", "word"), [(None, "deleted"), (False, "disabled")])
-def test_a_current_key_lost_by_hand_is_logged_and_counted(active: bool | None, word: str) -> None:
+def test_a_rotation_that_a_key_made_by_hand_blocks_is_refused() -> None:
+    kept = Kept()
+    kept.account.rotate("one")
+    theirs, _ = kept.account.user.add()
+    kept.account.world.now += DAY
+    kept.account.secret.begin("two")
+    with pytest.raises(RotationRefused):
+        kept.access_key.step("createSecret", "two")
+    assert kept.of("RefusedRotations") == [(1, "access_key", True)]
+    assert kept.of("FailedRotations") == []
+    ((level, message),) = kept.said
+    assert level == "WARN"
+    assert "delete the one that is in no version of the secret" in message
+    assert theirs not in message
+
+
+def test_a_current_key_that_was_disabled_by_hand_is_reported() -> None:
     kept = Kept()
     kept.account.rotate("one")
     kept.account.world.now += DAY
-    key_id = kept.account.secret.current()["access_key_id"]
-    del kept.account.user.active[key_id]
-    if active is not None:
-        kept.account.user.active[key_id] = active
+    kept.account.user.active[kept.account.secret.current()["access_key_id"]] = False
     kept.look()
     assert kept.of("FailedRotations") == [(1, "access_key", True)]
-    assert any(f"the current key was {word} by hand" in message for _, message in kept.said)
+    assert any("the current key was disabled by hand" in message for _, message in kept.said)
+    # It may be enabled again: no other key is created for it.
+    assert kept.account.secret.rotations == 0
+
+
+def test_a_current_key_that_was_deleted_by_hand_is_reported_and_replaced() -> None:
+    kept = Kept()
+    kept.account.rotate("one")
+    kept.account.world.now += DAY
+    kept.account.user.active.clear()
+    kept.account.secret.on_rotate = lambda: kept.account.rotate("two")
+    kept.look()
+    assert kept.of("FailedRotations") == [(1, "access_key", True)]
+    assert any("the current key was deleted by hand" in message for _, message in kept.said)
+    assert kept.account.key_ids() == {kept.account.secret.current()["access_key_id"]}
+    kept.look()
+    assert kept.account.secret.rotations == 1
+
+
+def test_a_replacement_that_cannot_be_asked_for_is_an_error() -> None:
+    kept = Kept()
+    kept.account.rotate("one")
+    kept.account.world.now += DAY
+    kept.account.user.active.clear()
+
+    def refuse() -> None:
+        raise CallFailed("AccessDeniedException")
+
+    kept.account.secret.on_rotate = refuse
+    with pytest.raises(RotationFailed):
+        kept.look()
+    assert ("ERROR", "could not look after access_key: AccessDeniedException") in kept.said
+    assert kept.of("FailedRotations") == [(1, "access_key", True)]

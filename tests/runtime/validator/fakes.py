@@ -10,13 +10,13 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
+from openreplay_cw_stack.contract.limits import ITEMS_PER_BATCH_WRITE
 from openreplay_cw_stack.contract.linked_line import LinkedLine
 from openreplay_cw_stack.contract.session_table import Attributes, read_item
 from openreplay_cw_stack.runtime.aws_calls import CallFailed
 from openreplay_cw_stack.runtime.validator.queues import MAX_MESSAGE_BYTES, SendFailed
 from openreplay_cw_stack.runtime.validator.settings import Settings
 from openreplay_cw_stack.runtime.validator.storing import (
-    ITEMS_PER_CALL,
     ItemWriter,
     Refusal,
     WriteRefused,
@@ -66,7 +66,7 @@ class FakeTable:
 
     def write(self, items: Sequence[Attributes]) -> Sequence[Attributes]:
         keys = [key_of(item) for item in items]
-        assert 1 <= len(keys) <= ITEMS_PER_CALL
+        assert 1 <= len(keys) <= ITEMS_PER_BATCH_WRITE
         assert len(set(keys)) == len(keys), "two items of one call have the same key"
         self.calls.append(keys)
         left_out = set((self.fault and self.fault(items)) or ())

@@ -6,9 +6,12 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 
 from openreplay_cw_stack.runtime.aws_calls import CallFailed, error_code
-from openreplay_cw_stack.runtime.validator.aws import DynamoDbTable, SqsQueue
+from openreplay_cw_stack.runtime.validator.aws import (
+    DynamoDbTable,
+    SecretsManagerReader,
+    SqsQueue,
+)
 from openreplay_cw_stack.runtime.validator.queues import SendFailed
-from openreplay_cw_stack.runtime.validator.secrets_manager import SecretsManagerReader
 from openreplay_cw_stack.runtime.validator.storing import Refusal, WriteRefused
 from openreplay_cw_stack.runtime.validator.token_secret import SecretUnreadable
 from tests.contract.lines import written

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from openreplay_cw_stack.runtime.function_log import FunctionLog
 from openreplay_cw_stack.runtime.validator.counting import (
     REJECTING_VERDICTS,
     Counts,
@@ -15,9 +16,15 @@ from openreplay_cw_stack.tagging import Verdict
 from tests.runtime.payloads import LOG_GROUP, NOW_MS
 
 
+def printed(counts: Counts, *, detailed: bool = False) -> list[str]:
+    lines: list[str] = []
+    log = FunctionLog("Shop", lambda: NOW_MS, lines.append)
+    log.metrics(*metric_documents(counts, detailed=detailed))
+    return lines
+
+
 def documents(counts: Counts, *, detailed: bool = False) -> list[dict[str, Any]]:
-    lines = metric_documents(counts, deployment="Shop", detailed=detailed, now_ms=NOW_MS)
-    return [json.loads(line) for line in lines]
+    return [json.loads(line) for line in printed(counts, detailed=detailed)]
 
 
 def published(counts: Counts, *, detailed: bool = False) -> dict[tuple[str, ...], int]:
@@ -94,8 +101,7 @@ def test_documents_follow_the_specification() -> None:
 
 def test_a_usual_invocation_prints_little() -> None:
     usual = Counts(log_group=LOG_GROUP, verdicts=Counter({Verdict.LINKABLE: 50}), linked=50)
-    lines = metric_documents(usual, deployment="Shop", detailed=False, now_ms=NOW_MS)
-    assert sum(len(line) + 1 for line in lines) <= 600
+    assert sum(len(line) + 1 for line in printed(usual)) <= 600
 
 
 @pytest.mark.parametrize("verdict", list(Verdict))

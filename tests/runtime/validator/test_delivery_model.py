@@ -283,7 +283,7 @@ class World:
         )
         assert reading.to_the_end
         assert not reading.skipped
-        hits = hits_of(reading.lines, size=1000, show_log_group=False, all_read=True)
+        hits = hits_of(reading.lines, size=1000, with_log_group=False, all_read=True)
         assert len({hit["_id"] for hit in hits}) == len(hits)
         return [hit["_source"]["message"] for hit in hits]
 
@@ -369,8 +369,8 @@ def small_limits() -> Iterator[None]:
     """Limits that a few short lines reach."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(session_table, "MAX_INFLATED_BYTES", 320)
-        patch.setattr(storing, "ITEMS_PER_CALL", 3)
-        patch.setattr("tests.runtime.validator.fakes.ITEMS_PER_CALL", 3)
+        patch.setattr(storing, "ITEMS_PER_BATCH_WRITE", 3)
+        patch.setattr("tests.runtime.validator.fakes.ITEMS_PER_BATCH_WRITE", 3)
         patch.setattr(queues, "MAX_PAYLOAD_BYTES", 600)
         patch.setattr(queues, "MAX_MESSAGE_BYTES", 700)
         yield

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from openreplay_cw_stack.runtime.validator import aws, handler, secrets_manager
+from openreplay_cw_stack.runtime.validator import aws, handler
 from openreplay_cw_stack.tagging import token_tag
 from tests.runtime.payloads import a_document, an_event
 from tests.runtime.validator.test_settings import SMALLEST
@@ -37,8 +37,7 @@ class Client:
 @pytest.fixture
 def calls(monkeypatch: pytest.MonkeyPatch) -> Iterator[Calls]:
     noted: Calls = []
-    for module in (aws, secrets_manager):
-        monkeypatch.setattr(module, "aws_client", lambda *_, **__: Client(noted))
+    monkeypatch.setattr(aws, "aws_client", lambda *_, **__: Client(noted))
     for name, value in {**SMALLEST, "TOKEN_SECRET_ARN": "arn:secret"}.items():
         monkeypatch.setenv(name, value)
     handler._validator.cache_clear()

@@ -9,10 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openreplay_cw_stack.contract.linked_line import MAX_MESSAGE_BYTES
-from openreplay_cw_stack.runtime.validator.judging import JudgedLines, judge_lines
+from openreplay_cw_stack.runtime.validator.judging import JudgedLines, TokenMemo, judge_lines
 from openreplay_cw_stack.runtime.validator.linking import Policy, judge_line
 from openreplay_cw_stack.runtime.validator.subscription import Payload, read_payload
-from openreplay_cw_stack.runtime.validator.token_memo import TokenMemo
 from openreplay_cw_stack.tagging import Verdict, id_tag, token_tag
 from openreplay_cw_stack.tagging.verdict import MAX_TAGS, JudgedToken, judge_token
 from tests.runtime.payloads import NOW_MS, a_document, an_event
@@ -141,7 +140,7 @@ def counting(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         asked.append(text)
         return judge_token(text, token_secret)
 
-    monkeypatch.setattr("openreplay_cw_stack.runtime.validator.token_memo.judge_token", counted)
+    monkeypatch.setattr("openreplay_cw_stack.runtime.validator.judging.judge_token", counted)
     return asked
 
 

@@ -1,6 +1,10 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from openreplay_cw_stack.runtime.validator.settings import Settings
 
@@ -63,3 +67,50 @@ def test_a_missing_variable_is_named(missing: str) -> None:
 def test_a_number_that_is_none_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match="soon"):
         Settings.from_environment({**SMALLEST, name: "soon"})
+
+
+_WITH_A_SECRET = st.tuples(st.text(min_size=1), st.booleans())
+_SECONDS = st.integers(0, 10**10)
+
+
+@given(
+    _WITH_A_SECRET | st.just((None, True)),
+    st.booleans(),
+    st.tuples(*4 * [st.text()]),
+    st.tuples(*4 * [_SECONDS]),
+)
+def test_settings_survive_the_environment(
+    secret: tuple[str | None, bool],
+    detailed: bool,
+    texts: tuple[str, ...],
+    seconds: tuple[int, ...],
+) -> None:
+    deployment, table, retry_queue, dead_letter_queue = texts
+    retention, first, longest, retry = seconds
+    settings = Settings(
+        deployment=deployment,
+        session_table_arn=table,
+        line_retention_seconds=retention,
+        retry_queue_url=retry_queue,
+        dead_letter_queue_url=dead_letter_queue,
+        token_secret_arn=secret[0],
+        accept_unsigned_ids=secret[1],
+        detailed_metrics=detailed,
+        first_pause_seconds=first,
+        longest_pause_seconds=longest,
+        retry_seconds=retry,
+    )
+    assert Settings.from_environment(settings.to_environment()) == settings
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},
+        {"TOKEN_SECRET_ARN": "arn", "ACCEPT_UNSIGNED_IDS": "false"},
+        {"TOKEN_SECRET_ARN": "arn", "ACCEPT_UNSIGNED_IDS": "true", "DETAILED_METRICS": "true"},
+    ],
+)
+def test_the_environment_is_written_as_it_was_read(changes: dict[str, Any]) -> None:
+    environment = {**SMALLEST, **changes}
+    assert Settings.from_environment(environment).to_environment() == environment

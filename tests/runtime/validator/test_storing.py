@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from openreplay_cw_stack.contract.limits import ITEMS_PER_BATCH_WRITE
 from openreplay_cw_stack.contract.session_table import Attributes, SessionItem, items_of
 from openreplay_cw_stack.runtime.validator.storing import (
-    ITEMS_PER_CALL,
     RETRY_SECONDS,
     ItemWriter,
     Refusal,
@@ -62,7 +62,8 @@ def test_all_are_written_in_as_few_calls_as_possible(count: int) -> None:
     assert report.stored == items(count)
     assert (report.missing, report.invalid, report.throttled) == ([], [], 0)
     assert [len(call) for call in table.calls] == [
-        min(ITEMS_PER_CALL, count - first) for first in range(0, count, ITEMS_PER_CALL)
+        min(ITEMS_PER_BATCH_WRITE, count - first)
+        for first in range(0, count, ITEMS_PER_BATCH_WRITE)
     ]
     assert list(table.items.values()) == [written(item) for item in items(count)]
     assert clock.slept == []

@@ -1,0 +1,74 @@
+"""Numbers that several rooms share, each defined once, with its unit in its name.
+
+The constructs in ``infra`` deploy with them, the functions in ``runtime`` have them as defaults,
+and the commands compute with them.
+"""
+
+from __future__ import annotations
+
+_MINUTE, _HOUR, _DAY = 60, 3600, 86_400
+
+FIRST_PAUSE_SECONDS = 30
+"""How long an event waits in the retry queue after its first failure.
+
+The pause doubles with each further failure, up to :data:`LONGEST_PAUSE_SECONDS`.
+"""
+
+LONGEST_PAUSE_SECONDS = 15 * _MINUTE
+"""How long an event waits in the retry queue at most after a failure.
+
+Amazon SQS API reference, "ChangeMessageVisibility": 12 hours at most.
+"""
+
+RETRY_SECONDS = _DAY
+"""How long the validator retries an event before it becomes a dead letter.
+
+A stream retries a payload for as long.
+"""
+
+QUEUE_RETENTION_SECONDS = 14 * _DAY
+"""How long the retry queue and the dead-letter queue keep a message.
+
+Amazon SQS Developer Guide, "Amazon SQS message quotas": 14 days at most.
+"""
+
+SETTLE_SECONDS = 3 * _MINUTE
+"""How long the bridge holds a session's answer back after the session's last line arrived.
+
+The default of the option ``settle``.
+"""
+
+SESSION_LIFETIME_SECONDS = 2 * _HOUR
+"""How long a session can run.
+
+OpenReplay's ``MAX_SESSION_DURATION`` is the source; this is the default of ``session_lifetime``.
+"""
+
+DEADLINE_SECONDS = 10
+"""How long the bridge takes for one question.
+
+OpenReplay gives up after 60 seconds for all its attempts
+(``backend/pkg/integrations/clients/elastic.go`` at tags v1.21.0 to v1.27.0).
+"""
+
+PREVIOUS_KEY_SECONDS = 7 * _DAY
+"""How long the bridge accepts an API key after a rotation replaced it.
+
+The default of the option ``rotation_grace``.
+"""
+
+KEY_REFRESH_SECONDS = 60
+"""How long a wrong API key keeps the bridge from reading its keys again.
+
+A rotation makes a new key current only after that time, so that every bridge knows it.
+"""
+
+REGISTRATION_TIMEOUT_SECONDS = 180
+"""The timeout of the registration function: six requests of at most 20 seconds each, and slack."""
+
+ITEMS_PER_BATCH_WRITE = 25
+"""How many items one call writes to the session table.
+
+Amazon DynamoDB API reference, "BatchWriteItem": at most 25 items and 16 MB. An item has at most
+400 KB, so that a call stays below 16 MB.
+"""

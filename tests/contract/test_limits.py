@@ -1,0 +1,51 @@
+"""The shared numbers fit each other and AWS's limits, and a stack is deployed with them."""
+
+from __future__ import annotations
+
+import pytest
+from aws_cdk import assertions
+
+from openreplay_cw_stack.contract import limits
+from tests.infra.conftest import EVERY_FUNCTION, a_stack, environment_of, only, template_of
+
+
+@pytest.fixture(scope="module")
+def template() -> assertions.Template:
+    return template_of(a_stack(**EVERY_FUNCTION))
+
+
+@pytest.mark.parametrize(
+    ("function", "name"),
+    [
+        ("ValidatorFunction", "FIRST_PAUSE_SECONDS"),
+        ("ValidatorFunction", "LONGEST_PAUSE_SECONDS"),
+        ("ValidatorFunction", "RETRY_SECONDS"),
+        ("BridgeFunction", "SETTLE_SECONDS"),
+        ("BridgeFunction", "SESSION_LIFETIME_SECONDS"),
+        ("BridgeFunction", "DEADLINE_SECONDS"),
+        ("BridgeFunction", "PREVIOUS_KEY_SECONDS"),
+        ("BridgeFunction", "KEY_REFRESH_SECONDS"),
+    ],
+)
+def test_functions_are_deployed_with_them(
+    template: assertions.Template, function: str, name: str
+) -> None:
+    assert environment_of(template, function)[name] == str(getattr(limits, name))
+
+
+@pytest.mark.parametrize("queue", ["RetryQueue", "DeadLetterQueue"])
+def test_queues_are_deployed_with_them(template: assertions.Template, queue: str) -> None:
+    retention = only(template, "AWS::SQS::Queue", queue)["MessageRetentionPeriod"]
+    assert retention == limits.QUEUE_RETENTION_SECONDS
+
+
+def test_the_registration_is_deployed_with_them(template: assertions.Template) -> None:
+    function = only(template, "AWS::Lambda::Function", "Registrationsopenreplayexample")
+    assert function["Timeout"] == limits.REGISTRATION_TIMEOUT_SECONDS
+
+
+def test_they_fit_each_other() -> None:
+    assert 0 < limits.FIRST_PAUSE_SECONDS < limits.LONGEST_PAUSE_SECONDS < limits.RETRY_SECONDS
+    # A message becomes a dead letter before the queue deletes it.
+    assert limits.RETRY_SECONDS + limits.LONGEST_PAUSE_SECONDS < limits.QUEUE_RETENTION_SECONDS
+    assert limits.KEY_REFRESH_SECONDS < limits.PREVIOUS_KEY_SECONDS
