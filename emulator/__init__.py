@@ -1,8 +1,7 @@
-"""An embedded AWS for the demo and the end-to-end tests. Not shipped.
+"""An embedded AWS for the demo, the benchmarks and the end-to-end tests. Not shipped.
 
-MiniStack runs in a child process on the loopback interface; what it lacks or gets wrong is put
-right by small extensions. Each module says in its first lines how MiniStack behaves, how AWS
-behaves, and which page of AWS's documentation says so.
+MiniStack runs in a child process on the loopback interface; small extensions correct what it lacks
+or does differently from AWS. README.md lists them.
 
     with Emulator() as aws:
         aws.client("logs").create_log_group(logGroupName="demo")
@@ -10,6 +9,7 @@ behaves, and which page of AWS's documentation says so.
 
 from __future__ import annotations
 
-from emulator.process import Emulator, EmulatorError
+from emulator.controls import EmulatorError
+from emulator.process import Emulator
 
 __all__ = ["Emulator", "EmulatorError"]

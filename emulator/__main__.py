@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 from emulator import server
+from emulator.environment import environment_for
 from emulator.patching import IncompatibleMiniStack
-from emulator.process import environment_for
 
 DEFAULT_PORT = 4566
 
@@ -65,7 +65,7 @@ def _run(options: argparse.Namespace, temporary: Path) -> int:
 
 
 def _announce(path: Path, port: int) -> None:
-    """Write the port in one step, so that nobody reads half of it."""
+    """Write the port in one step, so that no reader sees half of it."""
     unfinished = path.with_suffix(".unfinished")
     unfinished.write_text(str(port))
     unfinished.rename(path)

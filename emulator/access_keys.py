@@ -1,23 +1,16 @@
 """Access keys of IAM users, in CloudFormation and in the API.
 
-MiniStack 1.5.33 has no AWS::IAM::AccessKey, gives a user any number of keys, deletes a key whatever
-user the caller names, and says of every key that it was never used. (It does refuse to delete a
-user who still has keys, which the tests of this package hold.)
+MiniStack 1.5.33 has no AWS::IAM::AccessKey, gives a user any number of keys, and says of every key
+that it was never used.
 
-AWS:
+AWS gives a user two keys, inactive ones included (IAM User Guide, "IAM and AWS STS quotas"), and
+says when a key last signed a request (IAM API Reference, "GetAccessKeyLastUsed"). A change of
+Serial creates the new key first and deletes the old one in the clean-up (CloudFormation Template
+Reference, "AWS::IAM::AccessKey"). A new key is refused like an unknown one for some seconds (IAM
+User Guide, "Changes that I make are not always immediately visible").
 
-- CloudFormation Template Reference, "AWS::IAM::AccessKey": Ref is the access key id, GetAtt has
-  SecretAccessKey. A change of Serial or UserName is a replacement, which CloudFormation does by
-  creating the new key first and deleting the old one in the clean-up; Status changes in place.
-- IAM User Guide, "IAM and AWS STS quotas": two keys a user, inactive ones included. So a
-  replacement needs a free slot. CreateAccessKey answers LimitExceeded, "Cannot exceed quota for
-  AccessKeysPerUser: 2".
-- API Reference, "DeleteUser": DeleteConflict while the user has access keys. "DeleteAccessKey":
-  the key must be the user's. "GetAccessKeyLastUsed": when, for which service and in which region a
-  key last signed a request. AWS reports that some time later, the emulator at once.
-- IAM User Guide, "Troubleshoot IAM", "Changes that I make are not always immediately visible":
-  IAM is eventually consistent, so a new key is refused like an unknown one for some seconds. Here
-  it works at once, unless a delay is set and the evaluation of IAM policies is on.
+Here a new key works at once, unless `Emulator.delay_new_access_keys` sets a delay and IAM policies
+are evaluated. The property Status is ignored.
 """
 
 from __future__ import annotations
@@ -32,7 +25,6 @@ from xml.etree import ElementTree
 
 from ministack.core import iam_evaluator
 from ministack.services import iam
-from ministack.services.cloudformation import provisioners
 
 from emulator import patching
 
@@ -52,21 +44,14 @@ _last_used: dict[str, tuple[datetime, str, str]] = {}
 def install() -> None:
     """Replace MiniStack's handlers."""
     patching.require(iam, ["_IAM_HANDLERS", "_access_keys", "_error", "_p", "_users", "_xml"])
-    patching.require(provisioners, ["_RESOURCE_HANDLERS", "_REPLACING_PROPERTIES"])
     patching.require(iam_evaluator, ["AuthError", "_unknown_access_key"])
     patching.wrap(iam_evaluator, "authenticate", _authenticate)
-    for action, wrapper in (
-        ("CreateAccessKey", _create_access_key),
-        ("DeleteAccessKey", _delete_access_key),
-        ("GetAccessKeyLastUsed", _get_access_key_last_used),
-    ):
-        patching.wrap_entry(iam._IAM_HANDLERS, "ministack.services.iam", action, wrapper)
-    provisioners._RESOURCE_HANDLERS[_TYPE] = {
-        "create": _create,
-        "update": _update,
-        "delete": _delete,
-    }
-    provisioners._REPLACING_PROPERTIES[_TYPE] = ("Serial", "UserName")
+    owner = "ministack.services.iam"
+    patching.wrap_entry(iam._IAM_HANDLERS, owner, "CreateAccessKey", _create_access_key)
+    patching.wrap_entry(iam._IAM_HANDLERS, owner, "GetAccessKeyLastUsed", _get_access_key_last_used)
+    patching.add_resource_type(
+        _TYPE, replacing=("Serial", "UserName"), create=_create, update=_update, delete=_delete
+    )
 
 
 def control(method: str, content: bytes) -> tuple[int, Any]:
@@ -114,14 +99,6 @@ def _authenticate(original: Any, access_key_id: str, account_id: str) -> Any:
     return original(access_key_id, account_id)
 
 
-def _delete_access_key(original: Any, parameters: dict[str, Any]) -> Response:
-    user_name, key_id = iam._p(parameters, "UserName"), iam._p(parameters, "AccessKeyId")
-    if user_name and key_id not in _keys_of(user_name):
-        return _error(404, "NoSuchEntity", f"The Access Key with id {key_id} cannot be found.")
-    response: Response = original(parameters)
-    return response
-
-
 def _get_access_key_last_used(original: Any, parameters: dict[str, Any]) -> Response:
     key_id = iam._p(parameters, "AccessKeyId")
     record = iam._access_keys.get(key_id)
@@ -158,44 +135,32 @@ def _error(status: int, code: str, message: str) -> Response:
 def _create(
     logical_id: str, properties: dict[str, Any], stack_name: str
 ) -> tuple[str, dict[str, str]]:
-    body = _call("CreateAccessKey", UserName=_user_name(properties))
+    body = call_iam("CreateAccessKey", UserName=properties["UserName"])
     key_id = _text(body, "AccessKeyId")
-    if properties.get("Status"):
-        _set_status(key_id, properties)
     return key_id, {"SecretAccessKey": _text(body, "SecretAccessKey")}
 
 
 def _update(
     physical_id: str, old: dict[str, Any], new: dict[str, Any], stack_name: str
 ) -> tuple[str, dict[str, str]]:
-    _set_status(physical_id, new)
     return physical_id, {"SecretAccessKey": iam._access_keys[physical_id]["SecretAccessKey"]}
 
 
 def _delete(physical_id: str, properties: dict[str, Any]) -> None:
     if physical_id in iam._access_keys:
-        _call("DeleteAccessKey", UserName=_user_name(properties), AccessKeyId=physical_id)
+        call_iam("DeleteAccessKey", UserName=properties["UserName"], AccessKeyId=physical_id)
 
 
-def _set_status(key_id: str, properties: dict[str, Any]) -> None:
-    status = properties.get("Status") or "Active"
-    _call(
-        "UpdateAccessKey", UserName=_user_name(properties), AccessKeyId=key_id, Status=str(status)
-    )
+def call_iam(action: str, **parameters: str) -> ElementTree.Element:
+    """Call an action of IAM from CloudFormation and return its answer.
 
-
-def _user_name(properties: dict[str, Any]) -> str:
-    name = properties.get("UserName")
-    if not name:
-        raise ValueError(f"{_TYPE}: Property UserName is required.")
-    return str(name)
-
-
-def _call(action: str, **parameters: str) -> ElementTree.Element:
+    Raises:
+        ValueError: It was refused; the message is AWS's, with the code of the error.
+    """
     status, _, body = iam._IAM_HANDLERS[action](parameters)
     document = ElementTree.fromstring(body)
     if status >= 400:
-        raise ValueError(f"{_text(document, 'Message')} ({_TYPE}, {_text(document, 'Code')})")
+        raise ValueError(f"{_text(document, 'Message')} ({action}, {_text(document, 'Code')})")
     return document
 
 

@@ -1,26 +1,15 @@
 """Asynchronous invocation of functions: retries, throttles, on-failure destinations.
 
-MiniStack 1.5.33 retries a failed event, and treats a throttle like a failure: a function at its
-reserved concurrency uses up its attempts within seconds and its events end in the on-failure
-destination. The record that arrives there has no version, time or request id and always says three
-attempts. Every attempt has another request id. Only the acceptance of an event counts as an
-invocation in the metrics.
+MiniStack 1.5.33 treats a throttle like a failure, so that a function at its reserved concurrency
+uses up its attempts within seconds. The record in an on-failure destination has no version, time or
+request id, and every attempt has another request id.
 
-AWS: Lambda Developer Guide, "How Lambda handles errors and retries with asynchronous invocation",
-"Capturing records of Lambda asynchronous invocations", "Configuring reserved concurrency":
-
-- Two more attempts by default, a minute after the first and two after the second.
-- Throttled events go back to the queue, with waits from a second up to five minutes, until the
-  event's maximum age (6 hours); that uses up no attempt.
-- With a reserved concurrency of zero, new events go to the destination "without any retries".
-- An on-failure destination gets an invocation record.
-- The request id stays the same over the attempts of an event.
-
-- "Types of metrics for Lambda functions": AsyncEventsReceived; AsyncEventAge at every attempt, in
-  milliseconds since the event was queued; AsyncEventsDropped; DestinationDeliveryFailures where a
-  destination does not exist, takes no message of that size, or the execution role may not send to
-  it.
-- The same role has to be able to send when a destination is configured.
+AWS makes two more attempts, a minute after the first and two after the second, under the same
+request id; throttled events wait from a second up to five minutes and use up no attempt, until the
+event's maximum age of 6 hours (Lambda Developer Guide, "How Lambda handles errors and retries with
+asynchronous invocation"). With a reserved concurrency of zero, new events go to the destination at
+once ("Configuring reserved concurrency"). The destination gets an invocation record, and the
+execution role must be able to send to it ("Capturing records of Lambda asynchronous invocations").
 
 One minute of AWS is LAMBDA_ASYNC_RETRY_BASE_SECONDS here (1 by default). Only queues are delivered
 to, and only on failure; DeadLetterConfig and the settings of versions and aliases have no effect.
@@ -39,7 +28,7 @@ from typing import Any
 
 from ministack.services import cloudwatch, lambda_svc, sqs
 
-from emulator import execution_roles, patching
+from emulator import patching, permissions
 
 _LOG = logging.getLogger("emulator.asynchronous_invocation")
 _DEFAULT_RETRIES = 2
@@ -239,12 +228,12 @@ def send(queue: str, body: str, *, role: str) -> bool:
     """Send a message to a queue as the role of a function.
 
     Returns:
-        Whether it could be sent. A failure is logged, as nobody waits for it.
+        Whether it could be sent. A failure is logged, because no caller waits for it.
     """
     try:
         if sqs._queue_by_arn(queue) is None:
             raise LookupError("no such queue")
-        if not execution_roles.may(role, _SENDING, queue):
+        if not permissions.role_may(role, _SENDING, queue):
             raise PermissionError(f"{role} may not call {_SENDING}")
         url = sqs._queue_url(queue.rsplit(":", 1)[-1])
         sqs._act_send_message({"QueueUrl": url, "MessageBody": body}, url)
@@ -261,7 +250,7 @@ def _put_event_invoke_config(
     config = (lambda_svc._functions.get(function_name) or {}).get("config") or {}
     destination = (data.get("DestinationConfig") or {}).get("OnFailure") or {}
     queue = destination.get("Destination") or ""
-    if ":sqs:" in queue and not execution_roles.may(config.get("Role") or "", _SENDING, queue):
+    if ":sqs:" in queue and not permissions.role_may(config.get("Role") or "", _SENDING, queue):
         return lambda_svc.error_response_json(
             "InvalidParameterValueException",
             "The function's execution role does not have permissions to call SendMessage on "

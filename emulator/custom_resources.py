@@ -2,24 +2,15 @@
 
 MiniStack 1.5.33 executes the function of a custom resource once and waits for its end before it
 looks at the response. A resource whose creation failed is forgotten. While an update deletes what
-it replaced or no longer has, the stack says UPDATE_IN_PROGRESS, and there are no events of that.
+it replaced, the stack says UPDATE_IN_PROGRESS.
 
-AWS, CloudFormation User Guide:
+AWS invokes the function asynchronously, so Lambda retries one that raises; only the response, or
+ServiceTimeout, ends the wait (CloudFormation User Guide, "How custom resources work"). A resource
+whose creation failed is deleted in the rollback ("Custom resource response objects"). The status
+while an update deletes is UPDATE_COMPLETE_CLEANUP_IN_PROGRESS ("Stack status codes").
 
-- "Custom resource request types", "How custom resources work": the function is invoked
-  asynchronously, so Lambda retries one that raises, with the same RequestId; only the response ends
-  the wait, and it ends by then whatever the function still does. (Here the stack goes on a moment
-  later, once the function has ended, so that its last log lines do not outlive its log group.)
-- "Custom resource response objects", "Delete requests": a resource whose creation failed is
-  deleted in the rollback, under the PhysicalResourceId of its response, or one that CloudFormation
-  made up if there was none.
-- ServiceTimeout: 3600 seconds by default. The texts of failures are those that AWS answers with.
-- "Monitor stack progress", "Stack status codes": UPDATE_COMPLETE_CLEANUP_IN_PROGRESS while the
-  update removes old resources. That is what a function that is asked to delete one sees in
-  DescribeStacks; in a stack's deletion it is DELETE_IN_PROGRESS.
-
-NoEcho changes nothing: it masks neither outputs nor what other resources are given. The account
-that deploys is not asked for lambda:InvokeFunction.
+The stack goes on once the function has ended, so that its last log lines do not outlive its log
+group. NoEcho has no effect. The account that deploys is not asked for lambda:InvokeFunction.
 """
 
 from __future__ import annotations
@@ -39,7 +30,6 @@ _DEFAULT_TIMEOUT = 3600
 _SECONDS_FOR_THE_FUNCTION_TO_END = 2.0
 _UPDATING = "UPDATE_IN_PROGRESS"
 _CLEANING = "UPDATE_COMPLETE_CLEANUP_IN_PROGRESS"
-_STACK_TYPE = "AWS::CloudFormation::Stack"
 
 _failed_creations: dict[tuple[str, str], dict[str, Any]] = {}
 _lock = threading.Lock()
@@ -64,7 +54,6 @@ def install() -> None:
     )
     patching.require(provisioners, ["_cr_stack_id", "_physical_name"])
     patching.require(cloudformation, ["_stacks"])
-    patching.require(stacks, ["_add_event"])
     patching.replace(custom_resource, "invoke_custom_resource", invoke)
     patching.wrap(provisioners, "_custom_resource_create", _create)
     patching.wrap(stacks, "_delete_resource", _delete_resource)
@@ -93,7 +82,10 @@ def invoke(
         ValueError: There is no such function.
         ProviderFailed: It answered FAILED, or nothing within ServiceTimeout seconds.
     """
-    function = _function(props.get("ServiceToken"))
+    record, config, _ = lambda_svc._get_func_record_for_ref(props.get("ServiceToken"))
+    if not record or not config:
+        raise ValueError(f"Custom resource ServiceToken {props.get('ServiceToken')} not found.")
+    function = lambda_svc._execution_record_for_config(record, config)
     token, request_id = new_uuid(), new_uuid()
     event: dict[str, Any] = {
         "RequestType": request_type,
@@ -109,7 +101,7 @@ def invoke(
     if old_props is not None:
         event["OldResourceProperties"] = custom_resource._normalise_resource_properties(old_props)
     fallback = physical_id or provisioners._physical_name(stack_name, logical_id)
-    response = _ask(function, event, token, _timeout(props))
+    response = _ask(function, event, token, float(props.get("ServiceTimeout", _DEFAULT_TIMEOUT)))
     if response is None:
         raise ProviderFailed(
             "CloudFormation did not receive a response from your Custom Resource. Please check "
@@ -124,21 +116,6 @@ def invoke(
             answered,
         )
     return answered, response.get("Data") or {}
-
-
-def _function(service_token: Any) -> dict[str, Any]:
-    record, config, _ = lambda_svc._get_func_record_for_ref(service_token)
-    if not record or not config:
-        raise ValueError(f"Custom resource ServiceToken {service_token!r} not found.")
-    function: dict[str, Any] = lambda_svc._execution_record_for_config(record, config)
-    return function
-
-
-def _timeout(properties: dict[str, Any]) -> float:
-    try:
-        return float(properties.get("ServiceTimeout", _DEFAULT_TIMEOUT))
-    except (TypeError, ValueError):
-        return _DEFAULT_TIMEOUT
 
 
 def _ask(
@@ -215,21 +192,6 @@ def _delete_resource(
 ) -> Any:
     """Delete a resource; in an update, this is only done in the clean-up phase."""
     stack = cloudformation._stacks.get(stack_name) or {}
-    stack_id = stack.get("StackId", "")
     if stack.get("StackStatus") == _UPDATING:
         stack["StackStatus"] = _CLEANING
-        stacks._add_event(
-            stack_id, stack_name, stack_name, _STACK_TYPE, _CLEANING, physical_id=stack_id
-        )
-    cleaning = stack.get("StackStatus") == _CLEANING
-
-    def tell(status: str) -> None:
-        if cleaning:
-            stacks._add_event(
-                stack_id, stack_name, logical_id, resource_type, status, physical_id=physical_id
-            )
-
-    tell("DELETE_IN_PROGRESS")
-    result = original(resource_type, physical_id, properties, stack_name, logical_id)
-    tell("DELETE_COMPLETE")
-    return result
+    return original(resource_type, physical_id, properties, stack_name, logical_id)

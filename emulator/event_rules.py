@@ -1,17 +1,11 @@
 """Rules of EventBridge: how they invoke functions, and firing one now.
 
-MiniStack 1.5.33 creates rules in its API and from CloudFormation, and fires those with a schedule
-by itself: it looks every ten seconds which are due, and counts a rate from then on that it first
-saw the rule. A function is executed once, without retries, whoever its resource policy lets in.
+MiniStack 1.5.33 executes the function of a rule once, without retries, whoever its resource policy
+lets in. It fires rules with a schedule by itself.
 
-AWS:
-
-- EventBridge User Guide, "Amazon EventBridge targets" and "Using resource-based policies for Amazon
-  EventBridge": a function's policy must let events.amazonaws.com invoke it, for which the ARN of
-  the rule is aws:SourceArn. Otherwise the invocation fails, which the metric FailedInvocations of
-  AWS/Events counts.
-- Lambda Developer Guide, "Invoke a Lambda function on a schedule": asynchronously, with the
-  target's Input if it has one.
+AWS invokes the function asynchronously (Lambda Developer Guide, "Invoke a Lambda function on a
+schedule"), and only if the function's policy lets events.amazonaws.com invoke it for the rule
+(EventBridge User Guide, "Using resource-based policies for Amazon EventBridge").
 """
 
 from __future__ import annotations
@@ -25,7 +19,7 @@ from typing import Any
 from ministack.core.responses import set_request_account_id, set_request_region
 from ministack.services import cloudwatch, eventbridge, lambda_svc
 
-from emulator import asynchronous_invocation, function_policies, patching
+from emulator import asynchronous_invocation, patching, permissions
 
 _LOG = logging.getLogger("emulator.event_rules")
 _PRINCIPAL = "events.amazonaws.com"
@@ -135,4 +129,4 @@ def _dispatch_to_lambda(arn: str, payload: str) -> None:
 
 
 def _may_invoke(function: str, rule: str) -> bool:
-    return function_policies.allows(function, principals=(_PRINCIPAL,), source_arn=rule)
+    return permissions.allows_invocation(function, principals=(_PRINCIPAL,), source_arn=rule)

@@ -3,11 +3,10 @@
 Nothing here corrects MiniStack; it lets a test see what becomes of a caller whose call fails. Items
 that BatchWriteItem leaves unprocessed are chosen here and left out by `dynamodb`.
 
-A fault is met by a call of one action of one service. The service is named as boto3 or as the
-signature has it; the action as the API has it, or, in REST APIs such as Lambda and S3, as IAM has
-it ("InvokeFunction"). Calls that AWS services make themselves, such as the delivery of a log event
-to a function, do not pass here. An SDK repeats calls that fail with a 5xx status or a throttle, and
-each attempt counts: botocore makes up to five of them in its default mode.
+A fault is met by a call of one action of one service. Calls that AWS services make themselves, such
+as the delivery of a log event to a function, do not pass here. An SDK repeats calls that fail with
+a 5xx status or a throttle, and each attempt counts: botocore makes up to five of them in its
+default mode.
 
 The forms of errors are those of each protocol: AWS JSON has `__type` and `x-amzn-errortype`, AWS
 query an `ErrorResponse` (Smithy documentation, "AWS protocols").
@@ -28,7 +27,7 @@ from urllib.parse import parse_qs, unquote_plus
 
 from ministack.core import iam_actions, lambda_runtime, router
 
-from emulator import function_errors, patching
+from emulator import patching
 
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
@@ -50,7 +49,31 @@ _faults: list[Fault] = []
 
 @dataclass
 class Fault:
-    """What happens to the next calls of an action; `Emulator.inject_fault` says it at length."""
+    """What happens to the next calls of an action.
+
+    Attributes:
+        service: The service, as boto3 or its signature names it: "secretsmanager".
+        action: The API's action, or IAM's in REST APIs: "PutSecretValue", "InvokeFunction".
+        times: How many calls; `None` is all until the faults are cleared.
+        error: The code of the error. With an empty one, the calls are made and answered after the
+            delay.
+        status: The HTTP status of the answer. By default 400 for throttles, denials and what is
+            invalid or not found, else 500.
+        after: Make the call, and withhold its answer: the caller sees the error.
+        delay: Seconds to wait before the answer. A caller that waits for less has no answer;
+            whether the call is made, `after` says.
+        kill: Kill the processes of all functions at work before the answer, so that a function that
+            calls dies with its call under way. Together with `after`, once it is made.
+        match: Text that the request's path, query or body must have, such as a name, or '"4711"'
+            for calls to DynamoDB with this key.
+        share: The probability with which a call meets the fault.
+        seed: The start of the generator that decides by `share`.
+        unprocessed: Of a BatchWriteItem, make the call without its first so many items, and give
+            these back as UnprocessedItems; `error` and what goes with it has no meaning.
+        partition_keys: With `unprocessed`, choose only items with one of these partition keys. A
+            batch without any does not meet the fault.
+        met: How many calls have met it.
+    """
 
     service: str
     action: str
@@ -261,15 +284,11 @@ def _kill_functions() -> None:
         workers = [worker for pool in lambda_runtime._workers.values() for worker in pool]
         for worker in workers:
             if worker.in_use and worker._proc is not None:
-                function_errors.mark_as_killed(worker)
                 worker._proc.kill()
 
 
 def control(method: str, content: bytes) -> tuple[int, Any]:
-    """Answer POST with a description by adding a fault, DELETE by forgetting all, both with `met`.
-
-    Any other method is answered with `met` alone.
-    """
+    """Answer POST by adding a fault, DELETE by forgetting all, and GET with `met`."""
     if method == "DELETE":
         clear()
     elif method == "POST":

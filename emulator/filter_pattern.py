@@ -5,26 +5,17 @@ every word of the pattern occurs, so `?a ?b` means AND, quotes and regular expre
 and an exclusion is an inclusion. The one of FilterLogEvents ignores case and knows shell wildcards.
 Neither refuses anything, so a pattern that AWS rejects deploys.
 
-AWS: "Filter pattern syntax for metric filters, subscription filters, filter log events, and Live
-Tail" and the pages below it ("Using filter patterns to match terms in unstructured log events",
-"Supported regular expressions (regex) syntax").
+AWS matches by substring and case-sensitively: several terms must all occur, `-term` must not, of
+`?a ?b` one must; a term with other than letters, digits and underscores is quoted (CloudWatch Logs
+User Guide, "Filter pattern syntax for metric filters, subscription filters, filter log events, and
+Live Tail"). Beside other terms, terms with `?` are ignored ("Using filter patterns to match terms
+in unstructured log events"). `%regex%` has letters, digits, `: _ # = @ / ; , -`, the operators
+`^ $ ? [ ] { } | \ * + .` and the escapes `\d \D \s \S \w \W \xhh`, at most twice in a pattern
+("Supported regular expressions (regex) syntax").
 
-- Matching is by substring and case-sensitive. An empty pattern matches every event.
-- A term of letters, digits and underscores stands as it is; any other must be quoted. `\"` and
-  `\\` inside quotes are a quote and a backslash. A blank phrase (`" "`) matches everything, as
-  the page says of it.
-- Several terms must all occur. `-term` must not occur. `?a ?b`: at least one must occur. The page
-  on unstructured events says that a question mark cannot be combined with other terms: beside
-  included or excluded terms the `?` terms are ignored.
-- `%regex%` has letters, digits, the symbols `: _ # = @ / ; , -`, the operators
-  `^ $ ? [ ] { } | \ * + .` and the escapes `\d \D \s \S \w \W \xhh`. No parentheses, no
-  multi-byte characters, at most two in a pattern.
-
-Where the pages leave room, this module refuses rather than accepts: what passes here should deploy
-there. So a space inside a regular expression is refused (the page's list has none; write `\s`),
-and so are lazy and possessive quantifiers and anything else that only some engines know. Patterns
-for JSON (`{`) and space-delimited (`[`) events are valid on AWS and not implemented here; they are
-refused with a message that says so.
+Where the pages leave room, this module refuses rather than accepts: a blank in a regular
+expression, lazy and possessive quantifiers. Patterns for JSON (`{`) and space-delimited (`[`)
+events are refused as not implemented.
 """
 
 from __future__ import annotations
@@ -41,11 +32,13 @@ Predicate = Callable[[str], bool]
 
 _BARE_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_")
 _WHITESPACE = " \t\r\n"
-_REGEX_LITERALS = _BARE_CHARACTERS | frozenset(":#=@/;,-")
-_REGEX_OPERATORS = frozenset("^$?[]{}|\\*+.")
-_REGEX_CLASSES = frozenset("dDsSwW")
+_ESCAPE = r"\\(?:x[0-9A-Fa-f]{2}|[dDsSwW^$?\[\]{}|\\*+./-])"
 _QUANTIFIER = re.compile(r"[?*+]|\{[0-9]{1,4}(?:,[0-9]{0,4})?\}")
-_ESCAPE = re.compile(r"\\(?:x[0-9A-Fa-f]{2}|.)")
+# An escape, a character class, a quantifier or one character.
+_TOKEN = re.compile(
+    rf"{_ESCAPE}|\[(?:{_ESCAPE}|[\w:#=@/;,^$?{{}}|*+.-])+\]|{_QUANTIFIER.pattern}|[\w:#=@/;,^$|.-]",
+    re.ASCII,
+)
 
 
 class InvalidFilterPattern(ValueError):
@@ -88,17 +81,6 @@ def compile_filter_pattern(pattern: str) -> Predicate:
 def cached_filter_pattern(pattern: str) -> Predicate:
     """Return `compile_filter_pattern(pattern)`, compiled once: filters meet every log event."""
     return compile_filter_pattern(pattern)
-
-
-def contains_regular_expression(pattern: str) -> bool:
-    """Say whether `pattern` counts against the quota of patterns with regular expressions.
-
-    A pattern this module cannot read counts if it has two percent signs.
-    """
-    try:
-        return any(term.is_regex for term in _parse(pattern))
-    except InvalidFilterPattern:
-        return pattern.count("%") > 1
 
 
 def _parse(pattern: str) -> list[_Term]:
@@ -172,69 +154,32 @@ def _phrase_predicate(phrase: str) -> Predicate:
 
 
 def _regex_predicate(source: str) -> Predicate:
-    _check_regex(source)
-    # "$" of Python also matches before a final newline; AWS documents the end of the string.
-    translated = _replace_outside_classes(source)
     try:
-        compiled = re.compile(translated, re.ASCII | re.DOTALL)
+        compiled = re.compile(_translated(source), re.ASCII | re.DOTALL)
     except (re.error, OverflowError) as error:
         raise InvalidFilterPattern(f"invalid regular expression %{source}%: {error}") from error
     return lambda message: compiled.search(message) is not None
 
 
-def _check_regex(source: str) -> None:
+def _translated(source: str) -> str:
+    r"""Return a regular expression for Python, whose "$" also matches before a final newline.
+
+    Raises:
+        InvalidFilterPattern: It is empty, or has what CloudWatch Logs does not support.
+    """
     if not source:
         raise InvalidFilterPattern("a regular expression is empty")
+    pieces: list[str] = []
     position = 0
-    in_class = False
     after_quantifier = False
     while position < len(source):
-        quantifier = None if in_class else _QUANTIFIER.match(source, position)
-        if quantifier and after_quantifier:
+        token = _TOKEN.match(source, position)
+        if token is None:
+            raise InvalidFilterPattern(f"{source[position:]!r} is not supported in %{source}%")
+        is_quantifier = _QUANTIFIER.fullmatch(token[0]) is not None
+        if is_quantifier and after_quantifier:
             raise InvalidFilterPattern(f"two quantifiers in a row in %{source}%")
-        step = len(quantifier.group()) if quantifier else _check_character(source, position)
-        if source[position] in "[]":
-            in_class = _check_bracket(source, position, in_class)
-        elif source[position] in "{}" and not quantifier and not in_class:
-            raise InvalidFilterPattern(f"a brace that is no quantifier in %{source}%")
-        after_quantifier = quantifier is not None
-        position += step
-
-
-def _check_character(source: str, position: int) -> int:
-    character = source[position]
-    if character not in _REGEX_LITERALS and character not in _REGEX_OPERATORS:
-        raise InvalidFilterPattern(f"{character!r} is not supported in %{source}%")
-    if character != "\\":
-        return 1
-    escape = _ESCAPE.match(source, position)
-    if escape is None:
-        raise InvalidFilterPattern(f"a lone backslash at the end of %{source}%")
-    escaped = escape.group()[1:]
-    if escaped[0] not in _REGEX_CLASSES | _REGEX_OPERATORS | frozenset("-/") and len(escaped) == 1:
-        raise InvalidFilterPattern(f"the escape \\{escaped} is not supported in %{source}%")
-    return len(escape.group())
-
-
-def _check_bracket(source: str, position: int, in_class: bool) -> bool:
-    if source[position] == "[":
-        if in_class:
-            raise InvalidFilterPattern(f"a bracket inside a character class in %{source}%")
-        return True
-    if not in_class:
-        raise InvalidFilterPattern(f"a closing bracket without an opening one in %{source}%")
-    return False
-
-
-def _replace_outside_classes(source: str) -> str:
-    pieces = []
-    position = 0
-    in_class = False
-    while position < len(source):
-        escape = _ESCAPE.match(source, position)
-        piece = escape.group() if escape else source[position]
-        if piece in "[]":
-            in_class = piece == "["
-        pieces.append(r"\Z" if piece == "$" and not in_class else piece)
-        position += len(piece)
+        pieces.append(r"\Z" if token[0] == "$" else token[0])
+        after_quantifier = is_quantifier
+        position = token.end()
     return "".join(pieces)

@@ -4,18 +4,18 @@ MiniStack 1.5.33 answers an API at ``ID.execute-api.localhost`` only, without TL
 CloudFormation gives out ``ID.execute-api.REGION.amazonaws.com``. A function that calls such an
 address asks the internet.
 
-AWS: API Gateway Developer Guide, "Invoke URL for HTTP APIs": the default endpoint of an API is
-``https://ID.execute-api.REGION.amazonaws.com/``, and its ``$default`` stage is served at the root.
-It is called from everywhere, with a certificate that the system's authorities vouch for.
+AWS answers at ``https://ID.execute-api.REGION.amazonaws.com/``, with a certificate that the
+system's authorities vouch for (API Gateway Developer Guide, "Invoke URL for HTTP APIs").
 
-Here a port of its own speaks TLS for the hosts of the emulator's region, with a certificate from
-an authority of this run. Python functions resolve these names to it, and trust that authority
-beside the system's, through SSL_CERT_FILE; what else they resolve and trust stays as it is. Only
-connections by `socket.getaddrinfo` are led there, as those of http.client, urllib3 and asyncio.
+Here a port of its own speaks TLS for the hosts of the emulator's region, with a self-signed
+certificate of this run. Python functions resolve these names to it, and trust that certificate
+beside the system's authorities, through SSL_CERT_FILE. Only connections by `socket.getaddrinfo` are
+led there, as those of http.client, urllib3 and asyncio.
 """
 
 from __future__ import annotations
 
+import datetime
 import os
 import re
 import socket
@@ -24,11 +24,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 from ministack import app
 from ministack.core import lambda_runtime
 
-from emulator import certificates, name_resolution, patching
-from emulator.process import without_proxy
+from emulator import name_resolution, patching
+from emulator.environment import without_proxy
 
 _HOST = re.compile(
     r"^([a-f0-9]{8})\.execute-api\.(?:localhost|[a-z0-9-]+\.amazonaws\.com(?:\.cn)?)(?::\d+)?$"
@@ -130,11 +134,11 @@ def _write(files: _Installed, redirection: str) -> None:
     files.hook_directory.mkdir(parents=True)
     hook = files.hook_directory / "sitecustomize.py"
     hook.write_text(_SITECUSTOMIZE.format(redirection=redirection))
-    issued = certificates.issue([f"*.{files.domain}"])
-    files.certificate_file.write_text(issued.certificate)
+    certificate, key = certificate_for(f"*.{files.domain}")
+    files.certificate_file.write_text(certificate)
     files.key_file.touch(mode=0o600)
-    files.key_file.write_text(issued.key)
-    files.trusted_file.write_text(issued.authority + _trusted_otherwise())
+    files.key_file.write_text(key)
+    files.trusted_file.write_text(certificate + _trusted_otherwise())
 
 
 def _trusted_otherwise() -> str:
@@ -144,3 +148,33 @@ def _trusted_otherwise() -> str:
     """
     file = ssl.get_default_verify_paths().cafile
     return "" if file is None else Path(file).read_text(errors="replace")
+
+
+def certificate_for(name: str) -> tuple[str, str]:
+    """Return a self-signed certificate for a DNS name, which may have a wildcard, and its key.
+
+    Both are PEM. Python 3.13 insists on the key identifiers.
+    """
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "The emulator of one run")])
+    now = datetime.datetime.now(datetime.timezone.utc)
+    authority_id = x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key())
+    certificate = (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(subject)
+        .public_key(key.public_key())
+        .serial_number(x509.random_serial_number())
+        # A certificate that is valid from this very second is refused by a clock that is behind.
+        .not_valid_before(now - datetime.timedelta(hours=1))
+        .not_valid_after(now + datetime.timedelta(days=365))
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
+        .add_extension(authority_id, critical=False)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(name)]), critical=False)
+        .sign(key, hashes.SHA256())
+    )
+    pem, pkcs8 = serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8
+    private = key.private_bytes(pem, pkcs8, serialization.NoEncryption())
+    return certificate.public_bytes(pem).decode(), private.decode()

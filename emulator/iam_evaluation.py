@@ -1,22 +1,19 @@
-"""Evaluation of IAM policies: a switch, and the resources of CloudWatch Logs.
+"""Evaluation of IAM policies: a switch, and the resources of CloudWatch Logs and access keys.
 
-MiniStack 1.5.33 verifies signatures and evaluates policies only if told so at start-up, under which
-`cdk deploy` does not get through. It names the resource of every call to CloudWatch Logs
-`…:log-group:NAME`, so that policies written for AWS, which end in `:*`, allow nothing. An AWS
-managed policy it does not know allows everything. Functions that were already running keep the
-root credentials they started with. All requests count as sent without TLS, so a resource policy
-that enforces TLS refuses everyone.
+MiniStack 1.5.33 evaluates policies from its start or never, and `cdk deploy` fails while it does.
+It names the resource of every call to CloudWatch Logs `…:log-group:NAME`, so that policies written
+for AWS, which end in `:*`, allow nothing; GetAccessKeyLastUsed is about no user; an AWS managed
+policy that it does not know allows everything. Functions that were already running keep the root
+credentials they started with. All requests count as sent without TLS.
 
-AWS:
+AWS compares `log-group:NAME:log-stream:STREAM` for actions on a stream, the same without STREAM for
+actions on a group, and `log-group::log-stream:` for DescribeLogGroups, as its refusals show
+(CloudWatch Logs User Guide, "Overview of managing access permissions to your CloudWatch Logs
+resources"). The actions on access keys are about their user (Service Authorization Reference,
+"Actions, resources, and condition keys for AWS Identity and Access Management").
 
-- CloudWatch Logs User Guide, "Overview of managing access permissions to your CloudWatch Logs
-  resources": the ARN of a log group ends in `:*` in policies, except for the tagging actions.
-- Service Authorization Reference, "Actions, resources, and condition keys for Amazon CloudWatch
-  Logs": CreateLogStream, DeleteLogStream, GetLogEvents and PutLogEvents have the log stream as
-  their resource. Refusals of AWS show what it compares with: `log-group:NAME:log-stream:STREAM` for
-  these, `log-group:NAME:log-stream:` for actions on a group, `log-group::log-stream:` for
-  DescribeLogGroups. So does this module.
-- A request that names several groups (StartQuery, StartLiveTail) is compared with the first only.
+CloudWatchReadOnlyAccess has the actions of CloudWatch and CloudWatch Logs alone (AWS Managed Policy
+Reference, version 25).
 """
 
 from __future__ import annotations
@@ -31,20 +28,26 @@ from ministack.core import iam_actions, iam_evaluator, lambda_runtime
 from ministack.services import iam, lambda_svc
 
 from emulator import patching
-from emulator.managed_policies import CLOUDWATCH_READ_ONLY_ACCESS
 
 _STREAM_ACTIONS = frozenset({"CreateLogStream", "DeleteLogStream", "GetLogEvents", "PutLogEvents"})
 _LOG_GROUP_PREFIX = re.compile(r"arn:[^:]*:logs:[^:]*:[^:]*:log-group:([^:]+)")
+_READ_ONLY_ACTIONS = [
+    *(f"cloudwatch:{verb}*" for verb in ("BatchGet", "Describe", "Get", "List")),
+    "cloudwatch:GenerateQuery",
+    *(f"logs:{verb}*" for verb in ("Describe", "Get", "List")),
+    *("logs:StartQuery", "logs:StopQuery", "logs:TestMetricFilter", "logs:FilterLogEvents"),
+    *("logs:StartLiveTail", "logs:StopLiveTail"),
+]
 
 
 def install() -> None:
     """Replace MiniStack's parts. Evaluation stays off until `switch(True)`."""
     patching.require(app, ["AUTH"])
     patching.require(lambda_runtime, ["_lock", "_workers", "kill_workers"])
-    patching.require(iam, ["_aws_managed_policies", "_make_aws_managed_record"])
+    patching.require(iam, ["_access_keys", "_aws_managed_policies", "_users"])
+    patching.require(iam, ["_make_aws_managed_record", "_p"])
     patching.wrap(iam_actions, "extract_resource_arn", _extract_resource_arn)
     patching.wrap(iam_actions, "logs_service_context", _logs_service_context)
-    patching.wrap(iam, "_seed_aws_managed_policies", _seed_aws_managed_policies)
     patching.wrap(lambda_svc, "release_worker", _release_worker)
     patching.wrap(app, "pin_request_origin", _pin_request_origin)
     patching.require(iam_evaluator, ["pin_request_origin"])
@@ -117,10 +120,19 @@ def _extract_resource_arn(
 ) -> Any:
     found = original(service, method, path, headers, body, query, region, account)
     action = headers.get("x-amz-target", "").rsplit(".", 1)[-1]
+    if service == "iam":
+        return _user_of_key(query) or found
     if service != "logs" or action in {"TagResource", "UntagResource", "ListTagsForResource"}:
         return found
     resource = logs_resource(action, _payload(body))
     return f"arn:aws:logs:{region}:{account}:{resource}" if resource else found
+
+
+def _user_of_key(query: dict[str, Any]) -> str | None:
+    """Return the ARN of the user whose key a request names without naming the user."""
+    named, key = iam._p(query, "UserName"), iam._p(query, "AccessKeyId")
+    record = None if named else iam._access_keys.get(key)
+    return str(iam._users[record["UserName"]]["Arn"]) if record else None
 
 
 def logs_resource(action: str, payload: dict[str, Any]) -> str | None:
@@ -135,15 +147,9 @@ def logs_resource(action: str, payload: dict[str, Any]) -> str | None:
 
 
 def _log_group(payload: dict[str, Any]) -> str | None:
-    candidates = [payload.get("logGroupName"), payload.get("logGroupIdentifier")]
-    for member in ("logGroupNames", "logGroupIdentifiers"):
-        listed = payload.get(member)
-        candidates += listed[:1] if isinstance(listed, list) else []
-    for candidate in candidates:
-        if isinstance(candidate, str) and candidate:
-            arn = _LOG_GROUP_PREFIX.match(candidate)
-            return arn.group(1) if arn else candidate
-    return None
+    name = payload.get("logGroupName") or payload.get("logGroupIdentifier")
+    arn = _LOG_GROUP_PREFIX.match(name) if name else None
+    return arn.group(1) if arn else name
 
 
 def _logs_service_context(
@@ -161,18 +167,11 @@ def _payload(body: bytes) -> dict[str, Any]:
     return payload if isinstance(payload, dict) else {}
 
 
-# --- AWS managed policies ----------------------------------------------------------------------
-
-
-def _seed_aws_managed_policies(original: Any) -> None:
-    original()
-    _add_managed_policies()
-
-
 def _add_managed_policies() -> None:
+    statement = {"Effect": "Allow", "Action": _READ_ONLY_ACTIONS, "Resource": "*"}
     record = iam._make_aws_managed_record(
         "CloudWatchReadOnlyAccess",
-        json.dumps(CLOUDWATCH_READ_ONLY_ACCESS),
+        json.dumps({"Version": "2012-10-17", "Statement": [statement]}),
         description="Provides read only access to CloudWatch.",
     )
     iam._aws_managed_policies[record["Arn"]] = record

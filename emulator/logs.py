@@ -1,44 +1,41 @@
-"""CloudWatch Logs: what PutLogEvents accepts and FilterLogEvents returns, and who owns a group.
+"""CloudWatch Logs: event ids, FilterLogEvents, and log groups in CloudFormation.
 
-MiniStack 1.5.33:
+MiniStack 1.5.33 gives an event other ids in a subscription payload than in FilterLogEvents, and no
+id at all to what a function prints. Its FilterLogEvents ignores `nextToken`, and has the patterns
+that `filter_pattern` describes. CloudFormation takes over an existing log group and wipes it; a
+group without a name has the same name after every deployment.
 
-- PutLogEvents accepts any batch: unsorted, years old, larger than a megabyte, with empty messages.
-- Event ids are UUIDs; the id in a subscription payload is another one than in FilterLogEvents.
-  Lines that Lambda functions print are stored without any.
-- FilterLogEvents ignores `nextToken` and answers in one page. Its patterns are those described in
-  `filter_pattern`.
-- CloudFormation creates a log group over an existing one of that name and wipes its events. A group
-  without a name is called `/aws/cloudformation/<stack>/<logical id>`, the same after every
-  deployment, so one that a stack retained would stand in the way of the next.
+AWS answers with pages of at most 10,000 events or 1 MB, which may be empty, ordered by time; the
+ids have 56 digits, the same wherever an event appears (CloudWatch Logs API Reference,
+"FilterLogEvents"). An existing name fails the creation of a group, a name that is not given is
+generated (CloudFormation Template Reference, "AWS::Logs::LogGroup").
 
-AWS: API Reference, "PutLogEvents" (limits; rejected events), "FilterLogEvents" (pages, which may be
-empty; order); CloudFormation Template Reference, "AWS::Logs::LogGroup": an existing name fails the
-creation, an absent one is generated as `<stack>-<logical id>-<suffix>`; CloudWatch Logs User Guide,
-"Log classes": no FilterLogEvents on groups of the Infrequent Access class. Event ids are strings of
-56 decimal digits, the same wherever an event appears.
-
-FilterLogEvents reads forward only; `logStreamNamePrefix` and `startFromHead` are refused as not
-implemented.
+The limits of PutLogEvents are not checked: only tests call it.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import secrets
 import string
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from ministack.services import cloudwatch_logs as service
 from ministack.services.cloudformation import provisioners
 
-from emulator import log_events, patching
+from emulator import patching
 from emulator.filter_pattern import InvalidFilterPattern, cached_filter_pattern
 
 Response = tuple[int, dict[str, str], bytes]
+LogEvent = dict[str, Any]
 
-_MAXIMUM_STREAM_NAMES = 100
+MAXIMUM_EVENTS = 10_000
+MAXIMUM_BYTES = 1_048_576
+EVENT_OVERHEAD = 26
+
 _GROUP_TYPE = "AWS::Logs::LogGroup"
 _USED = (
     "_fanout_to_subscription_filters",
@@ -47,6 +44,12 @@ _USED = (
     "error_response_json",
     "json_response",
 )
+# An id orders by time and then by arrival, as those AWS shows do: 31953106606966983378809025079…
+# is 1432826855000, the timestamp of that event, shifted by 144 bits, and its neighbours differ in
+# the last bits.
+_ID_SHIFT = 144
+_ID_DIGITS = 56
+_sequence = itertools.count(secrets.randbits(96))
 
 
 def install() -> None:
@@ -55,7 +58,14 @@ def install() -> None:
     patching.replace(service, "_put_log_events", _put_log_events)
     patching.replace(service, "_filter_log_events", _filter_log_events)
     patching.wrap(service, "_append_log_events", _append_log_events)
-    _install_cloudformation()
+    patching.wrap(provisioners, "_cwlogs_create", _create_group)
+    patching.wrap_resource_type(_GROUP_TYPE, create=_create_group, update=_update_group)
+
+
+def new_event_id(timestamp: int) -> str:
+    """Return a new event id: 56 decimal digits, ordered by time and then by arrival."""
+    number = (max(timestamp, 0) << _ID_SHIFT) + next(_sequence)
+    return str(number).zfill(_ID_DIGITS)
 
 
 def matches(pattern: str, message: str) -> bool:
@@ -75,6 +85,14 @@ def invalid_parameter(message: str) -> Response:
 def invalid_pattern(error: InvalidFilterPattern) -> Response:
     """Return the refusal of a filter pattern."""
     return invalid_parameter(f"Invalid filter pattern: {error}")
+
+
+def limit_exceeded() -> Response:
+    """Return a LimitExceededException."""
+    response: Response = service.error_response_json(
+        "LimitExceededException", "Resource limit exceeded.", 400
+    )
+    return response
 
 
 def not_found(kind: str) -> Response:
@@ -98,14 +116,17 @@ def call(action: Callable[[dict[str, Any]], Response], **request: Any) -> dict[s
     return answer
 
 
-def _append_log_events(original: Any, stream: dict[str, Any], events: list[Any]) -> Any:
+# --- Events ------------------------------------------------------------------------------------
+
+
+def _append_log_events(original: Any, stream: dict[str, Any], events: list[LogEvent]) -> Any:
     """Give every event an id, and store no empty one.
 
     MiniStack stores a function's output line by line, blank lines included.
     """
     kept = [event for event in events if event.get("message")]
     for event in kept:
-        event.setdefault("eventId", log_events.new_event_id(event["timestamp"]))
+        event.setdefault("eventId", new_event_id(event["timestamp"]))
     return original(stream, kept)
 
 
@@ -118,100 +139,81 @@ def _put_log_events(data: dict[str, Any]) -> Response:
     if stream is None:
         return not_found("log stream")
     now = int(time.time() * 1000)
-    try:
-        batch = log_events.check_batch(
-            data.get("logEvents") or [], now=now, retention_in_days=group.get("retentionInDays")
-        )
-    except log_events.InvalidBatch as error:
-        return invalid_parameter(str(error))
     stored = [
         {
             "timestamp": event["timestamp"],
             "message": event["message"],
             "ingestionTime": now,
-            "eventId": log_events.new_event_id(event["timestamp"]),
+            "eventId": new_event_id(event["timestamp"]),
         }
-        for event in batch.accepted
+        for event in data.get("logEvents") or []
     ]
     service._append_log_events(stream, stored)
     stream["uploadSequenceToken"] = str(int(stream["uploadSequenceToken"]) + 1)
     service._fanout_to_subscription_filters(group_name, stream_name, stored)
-    answer: dict[str, Any] = {"nextSequenceToken": stream["uploadSequenceToken"]}
-    if batch.rejected:
-        answer["rejectedLogEventsInfo"] = dict(batch.rejected)
-    response: Response = service.json_response(answer)
+    response: Response = service.json_response({"nextSequenceToken": stream["uploadSequenceToken"]})
     return response
-
-
-class _InvalidRequest(ValueError):
-    """FilterLogEvents refuses the request."""
 
 
 def _filter_log_events(data: dict[str, Any]) -> Response:
     group = service._log_groups.get(service._resolve_log_group_name(data))
     if group is None:
         return not_found("log group")
-    if data.get("logStreamNames") and any(
-        name not in group["streams"] for name in data["logStreamNames"]
-    ):
-        return not_found("log stream")
-    try:
-        _check_filter_request(data, group)
-        after = log_events.Position.from_token(data["nextToken"]) if data.get("nextToken") else None
-        page = log_events.read_page(
-            _events_in_range(data, group),
-            matches=cached_filter_pattern(data.get("filterPattern") or ""),
-            limit=data.get("limit") or log_events.MAXIMUM_EVENTS,
-            after=after,
+    for member in ("logStreamNamePrefix", "startFromHead"):
+        if member in data:
+            return invalid_parameter(f"{member} is not implemented by this emulator.")
+    if group.get("logGroupClass") == "INFREQUENT_ACCESS":
+        return invalid_parameter(
+            "FilterLogEvents is not available for log groups of the Infrequent Access log class."
         )
+    try:
+        pattern = cached_filter_pattern(data.get("filterPattern") or "")
     except InvalidFilterPattern as error:
         return invalid_pattern(error)
-    except log_events.InvalidToken:
-        return invalid_parameter("The specified nextToken is invalid.")
-    except _InvalidRequest as error:
-        return invalid_parameter(str(error))
-    answer: dict[str, Any] = {"events": page.events, "searchedLogStreams": []}
-    if page.next_token:
-        answer["nextToken"] = page.next_token
+    limit = data.get("limit") or MAXIMUM_EVENTS
+    events, token = read_page(
+        _events_in_range(data, group), pattern, limit=limit, after=data.get("nextToken") or ""
+    )
+    answer: dict[str, Any] = {"events": events, "searchedLogStreams": []}
+    if token:
+        answer["nextToken"] = token
     response: Response = service.json_response(answer)
     return response
 
 
-def _check_filter_request(data: dict[str, Any], group: dict[str, Any]) -> None:
-    names = data.get("logStreamNames") or []
-    for member in ("logStreamNamePrefix", "startFromHead"):
-        if member in data:
-            raise _InvalidRequest(f"{member} is not implemented by this emulator.")
-    if len(names) > _MAXIMUM_STREAM_NAMES:
-        raise _InvalidRequest(f"logStreamNames can hold at most {_MAXIMUM_STREAM_NAMES} names.")
-    if not 1 <= data.get("limit", 1) <= log_events.MAXIMUM_EVENTS:
-        raise _InvalidRequest(f"limit must be between 1 and {log_events.MAXIMUM_EVENTS}.")
-    if group.get("logGroupClass") == "INFREQUENT_ACCESS":
-        raise _InvalidRequest(
-            "FilterLogEvents is not available for log groups of the Infrequent Access log class."
-        )
+def read_page(
+    events: Iterable[LogEvent], matching: Callable[[str], bool], *, limit: int, after: str = ""
+) -> tuple[list[LogEvent], str]:
+    """Return the next page of events and its token, which is the id of the last event looked at.
+
+    A page ends after `limit` matches, 1 MB of them, or 10,000 events looked at.
+    """
+    ordered = sorted(events, key=lambda event: event["eventId"])
+    ordered = [event for event in ordered if event["eventId"] > after]
+    found: list[LogEvent] = []
+    size, last = 0, after
+    for looked_at, event in enumerate(ordered):
+        is_match = matching(event["message"])
+        size += len(event["message"].encode()) + EVENT_OVERHEAD if is_match else 0
+        is_full = len(found) >= limit or looked_at >= MAXIMUM_EVENTS
+        if is_full or (found and size > MAXIMUM_BYTES):
+            return found, last
+        if is_match:
+            found.append(event)
+        last = event["eventId"]
+    return found, ""
 
 
-def _events_in_range(data: dict[str, Any], group: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    names = data.get("logStreamNames")
-    start, end = data.get("startTime"), data.get("endTime")
+def _events_in_range(data: dict[str, Any], group: dict[str, Any]) -> Iterable[LogEvent]:
+    names, start, end = data.get("logStreamNames"), data.get("startTime"), data.get("endTime")
     for stream_name, stream in list(group["streams"].items()):
-        if names and stream_name not in names:
-            continue
-        for event in list(stream["events"]):
-            if start is not None and event["timestamp"] < start:
-                continue
-            if end is not None and event["timestamp"] > end:
-                continue
-            yield {**event, "logStreamName": stream_name}
+        for event in list(stream["events"]) if not names or stream_name in names else []:
+            is_late_enough = start is None or event["timestamp"] >= start
+            if is_late_enough and (end is None or event["timestamp"] <= end):
+                yield {**event, "logStreamName": stream_name}
 
 
-def _install_cloudformation() -> None:
-    patching.require(provisioners, ["_RESOURCE_HANDLERS"])
-    handlers = provisioners._RESOURCE_HANDLERS.get(_GROUP_TYPE, {})
-    patching.wrap(provisioners, "_cwlogs_create", _create_group)
-    patching.wrap_entry(handlers, _GROUP_TYPE, "create", _create_group)
-    patching.wrap_entry(handlers, _GROUP_TYPE, "update", _update_group)
+# --- CloudFormation ----------------------------------------------------------------------------
 
 
 def _create_group(
@@ -219,9 +221,8 @@ def _create_group(
 ) -> Any:
     name = properties.get("LogGroupName") or _generated_name(stack_name, logical_id)
     if name in service._log_groups:
-        identifier = json.dumps({"/properties/LogGroupName": name})
         raise ValueError(
-            f"Resource of type '{_GROUP_TYPE}' with identifier '{identifier}' already exists."
+            f"Resource of type '{_GROUP_TYPE}' with identifier '{name}' already exists."
         )
     return original(logical_id, {**properties, "LogGroupName": name}, stack_name)
 

@@ -102,7 +102,7 @@ class OpenReplay:
 
 
 def check_hits(hits: Sequence[dict[str, Any]]) -> None:
-    """Refuse what the player would stumble over: in any hit, or in finding its place by time.
+    """Refuse hits that the player cannot show, or cannot place by time.
 
     Raises:
         NotShown: with the reason.

@@ -1,7 +1,7 @@
 """Replaces attributes of MiniStack's modules at start-up, and refuses to guess.
 
 The extensions of this package are written against one release of MiniStack. Another release may
-have renamed what they replace, and a replacement that nobody calls is worse than none: the tests
+have renamed what they replace, and a replacement that is never called is worse than none: the tests
 would go on against MiniStack's own behaviour. So every attribute is looked up first, and a missing
 one stops the start-up.
 """
@@ -52,6 +52,32 @@ def wrap_entry(table: dict[str, Any], owner: str, key: str, wrapper: Callable[..
     if key not in table:
         raise IncompatibleMiniStack(_explanation(owner, key))
     table[key] = partial(wrapper, table[key])
+
+
+def add_resource_type(name: str, *, replacing: Iterable[str] = (), **actions: Any) -> None:
+    """Add a resource type to CloudFormation.
+
+    Args:
+        name: Its name, as "AWS::IAM::Group".
+        replacing: The properties whose change replaces the resource.
+        actions: Functions for create, update and delete, with MiniStack's arguments.
+    """
+    from ministack.services.cloudformation import provisioners
+
+    require(provisioners, ["_RESOURCE_HANDLERS", "_REPLACING_PROPERTIES"])
+    provisioners._RESOURCE_HANDLERS[name] = actions
+    if replacing:
+        provisioners._REPLACING_PROPERTIES[name] = tuple(replacing)
+
+
+def wrap_resource_type(name: str, **wrappers: Callable[..., Any]) -> None:
+    """Wrap the functions of CloudFormation that create, update or delete resources of a type."""
+    from ministack.services.cloudformation import provisioners
+
+    require(provisioners, ["_RESOURCE_HANDLERS"])
+    handlers = provisioners._RESOURCE_HANDLERS.get(name, {})
+    for action, wrapper in wrappers.items():
+        wrap_entry(handlers, f"{provisioners.__name__} {name}", action, wrapper)
 
 
 def _explanation(owner: str, missing: str) -> str:

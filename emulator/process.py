@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import os
 import shutil
 import signal
@@ -12,30 +11,24 @@ import sys
 import tempfile
 import threading
 import time
-import urllib.error
-import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-import boto3.session
 import botocore.config
-import botocore.session
+
+from emulator.controls import Controls, EmulatorError
+from emulator.environment import ROOT_KEY, environment_for, host_free_session, without_proxy
 
 # Settings of MiniStack and its relatives that a developer may have in the shell.
 _FOREIGN_PREFIXES = ("AWS_", "DOCKER_", "LAMBDA_", "LOCALSTACK_", "MINISTACK_", "PYTHON")
 _FOREIGN_NAMES = frozenset({"AUTH", "EDGE_PORT", "GATEWAY_PORT", "PERSIST_STATE", "SERVICES"})
 _LINES_OF_LOG = 30
 _SECONDS_TO_STOP = 10.0
-_ROOT_KEY = "test"
 
 
-class EmulatorError(RuntimeError):
-    """The emulator did not start, or did not do what it was told."""
-
-
-class Emulator:
+class Emulator(Controls):
     """An embedded AWS on a free port of the loopback interface.
 
     Use it as a context manager. It ends when the context does, and also when this process dies for
@@ -172,8 +165,8 @@ class Emulator:
         self,
         service: str,
         *,
-        access_key_id: str = _ROOT_KEY,
-        secret_access_key: str = _ROOT_KEY,
+        access_key_id: str = ROOT_KEY,
+        secret_access_key: str = ROOT_KEY,
         session_token: str | None = None,
     ) -> Any:
         """Return a boto3 client, by default with the account's root credentials.
@@ -189,7 +182,7 @@ class Emulator:
         # One session reads each service's model once; making clients from it is not thread-safe.
         with self._session_lock:
             if self._session is None:
-                self._session = _host_free_session()
+                self._session = host_free_session()
             return self._session.client(
                 service,
                 endpoint_url=self.endpoint_url,
@@ -199,133 +192,6 @@ class Emulator:
                 aws_session_token=session_token,
                 config=botocore.config.Config(proxies={}),
             )
-
-    def evaluate_iam(self, enabled: bool) -> None:
-        """Turn the verification of signatures and the evaluation of IAM policies on or off.
-
-        Lambda functions run as their execution roles while it is on. The root credentials `test`
-        stay root.
-        """
-        answer = self._control("POST", "iam-evaluation", {"enabled": enabled})
-        if answer != {"enabled": enabled}:
-            raise EmulatorError(f"Unexpected answer: {answer}")
-
-    def delay_new_access_keys(self, seconds: float) -> None:
-        """Refuse access keys that are younger than so many seconds; 0 ends it.
-
-        They are refused like unknown ones, with UnrecognizedClientException or, by IAM, STS and
-        other query services, InvalidClientTokenId, while the evaluation of IAM policies is on.
-        """
-        self._control("POST", "new-access-keys", {"seconds": seconds})
-
-    def delete_expired_items(self, now: float | None = None) -> int:
-        """Delete the items of DynamoDB that have expired, and return how many.
-
-        Nothing else deletes them. AWS may take days, and answers with them until then.
-
-        Args:
-            now: The time in seconds at which they have; by default this moment.
-        """
-        return int(self._control("POST", "expired-items", {"now": now})["deleted"])
-
-    def fire_rule(self, name: str) -> None:
-        """Invoke the targets of an EventBridge rule now, as its schedule would.
-
-        Functions are invoked asynchronously. Scheduled rules also fire by themselves, when they
-        are due.
-
-        Args:
-            name: The rule's name, or a part of it that no other rule has, such as its logical id.
-
-        Raises:
-            EmulatorError: No such rule, more than one, or one that is disabled.
-        """
-        self._control("POST", "event-rules", {"fire": name})
-
-    def inject_fault(
-        self,
-        service: str,
-        action: str,
-        *,
-        times: int | None = 1,
-        error: str = "InternalServiceError",
-        status: int | None = None,
-        after: bool = False,
-        delay: float = 0.0,
-        kill: bool = False,
-        match: str = "",
-        share: float = 1.0,
-        seed: int = 0,
-        unprocessed: int = 0,
-        partition_keys: Sequence[str] = (),
-    ) -> int:
-        """Have the next calls of an action fail, and return the fault's place in `faults_met`.
-
-        A call meets the first fault that is meant for it. Each attempt of an SDK is a call: boto3
-        repeats those that fail with a status of 500 or more.
-
-        Args:
-            service: The service, as boto3 or its signature names it: "secretsmanager".
-            action: The API's action, or IAM's in REST APIs: "PutSecretValue", "InvokeFunction".
-            times: How many calls; `None` is all until `clear_faults`.
-            error: The code of the error. With an empty one, the calls are made and answered after
-                the delay.
-            status: The HTTP status of the answer. By default 400 for throttles, denials and what
-                is invalid or not found, else 500.
-            after: Make the call, and withhold its answer: the caller sees the error.
-            delay: Seconds to wait before the answer. A caller that waits for less has no answer;
-                whether the call is made, `after` says.
-            kill: Kill the processes of all functions at work before the answer, so that a function
-                that calls dies with its call under way. Together with `after`, once it is made.
-            match: Text that the request's path, query or body must have, such as a name, or
-                '"4711"' for calls to DynamoDB with this key.
-            share: The probability with which a call meets the fault.
-            seed: The start of the generator that decides by `share`.
-            unprocessed: Of a BatchWriteItem, make the call without its first so many items, and
-                give these back as UnprocessedItems; `error` and what goes with it has no meaning.
-            partition_keys: With `unprocessed`, choose only items with one of these partition keys.
-                A batch without any does not meet the fault.
-        """
-        description = {
-            "service": service,
-            "action": action,
-            "times": times,
-            "error": error,
-            "status": status,
-            "after": after,
-            "delay": delay,
-            "kill": kill,
-            "match": match,
-            "share": share,
-            "seed": seed,
-            "unprocessed": unprocessed,
-            "partition_keys": list(partition_keys),
-        }
-        return int(self._control("POST", "faults", description)["number"])
-
-    def faults_met(self) -> list[int]:
-        """Return how many calls have met each fault, in the order of their injection."""
-        return list(self._control("GET", "faults")["met"])
-
-    def clear_faults(self) -> None:
-        """Forget every fault, and what was counted."""
-        self._control("DELETE", "faults")
-
-    def _control(self, method: str, path: str, content: Any = None) -> Any:
-        """Ask one of the emulator's own paths and return the answer."""
-        request = urllib.request.Request(
-            f"{self.endpoint_url}/_emulator/{path}",
-            data=None if content is None else json.dumps(content).encode(),
-            headers={"Content-Type": "application/json"},
-            method=method,
-        )
-        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-        try:
-            with opener.open(request, timeout=30) as response:
-                return json.load(response)
-        except urllib.error.HTTPError as error:
-            with error:
-                raise EmulatorError(error.read().decode()) from None
 
     def _spawn(self, directory: Path) -> subprocess.Popen[bytes]:
         temporary = directory / "tmp"
@@ -372,38 +238,6 @@ class Emulator:
     def _failure(self, summary: str) -> str:
         lines = self.log_path.read_text(errors="replace").splitlines()[-_LINES_OF_LOG:]
         return "\n".join([summary, "The end of its log:", *lines])
-
-
-def environment_for(endpoint_url: str, region: str) -> dict[str, str]:
-    """Return the variables that point tools at an emulator."""
-    return {
-        "AWS_ENDPOINT_URL": endpoint_url,
-        "AWS_ACCESS_KEY_ID": _ROOT_KEY,
-        "AWS_SECRET_ACCESS_KEY": _ROOT_KEY,
-        "AWS_REGION": region,
-        "AWS_DEFAULT_REGION": region,
-        "AWS_EC2_METADATA_DISABLED": "true",
-    }
-
-
-def _host_free_session() -> Any:
-    """Return a boto3 session that reads neither files nor variables about profiles."""
-    nothing = (None, None, None, None)
-    no_file = (None, None, os.devnull, None)
-    variables = {"profile": nothing, "config_file": no_file, "credentials_file": no_file}
-    return boto3.session.Session(botocore_session=botocore.session.Session(session_vars=variables))
-
-
-def without_proxy(
-    environment: dict[str, str], hosts: Sequence[str] = ("127.0.0.1", "localhost")
-) -> dict[str, str]:
-    """Return the environment with these hosts exempted from the proxy, if it has one."""
-    names = {name.lower() for name in environment}
-    if not names & {"http_proxy", "https_proxy", "all_proxy"}:
-        return environment
-    exempted = environment.get("no_proxy") or environment.get("NO_PROXY") or ""
-    value = ",".join(filter(None, [exempted, *hosts]))
-    return {**environment, "no_proxy": value, "NO_PROXY": value}
 
 
 def _is_dead(process: subprocess.Popen[bytes]) -> bool:

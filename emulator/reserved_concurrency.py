@@ -3,8 +3,8 @@
 MiniStack 1.5.33 ignores ReservedConcurrentExecutions in templates, so a deployed function is never
 throttled, and one with none at all still runs.
 
-AWS: CloudFormation Template Reference, "AWS::Lambda::Function": ReservedConcurrentExecutions
-reserves and limits, updates without interruption, and is lifted when the template drops it.
+AWS reserves and limits it, and lifts it when the template drops it (CloudFormation Template
+Reference, "AWS::Lambda::Function").
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from __future__ import annotations
 from typing import Any
 
 from ministack.services import lambda_svc
-from ministack.services.cloudformation import provisioners
 
 from emulator import patching
 
@@ -22,10 +21,7 @@ _TYPE = "AWS::Lambda::Function"
 def install() -> None:
     """Replace MiniStack's handlers."""
     patching.require(lambda_svc, ["_delete_function_concurrency", "_put_function_concurrency"])
-    patching.require(provisioners, ["_RESOURCE_HANDLERS"])
-    handlers = provisioners._RESOURCE_HANDLERS.get(_TYPE, {})
-    patching.wrap_entry(handlers, _TYPE, "create", _create)
-    patching.wrap_entry(handlers, _TYPE, "update", _update)
+    patching.wrap_resource_type(_TYPE, create=_create, update=_update)
 
 
 def _create(original: Any, logical_id: str, properties: dict[str, Any], stack_name: str) -> Any:

@@ -1,91 +1,162 @@
-"""Secrets in CloudFormation.
+"""Secrets: their versions, their staging labels, and how CloudFormation makes them.
 
-In MiniStack 1.5.33 the Ref of an AWS::SecretsManager::Secret is the secret's name, so that a policy
-whose resource is that Ref allows nothing; of GenerateSecretString it honours the length and the
-excluded characters alone, and nothing at all if it is empty, as CDK writes it by default; a secret
-without a value gets an empty one. There is no AWS::SecretsManager::ResourcePolicy.
+MiniStack 1.5.33 overwrites the version that a ClientRequestToken names, leaves a label that
+PutSecretValue is given on the version that had it, and gives out versions that have no value. In
+CloudFormation, the Ref of a secret is its name, and ExcludePunctuation is ignored.
 
-AWS: CloudFormation Template Reference, "AWS::SecretsManager::Secret": Ref returns the ARN of the
-secret, which ends in a hyphen and six random characters; without SecretString and
-GenerateSecretString it is empty, which is to say has no version. "AWS::SecretsManager::Secret
-GenerateSecretString": ExcludePunctuation, ExcludeNumbers, ExcludeLowercase, ExcludeUppercase,
-IncludeSpace. "AWS::SecretsManager::ResourcePolicy": Ref is the ARN of the secret.
+AWS makes ClientRequestToken the version's id, ignores the same value for a version that exists, and
+answers another one with ResourceExistsException; labels move from where they are (Secrets Manager
+API Reference, "PutSecretValue"). Moving AWSCURRENT to the version that is AWSPENDING takes
+AWSPENDING off (User Guide, "Lambda rotation functions"). Ref is the secret's ARN (CloudFormation
+Template Reference, "AWS::SecretsManager::Secret").
 """
 
 from __future__ import annotations
 
 import json
-import secrets
 import string
 from typing import Any
 
+from ministack.core.responses import error_response_json, json_response
 from ministack.services import secretsmanager
 from ministack.services.cloudformation import provisioners
 
 from emulator import patching
 
-_TYPE = "AWS::SecretsManager::Secret"
-_POLICY_TYPE = "AWS::SecretsManager::ResourcePolicy"
-_CHARACTERS = {
-    "ExcludeLowercase": string.ascii_lowercase,
-    "ExcludeUppercase": string.ascii_uppercase,
-    "ExcludeNumbers": string.digits,
-    "ExcludePunctuation": string.punctuation,
-}
-
+Data = dict[str, Any]
+Secret = dict[str, Any]
+Response = tuple[int, dict[str, str], bytes]
 Created = tuple[str, dict[str, str]]
+
+_TYPE = "AWS::SecretsManager::Secret"
+_VALUES = ("SecretString", "SecretBinary")
 
 
 def install() -> None:
     """Replace MiniStack's handlers."""
     patching.require(
-        secretsmanager, ["_delete_resource_policy", "_put_resource_policy", "_resolve", "_secrets"]
+        secretsmanager,
+        [
+            "_add_stage",
+            "_find_stage_version",
+            "_remove_stage",
+            "_remove_stage_everywhere",
+            "_resolve",
+            "_secrets",
+        ],
     )
-    patching.require(provisioners, ["_RESOURCE_HANDLERS", "_REPLACING_PROPERTIES"])
-    handlers = provisioners._RESOURCE_HANDLERS.get(_TYPE, {})
-    owner = f"ministack.services.cloudformation.provisioners {_TYPE}"
-    for action, wrapper in (("create", _create), ("update", _update), ("delete", _delete)):
-        patching.wrap_entry(handlers, owner, action, wrapper)
+    patching.wrap(secretsmanager, "_get_secret_value", _get_secret_value)
+    patching.wrap(secretsmanager, "_put_secret_value", _put_secret_value)
+    patching.wrap(secretsmanager, "_update_secret_version_stage", _update_secret_version_stage)
+    patching.wrap_resource_type(_TYPE, create=_create, update=_update, delete=_delete)
     patching.wrap(provisioners, "_sm_secret_string", _secret_string)
-    provisioners._RESOURCE_HANDLERS[_POLICY_TYPE] = {
-        "create": _create_policy,
-        "update": _update_policy,
-        "delete": _delete_policy,
-    }
-    provisioners._REPLACING_PROPERTIES[_POLICY_TYPE] = ("SecretId",)
 
 
-def generate(settings: dict[str, Any]) -> str:
-    """A password as GenerateSecretString describes it."""
-    excluded = set(settings.get("ExcludeCharacters") or "")
-    alphabet = "".join(
-        characters for name, characters in _CHARACTERS.items() if not _is_true(settings.get(name))
+def find(data: Data) -> Secret | None:
+    """Return the secret that a request names, unless it is to be deleted."""
+    _, secret = secretsmanager._resolve(data.get("SecretId"))
+    return None if secret is None or secret.get("DeletedDate") else secret
+
+
+def labelled(secret: Secret, label: str) -> str | None:
+    """Return the id of the version that has a label."""
+    version_id, _ = secretsmanager._find_stage_version(secret, label)
+    return None if version_id is None else str(version_id)
+
+
+def error(code: str, message: str) -> Response:
+    """Return an answer that refuses a request."""
+    response: Response = error_response_json(code, message, 400)
+    return response
+
+
+def _has_value(version: dict[str, Any]) -> bool:
+    """Say whether a version has a value. One that a rotation prepared does not."""
+    return any(version.get(name) is not None for name in _VALUES)
+
+
+def _get_secret_value(original: Any, data: Data) -> Response:
+    secret = find(data)
+    version_id, label = data.get("VersionId"), data.get("VersionStage") or "AWSCURRENT"
+    if secret is not None:
+        version = secret["Versions"].get(version_id or labelled(secret, label))
+        if version is None or not _has_value(version):
+            wanted = f"VersionId: {version_id}" if version_id else f"staging label: {label}"
+            return error(
+                "ResourceNotFoundException",
+                f"Secrets Manager can't find the specified secret value for {wanted}",
+            )
+    response: Response = original(data)
+    return response
+
+
+def _put_secret_value(original: Any, data: Data) -> Response:
+    secret = find(data)
+    if secret is None:
+        response: Response = original(data)
+        return response
+    existing = secret["Versions"].get(data.get("ClientRequestToken"))
+    if existing is not None and _has_value(existing):
+        return _repeated(secret, data, existing)
+    return _new_version(original, secret, data, list(existing["Stages"]) if existing else [])
+
+
+def _repeated(secret: Secret, data: Data, version: dict[str, Any]) -> Response:
+    """Answer for a version that exists: a repeated request is ignored."""
+    if any(version.get(name) != data.get(name) for name in _VALUES):
+        return error(
+            "ResourceExistsException",
+            f"You can't use ClientRequestToken {data['ClientRequestToken']} because that value is "
+            f"already in use for a version of secret {secret['ARN']}.",
+        )
+    response: Response = json_response(
+        {
+            "ARN": secret["ARN"],
+            "Name": secret["Name"],
+            "VersionId": data["ClientRequestToken"],
+            "VersionStages": list(version["Stages"]),
+        }
     )
-    if _is_true(settings.get("IncludeSpace")):
-        alphabet += " "
-    allowed = [character for character in alphabet if character not in excluded]
-    length = int(settings.get("PasswordLength") or 32)
-    return "".join(secrets.choice(allowed) for _ in range(length))
+    return response
+
+
+def _new_version(original: Any, secret: Secret, data: Data, kept: list[str]) -> Response:
+    """Store a value, and move the labels to it, next to those its version had."""
+    labels = list(data.get("VersionStages") or ["AWSCURRENT"])
+    response: Response = original({**data, "VersionStages": labels})
+    answer = json.loads(response[2])
+    version_id = answer["VersionId"]
+    if "AWSCURRENT" in labels:
+        kept = [label for label in kept if label != "AWSPENDING"]
+    for label in [*labels, *kept]:
+        secretsmanager._remove_stage_everywhere(secret, label, except_version_id=version_id)
+        secretsmanager._add_stage(secret, version_id, label)
+    answer["VersionStages"] = list(secret["Versions"][version_id]["Stages"])
+    stored: Response = json_response(answer)
+    return stored
+
+
+def _update_secret_version_stage(original: Any, data: Data) -> Response:
+    response: Response = original(data)
+    secret = find(data)
+    if secret is not None and response[0] < 400 and data.get("VersionStage") == "AWSCURRENT":
+        secretsmanager._remove_stage(secret, data.get("MoveToVersionId"), "AWSPENDING")
+    return response
+
+
+# --- CloudFormation ----------------------------------------------------------------------------
 
 
 def _secret_string(original: Any, properties: dict[str, Any]) -> str:
-    settings = properties.get("GenerateSecretString")
-    if settings is None or properties.get("SecretString"):
-        text: str = original(properties)
-        return text
-    template = settings.get("SecretStringTemplate")
-    if not template:
-        return generate(settings)
-    document = json.loads(template)
-    document[settings["GenerateStringKey"]] = generate(settings)
-    return json.dumps(document)
+    settings = dict(properties.get("GenerateSecretString") or {})
+    if str(settings.get("ExcludePunctuation")).lower() == "true":
+        settings["ExcludeCharacters"] = settings.get("ExcludeCharacters", "") + string.punctuation
+    text: str = original({**properties, "GenerateSecretString": settings})
+    return text
 
 
 def _create(original: Any, logical_id: str, properties: dict[str, Any], stack_name: str) -> Created:
-    name, attributes = original(logical_id, properties, stack_name)
-    if "GenerateSecretString" not in properties and "SecretString" not in properties:
-        secretsmanager._secrets[name]["Versions"].clear()
-    return _with_arn((name, attributes))
+    return _with_arn(original(logical_id, properties, stack_name))
 
 
 def _update(original: Any, physical_id: str, *arguments: Any, **keywords: Any) -> Created:
@@ -103,38 +174,3 @@ def _with_arn(created: Created) -> Created:
 
 def _name_of(arn: str) -> str:
     return next((name for name, one in secretsmanager._secrets.items() if one["ARN"] == arn), arn)
-
-
-def _is_true(value: object) -> bool:
-    return value is True or str(value).lower() == "true"
-
-
-# --- Resource policies -------------------------------------------------------------------------
-
-
-def _create_policy(logical_id: str, properties: dict[str, Any], stack_name: str) -> Created:
-    arn = _put_policy(properties)
-    return arn, {"Id": arn}
-
-
-def _update_policy(
-    physical_id: str, old: dict[str, Any], new: dict[str, Any], stack_name: str
-) -> Created:
-    arn = _put_policy(new)
-    return arn, {"Id": arn}
-
-
-def _delete_policy(physical_id: str, properties: dict[str, Any]) -> None:
-    if secretsmanager._resolve(physical_id)[1] is not None:
-        secretsmanager._delete_resource_policy({"SecretId": physical_id})
-
-
-def _put_policy(properties: dict[str, Any]) -> str:
-    document = properties.get("ResourcePolicy")
-    policy = document if isinstance(document, str) else json.dumps(document)
-    request = {"SecretId": properties.get("SecretId"), "ResourcePolicy": policy}
-    status, _, body = secretsmanager._put_resource_policy(request)
-    answer = json.loads(body)
-    if status >= 400:
-        raise ValueError(f"{answer['message']} ({_POLICY_TYPE})")
-    return str(answer["ARN"])

@@ -24,15 +24,13 @@ from typing import Any
 CONTROL_PREFIX = "/_emulator/"
 CONTROL_PATH = f"{CONTROL_PREFIX}iam-evaluation"
 EXTENSIONS = (
-    "function_output",
     "logs",
-    "queues",
     "dynamodb",
-    "execution_roles",
+    "permissions",
     "asynchronous_invocation",
     "reserved_concurrency",
-    "function_policies",
     "log_destinations",
+    "log_delivery",
     "account_policies",
     "subscription_filters",
     "stream_event_sources",
@@ -42,16 +40,14 @@ EXTENSIONS = (
     "access_keys",
     "iam_groups",
     "secrets",
-    "secret_versions",
+    "rotation_attempts",
     "secret_rotation",
     "custom_resources",
     "event_rules",
     "http_apis",
-    "function_errors",
+    "function_processes",
     "faults",
-    "function_timeouts",
     "iam_evaluation",
-    "iam_requests",
 )
 
 Message = MutableMapping[str, Any]
@@ -65,7 +61,7 @@ _SECONDS_BETWEEN_LOOKS = 0.5
 def listen(port: int) -> socket.socket:
     """Return a socket that listens on the loopback interface; port 0 takes a free one.
 
-    It is bound before MiniStack is imported, so that nobody else can take the port meanwhile.
+    It is bound before MiniStack is imported, so that no other process takes the port meanwhile.
     """
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

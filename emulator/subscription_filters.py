@@ -1,21 +1,15 @@
 """Subscription filters of log groups: what may be put, and which events they see.
 
-MiniStack 1.5.33:
+MiniStack 1.5.33 accepts any pattern, any number of filters and log groups of the Infrequent Access
+class, and silently skips a filter on `/aws/lambda/<f>` whose destination is `<f>`.
 
-- PutSubscriptionFilter accepts any pattern, any distribution, any number of filters, functions that
-  do not exist or that nobody may invoke, and log groups of the Infrequent Access class.
-- A filter on `/aws/lambda/<f>` whose destination is `<f>` is silently skipped.
+AWS allows two filters a group (CloudWatch Logs API Reference, "PutSubscriptionFilter"; the page
+"CloudWatch Logs quotas" says five since 2026, and this keeps the stricter of the two), none on
+Infrequent Access groups (User Guide, "Log classes"), and skips no function ("Log recursion
+prevention").
 
-AWS:
-
-- API Reference, "PutSubscriptionFilter": up to two filters a group, five patterns with regular
-  expressions. (The page "CloudWatch Logs quotas" says five filters since 2026; this keeps the
-  stricter of the two.) A function that CloudWatch Logs may not invoke is refused, whether it lacks
-  the permission or does not exist. "Log classes": no filters on Infrequent Access groups.
-- CloudWatch Logs User Guide, "Log recursion prevention": nothing stops a function whose own log
-  group is filtered to it.
-
-Destinations, and how events reach them, are described in `log_destinations`.
+`log_destinations` checks the destination; `log_delivery` sends events to it. The quota of five
+patterns with regular expressions is not checked: the product has one.
 """
 
 from __future__ import annotations
@@ -27,31 +21,22 @@ from typing import Any
 from ministack.services import cloudwatch_logs as service
 from ministack.services.cloudformation import provisioners
 
-from emulator import account_policies, log_destinations, log_events, logs, patching
-from emulator.filter_pattern import (
-    InvalidFilterPattern,
-    cached_filter_pattern,
-    contains_regular_expression,
-)
+from emulator import account_policies, log_delivery, log_destinations, logs, patching
+from emulator.filter_pattern import InvalidFilterPattern, cached_filter_pattern
+from emulator.logs import LogEvent
 
 MAXIMUM_FILTERS = 2
-MAXIMUM_REGEX_PATTERNS = 5
 
 _LOG = logging.getLogger("emulator.subscription_filters")
 _FILTER_TYPE = "AWS::Logs::SubscriptionFilter"
 
-LogEvent = dict[str, Any]
-
 
 def install() -> None:
     """Replace MiniStack's handlers."""
-    patching.require(service, ["_metric_filters"])
     patching.wrap(service, "_put_subscription_filter", _put_subscription_filter)
     patching.replace(service, "_fanout_to_subscription_filters", deliver)
-    patching.require(provisioners, ["_RESOURCE_HANDLERS"])
-    handlers = provisioners._RESOURCE_HANDLERS.get(_FILTER_TYPE, {})
     patching.wrap(provisioners, "_cwlogs_subfilter_create", _create_filter)
-    patching.wrap_entry(handlers, _FILTER_TYPE, "create", _create_filter)
+    patching.wrap_resource_type(_FILTER_TYPE, create=_create_filter)
 
 
 # --- Putting a filter --------------------------------------------------------------------------
@@ -64,7 +49,7 @@ def _put_subscription_filter(original: Any, data: dict[str, Any]) -> logs.Respon
     response: logs.Response = original(data)
     if response[0] < 400:
         stored = service._log_groups[data["logGroupName"]]["subscriptionFilters"]
-        log_destinations.check_health(_subscription(stored[data["filterName"]]))
+        log_delivery.check_health(_subscription(stored[data["filterName"]]))
     return response
 
 
@@ -78,9 +63,7 @@ def _create_filter(
 
 
 def _refusal(data: dict[str, Any]) -> logs.Response | None:
-    group_name, filter_name = data.get("logGroupName"), data.get("filterName")
-    if not group_name or not filter_name:
-        return logs.invalid_parameter("logGroupName and filterName are required.")
+    group_name, filter_name = data["logGroupName"], data["filterName"]
     group = service._log_groups.get(group_name)
     if group is None:
         return logs.not_found("log group")
@@ -96,39 +79,15 @@ def _refusal(data: dict[str, Any]) -> logs.Response | None:
         cached_filter_pattern(pattern)
     except InvalidFilterPattern as error:
         return logs.invalid_pattern(error)
-    return _quota_refusal(group, filter_name, pattern) or log_destinations.refusal(
+    others = group["subscriptionFilters"].keys() - {filter_name}
+    if len(others) >= MAXIMUM_FILTERS:
+        return logs.limit_exceeded()
+    return log_destinations.refusal(
         data.get("destinationArn") or "",
         data.get("roleArn") or "",
         group_name,
         "logs:PutSubscriptionFilter",
     )
-
-
-def _quota_refusal(group: dict[str, Any], filter_name: str, pattern: str) -> logs.Response | None:
-    others = [
-        stored["filterPattern"]
-        for name, stored in group["subscriptionFilters"].items()
-        if name != filter_name
-    ]
-    if len(others) >= MAXIMUM_FILTERS:
-        return _limit_exceeded()
-    if contains_regular_expression(pattern):
-        group_name = group["arn"].partition(":log-group:")[2].removesuffix(":*")
-        others += [
-            stored.get("filterPattern") or ""
-            for (owner, _), stored in service._metric_filters.items()
-            if owner == group_name
-        ]
-        if sum(map(contains_regular_expression, others)) >= MAXIMUM_REGEX_PATTERNS:
-            return _limit_exceeded()
-    return None
-
-
-def _limit_exceeded() -> logs.Response:
-    response: logs.Response = service.error_response_json(
-        "LimitExceededException", "Resource limit exceeded.", 400
-    )
-    return response
 
 
 # --- Delivering events -------------------------------------------------------------------------
@@ -150,7 +109,7 @@ def deliver(group_name: str, stream_name: str, events: Sequence[LogEvent]) -> No
     try:
         identified = _with_ids(group, stream_name, events)
         for subscription in subscriptions:
-            log_destinations.deliver(subscription, group_name, stream_name, identified)
+            log_delivery.deliver(subscription, group_name, stream_name, identified)
     except Exception:
         _LOG.exception("delivery from %s failed", group_name)
 
@@ -179,4 +138,4 @@ def _with_ids(
     messages = [(event["timestamp"], event["message"]) for event in kept]
     if [(event["timestamp"], event["message"]) for event in stored] == messages:
         return list(stored)
-    return [{**event, "eventId": log_events.new_event_id(event["timestamp"])} for event in kept]
+    return [{**event, "eventId": logs.new_event_id(event["timestamp"])} for event in kept]

@@ -16,6 +16,7 @@ from contextvars import ContextVar, Token
 from types import FrameType, TracebackType
 from typing import ParamSpec, TypeVar
 
+from openreplay_cw_stack.tagging.propagation import counts
 from openreplay_cw_stack.tagging.propagation.session import Session, session_of_token
 
 P = ParamSpec("P")
@@ -238,7 +239,11 @@ def _leave(scope: _Scope, before: Token[_Scope | None]) -> None:
     session = scope.session
     if session is not None and current_session() is not session:
         for callback in _leaving:
-            callback(session)
+            try:
+                callback(session)
+            except Exception:
+                # The application's answer is not to be replaced by an error of this package.
+                counts.count(counts.FAILED_CLEANUPS)
 
 
 _interrupted: list[_Scope | None] = []

@@ -9,7 +9,10 @@ IGNORED_HEADERS = "ignored_headers"
 UNTAGGED_TEXTS = "untagged_texts"
 """Texts that left as they were because tagging them failed."""
 
-_counts = {IGNORED_HEADERS: 0, UNTAGGED_TEXTS: 0}
+FAILED_CLEANUPS = "failed_cleanups"
+"""Ends of work after which something could not be put right, such as a line on a full disk."""
+
+_counts = {IGNORED_HEADERS: 0, UNTAGGED_TEXTS: 0, FAILED_CLEANUPS: 0}
 _lock = threading.Lock()
 
 
@@ -23,7 +26,8 @@ def counts() -> dict[str, int]:
     """What has been counted in this process, by name.
 
     ``ignored_headers``: requests whose header held no session token. ``untagged_texts``: texts
-    that left untagged because tagging them failed; any other number than 0 is a fault of ours.
+    that left untagged because tagging them failed; any other number than 0 is a fault of this
+    package. ``failed_cleanups``: ends of requests after which the last line could not be written.
     """
     with _lock:
         return dict(_counts)

@@ -109,9 +109,14 @@ class HeaderReader:
             values_of: all values of a header, by its name. More than one is no session token:
                 which of them is the visitor's cannot be told.
         """
-        session = _only(values_of(self.header_name), Session.of_token)
-        if session is None and self.accept_session_id:
-            session = _only(values_of(SESSION_ID_HEADER_NAME), Session.of_id)
+        try:
+            session = _only(values_of(self.header_name), Session.of_token)
+            if session is None and self.accept_session_id:
+                session = _only(values_of(SESSION_ID_HEADER_NAME), Session.of_id)
+        except Exception:
+            # Headers of another form than the protocol has: the request goes on without a session.
+            counts.count(counts.IGNORED_HEADERS)
+            return None
         return session
 
 

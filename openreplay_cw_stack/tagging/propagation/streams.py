@@ -2,8 +2,9 @@
 
 ``print`` writes every argument, blank and line end by itself, and so do the functions that print
 tracebacks. Each line is therefore put together first, by thread and session, and written in one
-piece: no line has two tags, none is made of two visitors' words. As with Python's own stderr a line
-goes out when it is complete, or flushed.
+piece: no line has two tags, none is made of two writers' words. As with Python's own stderr a line
+goes out when it is complete, or flushed. One that its writer left goes out with the session's end,
+or after a minute.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from __future__ import annotations
 import os
 import sys
 import threading
+import time
 import weakref
 from collections.abc import Iterable
 from typing import Any
@@ -22,9 +24,15 @@ from openreplay_cw_stack.tagging.propagation.patching import Patches
 from openreplay_cw_stack.tagging.propagation.session import Session
 
 _LONGEST_HELD = 65536
+_MOST_HELD = 1000
+"""Writers whose lines are held at once; then the one that has been idle for longest gives way."""
+_IDLE_SECONDS = 60.0
 _LONGEST_WAIT_SECONDS = 1.0
 _Writer = tuple[int, int]
-_NOBODY: _Writer = (0, 0)
+"""A thread and the identity of its session; 0 for nobody's."""
+_Held = tuple[Session | None, str, float]
+"""The session, the beginning of a line, and when its last piece came."""
+_SETTLED: _Writer = (0, 0)
 _streams: weakref.WeakSet[TaggingStream] = weakref.WeakSet()
 
 
@@ -32,7 +40,7 @@ class TaggingStream:
     """A text stream in front of another one, which tags the lines of whoever has a session.
 
     Everything but writing is the other stream's: its file descriptor, buffer, encoding, whether it
-    is a terminal. Writers without a session write straight to it.
+    is a terminal.
     """
 
     def __init__(self, stream: Any, patches: Patches) -> None:
@@ -42,7 +50,8 @@ class TaggingStream:
         self._open: _Writer | None = None
         # Kept, so that no other session can have its identity meanwhile.
         self._open_session: Session | None = None
-        self._held: dict[_Writer, tuple[Session, str]] = {}
+        # In the order in which their writers were last seen.
+        self._held: dict[_Writer, _Held] = {}
         # Signal handlers may write in the midst of a write.
         self._lock = threading.RLock()
         _streams.add(self)
@@ -72,16 +81,18 @@ class TaggingStream:
         if not isinstance(text, str) or not self._patches.on:
             written: int = self._stream.write(text)
             return written
-        if session is None or isinstance(text, SettledText):
-            return self._write_as_it_is(text)
-        writer = (threading.get_ident(), id(session))
+        if isinstance(text, SettledText):
+            return self._write_settled(text)
+        writer = _writer(session)
         with self._lock:
-            _, held = self._held.pop(writer, (session, ""))
+            _, held, _ = self._held.pop(writer, _NOTHING)
             line = held + text
             if "\n" in text or len(line) > _LONGEST_HELD:
                 self._put(writer, session, line)
             elif line:
-                self._held[writer] = (session, line)
+                self._held[writer] = (session, line, time.monotonic())
+            if self._held:
+                self._put_abandoned()
         return len(text)
 
     def writelines(self, lines: Iterable[str]) -> None:
@@ -91,21 +102,24 @@ class TaggingStream:
 
     def flush(self) -> None:
         """Write what the writer at hand has of a line, and flush the stream."""
-        session = current_session()
-        if session is not None:
-            self._put_held((threading.get_ident(), id(session)))
+        self._put_held(_writer(current_session()))
         self._stream.flush()
 
     def end_line(self, session: Session) -> None:
-        """Write and end the line that a session has begun in this thread."""
-        writer = (threading.get_ident(), id(session))
-        if writer not in self._held and self._open != writer:
+        """Write and end the line that a session has begun in this thread, and those left in others.
+
+        Another thread may be in the midst of a line, on whose pieces it does not wait for long.
+        """
+        writer = _writer(session)
+        if not self._held and self._open != writer:
             return
+        now = time.monotonic()
         with self._lock:
-            self._put_held(writer)
-            if self._open == writer:
-                self._stream.write("\n")
-                self._open = None
+            for one, (_, _, seen) in list(self._held.items()):
+                if one == writer or (one[1] == writer[1] and now - seen > _LONGEST_WAIT_SECONDS):
+                    self._put_held(one)
+                    self._end_open(one)
+            self._end_open(writer)
 
     def put_back(self) -> Any:
         """Write what is held of anybody's lines; the stream behind."""
@@ -131,32 +145,55 @@ class TaggingStream:
         self._lock = threading.RLock()
         self._held = {}
 
-    def _write_as_it_is(self, text: str) -> int:
+    def _write_settled(self, text: str) -> int:
         with self._lock:
-            if self._open is not None and self._open != _NOBODY:
+            if self._open is not None and self._open != _SETTLED:
                 self._stream.write("\n")
             written: int = self._stream.write(str(text))
             if text:
-                self._open = None if text.endswith("\n") else _NOBODY
+                self._open = None if text.endswith("\n") else _SETTLED
         return written
 
     def _put_held(self, writer: _Writer) -> None:
         with self._lock:
-            session, line = self._held.pop(writer, (None, ""))
-            if session is not None:
+            session, line, _ = self._held.pop(writer, _NOTHING)
+            if line:
                 self._put(writer, session, line)
 
-    def _put(self, writer: _Writer, session: Session, text: str) -> None:
-        self._stream.write(self._lines(writer, session.tag, text))
+    def _end_open(self, writer: _Writer) -> None:
+        if self._open == writer:
+            self._stream.write("\n")
+            self._open = None
+
+    def _put_abandoned(self) -> None:
+        """Write the beginnings of lines whose writers went away, such as threads that ended."""
+        oldest = next(iter(self._held))
+        is_idle = time.monotonic() - self._held[oldest][2] > _IDLE_SECONDS
+        if is_idle or len(self._held) > _MOST_HELD:
+            self._put_held(oldest)
+
+    def _put(self, writer: _Writer, session: Session | None, text: str) -> None:
+        self._stream.write(self._lines(writer, session, text))
         ended = text.endswith("\n")
         self._open, self._open_session = (None, None) if ended else (writer, session)
 
-    def _lines(self, writer: _Writer, tag: str, text: str) -> str:
+    def _lines(self, writer: _Writer, session: Session | None, text: str) -> str:
         if self._open == writer:
             # The first line has its tag already.
             rest, newline, lines = text.partition("\n")
-            return rest + newline + tag_text(lines, tag)
-        return ("" if self._open is None else "\n") + tag_text(text, tag)
+            return rest + newline + _tagged(lines, session)
+        return ("" if self._open is None else "\n") + _tagged(text, session)
+
+
+_NOTHING: _Held = (None, "", 0.0)
+
+
+def _writer(session: Session | None) -> _Writer:
+    return threading.get_ident(), 0 if session is None else id(session)
+
+
+def _tagged(text: str, session: Session | None) -> str:
+    return text if session is None else tag_text(text, session.tag)
 
 
 def patch_stream(patches: Patches, name: str) -> None:

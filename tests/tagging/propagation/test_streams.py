@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import concurrent.futures
 import contextlib
 import contextvars
 import copy
@@ -16,8 +17,8 @@ from typing import Any
 import pytest
 
 from openreplay_cw_stack.tagging import propagation
-from openreplay_cw_stack.tagging.propagation import use_session
-from openreplay_cw_stack.tagging.propagation.context import set_session
+from openreplay_cw_stack.tagging.propagation import streams, use_session
+from openreplay_cw_stack.tagging.propagation.context import run_in, set_session
 from openreplay_cw_stack.tagging.propagation.session import Session
 from openreplay_cw_stack.tagging.propagation.streams import TaggingStream
 from tests.tagging.propagation.interpreters import INTERPRETERS, environment
@@ -33,9 +34,12 @@ def write(*parts: object, end: str = "\n", flush: bool = False) -> None:
 class TestWriting:
     def test_of_nobody_as_it_is(self, installed: io.StringIO) -> None:
         write("a", "b", end="")
-        assert installed.getvalue() == "a b"
+        # As with Python's own stderr, a line goes out once it is complete or flushed.
+        assert installed.getvalue() == ""
         assert sys.stderr.write("c\n") == 2
         assert installed.getvalue() == "a bc\n"
+        write("Password: ", end="", flush=True)
+        assert installed.getvalue() == "a bc\nPassword: "
 
     def test_one_tag_a_line(self, installed: io.StringIO) -> None:
         with use_session(ANNA):
@@ -102,7 +106,7 @@ class TestTogether:
         assert installed.getvalue() == f"{ANNA.tag} anna again\n{BERT.tag} bert too\n"
 
     def test_a_line_that_is_open_is_ended_by_the_next_writer(self, installed: io.StringIO) -> None:
-        write("nobody", end="")
+        write("nobody", end="", flush=True)
         with use_session(ANNA):
             write("anna", end="", flush=True)
             with use_session(BERT):
@@ -143,6 +147,68 @@ class TestTogether:
             thread.join()
             write("c")
         assert installed.getvalue() == f"{ANNA.tag} b\n{ANNA.tag} ac\n"
+
+    def test_a_piece_of_nobodys_stands_before_no_visitors_line(
+        self, installed: io.StringIO
+    ) -> None:
+        write("nobody's ", end="")
+        thread = threading.Thread(target=lambda: run_in(ANNA, write, "of anna"))
+        thread.start()
+        thread.join()
+        write("line")
+        assert installed.getvalue() == f"{ANNA.tag} of anna\nnobody's line\n"
+
+    def test_a_line_left_by_another_thread_goes_out_with_the_session(
+        self, installed: io.StringIO, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with use_session(ANNA):
+            left = propagation.carry(functools.partial(write, "left", end=""))
+            write("unfinished", end="")
+            # The carried work is a scope of its own, in which the session stays current.
+            thread = threading.Thread(target=lambda: run_in(ANNA, left))
+            thread.start()
+            thread.join()
+            monkeypatch.setattr(streams, "_LONGEST_WAIT_SECONDS", 0.0)
+        assert sorted(installed.getvalue().splitlines()) == [
+            f"{ANNA.tag} left",
+            f"{ANNA.tag} unfinished",
+        ]
+
+    @pytest.mark.parametrize("limit", ["_MOST_HELD", "_IDLE_SECONDS"])
+    def test_lines_that_were_left_are_not_held_for_ever(
+        self, installed: io.StringIO, monkeypatch: pytest.MonkeyPatch, limit: str
+    ) -> None:
+        # All at once: the next thread may have the identity of one that has ended.
+        with concurrent.futures.ThreadPoolExecutor(3) as pool:
+            together = threading.Barrier(3)
+
+            def leave(number: int) -> None:
+                together.wait(timeout=10)
+                write(f"left {number}", end="")
+                together.wait(timeout=10)
+
+            list(pool.map(leave, range(3)))
+        monkeypatch.setattr(streams, limit, 0)
+        for _ in range(4):
+            write("line")
+        assert set(installed.getvalue().splitlines()) >= {"left 0", "left 1", "left 2"}
+
+    def test_a_full_disk_does_not_replace_the_answer(
+        self, stderr: io.StringIO, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        class Full(io.StringIO):
+            def write(self, text: str) -> int:
+                raise OSError(28, "No space left on device")
+
+        monkeypatch.setattr(sys, "stderr", Full())
+        propagation.install()
+
+        def answer() -> str:
+            write("unfinished", end="")
+            return "the answer"
+
+        assert run_in(ANNA, answer) == "the answer"
+        assert propagation.propagation_counts()["failed_cleanups"] == 1
 
     def test_a_signal_in_the_midst_of_a_write(self, installed: io.StringIO) -> None:
         class Interrupted(io.StringIO):
