@@ -7,7 +7,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-fast check format bench synth diff deploy destroy clean
+.PHONY: help install lock demo test test-emulator test-fast check format bench synth diff deploy destroy clean
 
 help: ## This list
 	@echo "openreplay-cw-stack: CloudWatch log lines beside OpenReplay's session replays"
@@ -18,15 +18,22 @@ help: ## This list
 
 BROWSER := examples/browser
 
-install: $(VENV)/.installed node_modules/.installed $(BROWSER)/node_modules/.installed ## Python packages into .venv, the CDK CLI into node_modules
+# What a deployment needs, and no more.
+DEPLOYMENT := $(VENV)/.installed node_modules/.installed
+
+install: $(DEPLOYMENT) $(VENV)/.installed-dev $(BROWSER)/node_modules/.installed ## What development needs into .venv and node_modules, and .venv/bin/openreplay-cw
 
 demo: install ## Deploy for real to an embedded AWS on this machine and see every verdict; KEEP=1 leaves it up
 	@$(BIN)/python -m demo
 
 test: install ## Everything: checks, fast tests, the emulator's, the end-to-end deployment
 	@$(MAKE) --no-print-directory check
-	$(BIN)/python -m pytest -n 2 -m "not emulator and not end_to_end"
-	$(BIN)/python -m pytest -n 2 --dist loadfile -m "emulator or end_to_end"
+	$(BIN)/python -m pytest -n 2 -m "not emulator and not end_to_end" tests
+	@$(MAKE) --no-print-directory test-emulator
+	$(BIN)/python -m pytest -n 2 --dist loadfile -m "emulator or end_to_end" tests
+
+test-emulator: install ## The emulator's own tests (see emulator/README.md)
+	$(BIN)/python -m pytest -n 2 --dist loadfile emulator/tests
 
 test-fast: install ## Without what starts the embedded AWS, or is slow otherwise: under a minute
 	$(BIN)/python -m pytest -n 2 -m "not emulator and not end_to_end and not slow"
@@ -43,37 +50,59 @@ format: install ## Put the code into its form
 bench: install ## Measurements, as ratios
 	$(BIN)/python -m benchmarks
 
-synth: install ## The CloudFormation template, offline and without credentials
+lock: install ## Lock what requirements.in and requirements-dev.in name; ARGS="--upgrade" for newer versions
+	@echo "Locking requirements.txt"
+	@$(LOCK) requirements.in --output-file requirements.txt
+	@echo "Locking requirements-dev.txt"
+	@$(LOCK) requirements-dev.in --output-file requirements-dev.txt \
+		`sed -n 's/^\([a-z0-9-]*\)==.*/--no-emit-package \1/p' requirements.txt`
+	@{ echo "-r requirements.txt"; cat requirements-dev.txt; } > requirements-dev.tmp
+	@mv requirements-dev.tmp requirements-dev.txt
+
+# For every system and Python, with the hashes of all packages
+LOCK = UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --universal \
+	--python-version 3.10 --generate-hashes --no-emit-index-url $(ARGS)
+
+synth: $(DEPLOYMENT) ## The CloudFormation template, offline and without credentials
 	npx --no-install cdk synth $(ARGS)
 
-diff: install ## What a deployment would change in your AWS account
+diff: $(DEPLOYMENT) ## What a deployment would change in your AWS account
 	npx --no-install cdk diff $(ARGS)
 
-deploy: install ## Deploy to the AWS account of your credentials
+deploy: $(DEPLOYMENT) ## Deploy to the AWS account of your credentials
 	npx --no-install cdk deploy $(ARGS)
 
-destroy: install ## Remove the stack from it
+destroy: $(DEPLOYMENT) ## Remove the stack from it
 	npx --no-install cdk destroy $(ARGS)
 
 clean: ## Remove what the targets above have made
 	rm -rf $(VENV) node_modules $(BROWSER)/node_modules cdk.out .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
+PIP = $(BIN)/python -m pip --disable-pip-version-check
+
 $(VENV)/.installed: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
 		{ echo "Python 3.10 or later is needed, not `$(PYTHON) --version 2>&1`: make PYTHON=python3.12 ..."; exit 1; }
-	@echo "Installing Python packages into $(VENV) (once)"
+	@echo "Installing what a deployment needs (the AWS CDK, 500 MB) into $(VENV), once"
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements.txt
+	@$(PIP) install --require-hashes -r requirements.txt
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt pyproject.toml
+	@echo "Installing what the demo, the tests and the checks need (700 MB more) into $(VENV), once"
+	@$(PIP) install --require-hashes -r requirements-dev.txt
+	@echo "Installing the command openreplay-cw from this folder into $(BIN)"
+	@$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@
 
 node_modules/.installed: package-lock.json
 	@node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20 ? 1 : 0)' 2>/dev/null || \
 		{ echo "Node.js 20 or later is needed (22 or later is preferred): found `node --version 2>/dev/null || echo none`"; exit 1; }
-	@echo "Installing the CDK CLI into node_modules (once)"
-	@npm ci --silent --no-audit --no-fund
+	@echo "Installing the CDK CLI into node_modules, once"
+	@npm ci --no-audit --no-fund
 	@touch $@
 
 $(BROWSER)/node_modules/.installed: $(BROWSER)/package-lock.json node_modules/.installed
-	@echo "Installing the tracker for the browser test into $(BROWSER)/node_modules (once)"
-	@npm ci --prefix $(BROWSER) --ignore-scripts --silent --no-audit --no-fund
+	@echo "Installing OpenReplay's tracker for the browser test into $(BROWSER)/node_modules, once"
+	@npm ci --prefix $(BROWSER) --ignore-scripts --no-audit --no-fund
 	@touch $@

@@ -11,34 +11,62 @@ from __future__ import annotations
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from openreplay_cw_stack.infra import (
+        BridgeOptions,
+        EncryptionOptions,
         Ingest,
+        IngestStream,
+        InvalidOptions,
         KeyRotation,
+        Monitoring,
+        MonitoringOptions,
         OpenReplayCloudWatch,
+        OpenReplayCloudWatchOptions,
         OpenReplayCloudWatchStack,
         OpenReplayProject,
+        PartOptions,
         ProjectRegistrations,
+        RotationOptions,
         ServiceAccount,
         ServiceAccountAccess,
+        ServiceAccountOptions,
         SessionSearchBridge,
+        SourceRangeOptions,
         TaggingLayer,
         TokenValidator,
+        TrackingOptions,
+        ValidatorOptions,
         function_url_cors,
         http_api_cors,
         rest_api_cors,
     )
+    from openreplay_cw_stack.tagging import Verdict
 
 __all__ = [
+    "BridgeOptions",
+    "EncryptionOptions",
     "Ingest",
+    "IngestStream",
+    "InvalidOptions",
     "KeyRotation",
+    "Monitoring",
+    "MonitoringOptions",
     "OpenReplayCloudWatch",
+    "OpenReplayCloudWatchOptions",
     "OpenReplayCloudWatchStack",
     "OpenReplayProject",
+    "PartOptions",
     "ProjectRegistrations",
+    "RotationOptions",
     "ServiceAccount",
     "ServiceAccountAccess",
+    "ServiceAccountOptions",
     "SessionSearchBridge",
+    "SourceRangeOptions",
     "TaggingLayer",
     "TokenValidator",
+    "TrackingOptions",
+    "ValidatorOptions",
+    "Verdict",
     "function_url_cors",
     "http_api_cors",
     "rest_api_cors",
@@ -50,6 +78,8 @@ def __getattr__(name: str) -> object:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     import importlib
 
+    if name == "Verdict":
+        return importlib.import_module("openreplay_cw_stack.tagging").Verdict
     try:
         infra = importlib.import_module("openreplay_cw_stack.infra")
     except ModuleNotFoundError as missing:

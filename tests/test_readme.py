@@ -89,7 +89,8 @@ def test_the_command_and_what_it_prints() -> None:
 
 def test_the_table_of_options() -> None:
     rows = ["| option | default | what it is |", "|---|---|---|"]
-    rows += [f"| `{key}` | {one.default_text} | {one.meaning} |" for key, one in CONTEXT_OPTIONS.items()]
+    options = CONTEXT_OPTIONS.items()
+    rows += [f"| `{key}` | {one.default_text} | {one.meaning} |" for key, one in options]
     hold("options", rows)
 
 

@@ -1,4 +1,4 @@
-"""What several rooms must agree on: the linked line and the items of the session table.
+"""What several rooms share: linked lines, the session table, metric names and limits.
 
 Standard library only.
 """

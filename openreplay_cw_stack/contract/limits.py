@@ -57,6 +57,12 @@ PREVIOUS_KEY_SECONDS = 7 * _DAY
 The default of the option ``rotation_grace``.
 """
 
+SHORTEST_ROTATION_SECONDS = 4 * _HOUR
+"""The shortest time between two rotations.
+
+Secrets Manager User Guide, "Schedule expressions": a rotation comes every 4 hours at most.
+"""
+
 KEY_REFRESH_SECONDS = 60
 """How long a wrong API key keeps the bridge from reading its keys again.
 

@@ -1,4 +1,4 @@
-"""The linked line: a linkable line as the session table stores it and the bridge shows it."""
+"""The linked line: a linkable line that the session table stores and the bridge shows."""
 
 from __future__ import annotations
 
@@ -40,17 +40,17 @@ class LinkedLine:
 
     @property
     def identity(self) -> tuple[str, str, str]:
-        """What is equal for two copies of one source event."""
+        """A key that two copies of one source event share."""
         return (self.owner, self.group, self.id)
 
     @property
     def order(self) -> tuple[int, int, str, str, str]:
-        """The place of the line among the lines of its session: by time, then by id."""
-        # Event ids are decimal numbers: of two, the longer one is the greater.
+        """The sort key of the line within its session: time, then id."""
+        # Event ids are decimal numbers: a longer one is greater.
         return (self.time, len(self.id), self.id, self.owner, self.group)
 
     def within_limit(self) -> tuple[LinkedLine, bool]:
-        """The line with a message of at most :data:`MAX_MESSAGE_BYTES`, and whether it was cut.
+        """Return the line with its message cut to the limit, and whether it was cut.
 
         A cut message ends at a character boundary, with a note of how many characters are missing.
         """
@@ -63,7 +63,7 @@ class LinkedLine:
 
 
 def json_size(text: str) -> int:
-    """The bytes that a text takes as JSON in UTF-8, quotes included."""
+    """Return the size of a text as JSON in UTF-8, with its quotes."""
     return len(_encode(text).encode("utf-8", "replace"))
 
 

@@ -1,7 +1,8 @@
-"""The names of the metrics: the same in Lambda functions, alarms, dashboard and README.
+"""The names of the metrics, for Lambda functions, alarms, dashboard and README.
 
-Every metric has the dimension :data:`DEPLOYMENT`; the others are named with the metric. A session
-or a token is never a dimension. All are counts, but for the time of an answer and the age of a key.
+Every metric has the dimension :data:`DEPLOYMENT`; its other dimensions are named with it. No
+dimension contains a session or a token. All metrics are counts, except :data:`ANSWER_TIME` and
+:data:`KEY_AGE`.
 """
 
 from __future__ import annotations
@@ -34,7 +35,7 @@ REJECTED_LINES = "RejectedLines"
 EXPIRED_LINES = "ExpiredLines"
 """Linkable lines whose token had expired."""
 CUT_LINES = "CutLines"
-"""Linked lines that were longer than a linked line can be, and were cut."""
+"""Linked lines that were too long and were cut."""
 DROPPED_LINES = "DroppedLines"
 """Lines that were lost, with REASON and without."""
 QUEUED_LINES = "QueuedLines"
@@ -46,9 +47,9 @@ REFUSED_ITEMS = "RefusedItems"
 UNCHECKED_SIGNATURES = "UncheckedSignatures"
 """Lines judged without a signature check because the token secret could not be read."""
 QUESTIONS = "Questions"
-"""Searches that the bridge was asked for, with the right key."""
+"""Searches with the right key."""
 ANSWERS = "Answers"
-"""Searches that it answered with hits."""
+"""Searches that were answered with hits."""
 HITS = "Hits"
 """Hits in these answers."""
 EMPTY_ANSWERS = "EmptyAnswers"
@@ -56,11 +57,11 @@ EMPTY_ANSWERS = "EmptyAnswers"
 UNSETTLED_ANSWERS = "UnsettledAnswers"
 """Searches that were held back: lines may still be arriving, or the session is not over."""
 TIMED_OUT_ANSWERS = "TimedOutAnswers"
-"""Searches that could not be answered now: DynamoDB was too slow, or throttled us."""
+"""Searches that could not be answered in time: DynamoDB was too slow, or throttled them."""
 REFUSED_QUESTIONS = "RefusedQuestions"
 """Requests without the right key, from another address, or that were no search; with REASON."""
 FAILED_QUESTIONS = "FailedQuestions"
-"""Requests that met a fault of the bridge's own."""
+"""Requests that failed for a fault of the bridge."""
 ANSWER_TIME = "AnswerTime"
 """How long an answer took, in milliseconds."""
 SKIPPED_ITEMS = "SkippedItems"
@@ -71,13 +72,15 @@ KEY_USES = "KeyUses"
 """Sessions asked for with one of several accepted keys, with KEY_VERSION; only while there are
 several."""
 KEY_AGE = "KeyAge"
-"""How many days ago the current key was made, with KEY; only with rotation."""
+"""The age of the current key in days, with KEY; only with rotation."""
 REFUSED_ROTATIONS = "RefusedRotations"
-"""Rotations that were refused since a reader still has the previous key; with KEY and without."""
+"""Rotations that were refused since a new key would take the place of a key that is in use, or of
+one that no rotation created; with KEY and without."""
 FAILED_ROTATIONS = "FailedRotations"
 """Steps of a rotation that did not work, and, found each hour, a current key that was deleted or
 disabled by hand; with KEY and without."""
 KEYS_NOT_TAKEN_UP = "KeysNotTakenUp"
-"""Found each hour: a new key that nobody uses yet; with KEY and without."""
+"""Found each hour: a new key that is not in use yet, or a replaced key that still is; with KEY and
+without."""
 FAILED_REGISTRATIONS = "FailedRegistrations"
-"""Times that an OpenReplay project could not be told a key; with PROJECT and without."""
+"""Failed registrations of a key with an OpenReplay project; with PROJECT and without."""

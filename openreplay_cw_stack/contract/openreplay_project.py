@@ -1,8 +1,8 @@
 """OpenReplay's projects: their addresses, their names, and which key each of them has.
 
-A tag of a key's secret has, by project, the id of the version whose key the project has. Another
-has the time until which we tried the key ourselves. The registration writes them, and the rotation
-reads them: a key stays in use until the next one is registered, or used by a reader.
+Tags of a key's secret record, for each project, the version whose key the project has, and until
+when the rotation itself used a key. The rotation reads them: a key stays valid until the next one
+is registered, or used by a reader.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ from collections.abc import Mapping
 from urllib.parse import SplitResult, urlsplit
 
 TESTED_AT_TAG = "openreplay-cw-stack:tested-at"
-"""A tag of a key's secret: until when we tried its newest key at most, in seconds since 1970.
+"""A tag of a key's secret: until when the rotation itself used its newest key at most, in seconds
+since 1970.
 
-It is written before the first trial, so that none is ever taken for a reader's use of the key.
+The rotation writes it before it uses the key, so that its use is never taken for a reader's.
 """
 
 _PREFIX = "openreplay-cw-stack:told:"
@@ -22,7 +23,7 @@ _ALLOWED = re.compile(r"[^A-Za-z0-9.:/_+=@-]")
 
 
 def checked_url(url: str, *, insecure: bool = False) -> SplitResult:
-    """A server's address, taken apart.
+    """Parse and check a server's address.
 
     Args:
         url: such as ``https://openreplay.example``, with or without a path.
@@ -53,21 +54,21 @@ def checked_url(url: str, *, insecure: bool = False) -> SplitResult:
 
 
 def project_name(url: str, project_id: int) -> str:
-    """A short name for a project of an OpenReplay, such as ``openreplay.example/1``.
+    """Return a short name for a project, such as ``openreplay.example/1``.
 
-    It has at most 100 characters of those that a tag may have.
+    It has at most 100 characters, all of which a tag can contain.
     """
     host = urlsplit(url).netloc or url
     return f"{_ALLOWED.sub('_', host)[-80:]}/{project_id}"
 
 
 def told_tag(project: str) -> str:
-    """The key of a project's tag."""
+    """Return the key of a project's tag."""
     return f"{_PREFIX}{project}"
 
 
 def told_projects(tags: Mapping[str, str]) -> dict[str, str]:
-    """The version of the key that each project has, by the project's name."""
+    """Return the version of the key that each project has, by the project's name."""
     return {
         key.removeprefix(_PREFIX): version
         for key, version in tags.items()

@@ -1,11 +1,11 @@
-"""The session table: how linked lines are stored in DynamoDB, and read back.
+"""The session table: how linked lines are stored in DynamoDB, and read from it.
 
 The validator writes items, the bridge reads them, the ``forget`` command deletes them. One item
 holds lines of one session from one log stream::
 
     session  S  the session id in decimal                              partition key
     item     S  <time of the first line>#<digest of the event ids>     sort key
-    v        N  the version of this form
+    v        N  the version of this schema
     arrived  N  when the item was written, in milliseconds since 1970
     expires  N  when DynamoDB may delete it, in seconds since 1970     time to live
     lines    B  zlib of {"owner", "group", "stream", "lines": [[time, id, level, message], ...]}
@@ -36,7 +36,7 @@ SORT_KEY = "item"
 TIME_TO_LIVE = "expires"
 
 VERSION = 1
-"""The version of this form. Readers skip items of a later one."""
+"""The version of this schema. Readers skip items of a later one."""
 
 TOMBSTONE = "!forgotten"
 """The sort key of a tombstone."""
@@ -51,13 +51,13 @@ _LATEST_TIME = 9_999_999_999_999
 _COMPRESSION_LEVEL = 1
 
 Attributes = Mapping[str, Mapping[str, Any]]
-"""An item as boto3's DynamoDB client has it, such as ``{"v": {"N": "1"}}``."""
+"""An item in the format of boto3's DynamoDB client, such as ``{"v": {"N": "1"}}``."""
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 class UnreadableItem(ValueError):
-    """The item is not a session item of a known version. The message never quotes the item.
+    """An item is damaged, or of a later version. The message never quotes the item.
 
     Attributes:
         reason: ``version`` for a later version, else ``corrupt``.
@@ -85,7 +85,7 @@ class SessionItem:
     event_ids: tuple[str, ...] = field(repr=False)
 
     def attributes(self, *, arrived_ms: int, retention_seconds: int) -> Attributes:
-        """The item as it is written now, to expire after the retention."""
+        """Return the item to write, which expires after the retention."""
         return {
             PARTITION_KEY: {"S": str(self.session)},
             SORT_KEY: {"S": self.key},
@@ -98,7 +98,7 @@ class SessionItem:
 
 @dataclass(frozen=True)
 class StoredItem:
-    """An item as it was read.
+    """An item read from the table.
 
     Attributes:
         arrived_ms: when it was written, in milliseconds since 1970.
@@ -115,7 +115,7 @@ def items_of(lines: Sequence[LinkedLine]) -> Iterator[SessionItem]:
     """Pack lines of one session and one log stream into items within the limits.
 
     Lines that do not fit into one item are halved until they do. The same lines make the same
-    items, in whatever order they are given.
+    items, in any order.
 
     Args:
         lines: each within its limit (:meth:`.LinkedLine.within_limit`).
@@ -148,14 +148,14 @@ def _body(lines: Sequence[LinkedLine]) -> bytes:
 
 
 def _key(first: LinkedLine, ids: Sequence[str]) -> str:
-    # JSON keeps apart what joining texts would confuse.
+    # JSON delimits the texts unambiguously.
     events = json.dumps([first.owner, first.group, first.stream, *ids])
     digest = hashlib.sha256(events.encode()).digest()[:16].hex()
     return f"{min(max(first.time, 0), _LATEST_TIME):013}#{digest}"
 
 
 def read_item(session: int, attributes: Attributes) -> StoredItem:
-    """Read an item of a session. Inflating is bounded.
+    """Decode an item of a session. The decompressed size is bounded.
 
     Raises:
         UnreadableItem: it is of a later version, or damaged.
@@ -172,10 +172,10 @@ def read_item(session: int, attributes: Attributes) -> StoredItem:
 
 
 def first_time_ms(attributes: Attributes) -> int:
-    """The time of an item's first line, from its sort key.
+    """Return the time of an item's first line, from its sort key.
 
     Raises:
-        UnreadableItem: the sort key is not of this form.
+        UnreadableItem: the sort key does not begin with a time.
     """
     try:
         return int(attributes[SORT_KEY]["S"][:13])
@@ -184,7 +184,7 @@ def first_time_ms(attributes: Attributes) -> int:
 
 
 def arrived_ms(attributes: Attributes) -> int | None:
-    """When an item was written, in milliseconds since 1970; None for another kind of item."""
+    """Return when an item was written, in milliseconds since 1970; None for other items."""
     try:
         return int(attributes["arrived"]["N"])
     except (KeyError, TypeError, ValueError):
@@ -192,7 +192,7 @@ def arrived_ms(attributes: Attributes) -> int | None:
 
 
 def has_expired(attributes: Attributes, now_seconds: float) -> bool:
-    """Whether an item is past its time to live; DynamoDB deletes such items within days."""
+    """Return whether an item has expired. DynamoDB deletes such items within days."""
     try:
         return int(attributes[TIME_TO_LIVE]["N"]) <= now_seconds
     except (KeyError, TypeError, ValueError):
@@ -200,7 +200,7 @@ def has_expired(attributes: Attributes, now_seconds: float) -> bool:
 
 
 def tombstone(session: int, *, forgotten_ms: int, kept_seconds: int) -> Attributes:
-    """The tombstone of a session, kept for so many seconds."""
+    """Return the tombstone of a session, which expires after so many seconds."""
     return {
         PARTITION_KEY: {"S": str(session)},
         SORT_KEY: {"S": TOMBSTONE},
@@ -211,7 +211,7 @@ def tombstone(session: int, *, forgotten_ms: int, kept_seconds: int) -> Attribut
 
 
 def is_tombstone(attributes: Attributes) -> bool:
-    """Whether an item is a tombstone, of whatever version."""
+    """Return whether an item is a tombstone, of any version."""
     return attributes.get(SORT_KEY, {}).get("S") == TOMBSTONE
 
 

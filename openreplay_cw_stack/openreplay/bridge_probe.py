@@ -1,6 +1,6 @@
-"""The question with which OpenReplay's service tests credentials, asked by ourselves.
+"""Probes the bridge with the request with which OpenReplay's service tests credentials.
 
-OpenReplay saves the form whatever the answer is, and does not report it
+OpenReplay saves the form even if that test fails, and does not report the failure
 (``backend/pkg/integrations/clients/elastic.go`` at v1.21.0 to v1.27.0).
 """
 
@@ -13,11 +13,11 @@ from urllib.parse import SplitResult
 from openreplay_cw_stack.openreplay.http_calls import Answer, RegistrationFailed, call
 
 PRODUCT_HEADER = "x-elastic-product"
-"""Every answer of the bridge's own has it, and OpenReplay's client takes none without it."""
+"""The bridge sends this header with every answer. OpenReplay's client needs it."""
 
 
 class AddressRefused(RegistrationFailed):
-    """The bridge does not answer the address that we ask from; it may well answer OpenReplay's."""
+    """The bridge refuses the caller's address. It may accept OpenReplay's."""
 
 
 @dataclass(frozen=True)
@@ -25,9 +25,9 @@ class BridgeForm:
     """The three values of OpenReplay's Elasticsearch form.
 
     Attributes:
-        url: the bridge's.
-        api_key_id: likewise.
-        api_key: likewise.
+        url: the bridge's URL.
+        api_key_id: the id of its API key.
+        api_key: its API key.
     """
 
     url: str
@@ -35,16 +35,16 @@ class BridgeForm:
     api_key: str = field(repr=False)
 
     def as_options(self) -> dict[str, str]:
-        """As OpenReplay stores them; every value is a text."""
+        """Return the values as OpenReplay stores them: every one is a text."""
         return {"url": self.url, "api_key_id": self.api_key_id, "api_key": self.api_key}
 
 
 def question(bridge: SplitResult, form: BridgeForm) -> Answer:
-    """The bridge's answer to the test of credentials, whatever it is.
+    """Test the credentials and return the bridge's answer.
 
     Args:
-        bridge: where the bridge is, as ``checked_url(form.url)`` has it.
-        form: what OpenReplay's form has.
+        bridge: the bridge's address, parsed by ``checked_url(form.url)``.
+        form: the values of OpenReplay's form.
 
     Raises:
         RegistrationFailed: the bridge cannot be reached.
@@ -60,7 +60,7 @@ def question(bridge: SplitResult, form: BridgeForm) -> Answer:
 
 
 def accepts(answer: Answer) -> bool:
-    """Whether the answer is the bridge's to a right key: it has the hit that says "connected".
+    """Return whether the bridge accepted the key: the answer has the hit that says "connected".
 
     A bridge that cannot read its key at the moment answers without hits.
     """
@@ -73,15 +73,19 @@ def accepts(answer: Answer) -> bool:
 
 
 def has_timed_out(answer: Answer) -> bool:
-    """Whether the bridge says that it cannot answer at the moment."""
+    """Return whether the bridge cannot answer at the moment."""
     return isinstance(answer.body, dict) and answer.body.get("timed_out") is True
 
 
 def ask_bridge(bridge: SplitResult, form: BridgeForm) -> None:
-    """Ask the bridge as OpenReplay would; the arguments are those of :func:`question`.
+    """Check that the bridge accepts a form's values.
+
+    Args:
+        bridge: see :func:`question`.
+        form: see :func:`question`.
 
     Raises:
-        AddressRefused: the bridge has ``allowed_source_ranges``, and we are in none of them.
+        AddressRefused: the caller's address is in none of the ``allowed_source_ranges``.
         RegistrationFailed: the bridge cannot be reached, or refuses the key.
     """
     answer = question(bridge, form)

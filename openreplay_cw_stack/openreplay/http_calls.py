@@ -1,7 +1,7 @@
-"""HTTP calls that carry credentials: to the host that was named, and to no other.
+"""HTTP calls with credentials, which go only to the named host.
 
-No redirect is followed, so that credentials never go where an answer sends them. No error holds a
-header, a body or the path of a request.
+Redirects are not followed, since they would send the credentials to another host. No error contains
+the headers, the body or the path of a request.
 """
 
 from __future__ import annotations
@@ -15,28 +15,28 @@ from typing import Any
 from urllib.parse import SplitResult
 
 TIMEOUT_SECONDS = 20.0
-"""How long each step of a call may take."""
+"""The timeout of each step of a call."""
 
 _LONGEST_ANSWER = 1_000_000
 
 
 class RegistrationFailed(Exception):
-    """It did not work; the message says why, and what to do."""
+    """A registration failed. The message says why, and what to do."""
 
 
 class Unreachable(RegistrationFailed):
-    """The server did not answer, or not in HTTP."""
+    """The server did not answer with HTTP."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What a server answered.
+    """The answer of a server.
 
     Attributes:
         status: the HTTP status.
-        headers: by name in small letters.
-        body: the JSON in it; None where there is none.
-        text: the first 200 characters of it.
+        headers: the headers by name in small letters.
+        body: the parsed JSON of the body; None if it is not JSON.
+        text: the first 200 characters of the body.
     """
 
     status: int
@@ -54,10 +54,10 @@ def call(
     body: object = None,
     timeout: float = TIMEOUT_SECONDS,
 ) -> Answer:
-    """Ask a server, with JSON.
+    """Send a request with JSON and return the answer.
 
     Raises:
-        Unreachable: there was no answer.
+        Unreachable: the server did not answer.
         RegistrationFailed: it answered with a redirect.
     """
     host = str(server.hostname)
@@ -72,7 +72,7 @@ def call(
         answer = connection.getresponse()
         text = answer.read(_LONGEST_ANSWER).decode(errors="replace")
     except (OSError, http.client.HTTPException, ValueError) as error:
-        # The error's text may quote what was sent.
+        # The error's text may quote the request.
         raise Unreachable(f"{host} did not answer ({type(error).__name__})") from None
     finally:
         connection.close()

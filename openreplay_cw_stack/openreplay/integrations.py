@@ -1,8 +1,8 @@
-"""Registering the bridge with a project of OpenReplay.
+"""Registers the bridge with a project of OpenReplay.
 
-OpenReplay v1.21 and later answer the first POST always with 422 and save the row; a second one with
-500. PATCH answers 200 whatever happens. So the row is read again in the end: that alone says what
-is stored.
+OpenReplay v1.21 and later always answer the first POST with 422 and save the row, and the second
+one with 500. They answer every PATCH with 200. Only a GET says what is stored, so each registration
+ends with one.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from openreplay_cw_stack.openreplay.login import ELASTICSEARCH_PATHS, LoggedIn
 
 
 def register_bridge(openreplay: LoggedIn, project: int, form: BridgeForm) -> None:
-    """Register the bridge with a project; again, to give it new values.
+    """Register the bridge with a project, or update its registration.
 
     Raises:
-        RegistrationFailed: OpenReplay has not stored them, or has no such integration (up to
+        RegistrationFailed: OpenReplay did not store the values, or has no such integration (up to
             v1.20).
     """
     path = _elasticsearch_path(openreplay, project, form)
@@ -27,7 +27,7 @@ def register_bridge(openreplay: LoggedIn, project: int, form: BridgeForm) -> Non
 
 
 def unregister_bridge(openreplay: LoggedIn, project: int) -> None:
-    """Stop a project from asking the bridge. Nothing happens if it does not ask.
+    """Remove the registration of a project, if there is one.
 
     Raises:
         RegistrationFailed: OpenReplay answers with an error.
@@ -41,7 +41,7 @@ def unregister_bridge(openreplay: LoggedIn, project: int) -> None:
 
 
 def stored_options(openreplay: LoggedIn, path: str) -> dict[str, object]:
-    """What OpenReplay has stored at a path; empty where there is nothing."""
+    """Return what OpenReplay stores at a path; empty if there is nothing."""
     body = openreplay.ask("GET", path).body
     if isinstance(body, dict) and isinstance(body.get("data"), dict):
         body = body["data"]
@@ -49,7 +49,7 @@ def stored_options(openreplay: LoggedIn, path: str) -> dict[str, object]:
 
 
 def stored_bridge(openreplay: LoggedIn, project: int) -> dict[str, object]:
-    """What a project's Elasticsearch form has, at this version's path; empty: it has none."""
+    """Return the values of a project's Elasticsearch form; empty if it has none."""
     for path in _paths(project):
         stored = stored_options(openreplay, path)
         if "url" in stored or "api_key" in stored:
@@ -58,10 +58,10 @@ def stored_bridge(openreplay: LoggedIn, project: int) -> dict[str, object]:
 
 
 def _elasticsearch_path(openreplay: LoggedIn, project: int, form: BridgeForm) -> str:
-    """The path of this version, where there is a row from now on."""
+    """Create the row if there is none, and return its path, which depends on the version."""
     for path in _paths(project):
         saved = openreplay.ask("POST", path, {"data": form.as_options()})
-        # 422: saved, and "invalid credentials", which was never tried. 500: there is one already.
+        # 422: saved, with an error about credentials that OpenReplay never tried. 500: it exists.
         if saved.status in (200, 422, 500):
             return path
         if saved.status not in (404, 405):

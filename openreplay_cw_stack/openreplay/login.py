@@ -1,4 +1,4 @@
-"""OpenReplay's HTTP API, as far as it is needed to register an integration.
+"""The login to OpenReplay's HTTP API, and calls of it.
 
 ``api/routers/core_dynamic.py`` (login) and ``backend/pkg/integrations/api/handlers.go``
 (integrations) at tags v1.21.0 to v1.27.0.
@@ -16,27 +16,27 @@ from openreplay_cw_stack.openreplay.http_calls import (
 )
 
 ELASTICSEARCH_PATHS = (
-    # v1.23 and later
+    # v1.23 and later.
     "/integrations/{project}/integration/elasticsearch",
-    # v1.21 and v1.22
+    # v1.21 and v1.22.
     "/integrations/v1/integrations/elasticsearch/{project}",
 )
 
 
 class LoginRefused(RegistrationFailed):
-    """OpenReplay does not let this user in; or not this way."""
+    """OpenReplay refuses the login, or this way of logging in."""
 
 
 class LoginEnded(LoginRefused):
-    """A login that was accepted is not any more: the same member has logged in elsewhere."""
+    """The login is no longer valid, since the same member logged in elsewhere."""
 
 
 @dataclass(frozen=True)
 class LoggedIn:
-    """OpenReplay, for a member who has logged in.
+    """The API of an OpenReplay, with the credential of a member.
 
     Attributes:
-        server: where it is.
+        server: its address.
         jwt: the member's credential.
     """
 
@@ -44,10 +44,10 @@ class LoggedIn:
     jwt: str = field(repr=False)
 
     def ask(self, method: str, path: str, body: object = None) -> Answer:
-        """Ask as that member.
+        """Send a request as that member and return the answer.
 
         Raises:
-            LoginEnded: the credential is not accepted any more.
+            LoginEnded: the credential is no longer valid.
             RegistrationFailed: there was no answer, or a redirect.
         """
         headers = {"Authorization": f"Bearer {self.jwt}"}
@@ -61,11 +61,12 @@ class LoggedIn:
 
 
 def log_in(server: SplitResult, email: str, password: str) -> LoggedIn:
-    """Log a member in. It ends that member's other logins.
+    """Log a member in. This ends that member's other logins.
 
     Raises:
-        LoginRefused: wrong email or password, or OpenReplay wants a captcha or a single sign-on.
-        RegistrationFailed: there was no answer, or another one.
+        LoginRefused: email or password is wrong, or OpenReplay asks for a captcha or a single
+            sign-on.
+        RegistrationFailed: there was no answer, or an unexpected one.
     """
     answer = call(server, "POST", "/api/login", body={"email": email, "password": password})
     jwt = answer.body.get("jwt") if isinstance(answer.body, dict) else None

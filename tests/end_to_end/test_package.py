@@ -41,6 +41,11 @@ def test_a_backend_gets_the_tagging_and_nothing_else(tmp_path: Path) -> None:
     assert printed[0] == "linkable"
     assert printed[1].startswith(str(tmp_path))
     assert printed[2:] == ["None"] * 5
+    command = tmp_path / "venv" / "bin" / "openreplay-cw"
+    judged = subprocess.run(
+        [command, "judge"], input="[openReplaySession.id=1] error", capture_output=True, text=True
+    )
+    assert judged.stdout.startswith("linkable"), judged.stderr
     installed = Path(printed[1]).parent
     assert (installed / "py.typed").exists()
     assert (installed / "infra" / "open_replay_cloud_watch.py").exists()

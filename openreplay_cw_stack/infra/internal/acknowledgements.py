@@ -28,13 +28,22 @@ def acknowledge(construct: IConstruct, reasons: Mapping[str, str]) -> None:
         construct: the construct that the finding names, not one above it.
         reasons: the reason by the finding's id, without the rule pack's prefix path.
     """
-    # The CDK has them since 2.NNN; before, there is no cdk-nag 3 either.
+    # Since 2.251 of the CDK; cdk-nag 3 needs a later one.
     if hasattr(cdk, "Validations"):
-        cdk.Validations.of(construct).acknowledge(
-            *(cdk.Acknowledgment(id=rule, reason=reason) for rule, reason in reasons.items())
-        )
+        validations = cdk.Validations.of(construct)
+        for rule, reason in reasons.items():
+            _acknowledge(validations, cdk.Acknowledgment(id=rule, reason=reason))
     if cdk_nag_2_is_installed():
         _suppress(construct, reasons)
+
+
+def _acknowledge(validations: cdk.Validations, acknowledgment: cdk.Acknowledgment) -> None:
+    try:
+        validations.acknowledge(acknowledgment)
+    except RuntimeError as error:
+        # Before 2.269 the CDK takes no id that has an ARN in it, so nobody can acknowledge that.
+        if "InvalidValidationId" not in str(error):
+            raise
 
 
 @functools.cache
@@ -49,7 +58,8 @@ def cdk_nag_2_is_installed() -> bool:
 def _suppress(construct: IConstruct, reasons: Mapping[str, str]) -> None:
     """Write what cdk-nag 2 reads, and what its ``NagSuppressions`` would have written."""
     resource = construct.node.default_child or construct
-    assert isinstance(resource, cdk.CfnResource), construct.node.path
+    if not isinstance(resource, cdk.CfnResource):
+        raise TypeError(f"{construct.node.path} is no resource, and nor is its default child")
     before = resource.get_metadata(_CDK_NAG_2) or {_RULES: []}
     rules = [*before[_RULES], *(_rule(one, reason) for one, reason in reasons.items())]
     resource.add_metadata(_CDK_NAG_2, {_RULES: rules})

@@ -342,8 +342,8 @@ class Alarms:
         self._add(
             "FailedRotations",
             rotation.metric(names.FAILED_ROTATIONS),
-            "A step of a rotation did not work; Secrets Manager repeats it. If it does not end, "
-            "the rotation's log group says why",
+            "A step of a rotation did not work, which Secrets Manager repeats, or the current key "
+            "was deleted or disabled by hand. The rotation's log group says which, and what to do",
             ends=True,
         )
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from openreplay_cw_stack.contract.limits import SHORTEST_ROTATION_SECONDS
 from openreplay_cw_stack.runtime.aws_calls import CallFailed
 from openreplay_cw_stack.runtime.rotation.kinds import (
     Keys,
@@ -27,15 +28,18 @@ WORKS_WITHIN_SECONDS = 120.0
 _RECORDED_WITHIN_SECONDS = 300.0
 """IAM records the minute of a use, or less: ``2015-03-13T10:45:00Z`` in the API reference."""
 
-_IDLE_SECONDS = 6 * 3600.0
+_IDLE_SECONDS = 1.5 * SHORTEST_ROTATION_SECONDS
 """A key that was used within this time may have a reader.
 
 OpenReplay's poller pauses for three hours after four failed calls, IAM records a use after some
-time, and a look comes each hour. Twice the shortest interval between rotations is more.
+time, and a look comes each hour. A previous key without a reader was last used two rotations ago.
 """
 
-_CREATED_BEFORE_SECONDS, _CREATED_AFTER_SECONDS = 5.0, 60.0
-"""A key of the rotation was created from so long before to so long after it asked for one."""
+_CREATED_BEFORE_SECONDS, _CREATED_AFTER_SECONDS = 2.0, 60.0
+"""IAM creates a key within this time of the rotation's note that it asks for one.
+
+IAM and the note tell whole seconds, and two clocks differ a little.
+"""
 
 _WAIT_SECONDS = (1.0, 2.0, 3.0, 5.0)
 _ORPHAN_KEPT_SECONDS = 86_400.0

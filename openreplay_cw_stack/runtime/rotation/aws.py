@@ -9,7 +9,6 @@ from datetime import datetime, timezone
 from typing import Any
 
 from openreplay_cw_stack.contract import metrics as names
-from openreplay_cw_stack.runtime.access_key_trial import access_key_refusal
 from openreplay_cw_stack.runtime.aws_calls import (
     CallFailed,
     LazyClient,
@@ -184,8 +183,32 @@ class IamUser:
         A key that works only from other addresses is denied here. AWS authenticates a call before
         it denies it, so the key itself works.
         """
-        code = access_key_refusal(document, self._region, self._reader_log_group)
+        code = _trial_of(document, self._region, self._reader_log_group)
         return None if self._addresses_limited and code == "AccessDeniedException" else code
+
+
+def _trial_of(document: Mapping[str, str], region: str, log_group: str) -> str | None:
+    """Read a log group with an access key. Return None if that works, else the error's code.
+
+    IAM records this as a use of the key: see TESTED_AT_TAG.
+    """
+    import boto3
+    from botocore.config import Config
+
+    client = boto3.client(
+        "logs",
+        region_name=region,
+        aws_access_key_id=document["access_key_id"],
+        aws_secret_access_key=document["secret_access_key"],
+        # Not the session token of the function's role.
+        aws_session_token=None,
+        config=Config(retries={"total_max_attempts": 1}, connect_timeout=3, read_timeout=10),
+    )
+    try:
+        asked(client.filter_log_events, logGroupName=log_group, limit=1)
+    except CallFailed as failed:
+        return str(failed)
+    return None
 
 
 class BridgeUsage:

@@ -263,7 +263,7 @@ def look_after(rotations: Iterable[Rotation]) -> None:
 
 def _note(state: SecretState, tag: str, version: str | None) -> str:
     """Return what a tag says of a version."""
-    noted, _, text = state.tags.get(tag, "").partition(" ")
+    noted, _, text = state.tags.get(tag, "").rpartition(" ")
     return text if noted == version else ""
 
 

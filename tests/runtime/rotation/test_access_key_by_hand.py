@@ -223,6 +223,7 @@ class People(RuleBasedStateMachine):
     def create_a_key(self) -> None:
         self.world.now += 120
         key_id, secret = self.user.add()
+        self.world.now += 10
         self.by_hand[key_id] = {"access_key_id": key_id, "secret_access_key": secret}
 
     @rule()

@@ -165,7 +165,7 @@ class TestUser:
         found: str | None,
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
-        trial = "openreplay_cw_stack.runtime.rotation.aws.access_key_refusal"
+        trial = "openreplay_cw_stack.runtime.rotation.aws._trial_of"
         monkeypatch.setattr(trial, lambda *_: code)
         user = IamUser(USER, region=REGION, reader_log_group="/app", addresses_limited=limited)
         assert user.reads({}) == found
