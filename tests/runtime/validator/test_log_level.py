@@ -70,13 +70,113 @@ def test_levels(message: str, level: str) -> None:
     assert level_of(message) == level
 
 
+@pytest.mark.parametrize(
+    ("message", "level"),
+    [
+        # Monolog: Formatter/LineFormatter.php, JsonFormatter.php, Logger.php
+        ("[2026-01-05T10:00:00+00:00] production.WARNING: stock is low [] []", "warning"),
+        ("[2026-01-05 10:00:00] local.EMERGENCY: disk is full", "error"),
+        ("[2026-01-05 10:00:00] local.ALERT: stock is empty", "error"),
+        ("[2026-01-05 10:00:00] local.NOTICE: no errors", "info"),
+        ("[2026-01-05 10:00:00] local.DEBUG: the list of errors is empty", "debug"),
+        ('{"message":"paid","level":100,"level_name":"DEBUG"}', "debug"),
+        ('{"message":"error","level":250,"level_name":"NOTICE"}', "info"),
+        ('{"message":"paid","level":300}', "warning"),
+        ('{"message":"paid","level":600}', "error"),
+        # Python's levelno is not pino's level
+        ('{"message":"paid","levelno":30}', "warning"),
+        ('{"message":"paid","levelno":20}', "info"),
+        ('{"message":"paid","level":30}', "info"),
+        # GELF and RFC 5424
+        ('{"version":"1.1","short_message":"declined","level":3}', "error"),
+        ('{"version":"1.1","short_message":"declined","level":4}', "warning"),
+        ('{"version":"1.1","short_message":"an error","level":6}', "info"),
+        ('{"version":"1.1","short_message":"an error","level":7}', "debug"),
+        ('{"severity":2,"message":"x"}', "error"),
+        # Nobody knows whose number it is
+        ('{"level":3,"message":"paid"}', "info"),
+        ('{"level":3,"message":"an error"}', "error"),
+        # OpenTelemetry, "SeverityNumber"
+        ('{"severityNumber":13,"body":"slow"}', "warning"),
+        ('{"severityNumber":17,"body":"x"}', "error"),
+        ('{"severity_text":"WARN","body":"x"}', "warning"),
+        # .NET: SimpleConsoleFormatter, JsonConsoleFormatter
+        ("fail: Shop.Pay[0]\n      declined", "error"),
+        ("crit: Shop.Pay[0]\n      gone", "error"),
+        ("dbug: Shop.Pay[0]\n      no error", "debug"),
+        ('{"EventId":0,"LogLevel":"Critical","Message":"gone"}', "error"),
+        ('{"EventId":0,"LogLevel":3,"Message":"slow"}', "warning"),
+        ('{"EventId":0,"LogLevel":2,"Message":"an error"}', "info"),
+        # Serilog, zerolog's console, Grafana
+        ("[10:00:00 ERR] card declined", "error"),
+        ("[10:00:00 WRN] card slow", "warning"),
+        ("[10:00:00 DBG] no error", "debug"),
+        ("2026-01-05 10:00:00.000 +00:00 [FTL] gone", "error"),
+        ("\x1b[90m10:00AM\x1b[0m \x1b[31mERR\x1b[0m card declined", "error"),
+        ('{"@t":"2026","@mt":"slow","@l":"Warning"}', "warning"),
+        ("lvl=WRN msg=slow", "warning"),
+        # Apache and nginx: "ErrorLogFormat", "error_log"
+        ("[Mon Jan 05 10:00:00.1 2026] [php:warn] [pid 1] slow", "warning"),
+        ("[Mon Jan 05 10:00:00.1 2026] [core:error] [pid 1] File does not exist", "error"),
+        ("2026/01/05 10:00:00 [crit] 1#1: *1 open() failed", "error"),
+        # Colours around a level: tracing, winston's colorize
+        ("\x1b[33mwarn\x1b[39m: an error was handled", "warning"),
+        ("\x1b[2m2026-01-05T10:00:00Z\x1b[0m \x1b[32m INFO\x1b[0m shop: an error", "info"),
+        ("[\x1b[31merror\x1b[0m] declined", "error"),
+        # FireLens, Docker
+        ('{"log":"{\\"level\\":\\"warn\\",\\"msg\\":\\"slow\\"}","stream":"stdout"}', "warning"),
+        ('{"log":"{\\"level\\":50}","stream":"stdout"}', "error"),
+        ('{"container_name":"web","log":"2026-01-05 WARN Cart - slow"}', "warning"),
+        ('{"log":"paid, no error","stream":"stderr"}', "info"),
+        # Cut JSON
+        ('{"time":1,"level":"warn","msg":"' + "x" * 3000, "warning"),
+        ('{"time":1,"level":50,"msg":"' + "x" * 3000, "error"),
+        ('{"log":"{\\"time\\":1,\\"level\\":\\"warn\\",\\"msg\\":\\"' + "x" * 3000, "warning"),
+        ('{"msg":"an error ' + "x" * 3000 + '","level":"info', "error"),
+        # Lambda's column for console.log, and the program's own level
+        ("2026-11-24T03:11:49.123Z\t8f1c\tINFO\tERROR declined", "error"),
+        ('2026-11-24T03:11:49.123Z\t8f1c\tINFO\t{"level":"warn","msg":"x"}', "warning"),
+        ("2026-11-24T03:11:49.123Z\t8f1c\tINFO\tpaid after an error", "info"),
+        ("2026-11-24T03:11:49.123Z\t8f1c\tWARN\tERROR handled", "warning"),
+        # Errors that there are not
+        ('{"orders":7,"errors":0}', "info"),
+        ('{"orders":7,"error":null,"exception":""}', "info"),
+        ("orders=7 errors=0 error_count=0", "info"),
+        ("finished with 0 errors, without any exception", "info"),
+        ("GET /errors/list 200", "info"),
+        ("GET https://shop.example/api/error-reports?x=1 200", "info"),
+        ("errors=12", "error"),
+        ('{"error":"declined"}', "error"),
+        ("error: 0.5 percent declined", "error"),
+        ("GET /orders 500 Internal Server Error", "error"),
+    ],
+)
+def test_levels_of_ecosystems(message: str, level: str) -> None:
+    assert level_of(message) == level
+
+
 @given(st.text(st.characters(exclude_categories=())), st.sampled_from(LEVELS))
 def test_always_one_of_four_and_a_json_level_decides(text: str, level: str) -> None:
     assert level_of(text) in LEVELS
     assert level_of(json.dumps({"message": text, "level": level})) == level
 
 
-@pytest.mark.parametrize("piece", ["[", " ", "{", '{"a":', "level=", "E1124 "])
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "[",
+        " ",
+        "{",
+        '{"a":',
+        "level=",
+        "E1124 ",
+        "error=0 ",
+        "no error ",
+        "\x1b[",
+        "\\",
+        '"level":',
+    ],
+)
 def test_a_megabyte_of_anything(piece: str) -> None:
     assert level_of(piece * (1_000_000 // len(piece)) + "}") in LEVELS
 
