@@ -48,18 +48,16 @@ def tag_text(text: str, tag: str) -> str:
 def _tag_text(text: str, tag: str) -> str:
     if "\n" not in text:
         return _tag_line(text, tag)
-    if text.startswith("{"):
-        tagged = _tag_json(text, tag)
-        if tagged is not None:
-            return tagged
+    tagged = _tag_json(text, tag)
+    if tagged is not None:
+        return tagged
     return "\n".join([_tag_line(line, tag) for line in text.split("\n")])
 
 
 def _tag_line(line: str, tag: str) -> str:
-    if line.startswith("{"):
-        tagged = _tag_json(line, tag)
-        if tagged is not None:
-            return tagged
+    tagged = _tag_json(line, tag)
+    if tagged is not None:
+        return tagged
     if _ANY_TAG in line:
         if line.count(tag) == 1 and line.index(_ANY_TAG) == line.index(tag) + 1:
             return line
@@ -76,13 +74,14 @@ def without_tag(text: str, tag: str) -> str:
 
 def _tag_json(text: str, tag: str) -> str | None:
     """The JSON object with the tag in it; None where the text is no JSON object."""
-    if not text.rstrip(_BLANKS).endswith("}"):
+    begin = _skip_blanks(text, 0)
+    if not text.startswith("{", begin) or not text.rstrip(_BLANKS).endswith("}"):
         return None
     if tag in text:
         added = f'"{ADDED_FIELD}": "{tag}"'
         text = without_tag(text.replace(f"{added}, ", "").replace(added, ""), tag)
     try:
-        messages, first = _messages_in(text)
+        messages, first = _messages_in(text, begin)
     except (ValueError, IndexError, RecursionError):
         return None
     for name in MESSAGE_FIELDS:
@@ -93,14 +92,18 @@ def _tag_json(text: str, tag: str) -> str | None:
     return f'{text[:first]}"{ADDED_FIELD}": "{tag}"{comma}{text[first:]}'
 
 
-def _messages_in(text: str) -> tuple[dict[str, int], int]:
-    """Where the texts of a JSON object's messages begin, and where its first member does.
+def _messages_in(text: str, begin: int) -> tuple[dict[str, int], int]:
+    """Where the texts of the messages of a JSON object begin, and where its first member does.
+
+    Args:
+        text: the object, with blanks around it.
+        begin: where its brace is.
 
     Raises:
         ValueError, IndexError: the text is no JSON object.
     """
     messages: dict[str, int] = {}
-    first = position = _skip_blanks(text, 1)
+    first = position = _skip_blanks(text, begin + 1)
     closed = text[position] == "}"
     while not closed:
         name, value, position = _member_at(text, position)

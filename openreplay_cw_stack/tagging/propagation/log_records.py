@@ -97,7 +97,11 @@ def _handling(patches: Patches, original: Callable[..., None]) -> Callable[..., 
     @functools.wraps(original)
     def handle(logger: logging.Logger, record: logging.LogRecord) -> None:
         # Anybody may hand over a record that was made elsewhere; Logger._log has just made it.
-        if patches.on and sys._getframe(1).f_code is log:
+        if (
+            patches.on
+            and type(getattr(record, "pathname", None)) is str
+            and sys._getframe(1).f_code is log
+        ):
             _remember(record)
         return original(logger, record)
 
@@ -158,18 +162,19 @@ def _tagged(text: str, session: Session | None) -> str:
 
 
 def _session_of(record: logging.LogRecord) -> Session | None:
-    session: Session | None = getattr(getattr(record, "pathname", None), _ATTRIBUTE, None)
+    path = getattr(record, "pathname", None)
+    # The path may be of another copy of this package, as after a reload.
+    session: Session | None = None if type(path) is str else getattr(path, _ATTRIBUTE, None)
     return session
 
 
 def _remember(record: logging.LogRecord) -> None:
     """Note whose a new record is; the application's logging goes on whatever its factory made."""
     try:
-        session = _session_of_new(record)
-        path = record.pathname
-        if session is None or type(path) is not str:
+        session = _session_of_new(record) if record.exc_info else current_session()
+        if session is None or type(record.pathname) is not str:
             return
-        origin = _OriginPath(path)
+        origin = _OriginPath(record.pathname)
         origin._openreplay_session = session  # type: ignore[attr-defined]
         record.pathname = origin
     except Exception:
@@ -178,8 +183,6 @@ def _remember(record: logging.LogRecord) -> None:
 
 def _session_of_new(record: logging.LogRecord) -> Session | None:
     exc_info: Any = record.exc_info
-    if not exc_info:
-        return current_session()
     exc = exc_info[1] if isinstance(exc_info, tuple) and len(exc_info) == 3 else None
     if not isinstance(exc, BaseException):
         return current_session()

@@ -75,7 +75,7 @@ class TestLines:
 
 def is_json_object(text: str) -> bool:
     try:
-        return text.startswith("{") and isinstance(json.loads(text), dict)
+        return isinstance(json.loads(text), dict)
     except ValueError:
         return False
 
