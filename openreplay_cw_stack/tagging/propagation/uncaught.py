@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import importlib
 import sys
 import threading
 from collections.abc import Callable
@@ -33,6 +34,10 @@ def patch_hooks(patches: Patches) -> None:
     Of exceptions that cannot be raised, as in ``__del__``, only the ones that are known to be a
     session's get its tag: they are met in the midst of anybody's work.
     """
+    if sys.version_info < (3, 11):
+        # The backport of exception groups formats them only if it meets Python's own hook.
+        with contextlib.suppress(ImportError):
+            importlib.import_module("exceptiongroup")
     patches.replace(sys, "excepthook", functools.partial(_excepthook, patches))
     patches.replace(threading, "excepthook", functools.partial(_threading_excepthook, patches))
     patches.replace(sys, "unraisablehook", functools.partial(_unraisablehook, patches))

@@ -4,10 +4,13 @@ import asyncio
 import gc
 import io
 import logging
+import os
+import subprocess
 import sys
 import threading
 import types
 from collections.abc import Coroutine, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,6 +21,7 @@ from openreplay_cw_stack.tagging.propagation.context import await_in, current_se
 from openreplay_cw_stack.tagging.propagation.patching import Patches
 from openreplay_cw_stack.tagging.propagation.session import Session
 from openreplay_cw_stack.tagging.propagation.uncaught import patch_threads
+from tests.tagging.propagation.interpreters import INTERPRETERS, environment
 from tests.tagging.propagation.visitors import ANNA, BERT, check_lines
 
 
@@ -178,3 +182,32 @@ class TestThreadsThatInheritTheContext:
             Thread().start()
         assert seen == [None, ANNA]
         assert Thread.start is original
+
+
+@pytest.mark.skipif("3.10" not in INTERPRETERS, reason="there is no Python 3.10 here")
+@pytest.mark.parametrize("there", [True, False])
+def test_the_backport_of_exception_groups_meets_pythons_own_hook(
+    tmp_path: Path, there: bool
+) -> None:
+    """It patches ``traceback`` only then, and else the members of groups are hidden."""
+    if there:
+        text = "import sys; patched = sys.excepthook is sys.__excepthook__"
+        (tmp_path / "exceptiongroup.py").write_text(text)
+    program = (
+        "import sys\n"
+        "from openreplay_cw_stack.tagging import propagation\n"
+        "propagation.install()\n"
+        "assert sys.excepthook is not sys.__excepthook__\n"
+        "found = sys.modules.get('exceptiongroup')\n"
+        "print(found and found.patched)\n"
+    )
+    path = os.pathsep.join([str(tmp_path), str(Path(__file__).parents[3])])
+    ran = subprocess.run(
+        [INTERPRETERS["3.10"], "-S", "-c", program],
+        env={**environment(), "PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
+    )
+    assert ran.stdout.strip() == ("True" if there else "None")
