@@ -14,7 +14,7 @@ help: ## This list
 	@echo
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
 	@echo
-	@echo "  Settings go into cdk.json, or ARGS=\"-c log_groups=/aws/lambda/checkout\" (see README)."
+	@echo "  Options go into cdk.json, or ARGS=\"-c log_groups=/aws/lambda/checkout\" (see README)."
 
 BROWSER := examples/browser
 

@@ -148,7 +148,9 @@ class LengthOfTime(Kind):
 
     @property
     def _range(self) -> str:
-        return f"{self.least} to {self.most} {self.unit}"
+        seconds = _SECONDS[self.unit[0]]
+        least, most = (cdk.Duration.seconds(one * seconds) for one in (self.least, self.most))
+        return f"{self.show(least)} to {self.show(most)}"
 
     @property
     def _in_python(self) -> str:
