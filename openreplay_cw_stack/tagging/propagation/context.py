@@ -45,7 +45,7 @@ _current: ContextVar[_Scope | None] = ContextVar("openreplay_session", default=N
 _left: ContextVar[tuple[BaseException, Session] | None] = ContextVar(
     "openreplay_session_left", default=None
 )
-_leaving: list[Callable[[Session], None]] = []
+_leaving: list[Callable[[Session, bool], None]] = []
 
 
 def current_session() -> Session | None:
@@ -68,8 +68,13 @@ def current_tag() -> str:
     return "" if session is None else session.tag
 
 
-def on_leaving(callback: Callable[[Session], None]) -> None:
-    """Have a function called whenever work for a session ends, with that session."""
+def on_leaving(callback: Callable[[Session, bool], None]) -> None:
+    """Have a function called whenever work for a session ends.
+
+    Args:
+        callback: takes the session, and whether all work for it ends, or only what was carried to
+            this thread.
+    """
     if callback not in _leaving:
         _leaving.append(callback)
 
@@ -87,6 +92,28 @@ def run_in(
         return function(*args, **kwargs)
     finally:
         _leave(*entered)
+
+
+def run_carried(
+    session: Session | None, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs
+) -> R:
+    """Call a function as the part of a session's work that was carried to this thread."""
+    entered = _enter(session)
+    try:
+        return function(*args, **kwargs)
+    finally:
+        _leave(*entered, is_all=False)
+
+
+def run_as(
+    session: Session | None, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs
+) -> R:
+    """Call a function of this package's that writes for a session; no work ends with it."""
+    scope, before = _enter(session)
+    try:
+        return function(*args, **kwargs)
+    finally:
+        _reset(scope, before)
 
 
 async def await_in(
@@ -111,7 +138,7 @@ def carry(function: Callable[P, R]) -> Callable[P, R]:
     ``executor.submit(carry(work), order)``, ``loop.run_in_executor(None, carry(work))``. It can be
     pickled for a process pool where ``function`` can.
     """
-    return functools.partial(run_in, current_session(), function)
+    return functools.partial(run_carried, current_session(), function)
 
 
 class use_session:  # noqa: N801
@@ -191,7 +218,7 @@ def _session_of_one(exc: BaseException) -> Session | None:
     return None
 
 
-_SCOPES = (run_in.__code__, await_in.__code__)
+_SCOPES = (run_in.__code__, run_carried.__code__, await_in.__code__)
 
 
 def _session_of_frame(frame: FrameType) -> Session | None:
@@ -225,22 +252,29 @@ def _enter(session: Session | None) -> tuple[_Scope, Token[_Scope | None]]:
     return scope, _current.set(scope)
 
 
-def _leave(scope: _Scope, before: Token[_Scope | None]) -> None:
+def _reset(scope: _Scope, before: Token[_Scope | None]) -> bool:
+    """End a scope and go back to what was before; whether this context was in the scope."""
     scope.ended = True
     if _current.get() is not scope:
         # Left out of order, or in another context, as generators are: what was entered meanwhile
         # stays, and this scope is passed over from now on.
-        return
+        return False
     try:
         _current.reset(before)
     except ValueError:
         # The context is a copy of the one that was entered.
         _current.set(scope.outer)
+    return True
+
+
+def _leave(scope: _Scope, before: Token[_Scope | None], *, is_all: bool = True) -> None:
+    if not _reset(scope, before):
+        return
     session = scope.session
     if session is not None and current_session() is not session:
         for callback in _leaving:
             try:
-                callback(session)
+                callback(session, is_all)
             except Exception:
                 # The application's answer is not to be replaced by an error of this package.
                 counts.count(counts.FAILED_CLEANUPS)

@@ -22,7 +22,7 @@ from typing import Any
 from openreplay_cw_stack.tagging.propagation import counts
 from openreplay_cw_stack.tagging.propagation.context import (
     current_session,
-    run_in,
+    run_as,
     session_for,
     session_of_exception,
 )
@@ -119,7 +119,7 @@ def _formatting(
         if session is current_session():
             text = original(handler, record)
             return text if session is None else _tagged(text, session)
-        text = _tagged(run_in(session, original, handler, record), session)
+        text = _tagged(run_as(session, original, handler, record), session)
         # A stream that belongs to the work at hand must not add a tag of its own.
         return SettledText(text) if isinstance(text, str) else text
 

@@ -105,10 +105,12 @@ class TaggingStream:
         self._put_held(_writer(current_session()))
         self._stream.flush()
 
-    def end_line(self, session: Session) -> None:
-        """Write and end the line that a session has begun in this thread, and those left in others.
+    def end_line(self, session: Session, *, everywhere: bool) -> None:
+        """Write and end the line that a session has begun in this thread.
 
-        Another thread may be in the midst of a line, on whose pieces it does not wait for long.
+        Args:
+            session: the session whose work ends.
+            everywhere: end lines that other threads left a second ago or longer, too.
         """
         writer = _writer(session)
         if not self._held and self._open != writer:
@@ -116,7 +118,8 @@ class TaggingStream:
         now = time.monotonic()
         with self._lock:
             for one, (_, _, seen) in list(self._held.items()):
-                if one == writer or (one[1] == writer[1] and now - seen > _LONGEST_WAIT_SECONDS):
+                is_left = everywhere and one[1] == writer[1] and now - seen > _LONGEST_WAIT_SECONDS
+                if one == writer or is_left:
                     self._put_held(one)
                     self._end_open(one)
             self._end_open(writer)
@@ -207,9 +210,9 @@ def finish_streams() -> None:
         stream.put_back()
 
 
-def _end_lines(session: Session) -> None:
+def _end_lines(session: Session, everywhere: bool) -> None:
     for stream in list(_streams):
-        stream.end_line(session)
+        stream.end_line(session, everywhere=everywhere)
 
 
 # Several threads may fork at once, and each waits for the others' forks to be over.

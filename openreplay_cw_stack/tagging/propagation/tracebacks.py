@@ -11,7 +11,7 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-from openreplay_cw_stack.tagging.propagation.context import run_in, session_for
+from openreplay_cw_stack.tagging.propagation.context import run_as, session_for
 from openreplay_cw_stack.tagging.propagation.lines import tag_text
 from openreplay_cw_stack.tagging.propagation.patching import Patches
 from openreplay_cw_stack.tagging.propagation.session import Session
@@ -51,10 +51,10 @@ def _printing(patches: Patches, original: Callable[..., None]) -> Callable[..., 
         file = call.arguments.get("file")
         text = io.StringIO()
         call.arguments["file"] = text
-        run_in(session, original, *call.args, **call.kwargs)
+        run_as(session, original, *call.args, **call.kwargs)
         out = sys.stderr if file is None else file
         if out is not None:
-            run_in(session, out.write, tag_text(text.getvalue(), session.tag))
+            run_as(session, out.write, tag_text(text.getvalue(), session.tag))
         return None
 
     return tagging_print

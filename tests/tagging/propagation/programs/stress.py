@@ -56,7 +56,7 @@ def report(who):
     """One error of each kind, as an application writes them."""
     who = who.strip()
     log.error("kind=log of %s;\nkind=more of %s;", who, who)
-    in_pieces(f"kind=print of {who};", who)
+    in_pieces(f"kind=print of {who};")
     sys.stderr.write(f"kind=write of {who};\nkind=write of {who};\n")
     warnings.warn(f"kind=warn of {who};", stacklevel=1)
     try:
@@ -68,9 +68,8 @@ def report(who):
     note(who, "log", "more", "print", "write", "write", "warn", "logexc", "exc", "exc", "exc")
 
 
-def in_pieces(line, who):
-    """Nobody's pieces are mixed with others', as Python does it: those go in one."""
-    pieces = [line] if who == "nobody" else line.split()
+def in_pieces(line):
+    pieces = line.split()
     print(*pieces[:-1], end=" " if pieces[1:] else "", file=sys.stderr)
     sys.stderr.write(f"{pieces[-1]}\n")
 
