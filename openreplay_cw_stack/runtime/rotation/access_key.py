@@ -253,6 +253,8 @@ class AccessKey:
     def _make_room(self, keys: Keys, version: PendingVersion) -> bool:
         """Make room for a key. Return False if another run has stored one meanwhile."""
         while len(there := self._by_id()) >= MAXIMUM_KEYS:
+            if _strangers(keys, there) and version.is_stored():
+                return False
             now = self.clock()
             orphans = self._orphans(keys, there)
             if orphans and self.is_key(keys.current) and self.stack_changes():
@@ -260,8 +262,6 @@ class AccessKey:
                 raise RotationFailed("a deployment is running, and may have created the user's key")
             if self._may_be_stored_yet(keys, there, now):
                 self.sleep(1.0)
-                if version.is_stored():
-                    return False
                 continue
             going = next(iter(orphans), None) or self._free_previous(keys, there, now)
             if going is None:

@@ -227,6 +227,25 @@ class TestRaces:
         assert key_id in account.key_ids()
         assert account.user.most_keys == 2
 
+    def test_a_key_that_was_stored_meanwhile_is_no_orphan(self) -> None:
+        """However long the run took to look at it."""
+        account = Account()
+        account.rotate("one")
+        account.secret.begin("two")
+        key_id, secret = account.announced_key()
+        list_keys = account.user.list_keys
+
+        def store_and_list() -> Any:
+            account.world.now += 300
+            if "two" not in account.secret.values:
+                document = {"access_key_id": key_id, "secret_access_key": secret}
+                account.secret.put("two", document)
+            return list_keys()
+
+        account.user.list_keys = store_and_list  # type: ignore[method-assign]
+        account.rotation.step("createSecret", "two")
+        assert account.user.active[key_id]
+
     def test_a_key_that_came_too_late_is_deleted_by_who_made_it(self) -> None:
         account = Account()
         account.secret.begin("one")
