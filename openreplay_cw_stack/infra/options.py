@@ -22,6 +22,7 @@ from openreplay_cw_stack.contract.limits import (
     PREVIOUS_KEY_SECONDS,
     SESSION_LIFETIME_SECONDS,
     SETTLE_SECONDS,
+    SHORTEST_ROTATION_SECONDS,
 )
 from openreplay_cw_stack.infra.choices import Ingest, ServiceAccountAccess
 from openreplay_cw_stack.infra.internal.option_checks import Option
@@ -105,7 +106,7 @@ class RotationOptions(TypedDict, total=False):
     rotation: Annotated[
         cdk.Duration | None,
         Option(
-            OrNone(LengthOfTime(4, 24_000, "30d", "hours")),
+            OrNone(LengthOfTime(SHORTEST_ROTATION_SECONDS // 3600, 24_000, "30d", "hours")),
             None,
             "How often the bridge's API key and the service account's access key are replaced",
             needs=_DEPLOYS_BOTH,

@@ -328,15 +328,15 @@ class Alarms:
         self._add(
             "KeysNotTakenUp",
             rotation.metric(names.KEYS_NOT_TAKEN_UP),
-            "A key was replaced and the new one was not used yet: tell OpenReplay, before the "
-            "old one is refused. The dimension Key says which",
+            "A key was replaced, and the new one is not in use yet, or the old one still is: give "
+            "OpenReplay the new one, before the old one is refused. The dimension Key says which",
             ends=True,
         )
         self._add(
             "RefusedRotations",
             rotation.metric(names.REFUSED_ROTATIONS),
-            "A key was not replaced, since OpenReplay still has the one before: tell it the "
-            "current one",
+            "A key was not replaced, since OpenReplay still uses the one before: give it the "
+            "current one. Or a key made by hand takes the new one's place: delete that",
             ends=True,
         )
         self._add(

@@ -9,57 +9,47 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import gc
-import os
 from collections.abc import Awaitable, Callable, Iterator
-from contextvars import ContextVar, Token
 from types import FrameType, TracebackType
 from typing import ParamSpec, TypeVar
 
 from openreplay_cw_stack.tagging.propagation import counts
+from openreplay_cw_stack.tagging.propagation.scopes import (
+    Before,
+    Scope,
+    current_session,
+    enter,
+    last_left,
+    leave,
+    session_begun,
+    set_last_left,
+    set_session,
+)
 from openreplay_cw_stack.tagging.propagation.session import Session, session_of_token
+
+__all__ = [
+    "await_in",
+    "carry",
+    "current_session",
+    "current_tag",
+    "known_as",
+    "on_leaving",
+    "run_as",
+    "run_carried",
+    "run_in",
+    "session_begun",
+    "session_for",
+    "session_of_exception",
+    "set_session",
+    "use_session",
+    "use_session_token",
+]
 
 P = ParamSpec("P")
 R = TypeVar("R")
 
 
-class _Scope:
-    """One piece of work, from where it begins until it ends.
-
-    Contexts are copied, and the copies live on: in a task that a request started, in an
-    asynchronous generator that was left early. What they find in the variable is then a scope that
-    has ended, and its session is no longer theirs.
-    """
-
-    __slots__ = ("ended", "outer", "session")
-
-    def __init__(self, session: Session | None, outer: _Scope | None) -> None:
-        self.session, self.outer = session, outer
-        self.ended = False
-
-
-_current: ContextVar[_Scope | None] = ContextVar("openreplay_session", default=None)
-# What last left a `with use_session(...)` of this context, and that session. Held until the next
-# one is entered, as sys.last_exc is: an exception must not be written to, and cannot be referred to
-# weakly.
-_left: ContextVar[tuple[BaseException, Session] | None] = ContextVar(
-    "openreplay_session_left", default=None
-)
 _leaving: list[Callable[[Session, bool], None]] = []
-
-
-def current_session() -> Session | None:
-    """The session of the work at hand; None outside a request that named one, and after it."""
-    scope = _current.get()
-    while scope is not None and scope.ended:
-        scope = scope.outer
-    return None if scope is None else scope.session
-
-
-def session_begun() -> Session | None:
-    """The session whose work this context began in, also after that work has ended."""
-    scope = _current.get()
-    return None if scope is None else scope.session
 
 
 def current_tag() -> str:
@@ -87,7 +77,7 @@ def run_in(
     :func:`session_of_exception` knows this function's frame: an exception that passes through it is
     known to be the session's later on.
     """
-    entered = _enter(session)
+    entered = enter(session)
     try:
         return function(*args, **kwargs)
     finally:
@@ -98,7 +88,7 @@ def run_carried(
     session: Session | None, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs
 ) -> R:
     """Call a function as the part of a session's work that was carried to this thread."""
-    entered = _enter(session)
+    entered = enter(session)
     try:
         return function(*args, **kwargs)
     finally:
@@ -109,11 +99,11 @@ def run_as(
     session: Session | None, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs
 ) -> R:
     """Call a function of this package's that writes for a session; no work ends with it."""
-    scope, before = _enter(session)
+    scope, before = enter(session)
     try:
         return function(*args, **kwargs)
     finally:
-        _reset(scope, before)
+        leave(scope, before)
 
 
 async def await_in(
@@ -124,7 +114,7 @@ async def await_in(
     **kwargs: P.kwargs,
 ) -> R:
     """Call and await a function as part of a session's work; :func:`run_in` for coroutines."""
-    entered = _enter(session)
+    entered = enter(session)
     try:
         return await function(*args, **kwargs)
     finally:
@@ -152,8 +142,8 @@ class use_session:  # noqa: N801
 
     def __enter__(self) -> Session | None:
         """The session."""
-        _left.set(None)
-        self._entered = _enter(self._session)
+        set_last_left(None)
+        self._entered = enter(self._session)
         return self._session
 
     def __exit__(
@@ -164,7 +154,7 @@ class use_session:  # noqa: N801
     ) -> None:
         """Go back to what was before; exceptions pass, and are known to be this session's."""
         if exc is not None and self._session is not None:
-            _left.set((exc, self._session))
+            set_last_left((exc, self._session))
         _leave(*self._entered)
 
 
@@ -174,11 +164,6 @@ def use_session_token(token: str | None) -> use_session:
     What is no session token is ignored and counted: the work is then nobody's.
     """
     return use_session(session_of_token(token))
-
-
-def set_session(session: Session | None) -> None:
-    """Work for a session from here on, until told otherwise; prefer the ways that end."""
-    _current.set(None if session is None else _Scope(session, None))
 
 
 def session_of_exception(exc: BaseException | None) -> Session | None:
@@ -205,7 +190,7 @@ _LONGEST_CHAIN = 100
 
 
 def _session_of_one(exc: BaseException) -> Session | None:
-    left = _left.get()
+    left = last_left()
     if left is not None and left[0] is exc:
         return left[1]
     traceback = exc.__traceback__
@@ -236,39 +221,16 @@ def session_for(exc: BaseException | None) -> Session | None:
 @contextlib.contextmanager
 def known_as(exc: BaseException, session: Session) -> Iterator[None]:
     """While this lasts, an exception is known to be a session's."""
-    before = _left.set((exc, session))
+    before = last_left()
+    set_last_left((exc, session))
     try:
         yield
     finally:
-        _left.reset(before)
+        set_last_left(before)
 
 
-def _enter(session: Session | None) -> tuple[_Scope, Token[_Scope | None]]:
-    outer = _current.get()
-    # Scopes that have ended are dropped: a worker may enter one after the other for ever.
-    while outer is not None and outer.ended:
-        outer = outer.outer
-    scope = _Scope(session, outer)
-    return scope, _current.set(scope)
-
-
-def _reset(scope: _Scope, before: Token[_Scope | None]) -> bool:
-    """End a scope and go back to what was before; whether this context was in the scope."""
-    scope.ended = True
-    if _current.get() is not scope:
-        # Left out of order, or in another context, as generators are: what was entered meanwhile
-        # stays, and this scope is passed over from now on.
-        return False
-    try:
-        _current.reset(before)
-    except ValueError:
-        # The context is a copy of the one that was entered.
-        _current.set(scope.outer)
-    return True
-
-
-def _leave(scope: _Scope, before: Token[_Scope | None], *, is_all: bool = True) -> None:
-    if not _reset(scope, before):
+def _leave(scope: Scope, before: Before | None, *, is_all: bool = True) -> None:
+    if not leave(scope, before):
         return
     session = scope.session
     if session is not None and current_session() is not session:
@@ -278,33 +240,3 @@ def _leave(scope: _Scope, before: Token[_Scope | None], *, is_all: bool = True) 
             except Exception:
                 # The application's answer is not to be replaced by an error of this package.
                 counts.count(counts.FAILED_CLEANUPS)
-
-
-_interrupted: list[_Scope | None] = []
-
-
-def _on_collection(phase: str, _info: object) -> None:
-    """Work for nobody while the garbage collector runs finalizers.
-
-    It runs in the midst of anybody's work, and what it finalizes is somebody else's. Python
-    documentation, "gc.callbacks": called before and after each collection, by the thread that
-    collects.
-    """
-    if phase == "start":
-        _interrupted.append(_current.get())
-        _current.set(None)
-    elif _interrupted:
-        _current.set(_interrupted.pop())
-
-
-gc.callbacks.append(_on_collection)
-
-
-def _forget() -> None:
-    """A forked process, such as a pool's worker, serves whoever comes, not whom its parent did."""
-    _current.set(None)
-    _left.set(None)
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget)

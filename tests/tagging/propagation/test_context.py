@@ -6,10 +6,12 @@ import contextlib
 import contextvars
 import gc
 import pickle
+import subprocess
 import sys
 import threading
 import weakref
 from collections.abc import AsyncIterator, Callable, Generator, Iterator
+from pathlib import Path
 
 import pytest
 
@@ -22,14 +24,15 @@ from openreplay_cw_stack.tagging.propagation import (
     use_session_token,
 )
 from openreplay_cw_stack.tagging.propagation.context import (
-    _current,
     await_in,
     run_in,
     session_for,
     session_of_exception,
     set_session,
 )
+from openreplay_cw_stack.tagging.propagation.scopes import current_scope
 from openreplay_cw_stack.tagging.propagation.session import Session
+from tests.tagging.propagation.interpreters import INTERPRETERS, environment
 from tests.tagging.propagation.visitors import ANNA, BERT
 
 
@@ -315,7 +318,7 @@ class TestWorkThatIsOver:
                 entered = use_session(BERT)
                 entered.__enter__()
                 entered._entered[0].ended = True
-            scope, depth = _current.get(), 0
+            scope, depth = current_scope(), 0
             while scope is not None:
                 scope, depth = scope.outer, depth + 1
             return depth
@@ -368,3 +371,38 @@ class TestGarbageCollection:
         finally:
             gc.enable()
             set_session(None)
+
+    @pytest.mark.parametrize("version", INTERPRETERS)
+    def test_a_collection_in_the_midst_of_a_context_variables_change(self, version: str) -> None:
+        """Up to Python 3.11 it may begin inside ``ContextVar.set``, whose data it must not free."""
+        program = """
+import contextvars, gc, sys
+from openreplay_cw_stack.tagging import propagation
+class Cycle:
+    def __init__(self): self.itself = self
+    def __del__(self):
+        with propagation.use_session_token(token):
+            propagation.current_session()
+token = sys.argv[1]
+variables = [contextvars.ContextVar(str(number)) for number in range(200)]
+gc.set_threshold(1, 1, 1)
+def work():
+    for number in range(3000):
+        Cycle()
+        with propagation.use_session_token(token):
+            variables[number % 200].set([number])
+            assert propagation.current_session().session_id
+    return [variables[number].get() for number in range(200)]
+values = contextvars.copy_context().run(work)
+assert [value[0] % 200 for value in values] == list(range(200))
+print("whole")
+"""
+        ran = subprocess.run(
+            [INTERPRETERS[version], "-c", program, str(ANNA.token)],
+            env={**environment(), "PYTHONPATH": str(Path(__file__).parents[3])},
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=120,
+        )
+        assert (ran.returncode, ran.stdout) == (0, "whole\n"), ran.stderr[-2000:]
