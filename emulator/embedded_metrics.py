@@ -113,7 +113,7 @@ def _dimensions(keys: list[str], root: dict[str, Any]) -> dict[str, str]:
     _check(len(keys) <= MAXIMUM_DIMENSIONS, f"more than {MAXIMUM_DIMENSIONS} dimensions in a set")
     dimensions = {key: root[key] for key in keys}
     for key, value in dimensions.items():
-        _check(isinstance(value, str) and 1 <= len(value) <= 1024, f"{key!r} is no dimension")
+        _check(isinstance(value, str) and 1 <= len(value) <= 1024, f"{key!r} is not a dimension")
     return dimensions
 
 

@@ -1,7 +1,7 @@
 """Rules of EventBridge: how they invoke functions, and firing one now.
 
-MiniStack 1.5.33 executes the function of a rule once, without retries, whoever its resource policy
-lets in. It fires rules with a schedule by itself.
+MiniStack 1.5.33 invokes the function of a rule once, without retries, and ignores the function's
+resource policy. It fires rules with a schedule by itself.
 
 AWS invokes the function asynchronously (Lambda Developer Guide, "Invoke a Lambda function on a
 schedule"), and only if the function's policy lets events.amazonaws.com invoke it for the rule

@@ -156,7 +156,7 @@ def test_the_systems_authorities_stay_trusted(aws: Emulator) -> None:
     system = ssl.get_default_verify_paths().cafile
     before = set() if system is None else authorities(system)
     after = authorities(aws.host_environment()["SSL_CERT_FILE"])
-    # The certificate of this run is no authority.
+    # The certificate of this run is not a certificate authority.
     assert before == after
 
 

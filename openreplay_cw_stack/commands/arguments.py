@@ -45,6 +45,6 @@ def whole_minutes(most: int | None = None) -> Callable[[str], int]:
             raise argparse.ArgumentTypeError(f"must be {limits}, not {text}")
         return number
 
-    # argparse names the type in the message for a text that is no number.
+    # argparse puts this name into its message about a text that is not a number.
     parse.__name__ = "minutes"
     return parse

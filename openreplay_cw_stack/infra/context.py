@@ -61,14 +61,14 @@ def options_from_context(context: Mapping[str, object]) -> dict[str, Any]:
         if key not in CONTEXT_OPTIONS and (close := similar_options(key, CONTEXT_OPTIONS))
     ]
     given = {key: value for key, value in context.items() if key in CONTEXT_OPTIONS}
-    errors += [
-        f"{key}: the value is empty; give one or leave {key} out. Is an environment variable unset?"
-        for key, value in given.items()
-        if _is_empty(value)
-    ]
+    for key in [key for key, value in given.items() if _is_empty(value)]:
+        errors.append(
+            f"{key}: the value is empty; give one or leave {key} out. Is an environment variable "
+            "unset?"
+        )
+        del given[key]
     try:
-        present = {key: value for key, value in given.items() if not _is_empty(value)}
-        checked = check_context(ContextOptions, present)
+        checked = check_context(ContextOptions, given)
     except InvalidOptions as invalid:
         errors += invalid.errors
     if errors:

@@ -16,6 +16,7 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 from typing_extensions import Unpack
 
+from openreplay_cw_stack.contract.limits import KEY_REFRESH_SECONDS
 from openreplay_cw_stack.infra.internal.acknowledgements import acknowledge
 from openreplay_cw_stack.infra.internal.lambda_function import (
     acknowledge_no_queue,
@@ -30,7 +31,7 @@ from openreplay_cw_stack.infra.observability.metrics import metric_of
 from openreplay_cw_stack.infra.options import RotationOptions
 from openreplay_cw_stack.infra.project_registrations import ProjectRegistrations
 from openreplay_cw_stack.infra.service_account import ServiceAccount
-from openreplay_cw_stack.infra.session_search_bridge import KEY_REFRESH, SessionSearchBridge
+from openreplay_cw_stack.infra.session_search_bridge import SessionSearchBridge
 from openreplay_cw_stack.runtime.rotation.settings import Settings
 
 # As long as one run of a step can take to store the key that it has made.
@@ -100,7 +101,7 @@ class KeyRotation(Construct):
             grace=grace.to_seconds(),
             notice=_notice_seconds(grace),
             orphan_after=_ORPHAN_AFTER_SECONDS,
-            known_after=KEY_REFRESH.to_seconds() + _SPARE_SECONDS,
+            known_after=KEY_REFRESH_SECONDS + _SPARE_SECONDS,
             api_key_secret_arn=bridge.secret.secret_arn if bridge else None,
             access_key_secret_arn=service_account.secret.secret_arn if service_account else None,
             user_name=service_account.user.user_name if service_account else "",

@@ -29,6 +29,7 @@ from openreplay_cw_stack.infra.internal.acknowledgements import (
 from openreplay_cw_stack.infra.internal.lambda_function import (
     lambda_function,
     own_log_group,
+    seconds_of,
 )
 from openreplay_cw_stack.infra.internal.option_checks import check_options
 from openreplay_cw_stack.infra.internal.search_http_api import search_http_api
@@ -49,10 +50,6 @@ _PROTECTED = (
     "allowed_source_ranges refuses others before anything is read; concurrency is capped; the "
     "function may ask one table, read its key and see the length of one queue, and nothing else"
 )
-
-
-KEY_REFRESH = cdk.Duration.seconds(KEY_REFRESH_SECONDS)
-"""How long a wrong key keeps the bridge from reading its keys again."""
 
 
 class SessionSearchBridge(Construct):
@@ -114,13 +111,13 @@ class SessionSearchBridge(Construct):
                 retry_queue_url=retry_queue.queue_url,
                 api_key_secret_arn=self.secret.secret_arn,
                 allowed_source_ranges=tuple(map(ip_network, values.allowed_source_ranges)),
-                settle_ms=1000 * _seconds(values.settle),
-                session_lifetime_ms=1000 * _seconds(values.session_lifetime),
+                settle_ms=1000 * seconds_of(values.settle),
+                session_lifetime_ms=1000 * seconds_of(values.session_lifetime),
                 hold_until_over=values.hold_until_over,
                 show_log_group=values.show_log_group,
-                deadline_seconds=_seconds(_DEADLINE),
-                previous_key_seconds=_seconds(values.rotation_grace),
-                key_refresh_seconds=_seconds(KEY_REFRESH),
+                deadline_seconds=DEADLINE_SECONDS,
+                previous_key_seconds=seconds_of(values.rotation_grace),
+                key_refresh_seconds=KEY_REFRESH_SECONDS,
             ).to_environment(),
         )
         self.api: apigatewayv2.HttpApi
@@ -224,7 +221,3 @@ class SessionSearchBridge(Construct):
                 **in_packs("SecretsManagerRotationEnabled", not_rotated, ["HIPAA", "NIST"]),
             },
         )
-
-
-def _seconds(duration: cdk.Duration) -> int:
-    return round(duration.to_seconds())

@@ -45,12 +45,12 @@ class OpenReplayCloudWatchStack(cdk.Stack):
 
         Raises:
             TypeError: there is no such option.
-            InvalidOptions: no log group is named, or for the reasons of the construct. A
-                ValueError.
+            InvalidOptions: for the reasons of the construct. A ValueError, as the next one.
+            ValueError: no log group is named.
         """
-        given: dict[str, Any] = {"user_name": USER_NAME, **options}
-        if options.get("service_account") is False:
-            given = dict(options)
+        given: dict[str, Any] = dict(options)
+        if options.get("service_account") is not False:
+            given.setdefault("user_name", USER_NAME)
         checked = check_options(OpenReplayCloudWatchOptions, given)
         if not any(map(checked.values.get, WHAT_IS_TRACKED)):
             raise ValueError(

@@ -17,18 +17,21 @@ from constructs import Construct, IDependable
 from typing_extensions import Unpack
 
 from openreplay_cw_stack.contract import metrics as names
+from openreplay_cw_stack.contract.limits import (
+    FIRST_PAUSE_SECONDS,
+    LONGEST_PAUSE_SECONDS,
+    RETRY_SECONDS,
+)
 from openreplay_cw_stack.infra.choices import Ingest
 from openreplay_cw_stack.infra.ingest_stream import IngestStream
 from openreplay_cw_stack.infra.internal.acknowledgements import acknowledge, in_packs
 from openreplay_cw_stack.infra.internal.lambda_function import (
     lambda_function,
     own_log_group,
+    seconds_of,
 )
 from openreplay_cw_stack.infra.internal.option_checks import check_options
 from openreplay_cw_stack.infra.internal.queues import (
-    FIRST_PAUSE,
-    LONGEST_PAUSE,
-    TRIED_FOR,
     feed_from_retry_queue,
     new_dead_letter_queue,
     new_retry_queue,
@@ -116,15 +119,15 @@ class TokenValidator(Construct):
         settings = Settings(
             deployment=self.deployment,
             session_table_arn=session_table.table_arn,
-            line_retention_seconds=_seconds(values.line_retention),
+            line_retention_seconds=seconds_of(values.line_retention),
             retry_queue_url=self.retry_queue.queue_url,
             dead_letter_queue_url=self.dead_letter_queue.queue_url,
             token_secret_arn=token_secret.secret_arn if token_secret else None,
             accept_unsigned_ids=values.accept_unsigned_ids,
             detailed_metrics=self.has_detailed_metrics,
-            first_pause_seconds=_seconds(FIRST_PAUSE),
-            longest_pause_seconds=_seconds(LONGEST_PAUSE),
-            retry_seconds=_seconds(TRIED_FOR),
+            first_pause_seconds=FIRST_PAUSE_SECONDS,
+            longest_pause_seconds=LONGEST_PAUSE_SECONDS,
+            retry_seconds=RETRY_SECONDS,
         )
         environment = {
             **settings.to_environment(),
@@ -275,7 +278,3 @@ class TokenValidator(Construct):
         )
         packs = ["Serverless", "HIPAA", "NIST"]
         acknowledge(self.function, in_packs("LambdaDLQ", has_destination, packs))
-
-
-def _seconds(duration: cdk.Duration) -> int:
-    return round(duration.to_seconds())

@@ -14,8 +14,9 @@ from openreplay_cw_stack.commands.forget import Eraser, NotForgotten
 from openreplay_cw_stack.contract.limits import ITEMS_PER_BATCH_WRITE
 from openreplay_cw_stack.contract.session_table import TOMBSTONE, items_of
 from openreplay_cw_stack.runtime.bridge.session_lines import Page, read_session
-from tests.commands.session.support import NOW_MS, RETENTION_SECONDS, SESSION, a_line
+from tests.commands.session.support import RETENTION_SECONDS
 from tests.commands.support import TABLE_ARN, deploy, refusal
+from tests.runtime.bridge.support import NOW_MS, SESSION, a_line
 from tests.tagging.tokens import a_token
 
 DAY = 86_400

@@ -68,7 +68,7 @@ class Tracked:
 
 
 def find_tracked(account: Account, deployment: Deployment) -> Tracked:
-    """Find what the stack subscribes the validator to; nothing where there is no validator.
+    """Find what the stack subscribes the validator to. Empty without a validator.
 
     Raises:
         CommandFailed: the template cannot be read.

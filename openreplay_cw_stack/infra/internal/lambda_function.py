@@ -121,6 +121,11 @@ def lambda_function(
     return function
 
 
+def seconds_of(duration: cdk.Duration) -> int:
+    """A duration as a function's settings have it: in whole seconds."""
+    return round(duration.to_seconds())
+
+
 def role_of(function: lambda_.Function) -> iam.IRole:
     """The role of a function of ours, for a policy that is attached from elsewhere."""
     role = function.role

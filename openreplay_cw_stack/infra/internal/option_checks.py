@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, get_type_hints
 
@@ -197,11 +197,7 @@ def _error(name: str, value: Any, wrong: WrongValue) -> str:
 
 
 def _construct_id(name: str) -> str:
-    return "".join(_capitalised(name.removesuffix("s")))
-
-
-def _capitalised(name: str) -> Iterator[str]:
-    return (word.capitalize() for word in name.split("_"))
+    return "".join(word.capitalize() for word in name.removesuffix("s").split("_"))
 
 
 def _show(value: Any) -> str:

@@ -10,18 +10,9 @@ from aws_cdk import aws_sqs as sqs
 from constructs import Construct
 
 from openreplay_cw_stack.contract.limits import (
-    FIRST_PAUSE_SECONDS,
-    LONGEST_PAUSE_SECONDS,
     QUEUE_RETENTION_SECONDS,
-    RETRY_SECONDS,
 )
 from openreplay_cw_stack.infra.internal.acknowledgements import acknowledge, in_packs
-
-FIRST_PAUSE = cdk.Duration.seconds(FIRST_PAUSE_SECONDS)
-"""How long a message waits after its first failure. The pause doubles with each further one."""
-LONGEST_PAUSE = cdk.Duration.seconds(LONGEST_PAUSE_SECONDS)
-TRIED_FOR = cdk.Duration.seconds(RETRY_SECONDS)
-"""For how long the validator tries a message before it makes a dead letter of it."""
 
 _MOST_RECEIPTS = 1000
 """SQS's maximum. Throttled invocations count as receipts, so the validator goes by a message's

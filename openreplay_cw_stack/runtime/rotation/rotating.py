@@ -14,7 +14,7 @@ from dataclasses import dataclass, field, replace
 
 from openreplay_cw_stack.contract import metrics as names
 from openreplay_cw_stack.contract.openreplay_project import TESTED_AT_TAG, told_tag
-from openreplay_cw_stack.runtime.aws_calls import CallFailed, error_code
+from openreplay_cw_stack.runtime.aws_calls import error_code
 from openreplay_cw_stack.runtime.function_log import FunctionLog, MetricDocument
 from openreplay_cw_stack.runtime.rotation.kinds import (
     KeyKind,
@@ -99,8 +99,7 @@ class Rotation:
             self._report(names.REFUSED_ROTATIONS, f"{name} of {kind} refused: {refused}")
             raise
         except Exception as error:
-            known = isinstance(error, RotationFailed | CallFailed)
-            reason = str(error) if known else type(error).__name__
+            reason = str(error) if isinstance(error, RotationFailed) else error_code(error)
             self._report(names.FAILED_ROTATIONS, f"{name} of {kind} failed: {reason}")
             raise RotationFailed(reason) from None
         self.log.log(f"{name} of {kind} is done")

@@ -70,11 +70,9 @@ def patch_logging(patches: Patches) -> None:
     patches.replace(logging.Handler, "format", functools.partial(_formatting, patches))
     # What records are sent with, where it is used: its import takes its time.
     handlers = sys.modules.get("logging.handlers")
-    for owner, name, make in (
-        ("SocketHandler", "makePickle", _pickling),
-        ("HTTPHandler", "mapLogRecord", _mapping),
-    ):
-        patches.replace(getattr(handlers, owner, None), name, functools.partial(make, patches))
+    sending = functools.partial(_sending, patches)
+    patches.replace(getattr(handlers, "SocketHandler", None), "makePickle", sending)
+    patches.replace(getattr(handlers, "HTTPHandler", None), "mapLogRecord", sending)
 
 
 def _making(
@@ -126,24 +124,18 @@ def _formatting(
     return tagging_format
 
 
-def _pickling(patches: Patches, original: Callable[..., Any]) -> Callable[..., Any]:
+def _sending(patches: Patches, original: Callable[..., Any]) -> Callable[..., Any]:
+    """For handlers that send the record itself."""
+
     @functools.wraps(original)
-    def make_pickle(handler: Any, record: logging.LogRecord) -> Any:
+    def send(handler: Any, record: logging.LogRecord) -> Any:
         return original(handler, _with_tag(record) if patches.on else record)
 
-    return make_pickle
-
-
-def _mapping(patches: Patches, original: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(original)
-    def map_log_record(handler: Any, record: logging.LogRecord) -> Any:
-        return original(handler, _with_tag(record) if patches.on else record)
-
-    return map_log_record
+    return send
 
 
 def _with_tag(record: logging.LogRecord) -> logging.LogRecord:
-    """A record whose message has the tag, for handlers that send the record itself."""
+    """A record whose message has the tag."""
     session = _session_of(record)
     if session is None:
         return record

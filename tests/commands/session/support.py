@@ -22,11 +22,8 @@ from openreplay_cw_stack.runtime.bridge.credentials import ApiKey, ApiKeys, KeyV
 from openreplay_cw_stack.runtime.bridge.settings import Settings
 from openreplay_cw_stack.tagging.session_id import EPOCH_MS
 from tests.commands.support import TABLE_ARN, function, stack
+from tests.runtime.bridge.support import HOUR_MS, NOW_MS, SESSION
 
-HOUR_MS = 3_600_000
-NOW_MS = 1_795_492_800_000
-START_MS = NOW_MS - 5 * HOUR_MS
-SESSION = (START_MS - EPOCH_MS) << 24 | 7
 RUNNING = (NOW_MS - HOUR_MS - EPOCH_MS) << 24 | 7
 RETENTION_SECONDS = 30 * 86_400
 _NUMBERS = itertools.count()
@@ -124,17 +121,3 @@ class World:
         content = base64.b64decode(text) if answer["isBase64Encoded"] else text
         hits: list[Any] = json.loads(content)["hits"]["hits"]
         return hits
-
-
-def a_line(number: int = 1, **changes: Any) -> LinkedLine:
-    values: dict[str, Any] = {
-        "session": SESSION,
-        "time": START_MS + 1000 * number,
-        "id": f"{number:056}",
-        "owner": "123456789012",
-        "group": "/app/checkout",
-        "stream": "web-1",
-        "level": "error",
-        "message": f"error {number}",
-    }
-    return LinkedLine(**{**values, **changes})

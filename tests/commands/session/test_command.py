@@ -6,14 +6,9 @@ from typing import Any
 import pytest
 
 from openreplay_cw_stack.commands import main
-from tests.commands.session.support import (
-    NOW_MS,
-    SESSION,
-    World,
-    a_line,
-    environment,
-)
+from tests.commands.session.support import World, environment
 from tests.commands.support import Client, refusal
+from tests.runtime.bridge.support import NOW_MS, SESSION, a_line
 from tests.tagging.tokens import a_token
 
 

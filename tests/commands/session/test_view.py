@@ -8,14 +8,8 @@ from hypothesis import strategies as st
 
 from openreplay_cw_stack.contract.linked_line import LinkedLine
 from openreplay_cw_stack.contract.session_table import items_of, tombstone
-from tests.commands.session.support import (
-    HOUR_MS,
-    NOW_MS,
-    RUNNING,
-    SESSION,
-    World,
-    a_line,
-)
+from tests.commands.session.support import RUNNING, World
+from tests.runtime.bridge.support import HOUR_MS, NOW_MS, SESSION, a_line
 
 lines = st.builds(
     a_line,
