@@ -31,6 +31,9 @@ SHAPES = {
     "names": "openReplaySessionToken",
     "misspelled": 'openreplaysessiontoken\\"  :',
     "ids": "openReplaySession.id=",
+    "ids, escaped": "openReplaySession.id&#61;%3D\\u003d",
+    "fields": '{"openReplaySessionToken": "',
+    "broken literals": "'\n 'a.1.",
     "brackets": "[[",
     "JSON": '{"level":',
 }

@@ -1,9 +1,9 @@
 """Subscription payloads as CloudWatch Logs delivers them, with the lines of real kinds of programs.
 
-Five programs in turn: Python's logging, JSON lines as Powertools writes them, Java with Logback,
-Node on Lambda, Python tracebacks. A third of Java's and Node's lines carry a stack, as services do
-whose errors are what people look for. About five lines belong to one session, and every token is
-signed.
+Six programs in turn: Python's logging, JSON lines as Powertools writes them, with the token field
+and with the tag in the message, Java with Logback, Node on Lambda, Python tracebacks. A third of
+Java's and Node's lines carry a stack, as services do whose errors are what people look for. About
+five lines belong to one session, and every token is signed.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ import base64
 import gzip
 import json
 import random
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from openreplay_cw_stack.tagging import compose_token, token_tag
+from openreplay_cw_stack.tagging import TOKEN_TAG_NAME, compose_token, token_tag
 
 TOKEN_SECRET = b"benchmark"
 LOG_GROUP = "/app/checkout"
@@ -73,19 +74,21 @@ def subscription_document(
     seed: int = 7,
     *,
     lines_of_a_session: int = LINES_OF_A_SESSION,
+    programs: Sequence[Program] | None = None,
 ) -> dict[str, Any]:
     """What is in the event, before JSON, gzip and base64."""
+    programs = PROGRAMS if programs is None else programs
     source = random.Random(seed)
     every = round(1 / tagged_share)
     events = []
     for number in range(lines):
         tagged = number % every == 0
-        tag = _tag(number // every // lines_of_a_session) + " " if tagged else ""
+        token = _token(number // every // lines_of_a_session) if tagged else ""
         events.append(
             {
                 "id": f"{_FIRST_ID + source.randrange(10**20):056}",
                 "timestamp": NOW_MS - lines * 20 + number * 20 + source.randrange(20),
-                "message": _PROGRAMS[(number // every) % len(_PROGRAMS)](source, tag),
+                "message": programs[(number // every) % len(programs)](source, token),
             }
         )
     return {
@@ -104,15 +107,18 @@ def encoded(document: dict[str, Any]) -> dict[str, Any]:
     return {"awslogs": {"data": base64.b64encode(gzip.compress(text.encode())).decode()}}
 
 
-def _tag(session: int) -> str:
+def _token(session: int) -> str:
     start_ms = NOW_MS - 600_000 - session * 977
-    token = compose_token(
+    return compose_token(
         session_id=(start_ms - 1_550_000_000_000 << 24) | session % 7 << 8,
         delay_ms=session * 37 % 2000 - 700,
         expires_ms=start_ms + 7_200_000,
         token_secret=TOKEN_SECRET,
     )
-    return token_tag(token)
+
+
+def _tag(token: str) -> str:
+    return f"{token_tag(token)} " if token else ""
 
 
 def _prose(source: random.Random, words: int) -> str:
@@ -128,15 +134,27 @@ def _clock(source: random.Random) -> str:
     return f"2026-11-24 03:{source.randrange(60):02}:{source.randrange(60):02}"
 
 
-def _python_logging(source: random.Random, tag: str) -> str:
+def python_logging(source: random.Random, token: str) -> str:
+    """A line of Python's logging."""
     level = source.choice(("INFO", "INFO", "WARNING", "ERROR"))
     module = source.choice(_MODULES)
     prose = _prose(source, source.randrange(8, 30))
-    return f"{tag}{_clock(source)},{source.randrange(1000):03} {level} shop.{module}: {prose}"
+    clock = f"{_clock(source)},{source.randrange(1000):03}"
+    return f"{_tag(token)}{clock} {level} shop.{module}: {prose}"
 
 
-def _json_line(source: random.Random, tag: str) -> str:
-    fields = {
+def json_line(source: random.Random, token: str) -> str:
+    """A JSON line with the token field."""
+    fields = _json_fields(source, "")
+    return json.dumps({**fields, TOKEN_TAG_NAME: token} if token else fields)
+
+
+def _json_with_text_tag(source: random.Random, token: str) -> str:
+    return json.dumps(_json_fields(source, _tag(token)))
+
+
+def _json_fields(source: random.Random, tag: str) -> dict[str, object]:
+    return {
         "level": source.choice(("INFO", "WARNING", "ERROR")),
         "location": f"{source.choice(_MODULES)}:{source.randrange(400)}",
         "message": f"{tag}{_prose(source, source.randrange(6, 20))}",
@@ -150,16 +168,15 @@ def _json_line(source: random.Random, tag: str) -> str:
         "order": {"id": source.randrange(10**8), "items": source.randrange(1, 9)},
         "xray_trace_id": f"1-{source.getrandbits(32):08x}-{source.getrandbits(96):024x}",
     }
-    return json.dumps(fields)
 
 
-def _java(source: random.Random, tag: str) -> str:
+def _java(source: random.Random, token: str) -> str:
     level = source.choice(("INFO ", "WARN ", "ERROR"))
     prose = _prose(source, source.randrange(6, 16))
     line = (
         f"{_clock(source)}.{source.randrange(1000):03} {level} 1 --- "
         f"[nio-8080-exec-{source.randrange(1, 20)}] c.a.b.{source.choice(_MODULES).title()}"
-        f"Controller : {tag}{prose}"
+        f"Controller : {_tag(token)}{prose}"
     )
     if source.random() > 1 / 3:
         return line
@@ -172,12 +189,12 @@ def _java(source: random.Random, tag: str) -> str:
     return f"{line}\njava.lang.IllegalStateException: {prose}{frames}\n\t... 31 more"
 
 
-def _node(source: random.Random, tag: str) -> str:
+def _node(source: random.Random, token: str) -> str:
     request = f"{source.getrandbits(128):032x}"
     level = source.choice(("INFO", "WARN", "ERROR"))
     line = (
         f"{_clock(source).replace(' ', 'T')}.{source.randrange(1000):03}Z\t{request[:8]}-"
-        f"{request[8:12]}-{request[12:16]}-{request[16:20]}-{request[20:]}\t{level}\t{tag}"
+        f"{request[8:12]}-{request[12:16]}-{request[16:20]}-{request[20:]}\t{level}\t{_tag(token)}"
     )
     if source.random() > 1 / 3:
         return line + _prose(source, source.randrange(8, 24))
@@ -189,7 +206,7 @@ def _node(source: random.Random, tag: str) -> str:
     return f"{line}TypeError: Cannot read properties of undefined (reading 'sku'){frames}"
 
 
-def _traceback(source: random.Random, tag: str) -> str:
+def _traceback(source: random.Random, token: str) -> str:
     frames = "".join(
         f'\n  File "/app/shop/{source.choice(_MODULES)}.py", line {source.randrange(900)}, in '
         f"{source.choice(_WORDS)}\n    {source.choice(_WORDS)}({source.choice(_WORDS)}, "
@@ -197,10 +214,11 @@ def _traceback(source: random.Random, tag: str) -> str:
         for _ in range(source.randrange(4, 14))
     )
     return (
-        f"{tag}{_clock(source)} ERROR shop.{source.choice(_MODULES)}: "
+        f"{_tag(token)}{_clock(source)} ERROR shop.{source.choice(_MODULES)}: "
         f"{_prose(source, 6)}\nTraceback (most recent call last):{frames}\n"
         f"shop.errors.{source.choice(_WORDS).title()}Failed: {_prose(source, 5)}"
     )
 
 
-_PROGRAMS = (_python_logging, _json_line, _java, _node, _traceback)
+Program = Callable[[random.Random, str], str]
+PROGRAMS = (python_logging, json_line, _json_with_text_tag, _java, _node, _traceback)

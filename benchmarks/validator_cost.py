@@ -18,6 +18,7 @@ import json
 import statistics
 from collections.abc import Callable
 from contextlib import ExitStack
+from functools import partial
 from typing import Any
 
 from benchmarks import forwarders, powertools_handlers
@@ -34,6 +35,8 @@ from benchmarks.subscription_payloads import (
     LINES_OF_A_SESSION,
     TAGGED_SHARES,
     encoded,
+    json_line,
+    python_logging,
     subscription_document,
 )
 from openreplay_cw_stack.runtime.validator.aws import DynamoDbTable
@@ -41,6 +44,7 @@ from openreplay_cw_stack.runtime.validator.aws import DynamoDbTable
 ROUNDS = 15
 BOUNDS = {1.0: 7.0, 0.1: 2.2}
 AIMS = {1.0: 6.0, 0.1: 1.8}
+JSON_BOUND = 1.6
 ENVIRONMENT = {
     "AWS_ACCESS_KEY_ID": "AKIDEXAMPLE",
     "AWS_SECRET_ACCESS_KEY": "benchmark",
@@ -70,6 +74,7 @@ def run() -> None:
             for share in reversed(TAGGED_SHARES):
                 _print_row(lines, share, peers, bounds)
     print(f"  aims: {AIMS[1.0]} at 100 %, {AIMS[0.1]} at 10 %")
+    _print_json(bounds)
     if left_out := forwarders.left_out():
         print(left_out)
     bounds.conclude()
@@ -110,6 +115,26 @@ def _print_row(lines: int, share: float, peers: list[forwarders.Forwarder], boun
         f" {medians['counting once']:>12.2f} {medians['counting once, boto3']:>10.2f}"
         f" {medians['metric a line']:>8.2f} {medians['metric a line, boto3']:>10.2f}"
         + "".join(f"{medians[peer.peer]:>10.1f}" for peer in peers)
+    )
+
+
+def _print_json(bounds: Bounds) -> None:
+    """What a JSON line costs that is parsed for its token field."""
+    lines = LINES[1]
+    works = {}
+    for name, program in (("text", python_logging), ("json", json_line)):
+        event = encoded(subscription_document(lines, 1.0, programs=[program]))
+        works[name] = partial(take, validator(TakesEverything()), event)
+        works[name]()
+    ratios = []
+    for _ in range(ROUNDS):
+        seconds = {name: cpu_seconds(work, rounds=1, at_least=0.02) for name, work in works.items()}
+        ratios.append(seconds["json"] / seconds["text"])
+    ratio = statistics.median(ratios)
+    held = bounds.check("a JSON line over a line of text", ratio, JSON_BOUND)
+    print(
+        f"  a JSON line with the token field over a line of text: {ratio:.2f} "
+        f"({min(ratios):.2f} to {max(ratios):.2f}), at most {JSON_BOUND}   {held}"
     )
 
 

@@ -36,8 +36,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--accept-unsigned-ids",
-        action="store_true",
-        help="accept openReplaySession.id= while signatures are checked",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="accept session ids, which have no signature (default: unless signatures are checked)",
     )
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
     parser.epilog = (

@@ -176,12 +176,12 @@ class ValidatorOptions(EncryptionOptions, total=False):
         ),
     ]
     accept_unsigned_ids: Annotated[
-        bool,
+        bool | None,
         Option(
-            Flag(),
-            False,
-            "With token_secret: accept openReplaySession.id= too, which has no signature",
-            needs=("token_secret",),
+            OrNone(Flag()),
+            None,
+            "Link lines by a session id alone, which has no signature; none: yes, unless "
+            "token_secret is given",
         ),
     ]
     reserved_concurrency: Annotated[

@@ -123,7 +123,11 @@ class TokenValidator(Construct):
             retry_queue_url=self.retry_queue.queue_url,
             dead_letter_queue_url=self.dead_letter_queue.queue_url,
             token_secret_arn=token_secret.secret_arn if token_secret else None,
-            accept_unsigned_ids=values.accept_unsigned_ids,
+            accept_unsigned_ids=(
+                token_secret is None
+                if values.accept_unsigned_ids is None
+                else values.accept_unsigned_ids
+            ),
             detailed_metrics=self.has_detailed_metrics,
             first_pause_seconds=FIRST_PAUSE_SECONDS,
             longest_pause_seconds=LONGEST_PAUSE_SECONDS,

@@ -14,10 +14,7 @@ from openreplay_cw_stack.tagging.grammar import (
     ID_TAG_NAME,
     TOKEN_TAG_NAME,
     MalformedToken,
-    SessionTag,
     SessionToken,
-    TagForm,
-    find_tags,
     id_tag,
     parse_session_id,
     parse_token,
@@ -26,6 +23,7 @@ from openreplay_cw_stack.tagging.grammar import (
 from openreplay_cw_stack.tagging.judgement import Judgement, PollSkip, judge
 from openreplay_cw_stack.tagging.minting import compose_token
 from openreplay_cw_stack.tagging.redaction import remove_session_tokens
+from openreplay_cw_stack.tagging.text_tags import SessionTag, TagForm, find_tags
 from openreplay_cw_stack.tagging.verdict import Reader, Verdict
 
 __all__ = [

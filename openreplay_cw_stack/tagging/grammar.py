@@ -1,4 +1,4 @@
-"""The session tag and the session token: how they are written, found and read.
+"""The session token and the names of session tags: how they are written and read.
 
 This module is the one source of truth about both. What OpenReplay mints and reads was taken from
 its source: ``backend/pkg/token/tokenizer.go`` at tags v1.0.0, v1.9.0 and v1.20.0.
@@ -8,8 +8,11 @@ its source: ``backend/pkg/token/tokenizer.go`` at tags v1.0.0, v1.9.0 and v1.20.
   a leading ``-`` where the browser's clock is ahead) and the expiry in milliseconds since 1970, all
   in base 36; then the base 58 form of HMAC-SHA256 over everything before the last dot. OpenReplay
   v1.0 to v1.8 minted ``id.expiry.signature``.
-* A **session tag** is a token as it stands in a log line, ``[openReplaySessionToken=<token>]``, or
-  the session's id alone, ``openReplaySession.id=<decimal id>``. The brackets are customary.
+* A **session tag** is how a log line names its session. In text it is a **token tag**,
+  ``[openReplaySessionToken=<token>]``, or an **id tag**, ``openReplaySession.id=<decimal id>``; the
+  brackets are customary. In a JSON line it can be a **token field** or an **id field**:
+  ``"openReplaySessionToken": "<token>"``, ``"openReplaySession.id": "<decimal id>"`` or
+  ``"openReplaySession": {"id": "<decimal id>"}``. :mod:`.text_tags` and :mod:`.fields` find them.
 
 A session token is a bearer credential of the visitor's session: no exception or ``repr`` of this
 module contains one.
@@ -19,15 +22,16 @@ from __future__ import annotations
 
 import hmac
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from enum import Enum
 
 TOKEN_TAG_NAME = "openReplaySessionToken"
 """The name in front of a session token in a log line. Case-sensitive."""
 
 ID_TAG_NAME = "openReplaySession.id"
 """The name in front of a decimal session id in a log line. Case-sensitive."""
+
+SESSION_FIELD_NAME, SESSION_ID_FIELD_NAME = "openReplaySession", "id"
+"""The names of an id field whose id stands in an object of its own. Case-sensitive."""
 
 BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 """The digits of a signature."""
@@ -125,122 +129,6 @@ def token_tag(token: str) -> str:
 def id_tag(session_id: int) -> str:
     """The session tag for a session id, as it should stand in front of a log message."""
     return f"[{ID_TAG_NAME}={session_id}]"
-
-
-class TagForm(Enum):
-    """How a session tag is written."""
-
-    TOKEN = "token"
-    """``openReplaySessionToken=``, to the letter."""
-    ID = "id"
-    """``openReplaySession.id=``, to the letter."""
-    MISSPELLED = "misspelled"
-    """Meant to be one of the two: other case, spaces around ``=``, ``:`` for ``=``, a JSON key."""
-
-
-@dataclass(frozen=True)
-class SessionTag:
-    """A session tag found in a text.
-
-    Attributes:
-        form: how it is written.
-        value: the token or id as written, without sentence punctuation after it; may be empty.
-        start: where the tag begins in the text, its opening bracket included.
-        value_start: where the value begins.
-        value_end: where the value ends; equal to ``value_start`` for an empty value.
-        end: where the tag ends, its closing bracket included.
-    """
-
-    form: TagForm
-    value: str = field(repr=False)
-    start: int
-    value_start: int
-    value_end: int
-    end: int
-
-
-# ASCII: without it, IGNORECASE would let "ſ" stand for "s" and "K" (Kelvin) for "k".
-_NAME = re.compile(r"open[ _-]?replay[ _-]?session[ ._-]?(?:token|id)", re.IGNORECASE | re.ASCII)
-# A header, such as X-OpenReplay-SessionToken or HTTP_X_OPENREPLAY_SESSIONTOKEN, is not a tag.
-_HEADER_PREFIXES = ("x-", "x_")
-# Bounded repetition keeps the search linear in lines made of blanks.
-_OTHER_SEPARATOR = re.compile(r"""[\\"'\])]{0,4}\s{0,8}(?:=|:|%3[dD])[=>]?\s{0,8}[\\"']{0,4}""")
-# Blanks alone count where what follows can only be a token or an id.
-_SPACE_SEPARATOR = re.compile(
-    r"\s{1,8}(?=[0-9A-Za-z]{1,64}\.-?[0-9A-Za-z]{1,64}\.[0-9A-Za-z]|[0-9]{15,20}(?![0-9A-Za-z]))"
-)
-# A "-" belongs to a token only as the sign of its delay, right behind a dot.
-_TOKEN_VALUE = re.compile(r"[0-9A-Za-z.]*(?:(?<=\.)-[0-9A-Za-z.]*)*")
-_ID_VALUE = re.compile(r"[0-9A-Za-z_.]*")
-_EXACT = {
-    TOKEN_TAG_NAME: (TagForm.TOKEN, _TOKEN_VALUE),
-    ID_TAG_NAME: (TagForm.ID, _ID_VALUE),
-}
-_MASK = re.compile(r"\*+")
-_NOTHING_FOLLOWS = re.compile(r"""["']{0,2}(?:[\s\]),;}>|&]|\Z)""")
-_OTHER_VALUE = re.compile(r"""[^\s\]),;}>|&]{1,256}""")
-
-
-def may_have_tag(text: str) -> bool:
-    """Whether a text may have a session tag. Most texts have none, and this says so at once."""
-    return "replay" in text.lower()
-
-
-def find_tags(text: str) -> Iterator[SessionTag]:
-    """Every session tag of a text and everything that was meant to be one, in order.
-
-    Linear in the length of the text; never raises.
-    """
-    if not may_have_tag(text):
-        return
-    for name in _NAME.finditer(text):
-        tag = _tag_at(text, name)
-        if tag is not None:
-            yield tag
-
-
-def is_masked(value: str) -> bool:
-    """Whether a tag's value is what a CloudWatch Logs data protection policy leaves: asterisks."""
-    return _MASK.fullmatch(value) is not None
-
-
-def _tag_at(text: str, name: re.Match[str]) -> SessionTag | None:
-    if name.group() in _EXACT and text.startswith("=", name.end()):
-        form, alphabet = _EXACT[name.group()]
-        blanks = _SPACE_SEPARATOR.match(text, name.end() + 1)
-        if blanks is not None:
-            return _tag(TagForm.MISSPELLED, text, name.start(), blanks.end(), alphabet)
-        return _tag(form, text, name.start(), name.end() + 1, alphabet)
-    if text[max(0, name.start() - 2) : name.start()].lower() in _HEADER_PREFIXES:
-        return None
-    separator = _OTHER_SEPARATOR.match(text, name.end()) or _SPACE_SEPARATOR.match(text, name.end())
-    if separator is None:
-        return None
-    return _tag(TagForm.MISSPELLED, text, name.start(), separator.end(), _TOKEN_VALUE)
-
-
-def _tag(
-    form: TagForm, text: str, start: int, value_start: int, alphabet: re.Pattern[str]
-) -> SessionTag:
-    value = _value_at(text, value_start, alphabet)
-    end = value_end = value_start + len(value)
-    if text.startswith("]", end) and text.startswith("[", start - 1) and start > 0:
-        start, end = start - 1, end + 1
-    return SessionTag(form, value, start, value_start, value_end, end)
-
-
-def _value_at(text: str, position: int, alphabet: re.Pattern[str]) -> str:
-    run = alphabet.match(text, position)
-    value = run.group().rstrip(".-") if run else ""
-    if value:
-        return value
-    mask = _MASK.match(text, position)
-    if mask:
-        return mask.group()
-    if _NOTHING_FOLLOWS.match(text, position):
-        return ""
-    other = _OTHER_VALUE.match(text, position)
-    return other.group() if other else ""
 
 
 def _unsigned_base36(digits: str, part: str, largest: int) -> int:

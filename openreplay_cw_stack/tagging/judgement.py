@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 
-from openreplay_cw_stack.tagging.grammar import MalformedToken, find_tags, parse_token
+from openreplay_cw_stack.tagging.grammar import MalformedToken, parse_token
 from openreplay_cw_stack.tagging.poller import PollerReading, PollerResult, read_as_poller
+from openreplay_cw_stack.tagging.text_tags import SessionTag, find_tags
 from openreplay_cw_stack.tagging.verdict import (
     MAX_TAGS,
     JudgedTag,
@@ -49,8 +50,8 @@ class Judgement:
     """What :func:`judge` says of a line.
 
     Attributes:
-        verdict: the best verdict among the line's tags.
-        session_id: the session of the first linkable tag; None unless the verdict is linkable.
+        verdict: that of the tag that decides (:func:`.decisive_tag`).
+        session_id: the session of that tag; None unless the verdict is linkable.
         readers: who will show the line. ``SEARCH`` exactly where the verdict is linkable, ``POLL``
             exactly where OpenReplay v1.20 would emit an event and find its session.
         poll_skip: why ``POLL`` is not among the readers; None where it is.
@@ -75,7 +76,7 @@ def judge(
     message: str,
     *,
     token_secret: bytes | None = None,
-    accept_unsigned_ids: bool = False,
+    accept_unsigned_ids: bool | None = None,
     now_ms: int | None = None,
 ) -> Judgement:
     """Say whether OpenReplay will link a log line to a replay, and why not.
@@ -86,15 +87,18 @@ def judge(
         message: one log event's message, as CloudWatch Logs delivers it.
         token_secret: OpenReplay's ``TOKEN_SECRET``. Without it every well-formed signature counts
             as right, and ``signature_checked`` is False.
-        accept_unsigned_ids: with ``token_secret``, whether ``openReplaySession.id=`` is accepted
-            though anybody who can write to the log can write it.
+        accept_unsigned_ids: whether an id tag or an id field is accepted although it has no
+            signature: whoever can write to the log can write it. None accepts ids unless
+            signatures are checked, that is, without ``token_secret``.
         now_ms: the time to judge expiry by, in milliseconds since 1970; default: now.
     """
     now_ms = int(time.time() * 1000) if now_ms is None else now_ms
+    if accept_unsigned_ids is None:
+        accept_unsigned_ids = token_secret is None
     decisive = decisive_tag(
         message,
         judge_token=partial(judge_token, token_secret=token_secret),
-        unsigned_ids_accepted=token_secret is None or accept_unsigned_ids,
+        unsigned_ids_accepted=accept_unsigned_ids,
         now_ms=now_ms,
     )
     polled = read_as_poller(message, token_secret=token_secret, now_ms=now_ms)
@@ -121,8 +125,10 @@ def _poll_skip(message: str, decisive: JudgedTag, polled: PollerResult) -> PollS
         return None
     if polled.reading in _READINGS_THAT_SKIP:
         return _READINGS_THAT_SKIP[polled.reading]
-    tag = decisive.tag if decisive.verdict is Verdict.LINKABLE else None
-    if tag is not None and polled.start < tag.value_start:
+    if decisive.verdict is Verdict.LINKABLE and not (
+        # A field is not read at all.
+        isinstance(decisive.tag, SessionTag) and decisive.tag.value_start <= polled.start
+    ):
         return PollSkip.OTHER_TAG_FIRST
     if _is_truncated(message, polled):
         return PollSkip.TRUNCATED_TOKEN

@@ -10,15 +10,9 @@ from dataclasses import dataclass
 from enum import Enum
 from itertools import islice
 
-from openreplay_cw_stack.tagging.grammar import (
-    MalformedToken,
-    SessionTag,
-    TagForm,
-    find_tags,
-    is_masked,
-    parse_session_id,
-    parse_token,
-)
+from openreplay_cw_stack.tagging.fields import NotAText, SessionField, find_fields
+from openreplay_cw_stack.tagging.grammar import MalformedToken, parse_session_id, parse_token
+from openreplay_cw_stack.tagging.text_tags import SessionTag, TagForm, find_tags, is_masked
 
 
 class Word(str, Enum):
@@ -35,12 +29,14 @@ class Verdict(Word):
     """Nothing that looks like a session tag."""
     MISSPELLED_TAG = "misspelled_tag"
     """Looks like a session tag, but is not one to the letter."""
+    CONFLICTING_TAGS = "conflicting_tags"
+    """Fields of a JSON line name different sessions."""
     EMPTY_TOKEN = "empty_token"
     """Nothing stands after the ``=``."""
     MASKED_TOKEN = "masked_token"
     """Only asterisks stand after the ``=``: a data protection policy masked the token."""
     MALFORMED_TOKEN = "malformed_token"
-    """What stands after the ``=`` is no session token, or no session id."""
+    """What stands after the ``=`` is not a session token or a session id."""
     BAD_SIGNATURE = "bad_signature"
     """The token was not signed with the token secret: another OpenReplay's, or a forgery."""
     UNSIGNED = "unsigned"
@@ -61,6 +57,7 @@ class Reader(Word):
 _RANK = {
     Verdict.UNTAGGED: 0,
     Verdict.MISSPELLED_TAG: 1,
+    Verdict.CONFLICTING_TAGS: 1,
     Verdict.EMPTY_TOKEN: 2,
     Verdict.MASKED_TOKEN: 2,
     Verdict.MALFORMED_TOKEN: 3,
@@ -96,16 +93,18 @@ class JudgedTag:
     """A session tag of a line with its own verdict.
 
     Attributes:
-        verdict: of this tag alone.
-        tag: where it stands; None for a line without any.
+        verdict: of this tag alone, or CONFLICTING_TAGS.
+        tag: the tag, in text or as a field; None for a line without any.
         session_id, expired, signature_checked: as in :class:`.Judgement`.
+        claimed_id: the session that the tag names, also where that is not enough to link the line.
     """
 
     verdict: Verdict
-    tag: SessionTag | None = None
+    tag: SessionTag | SessionField | None = None
     session_id: int | None = None
     expired: bool = False
     signature_checked: bool = False
+    claimed_id: int | None = None
 
 
 _NO_TAG = JudgedTag(Verdict.UNTAGGED)
@@ -131,17 +130,29 @@ def decisive_tag(
     unsigned_ids_accepted: bool,
     now_ms: int,
 ) -> JudgedTag:
-    """The tag that decides a line's verdict: the best one, and among equals the first.
+    """The tag that decides a line's verdict.
+
+    Fields of a JSON line come before tags in text: the program writes the fields, and anyone can
+    write text. All fields must name the same session. Of the tags in text the best one decides, and
+    among equals the first.
 
     Args:
         message: one log event's message.
         judge_token: :func:`judge_token` with a token secret; a caller may remember its answers.
-        unsigned_ids_accepted: whether ``openReplaySession.id=`` identifies a session.
+        unsigned_ids_accepted: whether an id tag or an id field identifies a session.
         now_ms: the time to judge expiry by, in milliseconds since 1970.
     """
+    fields = find_fields(message)
+    if fields:
+        return _agreed(
+            [
+                _judge_field(one, judge_token, unsigned_ids_accepted, now_ms)
+                for one in fields[:MAX_TAGS]
+            ]
+        )
     best = _NO_TAG
     for tag in islice(find_tags(message), MAX_TAGS):
-        judged = _judge_tag(tag, judge_token, unsigned_ids_accepted, now_ms)
+        judged = _judge_text_tag(tag, judge_token, unsigned_ids_accepted, now_ms)
         if _RANK[judged.verdict] > _RANK[best.verdict]:
             best = judged
         if best.verdict is Verdict.LINKABLE:
@@ -149,7 +160,18 @@ def decisive_tag(
     return best
 
 
-def _judge_tag(
+def _agreed(judged: list[JudgedTag]) -> JudgedTag:
+    """The tag that decides where all must name the same session.
+
+    A field that names none contradicts one that does: a program that writes an empty token has no
+    session, whatever a visitor's field beside it says.
+    """
+    if len({one.claimed_id for one in judged}) > 1:
+        return JudgedTag(Verdict.CONFLICTING_TAGS, judged[0].tag)
+    return max(judged, key=lambda one: _RANK[one.verdict])
+
+
+def _judge_text_tag(
     tag: SessionTag,
     judge_token: Callable[[str], JudgedToken],
     unsigned_ids_accepted: bool,
@@ -157,22 +179,51 @@ def _judge_tag(
 ) -> JudgedTag:
     if tag.form is TagForm.MISSPELLED:
         return JudgedTag(Verdict.MISSPELLED_TAG, tag)
-    if not tag.value:
-        return JudgedTag(Verdict.EMPTY_TOKEN, tag)
-    if is_masked(tag.value):
-        return JudgedTag(Verdict.MASKED_TOKEN, tag)
     if tag.form is TagForm.ID:
-        return _judge_id(tag, unsigned_ids_accepted)
-    token = judge_token(tag.value)
+        return _judge_id(tag, tag.value, unsigned_ids_accepted)
+    return _judge_token(tag, tag.value, judge_token, now_ms)
+
+
+def _judge_field(
+    field: SessionField,
+    judge_token: Callable[[str], JudgedToken],
+    unsigned_ids_accepted: bool,
+    now_ms: int,
+) -> JudgedTag:
+    if isinstance(field.value, NotAText):
+        return JudgedTag(Verdict.MALFORMED_TOKEN, field)
+    value = field.value or ""
+    if field.is_id:
+        return _judge_id(field, value, unsigned_ids_accepted)
+    return _judge_token(field, value, judge_token, now_ms)
+
+
+def _judge_token(
+    tag: SessionTag | SessionField,
+    value: str,
+    judge_token: Callable[[str], JudgedToken],
+    now_ms: int,
+) -> JudgedTag:
+    token = judge_token(value)
+    if token.verdict is Verdict.MALFORMED_TOKEN:
+        return _without_value(tag, value)
     expired = token.expires_ms is not None and token.expires_ms <= now_ms
-    return JudgedTag(token.verdict, tag, token.session_id, expired, token.signature_checked)
+    return JudgedTag(
+        token.verdict, tag, token.session_id, expired, token.signature_checked, token.session_id
+    )
 
 
-def _judge_id(tag: SessionTag, accepted: bool) -> JudgedTag:
+def _judge_id(tag: SessionTag | SessionField, value: str, accepted: bool) -> JudgedTag:
     try:
-        session_id = parse_session_id(tag.value)
+        session_id = parse_session_id(value)
     except ValueError:
-        return JudgedTag(Verdict.MALFORMED_TOKEN, tag)
+        return _without_value(tag, value)
     if not accepted:
-        return JudgedTag(Verdict.UNSIGNED, tag)
-    return JudgedTag(Verdict.LINKABLE, tag, session_id)
+        return JudgedTag(Verdict.UNSIGNED, tag, claimed_id=session_id)
+    return JudgedTag(Verdict.LINKABLE, tag, session_id, claimed_id=session_id)
+
+
+def _without_value(tag: SessionTag | SessionField, value: str) -> JudgedTag:
+    if not value:
+        return JudgedTag(Verdict.EMPTY_TOKEN, tag)
+    return JudgedTag(Verdict.MASKED_TOKEN if is_masked(value) else Verdict.MALFORMED_TOKEN, tag)

@@ -302,7 +302,6 @@ class TestOptionsWithoutEffect:
                 "allowed_source_ranges has no effect without bridge or service_account",
             ),
             ({"bridge": False, "hold_until_over": True}, "hold_until_over has no effect"),
-            ({"accept_unsigned_ids": True}, "accept_unsigned_ids has no effect without token_"),
             ({"rotation_grace": cdk.Duration.days(3)}, "rotation_grace has no effect without"),
         ],
     )

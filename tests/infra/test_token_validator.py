@@ -171,7 +171,7 @@ class TestEnvironmentAndSettingsAgree:
         assert settings.retry_queue_url.startswith("OpenReplayValidatorRetryQueue")
         assert settings.dead_letter_queue_url.startswith("OpenReplayValidatorDeadLetterQueue")
         assert settings.line_retention_seconds == 30 * DAY
-        defaults = Settings("", "", 0, "", "")
+        defaults = Settings("", "", 0, "", "", accept_unsigned_ids=True)
         for name in (
             "token_secret_arn",
             "accept_unsigned_ids",
@@ -194,10 +194,14 @@ class TestEnvironmentAndSettingsAgree:
         assert settings.detailed_metrics
         assert settings.deployment == stack.integration.validator.deployment
 
-    def test_unsigned_ids_are_refused_with_a_secret(self) -> None:
-        template = template_of(a_stack(token_secret=TOKEN_SECRET_ARN))
+    @pytest.mark.parametrize("token_secret", [None, TOKEN_SECRET_ARN])
+    @pytest.mark.parametrize("accept", [None, False, True])
+    def test_unsigned_ids_are_accepted_on_request_or_without_a_secret(
+        self, token_secret: str | None, accept: bool | None
+    ) -> None:
+        template = template_of(a_stack(token_secret=token_secret, accept_unsigned_ids=accept))
         settings = Settings.from_environment(environment(template))
-        assert not settings.accept_unsigned_ids
+        assert settings.accept_unsigned_ids is (token_secret is None if accept is None else accept)
 
 
 class TestTokenSecret:

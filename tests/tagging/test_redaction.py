@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import json
+import pprint
+from collections.abc import Callable
 from urllib.parse import quote
 
 import pytest
@@ -63,6 +66,87 @@ def test_what_only_looks_a_little_like_one_stays(text: str) -> None:
     assert remove_session_tokens(text) == text
 
 
-@pytest.mark.parametrize("piece", ["a", "a.", ".", ".-", "1" * 37 + ".", "é", "\ud800", TOKEN])
+@pytest.mark.parametrize(
+    "piece",
+    [
+        "'\n'",
+        "'\n",
+        "\\'\\n",
+        "'\n b'a.1.",
+        "a",
+        "a.",
+        ".",
+        ".-",
+        "1" * 37 + ".",
+        "é",
+        "\ud800",
+        TOKEN,
+    ],
+)
 def test_a_megabyte_of_anything(piece: str) -> None:
     remove_session_tokens(piece * (1_000_000 // len(piece)))
+
+
+def pieces_of(token: str) -> set[str]:
+    """What no text has by chance: eight digits of the signature."""
+    signature = token.rsplit(".", 1)[1]
+    return {signature[start : start + 8] for start in range(len(signature) - 8)}
+
+
+class TestBrokenLiterals:
+    """``pprint`` breaks long texts and bytes into literals of their own lines."""
+
+    @given(
+        minted_tokens,
+        st.integers(20, 120),
+        st.integers(0, 30),
+        st.sampled_from(["{}", "a=b; openReplaySessionToken={}; c=d", "some words {} and more"]),
+        st.booleans(),
+        st.sampled_from([str, json.dumps, lambda text: json.dumps({"log": json.dumps(text)})]),
+    )
+    def test_no_piece_of_a_token_is_left(
+        self,
+        token: str,
+        width: int,
+        depth: int,
+        around: str,
+        as_bytes: bool,
+        notation: Callable[[str], str],
+    ) -> None:
+        text = around.format(token)
+        headers = [("x-openreplay-sessiontoken", text), ("host", "shop.example")]
+        value: object = [(a.encode(), b.encode()) for a, b in headers] if as_bytes else headers
+        for _ in range(depth):
+            value = [value]
+        printed = notation(pprint.pformat(value, width=width))
+        cleaned = remove_session_tokens(printed)
+        assert REMOVED in cleaned
+        assert not {piece for piece in pieces_of(token) if piece in cleaned}
+        for word in ("shop.example", "x-openreplay"):
+            assert (word in printed) == (word in cleaned)
+
+    def test_what_stands_around_them_stays(self) -> None:
+        broken = f"[b'a',\n b'{TOKEN[:30]}'\n b'{TOKEN[30:]}',\n 'some '\n 'words']"
+        assert remove_session_tokens(broken) == f"[b'a',\n b'{REMOVED}',\n 'some '\n 'words']"
+
+    @pytest.mark.parametrize("between", ["', '", "\n", "' + '", "' 'x"])
+    def test_other_texts_are_not_joined(self, between: str) -> None:
+        text = f"'{TOKEN[:30]}{between}{TOKEN[30:]}'"
+        assert remove_session_tokens(text) == text
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Cookie: a=b; openReplaySessionToken={}; c=d",
+        "set-cookie: __or_token={}; Path=/; HttpOnly",
+        "cookie: s=%7B%22token%22%3A%22{}%22%7D",
+        'Cookie: s="{}"',
+        "cookie: j:{{\\042token\\042:\\042{}\\042}}",
+    ],
+)
+@pytest.mark.parametrize("encode", [str, quote, lambda token: token.replace(".", "%252E")])
+def test_a_token_in_a_cookie_is_removed(text: str, encode: Callable[[str], str]) -> None:
+    cleaned = remove_session_tokens(text.format(encode(TOKEN)))
+    assert REMOVED in cleaned
+    assert not {piece for piece in pieces_of(TOKEN) if piece in cleaned}

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openreplay_cw_stack.tagging import PollSkip, Reader, Verdict, judge, token_tag
+from openreplay_cw_stack.tagging import PollSkip, Reader, Verdict, id_tag, judge, token_tag
 from tests.tagging.tokens import (
     EXPIRES_MS,
     NOW_MS,
@@ -59,9 +59,11 @@ class TestSignatures:
             judgement = judge(token_tag(token), token_secret=TOKEN_SECRET, now_ms=NOW_MS)
             assert judgement.signature_checked
 
-    def test_ids_are_accepted_without_a_secret_or_on_request(self) -> None:
-        line = "[openReplaySession.id=12] error"
+    @pytest.mark.parametrize("line", [id_tag(12), '{"openReplaySession.id": "12"}'])
+    def test_ids_are_accepted_without_a_secret_or_on_request(self, line: str) -> None:
         assert verdict_of(line) is Verdict.LINKABLE
+        assert verdict_of(line, accept_unsigned_ids=False) is Verdict.UNSIGNED
+        assert verdict_of(line, token_secret=TOKEN_SECRET) is Verdict.UNSIGNED
         judgement = judge(line, token_secret=TOKEN_SECRET, accept_unsigned_ids=True)
         assert judgement.verdict is Verdict.LINKABLE
         assert judgement.session_id == 12
@@ -173,15 +175,27 @@ tag_like = st.sampled_from(
         GOOD,
         FOREIGN,
         GOOD[:40],
+        '{"openReplaySessionToken": "',
+        '"openReplaySession": {"id": "',
+        '", "message": "',
+        '"}',
+        "\x1b[0m",
+        "&quot;",
+        "=>",
     ]
 )
 hostile_lines = st.lists(any_text | tag_like, max_size=12).map("".join)
 
 
 @settings(max_examples=500)
-@given(hostile_lines, st.none() | st.binary(max_size=20), st.booleans(), st.none() | signed_64)
+@given(
+    hostile_lines,
+    st.none() | st.binary(max_size=20),
+    st.none() | st.booleans(),
+    st.none() | signed_64,
+)
 def test_judge_never_raises_and_keeps_its_promises(
-    message: str, token_secret: bytes | None, accept_unsigned_ids: bool, now_ms: int | None
+    message: str, token_secret: bytes | None, accept_unsigned_ids: bool | None, now_ms: int | None
 ) -> None:
     judgement = judge(
         message,
@@ -199,6 +213,11 @@ def test_judge_never_raises_and_keeps_its_promises(
 @pytest.mark.parametrize(
     "piece",
     [
+        '{"openReplaySessionToken": ',
+        '[{"openReplaySession": ',
+        "openReplaySessionToken\\\\\\",
+        "openReplaySession.id%25253",
+        "&#61;openReplaySession.id",
         "a",
         " ",
         "\0",
@@ -232,6 +251,7 @@ def test_the_words_are_the_metric_dimensions() -> None:
     assert [str(verdict) for verdict in Verdict] == [
         "untagged",
         "misspelled_tag",
+        "conflicting_tags",
         "empty_token",
         "masked_token",
         "malformed_token",

@@ -42,6 +42,7 @@ _OTHERS = (_PURPLE, _BROWN, _PINK, _BLUE, _GREY)
 _VERDICTS = {
     Verdict.LINKABLE: ("Linkable", _GREEN),
     Verdict.MISSPELLED_TAG: ("Misspelled tag", _ORANGE),
+    Verdict.CONFLICTING_TAGS: ("Conflicting tags", _BLUE),
     Verdict.MALFORMED_TOKEN: ("Malformed token", _RED),
     Verdict.EMPTY_TOKEN: ("Empty token", _LIGHT_ORANGE),
     Verdict.MASKED_TOKEN: ("Masked token", _BROWN),

@@ -11,7 +11,7 @@ from openreplay_cw_stack.contract.linked_line import LinkedLine
 from openreplay_cw_stack.runtime.validator.linking import Policy, judge_line
 from openreplay_cw_stack.runtime.validator.subscription import LogEvent, Payload
 from openreplay_cw_stack.tagging import Verdict
-from openreplay_cw_stack.tagging.grammar import may_have_tag
+from openreplay_cw_stack.tagging.text_tags import may_have_tag
 from openreplay_cw_stack.tagging.verdict import JudgedToken, judge_token
 
 _TOKENS = 4096

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -9,6 +10,8 @@ from openreplay_cw_stack.contract.linked_line import LinkedLine
 from openreplay_cw_stack.runtime.validator.log_level import level_of
 from openreplay_cw_stack.runtime.validator.subscription import LogEvent, Payload
 from openreplay_cw_stack.tagging import SessionTag, TagForm, Verdict, remove_session_tokens
+from openreplay_cw_stack.tagging.fields import SessionField
+from openreplay_cw_stack.tagging.grammar import ID_TAG_NAME, TOKEN_TAG_NAME
 from openreplay_cw_stack.tagging.verdict import JudgedToken, decisive_tag
 
 WITHHELD = "(withheld: a session token was left in this line)"
@@ -73,8 +76,57 @@ def judge_line(event: LogEvent, payload: Payload, policy: Policy, *, now_ms: int
     return JudgedLine(decisive.verdict, decisive.expired, linked)
 
 
-def _without_tokens(message: str, tag: SessionTag) -> str:
+# A token field or an id field behind its first quote, with the comma behind it. In a JSON line
+# within another one, quotes and blanks are escaped.
+_BLANKS = r"(?:\s|\\{1,8}[nrt])*"
+_FIELD = re.compile(
+    rf"""(?:{TOKEN_TAG_NAME}|{re.escape(ID_TAG_NAME)})(\\{{0,8}}")"""
+    rf"""{_BLANKS}:{_BLANKS}\1[0-9A-Za-z.-]*\1({_BLANKS},{_BLANKS})?"""
+)
+_ONLY_BLANKS = re.compile(_BLANKS)
+_ENCODED_CHARACTER = re.compile(r"(?:\\{1,8}u00|%(?:25){0,4})([0-9A-Fa-f]{2})")
+
+
+def _without_tokens(message: str, tag: SessionTag | SessionField) -> str:
     """The message without its session tag and without any session token."""
+    if isinstance(tag, SessionField):
+        text, token, is_id = _without_fields(message), str(tag.value), tag.is_id
+    else:
+        text, token, is_id = _without_tag(message, tag), tag.value, tag.form is TagForm.ID
+    text = remove_session_tokens(text)
+    # An id is not a secret.
+    if is_id:
+        return text
+    _, _, signature = token.rpartition(".")
+    # A signature that is broken over two lines keeps one of these pieces whole. Each has 64 bits:
+    # no other text contains it by chance.
+    pieces = (signature[:11], signature[11:22], signature[22:33])
+    if any(map(text.__contains__, pieces)):
+        return WITHHELD
+    if "%" in text or "\\u00" in text:
+        decoded = _ENCODED_CHARACTER.sub(lambda found: chr(int(found[1], 16)), text)
+        if any(map(decoded.__contains__, pieces)):
+            return WITHHELD
+    return text
+
+
+def _without_fields(message: str) -> str:
+    """The JSON line without its token fields and id fields."""
+    kept, done = [], 0
+    for field in _FIELD.finditer(message):
+        start = field.start() - len(field[1])
+        if message[start : field.start()] != field[1] or message.endswith("\\", 0, start):
+            continue
+        comma = message.rfind(",", done, start)
+        if field[2] is None and comma >= 0 and _ONLY_BLANKS.fullmatch(message, comma + 1, start):
+            # The last member: the comma in front of it goes with it.
+            start = comma
+        kept.append(message[done:start])
+        done = field.end()
+    return "".join([*kept, message[done:]])
+
+
+def _without_tag(message: str, tag: SessionTag) -> str:
     before, after = message[: tag.start], message[tag.end :]
     if message.startswith("[", tag.start):
         # A traceback in one event has the tag in every line.
@@ -83,12 +135,4 @@ def _without_tokens(message: str, tag: SessionTag) -> str:
             after = after.replace(f"\n{repeated} ", "\n").replace(repeated, "")
     if after.startswith(" ") and (not before or before[-1] in ' \n"'):
         after = after[1:]
-    text = remove_session_tokens(before + after)
-    if tag.form is TagForm.ID:
-        # An id is no secret.
-        return text
-    _, _, signature = tag.value.rpartition(".")
-    # A signature that is broken over two lines keeps one of these pieces whole. Each has 64 bits:
-    # no other text contains it by chance.
-    pieces = (signature[:11], signature[11:22], signature[22:33])
-    return WITHHELD if any(map(text.__contains__, pieces)) else text
+    return before + after

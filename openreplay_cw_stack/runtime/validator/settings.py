@@ -28,8 +28,7 @@ class Settings:
         dead_letter_queue_url: the queue for what cannot be stored.
         token_secret_arn: the secret that holds OpenReplay's token secret; None leaves signatures
             unchecked.
-        accept_unsigned_ids: whether a session id without a signature is accepted. Without a token
-            secret it always is.
+        accept_unsigned_ids: whether a session id without a signature is accepted.
         detailed_metrics: publish lines by log group and verdict as well.
         first_pause_seconds: how long an event waits in the retry queue after the first failure.
             The pause doubles with each further failure.
@@ -42,8 +41,8 @@ class Settings:
     line_retention_seconds: int
     retry_queue_url: str
     dead_letter_queue_url: str
+    accept_unsigned_ids: bool
     token_secret_arn: str | None = None
-    accept_unsigned_ids: bool = True
     detailed_metrics: bool = False
     first_pause_seconds: int = FIRST_PAUSE_SECONDS
     longest_pause_seconds: int = LONGEST_PAUSE_SECONDS
@@ -65,8 +64,7 @@ class Settings:
             retry_queue_url=environment["RETRY_QUEUE_URL"],
             dead_letter_queue_url=environment["DEAD_LETTER_QUEUE_URL"],
             token_secret_arn=token_secret_arn,
-            accept_unsigned_ids=token_secret_arn is None
-            or environment.get("ACCEPT_UNSIGNED_IDS") == "true",
+            accept_unsigned_ids=environment["ACCEPT_UNSIGNED_IDS"] == "true",
             detailed_metrics=environment.get("DETAILED_METRICS") == "true",
             first_pause_seconds=int(environment["FIRST_PAUSE_SECONDS"]),
             longest_pause_seconds=int(environment["LONGEST_PAUSE_SECONDS"]),
@@ -81,13 +79,13 @@ class Settings:
             "LINE_RETENTION_SECONDS": str(self.line_retention_seconds),
             "RETRY_QUEUE_URL": self.retry_queue_url,
             "DEAD_LETTER_QUEUE_URL": self.dead_letter_queue_url,
+            "ACCEPT_UNSIGNED_IDS": str(self.accept_unsigned_ids).lower(),
             "FIRST_PAUSE_SECONDS": str(self.first_pause_seconds),
             "LONGEST_PAUSE_SECONDS": str(self.longest_pause_seconds),
             "RETRY_SECONDS": str(self.retry_seconds),
         }
         if self.token_secret_arn is not None:
             environment["TOKEN_SECRET_ARN"] = self.token_secret_arn
-            environment["ACCEPT_UNSIGNED_IDS"] = str(self.accept_unsigned_ids).lower()
         if self.detailed_metrics:
             environment["DETAILED_METRICS"] = "true"
         return environment

@@ -96,6 +96,68 @@ def test_an_id_is_no_secret_and_may_stand_in_the_text(message: str, text: str) -
     assert line.message == text.format(SESSION_ID)
 
 
+FIELD = f'"openReplaySessionToken":"{GOOD}"'
+ESCAPED_FIELD = FIELD.replace('"', '\\"')
+
+
+@pytest.mark.parametrize(
+    ("message", "text"),
+    [
+        (f"{{{FIELD}}}", "{}"),
+        (f'{{{FIELD},"msg":"declined"}}', '{"msg":"declined"}'),
+        (f'{{"msg":"declined", {FIELD}}}', '{"msg":"declined"}'),
+        (f'{{"a":1, {FIELD} , "b":2}}', '{"a":1, "b":2}'),
+        (f'{{ {FIELD}, {FIELD}, "a":1.50}}', '{ "a":1.50}'),
+        (f'{{"a":1,"mdc":{{{FIELD}}}}}', '{"a":1,"mdc":{}}'),
+        (f'{{"log":"{{{ESCAPED_FIELD},\\"a\\":1}}\\n"}}', '{"log":"{\\"a\\":1}\\n"}'),
+        (f'{{"a":"{GOOD}",{FIELD}}}', f'{{"a":"{REMOVED}"}}'),
+        (f'{{"{GOOD}":1,{FIELD}}}', f'{{"{REMOVED}":1}}'),
+        # In a text, and not a field: whatever is removed, the text stays one.
+        (f'{{"a":"said {ESCAPED_FIELD}, then",{FIELD}}}', '{"a":"said then"}'),
+    ],
+)
+def test_a_token_field_is_removed_and_the_rest_stays(message: str, text: str) -> None:
+    assert linked(message).message == text
+    json.loads(text)
+
+
+def test_an_id_field_is_removed_as_well() -> None:
+    message = f'{{"openReplaySession.id": "{SESSION_ID}", "session": "{SESSION_ID}"}}'
+    assert linked(message, UNCHECKED).message == f'{{"session": "{SESSION_ID}"}}'
+    nested = f'{{"openReplaySession": {{"id": "{SESSION_ID}"}}}}'
+    assert linked(nested, UNCHECKED).message == nested
+
+
+@pytest.mark.parametrize("field", ["openReplaySession\\u0054oken", "openReplaySessionToken"])
+def test_a_token_field_with_escaped_letters_is_removed(field: str) -> None:
+    signature = GOOD.rpartition(".")[2]
+    escaped = "".join(f"\\u{ord(one):04x}" for one in GOOD)
+    for value in (GOOD, escaped):
+        message = linked(f'{{"a": 1, "{field}": "{value}"}}').message
+        assert message in (WITHHELD, f'{{"a": 1, "{field}": "{REMOVED}"}}', '{"a": 1}')
+        assert signature not in message
+
+
+@given(
+    st.dictionaries(st.text(max_size=5), st.text(max_size=5) | st.integers(), max_size=4),
+    st.integers(0, 4),
+    st.sampled_from([None, 2]),
+    st.sampled_from(["log", "message", None]),
+)
+def test_a_json_line_is_one_without_its_token_field(
+    members: dict[str, object], place: int, indent: int | None, wrapper: str | None
+) -> None:
+    items = list(members.items())
+    items[place:place] = [("openReplaySessionToken", GOOD)]
+    message = json.dumps(dict(items), indent=indent)
+    if wrapper is not None:
+        message = json.dumps({"stream": "stderr", wrapper: message})
+    document = json.loads(linked(message).message)
+    if wrapper is not None:
+        document = json.loads(document[wrapper])
+    assert document == members
+
+
 def test_the_token_of_another_session_is_removed_too() -> None:
     other = a_token(session_id=9)
     assert linked(f"{token_tag(GOOD)} a {token_tag(other)} b").message == (
@@ -220,6 +282,7 @@ def test_the_verdict_is_the_one_of_judge(message: str, tagged: bool) -> None:
         ("openReplaySessionToken=****", Verdict.MASKED_TOKEN),
         ("openReplaySessionToken=abc", Verdict.MALFORMED_TOKEN),
         (f"openReplaySessionToken: {GOOD}", Verdict.MISSPELLED_TAG),
+        (f"{{{FIELD},{FIELD.replace(GOOD, a_token(session_id=9))}}}", Verdict.CONFLICTING_TAGS),
         (token_tag(a_token(token_secret=b"other")), Verdict.BAD_SIGNATURE),
     ],
 )

@@ -14,6 +14,7 @@ SMALLEST = {
     "LINE_RETENTION_SECONDS": "2592000",
     "RETRY_QUEUE_URL": "https://sqs/retry",
     "DEAD_LETTER_QUEUE_URL": "https://sqs/dead",
+    "ACCEPT_UNSIGNED_IDS": "true",
     "FIRST_PAUSE_SECONDS": "30",
     "LONGEST_PAUSE_SECONDS": "900",
     "RETRY_SECONDS": "86400",
@@ -40,13 +41,13 @@ def test_the_smallest_environment() -> None:
     ("changes", "accepted"),
     [
         ({}, True),
+        ({"ACCEPT_UNSIGNED_IDS": "false"}, False),
         ({"TOKEN_SECRET_ARN": ""}, True),
-        ({"TOKEN_SECRET_ARN": "arn"}, False),
         ({"TOKEN_SECRET_ARN": "arn", "ACCEPT_UNSIGNED_IDS": "false"}, False),
         ({"TOKEN_SECRET_ARN": "arn", "ACCEPT_UNSIGNED_IDS": "true"}, True),
     ],
 )
-def test_with_a_secret_unsigned_ids_need_a_word(changes: dict[str, str], accepted: bool) -> None:
+def test_unsigned_ids_are_accepted_on_request(changes: dict[str, str], accepted: bool) -> None:
     settings = Settings.from_environment({**SMALLEST, **changes})
     assert settings.accept_unsigned_ids is accepted
     assert settings.token_secret_arn == (changes.get("TOKEN_SECRET_ARN") or None)
