@@ -9,7 +9,6 @@ queue one day, and what they bring lives for ``line_retention``. The tombstone i
 from __future__ import annotations
 
 import argparse
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,8 +20,7 @@ from openreplay_cw_stack.commands.aws import aws_must
 from openreplay_cw_stack.commands.deployed.account import Account
 from openreplay_cw_stack.commands.deployed.deployment import find_deployment, validator_of, variable
 from openreplay_cw_stack.commands.deployed.stack import read_stack
-from openreplay_cw_stack.commands.errors import CommandFailed
-from openreplay_cw_stack.commands.terminal import ask, count, say
+from openreplay_cw_stack.commands.terminal import confirm, count, say
 from openreplay_cw_stack.contract.limits import ITEMS_PER_BATCH_WRITE, QUEUE_RETENTION_SECONDS
 from openreplay_cw_stack.contract.session_table import (
     PARTITION_KEY,
@@ -83,7 +81,7 @@ def run(arguments: argparse.Namespace) -> int:
     kept_seconds = int(variable(validator, "LINE_RETENTION_SECONDS")) + ON_THEIR_WAY_SECONDS
     sessions = list(dict.fromkeys(arguments.sessions))
     if not arguments.yes:
-        _confirm(f"Delete the lines of {count(len(sessions), 'session')} from {arn}?")
+        confirm(f"Delete the lines of {count(len(sessions), 'session')} from {arn}?")
     client = account.client_of("dynamodb", arn)
     table = Eraser(client, arn, kept_seconds, time.time, time.sleep)
     complete = True
@@ -179,13 +177,6 @@ class Eraser:
             return requests
         unprocessed = answer.get("UnprocessedItems") or {}
         return [request for table in unprocessed.values() for request in table]
-
-
-def _confirm(question: str) -> None:
-    if not sys.stdin.isatty():
-        raise CommandFailed("there is no terminal to ask for a confirmation: add --yes")
-    if ask(f"{question} [y/N] ").lower() not in ("y", "yes"):
-        raise CommandFailed("not confirmed: nothing was deleted")
 
 
 def _not_reached(days: int) -> str:

@@ -46,6 +46,18 @@ def ask(question: str) -> str:
     return sys.stdin.readline().strip()
 
 
+def confirm(question: str) -> None:
+    """Ask a person at a terminal to confirm.
+
+    Raises:
+        CommandFailed: they do not, or there is no terminal.
+    """
+    if not sys.stdin.isatty():
+        raise CommandFailed("there is no terminal to ask for a confirmation: add --yes")
+    if ask(f"{question} [y/N] ").lower() not in ("y", "yes"):
+        raise CommandFailed("not confirmed: nothing was changed")
+
+
 class Output:
     """Prints to one stream.
 

@@ -63,14 +63,19 @@ SHORTEST_ROTATION_SECONDS = 4 * _HOUR
 Secrets Manager User Guide, "Schedule expressions": a rotation comes every 4 hours at most.
 """
 
-KEY_REFRESH_SECONDS = 60
-"""How long a wrong API key keeps the bridge from reading its keys again.
+KEY_REFRESH_SECONDS = 45
+"""How long the bridge uses its keys before it reads them again.
 
-A rotation makes a new key current only after that time, so that every bridge knows it.
+A revoked key is refused within that time. A rotation makes a new key current only after that time,
+so that every bridge knows it.
 """
 
 REGISTRATION_TIMEOUT_SECONDS = 180
-"""The timeout of the registration function: six requests of at most 20 seconds each, and slack."""
+"""The timeout of the registration function.
+
+It begins with another project only in the first half. A project takes four requests of at most 20
+seconds each.
+"""
 
 ITEMS_PER_BATCH_WRITE = 25
 """How many items one call writes to the session table.

@@ -125,7 +125,7 @@ class IngestStream(Construct):
         """
         from aws_cdk import aws_lambda_event_sources as event_sources
 
-        return lambda_.EventSourceMapping(
+        mapping = lambda_.EventSourceMapping(
             self,
             "Mapping",
             target=function,
@@ -139,6 +139,11 @@ class IngestStream(Construct):
             bisect_batch_on_error=True,
             on_failure=event_sources.SqsDlq(dead_letter_queue),
         )
+        if self.destination is not None:
+            # PutDestination tries the role at once, and fails while IAM does not know it yet
+            # everywhere; CloudFormation does not try again. By now some time has passed.
+            self.destination.node.add_dependency(mapping)
+        return mapping
 
     def _role(self, source_accounts: Sequence[str]) -> iam.Role:
         """AWS documentation, "Cross-account subscriptions": whose log groups may use the role."""

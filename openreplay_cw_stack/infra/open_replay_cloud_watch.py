@@ -18,6 +18,7 @@ from openreplay_cw_stack.infra.internal.idle_parts import IdleParts
 from openreplay_cw_stack.infra.internal.option_checks import Values, check_argument, check_options
 from openreplay_cw_stack.infra.internal.option_kinds import Choice
 from openreplay_cw_stack.infra.internal.option_resources import LOG_GROUP
+from openreplay_cw_stack.infra.internal.removal import kept_once_deployed
 from openreplay_cw_stack.infra.key_rotation import KeyRotation
 from openreplay_cw_stack.infra.observability.metrics import deployment_name
 from openreplay_cw_stack.infra.observability.monitoring import Monitoring
@@ -37,10 +38,9 @@ from openreplay_cw_stack.infra.session_table import (
     new_session_table,
     statements_to_read,
 )
-from openreplay_cw_stack.infra.tagging_layer import TaggingLayer
+from openreplay_cw_stack.infra.tagging_layer import TaggingLayer, TaggingOptions
 from openreplay_cw_stack.infra.token_validator import TokenValidator
 from openreplay_cw_stack.tagging import Verdict
-from openreplay_cw_stack.tagging.propagation.session import HEADER_NAME
 
 _REJECTIONS = Choice({str(one): one for one in Verdict if one is not Verdict.LINKABLE})
 
@@ -163,13 +163,7 @@ class OpenReplayCloudWatch(Construct):
         if self.service_account is not None and not self._values.service_account_log_groups:
             self.service_account.allow_reading(group)
 
-    def tag_errors_of(
-        self,
-        function: lambda_.IFunction,
-        *,
-        header_name: str = HEADER_NAME,
-        tag_stdout: bool = False,
-    ) -> None:
+    def tag_errors_of(self, function: lambda_.IFunction, **options: Unpack[TaggingOptions]) -> None:
         """Have a Python function's log lines tagged without a change of its code.
 
         Its log group is not tracked by this: ``track(function.log_group)``. The arguments and
@@ -177,7 +171,7 @@ class OpenReplayCloudWatch(Construct):
         """
         if self._tagging_layer is None:
             self._tagging_layer = TaggingLayer(self, "TaggingLayer")
-        self._tagging_layer.tag_errors_of(function, header_name=header_name, tag_stdout=tag_stdout)
+        self._tagging_layer.tag_errors_of(function, **options)
         self._idle_parts.add_tagged_function(function)
 
     def grant_read_key(self, grantee: iam.IGrantable) -> iam.Grant:
@@ -288,7 +282,7 @@ class OpenReplayCloudWatch(Construct):
             f"LogGroup{name}",
             log_group_name=name,
             retention=self._values.log_retention,
-            removal_policy=self._values.removal_policy,
+            removal_policy=kept_once_deployed(self._values.removal_policy),
             encryption_key=key,
         )
         if key is None:

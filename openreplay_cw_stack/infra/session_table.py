@@ -12,6 +12,7 @@ from constructs import Construct
 
 from openreplay_cw_stack.contract.session_table import PARTITION_KEY, SORT_KEY, TIME_TO_LIVE
 from openreplay_cw_stack.infra.internal.acknowledgements import acknowledge, in_packs
+from openreplay_cw_stack.infra.internal.removal import kept_once_deployed
 
 _SHAPE = (
     f"the session table needs the partition key {PARTITION_KEY!r} (string), the sort key "
@@ -37,7 +38,8 @@ def new_session_table(
         scope: the parent construct.
         construct_id: the id under it.
         write_limit: write units a second at most, as a cost brake; default: none.
-        removal_policy: what becomes of the table when it leaves the stack.
+        removal_policy: what becomes of the table when it leaves the stack. Nothing stays of a
+            first deployment that fails.
         encryption_key: encrypts the table; default: a key that AWS owns.
     """
     table = dynamodb.Table(
@@ -49,7 +51,7 @@ def new_session_table(
         billing_mode=dynamodb.BillingMode.PAY_PER_REQUEST,
         max_write_request_units=write_limit,
         encryption_key=encryption_key,
-        removal_policy=removal_policy,
+        removal_policy=kept_once_deployed(removal_policy),
     )
     copies = (
         "Its lines are copies of the tracked log groups' lines and expire; a backup would bring "

@@ -215,7 +215,7 @@ class Terminal(io.StringIO):
     ("stdin", "status", "said"),
     [
         (Terminal("y\n"), 0, "1 item deleted, none left"),
-        (Terminal("\n"), 2, "not confirmed: nothing was deleted"),
+        (Terminal("\n"), 2, "not confirmed: nothing was changed"),
         (Terminal("no\n"), 2, "not confirmed"),
         (io.StringIO("y\n"), 2, "there is no terminal to ask for a confirmation: add --yes"),
     ],

@@ -29,7 +29,7 @@ def test_new_log_groups_have_a_retention_and_are_kept(stack: cdk.Stack) -> None:
     groups = resources(template_of(stack), "AWS::Logs::LogGroup")
     (kept,) = [one for name, one in groups.items() if "LogGroupapp" in name]
     assert kept["Properties"]["RetentionInDays"] == 30
-    assert kept["DeletionPolicy"] == "Retain"
+    assert kept["DeletionPolicy"] == "RetainExceptOnCreate"
 
 
 def test_retention_and_removal_policy(stack: cdk.Stack) -> None:

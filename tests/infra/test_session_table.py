@@ -59,7 +59,10 @@ class TestNewTable:
 
     def test_it_is_kept_unless_asked_otherwise(self, template: assertions.Template) -> None:
         (kept,) = resources(template, "AWS::DynamoDB::Table").values()
-        assert (kept["DeletionPolicy"], kept["UpdateReplacePolicy"]) == ("Retain", "Retain")
+        assert (kept["DeletionPolicy"], kept["UpdateReplacePolicy"]) == (
+            "RetainExceptOnCreate",
+            "Retain",
+        )
         destroyed = template_of(a_stack(removal_policy=cdk.RemovalPolicy.DESTROY))
         (table,) = resources(destroyed, "AWS::DynamoDB::Table").values()
         assert table["DeletionPolicy"] == "Delete"

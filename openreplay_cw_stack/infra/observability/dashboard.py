@@ -57,6 +57,7 @@ _OUTCOMES = {
     names.TIMED_OUT_ANSWERS: ("Timed out", _ORANGE),
     names.REFUSED_QUESTIONS: ("Refused", _PURPLE),
     names.FAILED_QUESTIONS: ("Failed", _RED),
+    names.FAILED_KEY_READS: ("Reads of the API key that failed", _BROWN),
 }
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 from openreplay_cw_stack.contract.session_table import PARTITION_KEY
@@ -15,11 +15,7 @@ from openreplay_cw_stack.runtime.aws_calls import (
     error_code,
     region_of,
 )
-from openreplay_cw_stack.runtime.bridge.credentials import (
-    ApiKey,
-    KeysUnavailable,
-    KeyVersion,
-)
+from openreplay_cw_stack.runtime.bridge.credentials import ApiKey, KeysRead, KeyVersion
 from openreplay_cw_stack.runtime.bridge.session_lines import Page, ReadFailed
 
 
@@ -115,30 +111,64 @@ class SecretsManagerKeys:
         self._clock = clock
         self._client = client or LazyClient(lambda: _client("secretsmanager", read_timeout=2))
 
-    def __call__(self) -> Sequence[KeyVersion]:
-        """Return the accepted keys.
+    def __call__(self) -> KeysRead:
+        """Read the accepted keys."""
+        reading = _Reading(self._client, self._arn)
+        current = reading.version("AWSCURRENT")
+        pending = reading.version("AWSPENDING")
+        previous = None
+        if current is None or self._clock() - current.created < self._previous_seconds:
+            previous = reading.version("AWSPREVIOUS")
+        if current is None and reading.failure is None:
+            # A secret without a current version has no key.
+            return KeysRead(())
+        found = [one.key for one in (current, pending, previous) if one is not None]
+        keys = {one.version_id: one for one in reversed(found)}
+        return KeysRead(list(keys.values())[::-1], reading.failure)
 
-        Raises:
-            KeysUnavailable: the current key cannot be read.
-        """
-        current, made_at = self._version("AWSCURRENT")
-        keys = [current]
-        stages = ["AWSPENDING"]
-        if self._clock() - made_at < self._previous_seconds:
-            stages.append("AWSPREVIOUS")
-        for stage in stages:
-            # Often there is none.
-            with contextlib.suppress(KeysUnavailable):
-                keys.append(self._version(stage)[0])
-        return list({one.version_id: one for one in reversed(keys)}.values())[::-1]
 
-    def _version(self, stage: str) -> tuple[KeyVersion, float]:
+@dataclass(frozen=True)
+class _Version:
+    key: KeyVersion
+    created: float
+
+
+class _Reading:
+    """One read of a secret's versions, and the last failure of it that may pass."""
+
+    def __init__(self, client: Any, arn: str) -> None:
+        self.failure: str | None = None
+        self._client = client
+        self._arn = arn
+
+    def version(self, stage: str) -> _Version | None:
+        """Return a version; None if there is none, if it holds no key, or if the read failed."""
         try:
             answer = self._client.get_secret_value(SecretId=self._arn, VersionStage=stage)
-            key = KeyVersion(answer["VersionId"], _key_of(answer))
-            return key, answer["CreatedDate"].timestamp()
         except Exception as error:
-            raise KeysUnavailable(error_code(error)) from None
+            code = error_code(error)
+            if code not in _NO_KEY:
+                self.failure = code
+            return None
+        try:
+            key = KeyVersion(answer["VersionId"], _key_of(answer))
+            return _Version(key, answer["CreatedDate"].timestamp())
+        except (KeyError, TypeError, ValueError):
+            return None
+
+
+_NO_KEY = frozenset(
+    {
+        "ResourceNotFoundException",
+        # The secret is marked for deletion.
+        "InvalidRequestException",
+        "AccessDeniedException",
+        # The KMS key is disabled, or may not be used.
+        "DecryptionFailure",
+    }
+)
+"""The errors of GetSecretValue that do not pass by themselves (AWS Secrets Manager API reference,
+"GetSecretValue")."""
 
 
 def _key_of(answer: dict[str, Any]) -> ApiKey:

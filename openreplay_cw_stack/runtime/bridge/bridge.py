@@ -115,7 +115,7 @@ class Bridge:
         try:
             accepted = self.keys.accept(offered)
         except KeysUnavailable as unavailable:
-            self.log.warn(f"the API key cannot be read: {unavailable}")
+            self.log.warn(f"the API key may be good, but could not be read: {unavailable}")
             return self._failed(started)
         if accepted is None:
             return _unauthorized()

@@ -18,16 +18,13 @@ from typing import Protocol
 
 from openreplay_cw_stack.contract.limits import KEY_REFRESH_SECONDS
 
-KEPT_SECONDS = 300.0
-"""How long keys are used before they are read again."""
-
 _AUTHORIZATION = re.compile(
     r"\s*(?:apikey|basic)\s+([0-9A-Za-z+/_-]{1,2048}={0,2})\s*", re.IGNORECASE | re.ASCII
 )
 
 
 class KeysUnavailable(Exception):
-    """The keys cannot be read. The message is only a code."""
+    """The keys could not be read, so nothing can be said about a key. The message is a code."""
 
 
 @dataclass(frozen=True)
@@ -64,14 +61,29 @@ class Acceptance:
     is_one_of_several: bool
 
 
+@dataclass(frozen=True)
+class KeysRead:
+    """What a read of the keys gave.
+
+    Attributes:
+        keys: the keys, the current one first. Empty if there is no key: the secret is deleted, or
+            the function may not read it.
+        failure: why another key may be missing, as a code, such as a throttled call; None if all
+            of them were read.
+    """
+
+    keys: Sequence[KeyVersion]
+    failure: str | None = None
+
+
 class KeysReader(Protocol):
     """Reads the keys that are accepted.
 
     The current one, one that is about to become current, and for a time the previous one.
     """
 
-    def __call__(self) -> Sequence[KeyVersion]:
-        """Return the keys, the current one first. Raises :class:`KeysUnavailable`."""
+    def __call__(self) -> KeysRead:
+        """Read the keys. Never raises."""
 
 
 def parse_authorization(header: str) -> ApiKey | None:
@@ -91,10 +103,10 @@ def parse_authorization(header: str) -> ApiKey | None:
 
 
 class ApiKeys:
-    """The accepted keys, as last read.
+    """The accepted keys. They are read again before they are older than ``refresh_seconds``.
 
-    A key that becomes current is read while it is pending. A rotation waits longer than a wrong key
-    delays the next read, so that every running bridge knows the key.
+    So a key that was revoked is refused after that time. A key that becomes current is read while
+    it is pending: a rotation waits longer than that, so that every running bridge knows the key.
     """
 
     def __init__(
@@ -103,63 +115,56 @@ class ApiKeys:
         clock: Callable[[], float],
         *,
         refresh_seconds: float = KEY_REFRESH_SECONDS,
+        on_failure: Callable[[str], None] = lambda _code: None,
     ) -> None:
         """Read keys with ``read``.
 
         Args:
             read: reads the keys.
             clock: returns seconds of a monotonic clock.
-            refresh_seconds: how long a wrong key, or a failure, delays the next read.
+            refresh_seconds: how long keys are used before they are read again.
+            on_failure: takes the code of a read that failed in whole or in part.
         """
         self._read = read
         self._clock = clock
         self._refresh_seconds = refresh_seconds
-        self._digests: list[tuple[str, bytes]] = []
+        self._on_failure = on_failure
+        self._digests: dict[str, bytes] = {}
         self._read_at = float("-inf")
-        self._tried_at = float("-inf")
-        self._last_try_failed = False
+        self._failure: str | None = None
 
     def accept(self, offered: ApiKey) -> Acceptance | None:
         """Return the version of an offered key, or None if it is not accepted.
 
-        The comparison takes constant time. An unknown key may be newer than the known ones: the
-        keys are read again then, at most once in ``refresh_seconds``.
+        The comparison takes constant time.
 
         Raises:
-            KeysUnavailable: there are no keys to compare with, or newer ones could not be read.
+            KeysUnavailable: the key is unknown, but the last read failed, so that it may be good.
         """
-        if self._clock() - self._read_at >= KEPT_SECONDS:
+        now = self._clock()
+        if now - self._read_at >= self._refresh_seconds:
+            self._read_at = now
             self._refresh()
         found = self._matching(offered)
-        if found is None and self._refresh():
-            found = self._matching(offered)
-        if found is None and self._last_try_failed:
-            raise KeysUnavailable("they could not be read again")
+        if found is None and self._failure is not None:
+            raise KeysUnavailable(self._failure)
         return found
 
     def _matching(self, offered: ApiKey) -> Acceptance | None:
         digest = offered.digest()
         # Every key is compared, so that the time does not reveal which one matched.
         matching = [
-            version_id for version_id, one in self._digests if hmac.compare_digest(digest, one)
+            version_id
+            for version_id, one in self._digests.items()
+            if hmac.compare_digest(digest, one)
         ]
         return Acceptance(matching[0], len(self._digests) > 1) if matching else None
 
-    def _refresh(self) -> bool:
-        now = self._clock()
-        if now - self._tried_at < self._refresh_seconds:
-            if not self._digests:
-                raise KeysUnavailable("tried a moment ago")
-            return False
-        self._tried_at = now
-        try:
-            keys = self._read()
-        except KeysUnavailable:
-            self._last_try_failed = True
-            if not self._digests:
-                raise
-            return False
-        self._last_try_failed = False
-        self._digests = [(one.version_id, one.key.digest()) for one in keys]
-        self._read_at = now
-        return True
+    def _refresh(self) -> None:
+        read = self._read()
+        digests = {one.version_id: one.key.digest() for one in read.keys}
+        if read.failure is not None:
+            # A key that was good a moment ago is not refused for a throttled call.
+            digests = {**self._digests, **digests}
+            self._on_failure(read.failure)
+        self._digests, self._failure = digests, read.failure

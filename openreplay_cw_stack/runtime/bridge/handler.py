@@ -7,6 +7,7 @@ import os
 import time
 from typing import Any
 
+from openreplay_cw_stack.contract import metrics as names
 from openreplay_cw_stack.runtime.bridge.aws import (
     DynamoDbTable,
     SecretsManagerKeys,
@@ -16,7 +17,7 @@ from openreplay_cw_stack.runtime.bridge.bridge import Bridge
 from openreplay_cw_stack.runtime.bridge.credentials import ApiKeys
 from openreplay_cw_stack.runtime.bridge.settings import Settings
 from openreplay_cw_stack.runtime.bridge.waiting_lines import WaitingLines
-from openreplay_cw_stack.runtime.function_log import print_line
+from openreplay_cw_stack.runtime.function_log import FunctionLog, MetricDocument, print_line
 
 
 def handler(event: object, _context: object) -> dict[str, Any]:
@@ -27,6 +28,12 @@ def handler(event: object, _context: object) -> dict[str, Any]:
 @functools.cache
 def _bridge() -> Bridge:
     settings = Settings.from_environment(os.environ)
+    log = FunctionLog(settings.deployment)
+
+    def report_failed_read(code: str) -> None:
+        log.warn(f"the API key could not be read: {code}; the keys known before stay in use")
+        log.metrics(MetricDocument({names.FAILED_KEY_READS: 1}))
+
     return Bridge(
         settings=settings,
         keys=ApiKeys(
@@ -37,6 +44,7 @@ def _bridge() -> Bridge:
             ),
             time.monotonic,
             refresh_seconds=settings.key_refresh_seconds,
+            on_failure=report_failed_read,
         ),
         table=DynamoDbTable(settings.session_table_arn),
         waiting=WaitingLines(SqsQueueLength(settings.retry_queue_url), time.monotonic),

@@ -37,7 +37,7 @@ class Settings:
         show_log_group: whether a message begins with its log group.
         deadline_seconds: how long a question may take.
         previous_key_seconds: how long a key is accepted after it was replaced.
-        key_refresh_seconds: how long a wrong key keeps the next from causing another read.
+        key_refresh_seconds: how long the keys are used before they are read again.
     """
 
     deployment: str

@@ -20,6 +20,12 @@ _ALPHABET = string.ascii_letters + string.digits
 _LOOK_BACK_SECONDS = 3600.0
 
 
+def draw_api_key(current: Mapping[str, str]) -> dict[str, str]:
+    """Draw a key and return the secret's new value. It keeps the id of the current one."""
+    drawn = "".join(secrets.choice(_ALPHABET) for _ in range(KEY_LENGTH))
+    return {"api_key_id": current.get("api_key_id", "openreplay"), "api_key": drawn}
+
+
 class Usage(Protocol):
     """What the bridge counted. Every call may raise ``CallFailed``."""
 
@@ -65,10 +71,8 @@ class ApiKey:
 
     def make(self, keys: Keys, version: PendingVersion) -> None:
         """Draw a key and store it."""
-        drawn = "".join(secrets.choice(_ALPHABET) for _ in range(KEY_LENGTH))
-        key_id = keys.current.get("api_key_id", "openreplay")
         try:
-            version.store({"api_key_id": key_id, "api_key": drawn})
+            version.store(draw_api_key(keys.current))
         except AlreadyStored:
             return
 

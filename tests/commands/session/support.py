@@ -18,7 +18,7 @@ from openreplay_cw_stack.contract.linked_line import LinkedLine
 from openreplay_cw_stack.contract.session_table import items_of
 from openreplay_cw_stack.runtime.bridge.aws import DynamoDbTable, SqsQueueLength
 from openreplay_cw_stack.runtime.bridge.bridge import Bridge
-from openreplay_cw_stack.runtime.bridge.credentials import ApiKey, ApiKeys, KeyVersion
+from openreplay_cw_stack.runtime.bridge.credentials import ApiKey, ApiKeys, KeysRead, KeyVersion
 from openreplay_cw_stack.runtime.bridge.settings import Settings
 from openreplay_cw_stack.tagging.session_id import EPOCH_MS
 from tests.commands.support import TABLE_ARN, function, stack
@@ -96,7 +96,7 @@ class World:
         """What the deployed bridge answers to OpenReplay."""
         bridge = Bridge(
             settings=Settings.from_environment(environment(self.queue, **changes)),
-            keys=ApiKeys(lambda: [KeyVersion("1", ApiKey("id", "key"))], lambda: 0.0),
+            keys=ApiKeys(lambda: KeysRead([KeyVersion("1", ApiKey("id", "key"))]), lambda: 0.0),
             table=DynamoDbTable(TABLE_ARN, self.dynamodb),
             waiting=SqsQueueLength(self.queue, self.sqs),
             clock_ms=lambda: NOW_MS,

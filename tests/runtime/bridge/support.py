@@ -20,7 +20,7 @@ from openreplay_cw_stack.runtime.bridge.bridge import Bridge
 from openreplay_cw_stack.runtime.bridge.credentials import (
     ApiKey,
     ApiKeys,
-    KeysUnavailable,
+    KeysRead,
     KeyVersion,
 )
 from openreplay_cw_stack.runtime.bridge.session_lines import Page, ReadFailed
@@ -168,11 +168,9 @@ class World:
     def __post_init__(self) -> None:
         self.api_keys = ApiKeys(self._read_keys, lambda: self.seconds)
 
-    def _read_keys(self) -> Sequence[KeyVersion]:
+    def _read_keys(self) -> KeysRead:
         self.key_reads += 1
-        if self.keys_failure:
-            raise KeysUnavailable(self.keys_failure)
-        return self.keys
+        return KeysRead(() if self.keys_failure else self.keys, self.keys_failure)
 
     def handle(self, event: object) -> dict[str, Any]:
         bridge = Bridge(

@@ -14,7 +14,7 @@ from openreplay_cw_stack.runtime.bridge.aws import (
     SecretsManagerKeys,
     SqsQueueLength,
 )
-from openreplay_cw_stack.runtime.bridge.credentials import ApiKey, KeysUnavailable, KeyVersion
+from openreplay_cw_stack.runtime.bridge.credentials import ApiKey, KeysRead, KeyVersion
 from openreplay_cw_stack.runtime.bridge.session_lines import Page, ReadFailed
 
 
@@ -165,38 +165,58 @@ def a_version(api_key: str) -> KeyVersion:
 NO_SUCH = failure("ResourceNotFoundException")
 
 
-def read(client: Client, *, days_later: float = 1.0) -> list[KeyVersion]:
+def read(client: Client, *, days_later: float = 1.0) -> KeysRead:
     now = MADE_AT.timestamp() + days_later * DAY
     reader = SecretsManagerKeys("arn", previous_seconds=7 * DAY, clock=lambda: now, client=client)
-    return list(reader())
+    return reader()
 
 
 class TestKeys:
     def test_the_current_the_pending_and_the_previous(self) -> None:
         client = Client(secret("new"), secret("next"), secret("old"))
-        assert read(client) == [a_version("new"), a_version("next"), a_version("old")]
+        assert read(client) == KeysRead([a_version("new"), a_version("next"), a_version("old")])
         stages = [call["VersionStage"] for call in client.calls]
         assert stages == ["AWSCURRENT", "AWSPENDING", "AWSPREVIOUS"]
 
     def test_the_previous_one_is_refused_when_its_time_is_up(self) -> None:
         client = Client(secret("new"), NO_SUCH, secret("old"))
-        assert read(client, days_later=7.0) == [a_version("new")]
+        assert read(client, days_later=7.0) == KeysRead([a_version("new")])
         client = Client(secret("new"), NO_SUCH, secret("old"))
-        assert read(client, days_later=6.9) == [a_version("new"), a_version("old")]
+        assert read(client, days_later=6.9) == KeysRead([a_version("new"), a_version("old")])
 
     def test_one_version_with_two_labels_is_one_key(self) -> None:
         client = Client(secret("new"), secret("new"), secret("old"))
-        assert read(client) == [a_version("new"), a_version("old")]
+        assert read(client) == KeysRead([a_version("new"), a_version("old")])
 
-    @pytest.mark.parametrize("previous", [NO_SUCH, {"SecretString": "{"}, {}])
-    def test_the_current_alone(self, previous: Any) -> None:
-        assert read(Client(secret("new"), previous, previous)) == [a_version("new")]
+    @pytest.mark.parametrize(
+        "other", [NO_SUCH, failure("AccessDeniedException"), {"SecretString": "{"}, {}]
+    )
+    def test_the_current_alone(self, other: Any) -> None:
+        assert read(Client(secret("new"), other, other)) == KeysRead([a_version("new")])
 
     @pytest.mark.parametrize(
         "current",
-        [failure("AccessDeniedException"), {"SecretString": "{"}, {"SecretString": "{}"}, {}],
+        [
+            NO_SUCH,
+            failure("AccessDeniedException"),
+            failure("InvalidRequestException"),
+            failure("DecryptionFailure"),
+            {"SecretString": "{"},
+            {"SecretString": "{}"},
+            {"SecretString": "[]"},
+            {},
+        ],
     )
-    def test_no_current_one(self, current: Any) -> None:
-        with pytest.raises(KeysUnavailable) as unavailable:
-            read(Client(current))
-        assert "secret text" not in str(unavailable.value)
+    def test_without_a_current_one_there_is_no_key(self, current: Any) -> None:
+        assert read(Client(current, NO_SUCH, secret("old"))) == KeysRead(())
+
+    @pytest.mark.parametrize(
+        "code", ["ThrottlingException", "InternalServiceError", "ReadTimeoutError", "KMSThrottled"]
+    )
+    @pytest.mark.parametrize("position", [0, 1, 2])
+    def test_what_may_pass_is_said(self, code: str, position: int) -> None:
+        answers = [secret("new"), secret("next"), secret("old")]
+        versions = [a_version("new"), a_version("next"), a_version("old")]
+        answers[position] = failure(code)
+        del versions[position]
+        assert read(Client(*answers)) == KeysRead(versions, code)

@@ -8,10 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from openreplay_cw_stack.contract.limits import KEY_REFRESH_SECONDS
 from openreplay_cw_stack.runtime.bridge.credentials import (
     Acceptance,
     ApiKey,
     ApiKeys,
+    KeysRead,
     KeysUnavailable,
     KeyVersion,
     parse_authorization,
@@ -71,26 +73,35 @@ OLD, NEW = ApiKey("openreplay", "old"), ApiKey("openreplay", "new")
 
 @dataclass
 class Source:
-    keys: Sequence[ApiKey] | None = (OLD,)
+    keys: Sequence[ApiKey] = (OLD,)
+    failure: str | None = None
     now: float = 0.0
     reads: int = field(default=0)
 
-    def __call__(self) -> Sequence[KeyVersion]:
+    def __call__(self) -> KeysRead:
         self.reads += 1
-        if self.keys is None:
-            raise KeysUnavailable("ThrottlingException")
-        return [KeyVersion(f"version of {key.api_key}", key) for key in self.keys]
+        versions = [KeyVersion(f"version of {key.api_key}", key) for key in self.keys]
+        return KeysRead(versions, self.failure)
 
 
 class TestApiKeys:
     def setup_method(self) -> None:
         self.source = Source()
-        self.keys = ApiKeys(self.source, lambda: self.source.now)
+        self.failures: list[str] = []
+        self.keys = ApiKeys(
+            self.source,
+            lambda: self.source.now,
+            refresh_seconds=45.0,
+            on_failure=self.failures.append,
+        )
 
-    def test_the_right_key_costs_one_read_in_five_minutes(self) -> None:
-        assert all(self.keys.accept(OLD) for _ in range(9))
-        assert self.source.reads == 1
-        self.source.now = 301.0
+    def test_any_number_of_requests_costs_one_read_in_so_many_seconds(self) -> None:
+        for moment in (0.0, 44.9):
+            self.source.now = moment
+            assert all(self.keys.accept(OLD) for _ in range(9))
+            assert not any(self.keys.accept(NEW) for _ in range(9))
+            assert self.source.reads == 1
+        self.source.now = 45.0
         assert self.keys.accept(OLD)
         assert self.source.reads == 2
 
@@ -108,61 +119,54 @@ class TestApiKeys:
     def test_a_wrong_key_is_refused(self, wrong: ApiKey) -> None:
         assert not self.keys.accept(wrong)
 
-    def test_a_wrong_key_causes_one_read_a_minute(self) -> None:
+    def test_the_previous_key_is_accepted_with_the_new_one(self) -> None:
         assert self.keys.accept(OLD)
-        self.source.now = 61.0
-        for _ in range(100):
-            assert not self.keys.accept(NEW)
-        assert self.source.reads == 2
-        self.source.now = 121.0
-        assert not self.keys.accept(NEW)
-        assert self.source.reads == 3
+        self.source.keys, self.source.now = (NEW, OLD), 45.0
+        assert self.keys.accept(NEW) == Acceptance("version of new", is_one_of_several=True)
+        assert self.keys.accept(OLD) == Acceptance("version of old", is_one_of_several=True)
 
-    def test_a_new_key_is_accepted_at_once_and_the_previous_with_it(self) -> None:
+    @pytest.mark.parametrize("left", [(NEW,), ()])
+    def test_a_revoked_key_is_refused_within_a_minute(self, left: Sequence[ApiKey]) -> None:
         assert self.keys.accept(OLD)
-        self.source.keys, self.source.now = (NEW, OLD), 61.0
-        assert self.keys.accept(NEW)
-        assert self.keys.accept(OLD)
-
-    def test_a_key_that_was_taken_back_is_refused_after_five_minutes(self) -> None:
-        assert self.keys.accept(OLD)
-        self.source.keys, self.source.now = (NEW,), 301.0
+        self.source.keys, self.source.now = left, 45.0
         assert not self.keys.accept(OLD)
+        assert self.failures == []
+        assert KEY_REFRESH_SECONDS < 60
 
-    def test_keys_that_cannot_be_read_any_more_stay_in_use(self) -> None:
+    @pytest.mark.parametrize("read", [(), (NEW,)])
+    def test_a_failed_read_takes_no_key_away(self, read: Sequence[ApiKey]) -> None:
         assert self.keys.accept(OLD)
-        self.source.keys, self.source.now = None, 301.0
-        assert self.keys.accept(OLD)
+        self.source.keys, self.source.failure = read, "ThrottlingException"
+        for time_of_read in (45.0, 90.0):
+            self.source.now = time_of_read
+            assert self.keys.accept(OLD)
+            for one in read:
+                assert self.keys.accept(one)
+        assert self.failures == ["ThrottlingException"] * 2
 
-    def test_a_key_that_may_be_newer_is_not_refused_while_keys_cannot_be_read(self) -> None:
+    def test_an_unknown_key_is_not_refused_while_keys_cannot_be_read(self) -> None:
         assert self.keys.accept(OLD)
-        self.source.keys, self.source.now = None, 301.0
+        self.source.failure, self.source.now = "ThrottlingException", 45.0
         for _ in range(3):
-            with pytest.raises(KeysUnavailable):
+            with pytest.raises(KeysUnavailable, match="ThrottlingException"):
                 self.keys.accept(NEW)
         assert self.source.reads == 2
-        self.source.keys, self.source.now = (OLD,), 362.0
+        self.source.failure, self.source.now = None, 90.0
         assert not self.keys.accept(NEW)
 
-    def test_which_version_it_was_and_whether_there_are_others(self) -> None:
-        self.source.keys = (NEW, OLD)
-        assert self.keys.accept(OLD) == Acceptance("version of old", is_one_of_several=True)
-        self.source.keys, self.source.now = (NEW,), 301.0
+    def test_a_clean_read_ends_what_a_failed_one_kept(self) -> None:
+        assert self.keys.accept(OLD)
+        self.source.keys, self.source.failure, self.source.now = (NEW,), "InternalFailure", 45.0
+        assert self.keys.accept(OLD)
+        self.source.failure, self.source.now = None, 90.0
         assert self.keys.accept(NEW) == Acceptance("version of new", is_one_of_several=False)
-
-    def test_how_often_keys_are_read_again_can_be_set(self) -> None:
-        keys = ApiKeys(self.source, lambda: self.source.now, refresh_seconds=2.0)
-        assert keys.accept(OLD)
-        self.source.keys, self.source.now = (NEW,), 1.9
-        assert not keys.accept(NEW)
-        self.source.now = 2.0
-        assert keys.accept(NEW)
+        assert not self.keys.accept(OLD)
 
     def test_keys_that_never_could_be_read(self) -> None:
-        self.source.keys = None
+        self.source.keys, self.source.failure = (), "ThrottlingException"
         for _ in range(5):
             with pytest.raises(KeysUnavailable):
                 self.keys.accept(OLD)
         assert self.source.reads == 1
-        self.source.keys, self.source.now = (OLD,), 61.0
+        self.source.keys, self.source.failure, self.source.now = (OLD,), None, 45.0
         assert self.keys.accept(OLD)

@@ -28,6 +28,7 @@ class Services:
     def __init__(self) -> None:
         self.table = MemoryTable()
         self.made: list[str] = []
+        self.throttled = False
 
     def client(self, service: str, **options: Any) -> Services:
         self.made.append(service)
@@ -41,6 +42,8 @@ class Services:
         return {"Attributes": dict.fromkeys(parameters["AttributeNames"], "1")}
 
     def get_secret_value(self, **parameters: Any) -> dict[str, Any]:
+        if self.throttled:
+            raise TimeoutError
         text = json.dumps({"api_key_id": KEY.api_key_id, "api_key": KEY.api_key})
         made_at = datetime(2026, 11, 24, tzinfo=timezone.utc)
         return {"VersionId": "version-1", "CreatedDate": made_at, "SecretString": text}
@@ -78,3 +81,17 @@ def test_the_bridge_is_built_once_and_calls_nothing_before_it_is_asked(
     handler.handler(an_event(headers={"authorization": ""}), None)
     assert services.made == []
     assert str(SESSION) not in capfd.readouterr().out
+
+
+def test_a_key_read_that_fails_is_counted_and_takes_no_key_away(
+    services: Services, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now = 0.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    assert handler.handler(a_search(), None)["statusCode"] == 200
+    services.throttled = True
+    now = 3600.0
+    assert handler.handler(a_search(), None)["statusCode"] == 200
+    printed = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
+    assert [one["FailedKeyReads"] for one in printed if "FailedKeyReads" in one] == [1]
+    assert any("could not be read: TimeoutError" in one.get("message", "") for one in printed)

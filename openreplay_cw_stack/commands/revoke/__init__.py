@@ -1,0 +1,7 @@
+"""``revoke``: replaces a key that leaked, at once."""
+
+from __future__ import annotations
+
+from openreplay_cw_stack.commands.revoke.command import HELP, add_arguments, run
+
+__all__ = ["HELP", "add_arguments", "run"]

@@ -1,0 +1,44 @@
+"""Revokes the API key of the bridge."""
+
+from __future__ import annotations
+
+from openreplay_cw_stack.commands.aws import aws_must
+from openreplay_cw_stack.commands.deployed.account import Account
+from openreplay_cw_stack.commands.deployed.deployment import Deployment, Function, variable
+from openreplay_cw_stack.commands.errors import CommandFailed
+from openreplay_cw_stack.commands.program import PROGRAM
+from openreplay_cw_stack.commands.revoke.report import Revoked
+from openreplay_cw_stack.commands.revoke.versions import CURRENT, SecretVersions
+from openreplay_cw_stack.runtime.rotation.api_key import draw_api_key
+
+
+def revoke_api_key(account: Account, deployment: Deployment) -> Revoked:
+    """Replace the API key, and have the registered projects told.
+
+    Raises:
+        CommandFailed: there is no bridge, or AWS refuses.
+    """
+    bridge = _bridge_of(deployment)
+    arn = variable(bridge, "API_KEY_SECRET_ARN")
+    secret = SecretVersions(account.client("secretsmanager"), arn)
+    secret.replace(draw_api_key(secret.value(CURRENT)))
+    seconds = float(variable(bridge, "KEY_REFRESH_SECONDS"))
+    done = [f"the bridge refuses the old key within {seconds:.0f} seconds"]
+    for function in deployment.registrations:
+        with aws_must(f"invoke {function.name}"):
+            account.client("lambda").invoke(FunctionName=function.name, InvocationType="Event")
+        done.append(
+            f"{function.name} gives its OpenReplay projects the new key now, and tries "
+            "again each hour until all have it"
+        )
+    by_hand = (
+        f"Every other OpenReplay that uses this bridge needs the new key: {PROGRAM} register "
+        f"--stack {deployment.stack.name}"
+    )
+    return Revoked("api", done, [by_hand])
+
+
+def _bridge_of(deployment: Deployment) -> Function:
+    if deployment.bridge is None:
+        raise CommandFailed(f"{deployment.name} has no bridge, and so no API key")
+    return deployment.bridge
