@@ -39,7 +39,7 @@ from openreplay_cw_stack.contract.session_table import (
 )
 from openreplay_cw_stack.runtime.bridge.aws import DynamoDbTable
 from openreplay_cw_stack.runtime.bridge.bridge import Bridge
-from openreplay_cw_stack.runtime.bridge.credentials import ApiKey, ApiKeys, KeyVersion
+from openreplay_cw_stack.runtime.bridge.credentials import ApiKey, ApiKeys, KeysRead, KeyVersion
 from openreplay_cw_stack.runtime.bridge.session_lines import Page, SessionTable
 from openreplay_cw_stack.runtime.bridge.settings import Settings
 from openreplay_cw_stack.tagging import id_tag
@@ -254,7 +254,7 @@ def bridge_for(table: SessionTable, emit: Callable[[str], None] = lambda _line: 
     """The bridge in front of a table."""
     return Bridge(
         settings=_SETTINGS,
-        keys=ApiKeys(lambda: [KeyVersion("1", _KEY)], lambda: 0.0),
+        keys=ApiKeys(lambda: KeysRead([KeyVersion("1", _KEY)]), lambda: 0.0),
         table=table,
         waiting=lambda: False,
         clock_ms=lambda: NOW_MS,

@@ -58,9 +58,10 @@ def demo_lines(now_ms: int) -> list[DemoLine]:
 def _linkable(ann: Visitor, ben: Visitor, now_ms: int) -> list[DemoLine]:
     late = visitor(3, now_ms, age_ms=8_000_000)
     powertools = {
+        "openReplaySessionToken": ann.token,
         "level": "ERROR",
         "location": "pay:42",
-        "message": f"{ann.tag} card declined",
+        "message": "card declined",
         "service": "checkout",
         "request": {"headers": {"X-OpenReplay-SessionToken": ann.token, "Accept": "*/*"}},
     }
@@ -103,6 +104,11 @@ def _linkable(ann: Visitor, ben: Visitor, now_ms: int) -> list[DemoLine]:
             "\t/app/ledger.go:57 +0x1d4",
         ),
         DemoLine(CHECKOUT, "JSON (Powertools)", json.dumps(powertools)),
+        DemoLine(
+            SEARCH,
+            "JSON (pino)",
+            json.dumps({"level": 50, "openReplaySessionToken": ben.token, "msg": "timeout"}),
+        ),
         DemoLine(SEARCH, "Python, warning", f"WARNING:search:{ben.tag} index is 40 s behind"),
         DemoLine(CHECKOUT, "Python, session over", f"{late.tag} ERROR receipt mail bounced"),
     ]
@@ -113,8 +119,19 @@ def _not_linkable(ann: Visitor, now_ms: int) -> list[DemoLine]:
     return [
         DemoLine(
             SEARCH,
-            "JSON, token as a key",
-            json.dumps({"level": "error", "openReplaySessionToken": ann.token, "msg": "timeout"}),
+            "JSON, two sessions",
+            json.dumps(
+                {
+                    "openReplaySessionToken": ann.token,
+                    "openReplaySession.id": str(ann.session_id + 256),
+                    "msg": "timeout",
+                }
+            ),
+        ),
+        DemoLine(
+            SEARCH,
+            "JSON, cut short",
+            json.dumps({"openReplaySessionToken": ann.token, "msg": "timeout"})[:-1],
         ),
         DemoLine(CHECKOUT, "colon for =", f"[openReplaySessionToken: {ann.token}] ERROR timeout"),
         DemoLine(CHECKOUT, "lower case", f"[openreplaysessiontoken={ann.token}] ERROR timeout"),

@@ -5,17 +5,21 @@ from __future__ import annotations
 import shutil
 import tempfile
 from pathlib import Path
+from typing import TypedDict
 
 import aws_cdk as cdk
 from aws_cdk import aws_lambda as lambda_
 from constructs import Construct
 
 from openreplay_cw_stack.infra.internal.function_files import PACKAGE
+from openreplay_cw_stack.tagging.propagation.choices import Tag, check_tag, level_number
 from openreplay_cw_stack.tagging.propagation.redirection import (
     HEADER_NAME_VARIABLE,
+    LEVEL_VARIABLE,
     ORIGINAL_HANDLER_VARIABLE,
     REDIRECTED_HANDLER,
     TAG_STDOUT_VARIABLE,
+    TAG_VARIABLE,
 )
 from openreplay_cw_stack.tagging.propagation.session import HEADER_NAME, HeaderReader
 
@@ -26,6 +30,15 @@ _RUNTIMES = (
     lambda_.Runtime.PYTHON_3_13,
     lambda_.Runtime.PYTHON_3_14,
 )
+
+
+class TaggingOptions(TypedDict, total=False):
+    """The arguments of :meth:`TaggingLayer.tag_errors_of` beside the function."""
+
+    header_name: str
+    tag_stdout: bool
+    tag: Tag
+    level: int | str | None
 
 
 class TaggingLayer(Construct):
@@ -57,6 +70,8 @@ class TaggingLayer(Construct):
         *,
         header_name: str = HEADER_NAME,
         tag_stdout: bool = False,
+        tag: Tag = "token",
+        level: int | str | None = None,
     ) -> None:
         """Have a Python function's log lines tagged with the session that its event's header names.
 
@@ -68,13 +83,19 @@ class TaggingLayer(Construct):
             function: a function of your app with code of its own.
             header_name: the header with the session token.
             tag_stdout: tag what is printed to stdout as well.
+            tag: ``"id"`` writes the session id in place of the session token. The token's signature
+                is checked nowhere then: a header is worth what its sender says.
+            level: the level from which records of ``logging`` are tagged, such as ``"WARNING"``;
+                None: all.
 
         Raises:
             ValueError: the function cannot be redirected: it is imported, an alias or a version, a
                 container image, inline code, or in another stack; its runtime is no Python that
-                AWS Lambda still runs; it is tagged already; or the name can be no header's.
+                AWS Lambda still runs; it is tagged already; or an argument is not what it can be.
         """
         HeaderReader(header_name)
+        check_tag(tag)
+        number = None if level is None else level_number(level)
         redirected = _redirectable(function, cdk.Stack.of(self))
         resource = redirected.node.default_child
         assert isinstance(resource, lambda_.CfnFunction)  # noqa: S101
@@ -84,6 +105,10 @@ class TaggingLayer(Construct):
             redirected.add_environment(HEADER_NAME_VARIABLE, header_name)
         if tag_stdout:
             redirected.add_environment(TAG_STDOUT_VARIABLE, "true")
+        if tag == "id":
+            redirected.add_environment(TAG_VARIABLE, tag)
+        if number is not None:
+            redirected.add_environment(LEVEL_VARIABLE, str(number))
         resource.handler = REDIRECTED_HANDLER
 
 

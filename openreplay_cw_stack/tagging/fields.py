@@ -8,6 +8,7 @@ may be a visitor's, such as a logged request body, and is not entered; nor is an
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -70,8 +71,8 @@ _Object = tuple[tuple[str, Any], ...]
 _decode = json.JSONDecoder(object_pairs_hook=tuple).decode
 
 
-def find_fields(message: str) -> list[SessionField]:
-    """The session tags of the first rank that has any, in order; none for text.
+def find_fields(message: str) -> list[SessionField] | None:
+    """The session tags of the first rank that has any, in order; None for text.
 
     The ranks are the outermost object, the objects of :data:`CONTAINERS`, and the JSON lines in
     :data:`WRAPPERS`, whose own first rank counts.
@@ -80,7 +81,7 @@ def find_fields(message: str) -> list[SessionField]:
     """
     outermost = _parse(message)
     if outermost is None:
-        return []
+        return None
     found = _fields_of_program(outermost)
     if not found:
         for name, value in outermost:
@@ -126,3 +127,52 @@ def _fields_of(members: _Object) -> Iterator[SessionField]:
 
 def _field(value: object, *, is_id: bool) -> SessionField:
     return SessionField(is_id, value if value is None or isinstance(value, str) else _NOT_A_TEXT)
+
+
+# A field in text: in a JSON line that is cut, prefixed, or part of a string.
+_FIELD_IN_TEXT = re.compile(
+    rf""""({TOKEN_TAG_NAME}|{re.escape(ID_TAG_NAME)})\\{{0,8}}"\s{{0,8}}:\s{{0,8}}"""
+    r"""(?:\\{0,8}"([^"\\]{0,256})|([^\s",}]{0,256}))"""
+)
+
+
+def fields_around(message: str, position: int, *, is_json: bool) -> list[SessionField]:
+    """The fields of the broken JSON line that a tag in text is a part of; none if there is none.
+
+    Such a line is cut or prefixed, so that it is text. What its strings quote is not what its
+    program says.
+
+    Args:
+        message: the whole message.
+        position: where the tag stands.
+        is_json: whether the message is a JSON line; then only the string around the tag counts.
+    """
+    if f'"{SESSION_FIELD_NAME}' not in message:
+        return []
+    start, end = _string_around(message, position) if is_json else (0, len(message))
+    found = list(_FIELD_IN_TEXT.finditer(message, start, end))
+    if not found or (message.find("{", start, position) < 0 and found[0].start() > position):
+        return []
+    return [
+        SessionField(one[1] == ID_TAG_NAME, _NOT_A_TEXT if one[2] is None else one[2])
+        for one in found
+    ]
+
+
+def _string_around(message: str, position: int) -> tuple[int, int]:
+    """Where the JSON string around a position begins and ends."""
+    start = position
+    while start > 0 and not _is_quote(message, start - 1):
+        start = message.rfind('"', 0, start - 1) + 1
+    end = message.find('"', position)
+    while end >= 0 and not _is_quote(message, end):
+        end = message.find('"', end + 1)
+    return start, len(message) if end < 0 else end
+
+
+def _is_quote(message: str, position: int) -> bool:
+    """Whether an unescaped quote stands there."""
+    before = position
+    while before > 0 and message[before - 1] == "\\":
+        before -= 1
+    return message[position] == '"' and (position - before) % 2 == 0

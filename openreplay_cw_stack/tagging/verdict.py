@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 from itertools import islice
 
-from openreplay_cw_stack.tagging.fields import NotAText, SessionField, find_fields
+from openreplay_cw_stack.tagging.fields import NotAText, SessionField, fields_around, find_fields
 from openreplay_cw_stack.tagging.grammar import MalformedToken, parse_session_id, parse_token
 from openreplay_cw_stack.tagging.text_tags import SessionTag, TagForm, find_tags, is_masked
 
@@ -30,7 +30,8 @@ class Verdict(Word):
     MISSPELLED_TAG = "misspelled_tag"
     """Looks like a session tag, but is not one to the letter."""
     CONFLICTING_TAGS = "conflicting_tags"
-    """Fields of a JSON line name different sessions."""
+    """Fields of a JSON line name different sessions; or the line is cut or prefixed, and a tag in
+    its text names another session than its fields."""
     EMPTY_TOKEN = "empty_token"
     """Nothing stands after the ``=``."""
     MASKED_TOKEN = "masked_token"
@@ -134,7 +135,7 @@ def decisive_tag(
 
     Fields of a JSON line come before tags in text: the program writes the fields, and anyone can
     write text. All fields must name the same session. Of the tags in text the best one decides, and
-    among equals the first.
+    among equals the first; in a JSON line that is cut or prefixed, it must agree with the fields.
 
     Args:
         message: one log event's message.
@@ -157,6 +158,11 @@ def decisive_tag(
             best = judged
         if best.verdict is Verdict.LINKABLE:
             break
+    if best.verdict is Verdict.LINKABLE and isinstance(best.tag, SessionTag):
+        for one in fields_around(message, best.tag.start, is_json=fields is not None):
+            judged = _judge_field(one, judge_token, unsigned_ids_accepted, now_ms)
+            if judged.claimed_id != best.claimed_id:
+                return JudgedTag(Verdict.CONFLICTING_TAGS, best.tag)
     return best
 
 

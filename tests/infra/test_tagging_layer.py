@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import aws_cdk as cdk
 import pytest
@@ -13,9 +14,11 @@ from aws_cdk import aws_lambda as lambda_
 from openreplay_cw_stack import OpenReplayCloudWatch, TaggingLayer
 from openreplay_cw_stack.tagging.propagation.redirection import (
     HEADER_NAME_VARIABLE,
+    LEVEL_VARIABLE,
     ORIGINAL_HANDLER_VARIABLE,
     REDIRECTED_HANDLER,
     TAG_STDOUT_VARIABLE,
+    TAG_VARIABLE,
 )
 
 FUNCTIONS = "AWS::Lambda::Function"
@@ -69,12 +72,16 @@ def test_the_handler_is_redirected_and_the_original_kept(
 
 def test_its_settings_go_into_the_environment(stack: cdk.Stack, code: lambda_.Code) -> None:
     function = a_function(stack, code)
-    TaggingLayer(stack, "Tagging").tag_errors_of(function, header_name="X-Visit", tag_stdout=True)
+    TaggingLayer(stack, "Tagging").tag_errors_of(
+        function, header_name="X-Visit", tag_stdout=True, tag="id", level="warning"
+    )
     assert properties_of(stack)["Environment"] == {
         "Variables": {
             HEADER_NAME_VARIABLE: "X-Visit",
+            LEVEL_VARIABLE: "30",
             ORIGINAL_HANDLER_VARIABLE: "shop.handler",
             TAG_STDOUT_VARIABLE: "true",
+            TAG_VARIABLE: "id",
         }
     }
 
@@ -189,8 +196,11 @@ class TestRefusals:
         with pytest.raises(ValueError, match="tagged already"):
             layer.tag_errors_of(function)
 
-    def test_a_header_that_is_none(self, stack: cdk.Stack, code: lambda_.Code) -> None:
-        with pytest.raises(ValueError, match="header_name must be"):
-            TaggingLayer(stack, "Tagging").tag_errors_of(
-                a_function(stack, code), header_name="X Visit"
-            )
+    @pytest.mark.parametrize(
+        "wrong", [{"header_name": "X Visit"}, {"tag": "session"}, {"level": "loud"}], ids=str
+    )
+    def test_an_argument_that_it_cannot_be(
+        self, stack: cdk.Stack, code: lambda_.Code, wrong: dict[str, Any]
+    ) -> None:
+        with pytest.raises(ValueError, match=f"{next(iter(wrong))} must be"):
+            TaggingLayer(stack, "Tagging").tag_errors_of(a_function(stack, code), **wrong)

@@ -168,6 +168,21 @@ class TestForgeries:
             (line((TOKEN, OWN), ("msg", "m"))[:-1], ("misspelled_tag", None)),
             ("INFO " + line((TOKEN, OWN)), ("misspelled_tag", None)),
             (line((TOKEN, OWN)) + line((TOKEN, OWN)), ("misspelled_tag", None)),
+            # The same with the visitor's text in a string of it.
+            ("stdout F " + line((TOKEN, OWN), ("msg", VICTIMS_TEXT)), CONFLICT),
+            ("stdout F " + line(("msg", VICTIMS_TEXT), (TOKEN, OWN)), CONFLICT),
+            ("stdout F " + line((TOKEN, ""), ("msg", VICTIMS_TEXT)), CONFLICT),
+            (line((TOKEN, OWN), ("msg", VICTIMS_TEXT))[:-2], CONFLICT),
+            (line(("msg", VICTIMS_TEXT), (TOKEN, OWN))[:-1], CONFLICT),
+            (line((ID, 7), ("msg", VICTIMS_TEXT))[:-1], CONFLICT),
+            (line(("log", line((TOKEN, OWN), ("msg", VICTIMS_TEXT))[:-1])), CONFLICT),
+            (line(("log", line(("msg", VICTIMS_TEXT), (TOKEN, OWN))[:-1])), CONFLICT),
+            (line(("a", 1), (TOKEN, OWN), ("msg", token_tag(OWN)))[:-1], LINKED),
+            # The program's tag in text, in front of the visitor's body: the first tag decides.
+            (f"{token_tag(OWN)} body={json.dumps(VICTIMS_BODY)}", LINKED),
+            (line(("msg", f"{token_tag(OWN)} body={json.dumps(VICTIMS_BODY)}")), LINKED),
+            (line(("msg", f"{token_tag(OWN)} m"), ("body", VICTIMS_BODY)), LINKED),
+            (line(("body", VICTIMS_BODY), ("msg", f"{token_tag(OWN)} m")), LINKED),
             # An access log: text, in which anyone may have written the first tag.
             (f'"GET /?x={token_tag(OWN)} HTTP/1.1" "{VICTIMS_TEXT}"', LINKED),
         ],

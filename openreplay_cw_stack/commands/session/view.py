@@ -17,7 +17,7 @@ from openreplay_cw_stack.contract.session_table import is_tombstone
 from openreplay_cw_stack.runtime.aws_calls import CallFailed
 from openreplay_cw_stack.runtime.bridge.aws import DynamoDbTable, SqsQueueLength
 from openreplay_cw_stack.runtime.bridge.bridge import Bridge
-from openreplay_cw_stack.runtime.bridge.credentials import ApiKey, ApiKeys, KeyVersion
+from openreplay_cw_stack.runtime.bridge.credentials import ApiKey, ApiKeys, KeysRead, KeyVersion
 from openreplay_cw_stack.runtime.bridge.hits import MAX_HITS, timestamp
 from openreplay_cw_stack.runtime.bridge.session_lines import (
     Page,
@@ -159,7 +159,7 @@ def _answer(
     emitted: list[str] = []
     bridge = Bridge(
         settings=settings,
-        keys=ApiKeys(lambda: [KeyVersion("session", _KEY)], time.monotonic),
+        keys=ApiKeys(lambda: KeysRead([KeyVersion("session", _KEY)]), time.monotonic),
         table=table,
         waiting=lambda: waiting,
         clock_ms=lambda: now_ms,

@@ -29,14 +29,15 @@ class ASGIMiddleware:
         *,
         header_name: str = HEADER_NAME,
         accept_session_id: bool = False,
+        token_secret: bytes | str | None = None,
     ) -> None:
         """Stand in front of an application; see :class:`HeaderReader` for the rest.
 
         Raises:
-            ValueError: the name can be no header's.
+            ValueError: see :class:`HeaderReader`.
         """
         self.app = app
-        self._reader = HeaderReader(header_name, accept_session_id)
+        self._reader = HeaderReader(header_name, accept_session_id, token_secret)
 
     async def __call__(
         self, scope: _Scope, receive: Callable[..., Any], send: Callable[..., Any]

@@ -28,17 +28,26 @@ def session_of_event(event: object, reader: HeaderReader = _DEFAULT) -> Session 
 def tag_lambda_handler(handler: H) -> H: ...
 @overload
 def tag_lambda_handler(
-    handler: None = None, *, header_name: str = ..., accept_session_id: bool = ...
+    handler: None = None,
+    *,
+    header_name: str = ...,
+    accept_session_id: bool = ...,
+    token_secret: bytes | str | None = ...,
 ) -> Callable[[H], H]: ...
 @overload
 def tag_lambda_handler(
-    handler: H, *, header_name: str = ..., accept_session_id: bool = ...
+    handler: H,
+    *,
+    header_name: str = ...,
+    accept_session_id: bool = ...,
+    token_secret: bytes | str | None = ...,
 ) -> H: ...
 def tag_lambda_handler(
     handler: H | None = None,
     *,
     header_name: str = HEADER_NAME,
     accept_session_id: bool = False,
+    token_secret: bytes | str | None = None,
 ) -> H | Callable[[H], H]:
     """Decorate a Lambda handler: it works for the session that the event's header names.
 
@@ -48,11 +57,12 @@ def tag_lambda_handler(
         handler: the handler; or nothing, for ``@tag_lambda_handler(header_name=...)``.
         header_name: the header with the session token.
         accept_session_id: see :class:`HeaderReader`.
+        token_secret: see :class:`HeaderReader`.
 
     Raises:
-        ValueError: the name can be no header's.
+        ValueError: see :class:`HeaderReader`.
     """
-    reader = HeaderReader(header_name, accept_session_id)
+    reader = HeaderReader(header_name, accept_session_id, token_secret)
 
     def decorate(function: H) -> H:
         position = _position_of_event(function)

@@ -16,8 +16,10 @@ from openreplay_cw_stack.tagging.propagation.aws_lambda import tag_lambda_handle
 from openreplay_cw_stack.tagging.propagation.installation import install
 from openreplay_cw_stack.tagging.propagation.redirection import (
     HEADER_NAME_VARIABLE,
+    LEVEL_VARIABLE,
     ORIGINAL_HANDLER_VARIABLE,
     TAG_STDOUT_VARIABLE,
+    TAG_VARIABLE,
 )
 from openreplay_cw_stack.tagging.propagation.session import HEADER_NAME
 
@@ -43,7 +45,9 @@ def original_handler(name: str) -> Callable[[Any, Any], Any]:
 
 def _redirect() -> Callable[[Any, Any], Any]:
     stdout = os.environ.get(TAG_STDOUT_VARIABLE) == "true"
-    install(stdout=stdout)
+    is_id = os.environ.get(TAG_VARIABLE) == "id"
+    level = os.environ.get(LEVEL_VARIABLE) or None
+    install(stdout=stdout, tag="id" if is_id else None, level=level)
     found = original_handler(os.environ.get(ORIGINAL_HANDLER_VARIABLE, ""))
     # Once more, for what the function has imported: asyncio.
     install(stdout=stdout)

@@ -19,9 +19,10 @@ from openreplay_cw_stack.tagging.propagation.scopes import (
     Scope,
     current_session,
     enter,
+    enter_again,
     last_left,
     leave,
-    session_begun,
+    leave_again,
     set_last_left,
     set_session,
 )
@@ -37,7 +38,7 @@ __all__ = [
     "run_as",
     "run_carried",
     "run_in",
-    "session_begun",
+    "run_within",
     "session_for",
     "session_of_exception",
     "set_session",
@@ -93,6 +94,18 @@ def run_carried(
         return function(*args, **kwargs)
     finally:
         _leave(*entered, is_all=False)
+
+
+def run_within(scope: Scope, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
+    """Call a function in another thread as part of a scope, until that scope ends."""
+    session = scope.session
+    before = enter_again(scope)
+    try:
+        return function(*args, **kwargs)
+    finally:
+        leave_again(scope, before)
+        if session is not None:
+            _call_back(session, is_all=False)
 
 
 def run_as(
@@ -203,7 +216,7 @@ def _session_of_one(exc: BaseException) -> Session | None:
     return None
 
 
-_SCOPES = (run_in.__code__, run_carried.__code__, await_in.__code__)
+_SCOPES = (run_in.__code__, run_carried.__code__, run_within.__code__, await_in.__code__)
 
 
 def _session_of_frame(frame: FrameType) -> Session | None:
@@ -234,9 +247,13 @@ def _leave(scope: Scope, before: Before | None, *, is_all: bool = True) -> None:
         return
     session = scope.session
     if session is not None and current_session() is not session:
-        for callback in _leaving:
-            try:
-                callback(session, is_all)
-            except Exception:
-                # The application's answer is not to be replaced by an error of this package.
-                counts.count(counts.FAILED_CLEANUPS)
+        _call_back(session, is_all=is_all)
+
+
+def _call_back(session: Session, *, is_all: bool) -> None:
+    for callback in _leaving:
+        try:
+            callback(session, is_all)
+        except Exception:
+            # The application's answer is not to be replaced by an error of this package.
+            counts.count(counts.FAILED_CLEANUPS)

@@ -1,26 +1,40 @@
 """A session tag into text: every physical line once, and JSON stays JSON.
 
 Log drivers make a log event of every line, so each line must say whose it is. A text that is one
-JSON object gets the tag in its message instead, where it takes nothing from the JSON's form.
+JSON object gets the tag as a field, the token field or the id field: the program's field decides
+whose the line is, whatever a visitor's data in the line says, and the message stays clean.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterable
+from typing import Any, NamedTuple
 
+from openreplay_cw_stack.tagging.grammar import ID_TAG_NAME, SESSION_FIELD_NAME, TOKEN_TAG_NAME
+from openreplay_cw_stack.tagging.judgement import judge
 from openreplay_cw_stack.tagging.propagation import counts
+from openreplay_cw_stack.tagging.verdict import Verdict
 
-MESSAGE_FIELDS = ("message", "msg", "event")
-"""Where the message stands in a JSON log line: python-json-logger and Powertools, others,
-structlog."""
-
-ADDED_FIELD = "openreplay"
-"""The field that is added to a JSON object without a message."""
+FIELD_NAMES = frozenset({TOKEN_TAG_NAME, ID_TAG_NAME, SESSION_FIELD_NAME})
+"""The members of a JSON line that are session fields."""
 
 # A tag that OpenReplay reads begins with this, in this case.
 _ANY_TAG = "openReplaySession"
 _BLANKS = " \t\n\r"
+# What may stand around a JSON line: blanks, and the byte order mark of some writers.
+_AROUND = _BLANKS + "\ufeff"
 _decode_value = json.JSONDecoder().raw_decode
+
+
+class _Field(NamedTuple):
+    """A session field in a JSON line: what it is, and its positions in the text."""
+
+    name: str
+    value: Any
+    start: int
+    end: int
+    end_of_previous: int
 
 
 def tag_text(text: str, tag: str) -> str:
@@ -33,7 +47,9 @@ def tag_text(text: str, tag: str) -> str:
     Returns:
         The tagged text. A line that has the tag already keeps it where it is, unless another
         visitor's tag stands before it: readers go by the first. A text, or a line, that is a JSON
-        object is still one. Linear in the length of the text; never raises.
+        object gets a field in place of the tag, as its first member; other session fields of that
+        object stay only where they name the same session. Linear in the length of the text; never
+        raises.
     """
     try:
         # Nearly every text is one plain line.
@@ -72,28 +88,54 @@ def without_tag(text: str, tag: str) -> str:
     return text.replace(f"{tag} ", "").replace(tag, "")
 
 
+def field_of(tag: str) -> tuple[str, str]:
+    """The name and the value of the field that says what a session tag says."""
+    name, _, value = tag[1:-1].partition("=")
+    return name, value
+
+
+def agree(members: Iterable[str]) -> bool:
+    """Whether members of a JSON object, as they are written, name one and the same session."""
+    return judge(f"{{{', '.join(members)}}}").verdict is Verdict.LINKABLE
+
+
 def _tag_json(text: str, tag: str) -> str | None:
-    """The JSON object with the tag in it; None where the text is no JSON object."""
-    begin = _skip_blanks(text, 0)
-    if not text.startswith("{", begin) or not text.rstrip(_BLANKS).endswith("}"):
+    """The JSON object with the tag as a field of it; None where the text is no JSON object."""
+    begin = len(text) - len(text.lstrip(_AROUND))
+    if not text.startswith("{", begin) or not text.rstrip(_AROUND).endswith("}"):
         return None
     if tag in text:
-        added = f'"{ADDED_FIELD}": "{tag}"'
-        text = without_tag(text.replace(f"{added}, ", "").replace(added, ""), tag)
+        # Of a traceback that was formatted before.
+        text = without_tag(text, tag)
     try:
-        messages, first = _messages_in(text, begin)
+        first, found = _fields_in(text, begin)
     except (ValueError, IndexError, RecursionError):
         return None
-    for name in MESSAGE_FIELDS:
-        position = messages.get(name)
-        if position is not None and _ANY_TAG not in text[:position]:
-            return f"{text[:position]}{tag} {text[position:]}"
+    name, value = field_of(tag)
+    field = f'"{name}": "{value}"'
+    own = [one for one in found if one.name == name]
+    others = [text[one.start : one.end] for one in found if one.name != name]
+    if not others or agree([field, *others]):
+        if len(own) == 1 and own[0].value == value:
+            return text
+        found = own
+    if found:
+        return _with_field_instead(text, found, field)
     comma = "" if text[first] == "}" else ", "
-    return f'{text[:first]}"{ADDED_FIELD}": "{tag}"{comma}{text[first:]}'
+    return f"{text[:first]}{field}{comma}{text[first:]}"
 
 
-def _messages_in(text: str, begin: int) -> tuple[dict[str, int], int]:
-    """Where the texts of the messages of a JSON object begin, and where its first member does.
+def _with_field_instead(text: str, replaced: list[_Field], field: str) -> str:
+    """The JSON object with one field in the place of the first of several."""
+    pieces, position = [text[: replaced[0].start], field], replaced[0].end
+    for one in replaced[1:]:
+        pieces.append(text[position : one.end_of_previous])
+        position = one.end
+    return "".join([*pieces, text[position:]])
+
+
+def _fields_in(text: str, begin: int) -> tuple[int, list[_Field]]:
+    """Where the first member of a JSON object begins, and the session fields of the object.
 
     Args:
         text: the object, with blanks around it.
@@ -102,29 +144,30 @@ def _messages_in(text: str, begin: int) -> tuple[dict[str, int], int]:
     Raises:
         ValueError, IndexError: the text is no JSON object.
     """
-    messages: dict[str, int] = {}
-    first = position = _skip_blanks(text, begin + 1)
-    closed = text[position] == "}"
+    found: list[_Field] = []
+    first = start = end = _skip_blanks(text, begin + 1)
+    closed = text[start] == "}"
     while not closed:
-        name, value, position = _member_at(text, position)
-        if name in MESSAGE_FIELDS and text[value] == '"':
-            messages[name] = value + 1
+        previous, (name, value, end) = end, _member_at(text, start)
+        if name in FIELD_NAMES:
+            found.append(_Field(name, value, start, end, previous))
+        position = _skip_blanks(text, end)
         closed = text[position] == "}"
-        if not closed:
-            position = _skip_blanks(text, _behind(text, position, ","))
-    if _skip_blanks(text, position + 1) != len(text):
+        start = position if closed else _skip_blanks(text, _behind(text, position, ","))
+    if text[start + 1 :].strip(_AROUND):
         raise ValueError("something behind the object")
-    return messages, first
+    return first, found
 
 
-def _member_at(text: str, position: int) -> tuple[object, int, int]:
-    """The name of a member, where its value begins, and what is behind it."""
+def _member_at(text: str, position: int) -> tuple[str, Any, int]:
+    """The name of a member, its value, and where it ends."""
     if text[position] != '"':
         raise ValueError("a member without a name")
     name, position = _decode_value(text, position)
-    value = _skip_blanks(text, _behind(text, _skip_blanks(text, position), ":"))
-    _, position = _decode_value(text, value)
-    return name, value, _skip_blanks(text, position)
+    value, end = _decode_value(
+        text, _skip_blanks(text, _behind(text, _skip_blanks(text, position), ":"))
+    )
+    return name, value, end
 
 
 def _behind(text: str, position: int, character: str) -> int:

@@ -67,7 +67,7 @@ def patch_logging(patches: Patches) -> None:
     """Have records remember their session, and handlers tag what they format."""
     patches.replace(logging.Logger, "makeRecord", functools.partial(_making, patches))
     patches.replace(logging.Logger, "handle", functools.partial(_handling, patches))
-    patches.replace(logging.Handler, "format", functools.partial(_formatting, patches))
+    patches.replace(logging.Handler, "format", functools.partial(tagging_format, patches))
     # What records are sent with, where it is used: its import takes its time.
     handlers = sys.modules.get("logging.handlers")
     sending = functools.partial(_sending, patches)
@@ -82,7 +82,7 @@ def _making(
     def make_record(*args: Any, **kwargs: Any) -> logging.LogRecord:
         record = original(*args, **kwargs)
         if patches.on:
-            _remember(record)
+            _remember(record, patches.level)
         return record
 
     return make_record
@@ -100,20 +100,22 @@ def _handling(patches: Patches, original: Callable[..., None]) -> Callable[..., 
             and type(getattr(record, "pathname", None)) is str
             and sys._getframe(1).f_code is log
         ):
-            _remember(record)
+            _remember(record, patches.level)
         return original(logger, record)
 
     return handle
 
 
-def _formatting(
+def tagging_format(
     patches: Patches, original: Callable[[logging.Handler, logging.LogRecord], str]
 ) -> Callable[[logging.Handler, logging.LogRecord], str]:
+    """The ``format`` of handlers that puts the tag of the record's session into the text."""
+
     @functools.wraps(original)
-    def tagging_format(handler: logging.Handler, record: logging.LogRecord) -> str:
+    def format_record(handler: logging.Handler, record: logging.LogRecord) -> str:
         if not patches.on:
             return original(handler, record)
-        session = _session_of(record)
+        session = session_of_record(record)
         if session is current_session():
             text = original(handler, record)
             return text if session is None else _tagged(text, session)
@@ -121,7 +123,7 @@ def _formatting(
         # A stream that belongs to the work at hand must not add a tag of its own.
         return SettledText(text) if isinstance(text, str) else text
 
-    return tagging_format
+    return format_record
 
 
 def _sending(patches: Patches, original: Callable[..., Any]) -> Callable[..., Any]:
@@ -136,7 +138,7 @@ def _sending(patches: Patches, original: Callable[..., Any]) -> Callable[..., An
 
 def _with_tag(record: logging.LogRecord) -> logging.LogRecord:
     """A record whose message has the tag."""
-    session = _session_of(record)
+    session = session_of_record(record)
     if session is None:
         return record
     tagged = copy.copy(record)
@@ -153,16 +155,22 @@ def _tagged(text: str, session: Session | None) -> str:
     return tag_text(text, session.tag)
 
 
-def _session_of(record: logging.LogRecord) -> Session | None:
+def session_of_record(record: logging.LogRecord) -> Session | None:
+    """The session in which a record was made; None: nobody's, or not known."""
     path = getattr(record, "pathname", None)
     # The path may be of another copy of this package, as after a reload.
     session: Session | None = None if type(path) is str else getattr(path, _ATTRIBUTE, None)
     return session
 
 
-def _remember(record: logging.LogRecord) -> None:
-    """Note whose a new record is; the application's logging goes on whatever its factory made."""
+def _remember(record: logging.LogRecord, level: int) -> None:
+    """Note whose a new record is; the application's logging goes on whatever its factory made.
+
+    A record below the level is nobody's.
+    """
     try:
+        if record.levelno < level:
+            return
         session = _session_of_new(record) if record.exc_info else current_session()
         if session is None or type(record.pathname) is not str:
             return

@@ -13,3 +13,9 @@ HEADER_NAME_VARIABLE = "OPENREPLAY_SESSION_TOKEN_HEADER"
 
 TAG_STDOUT_VARIABLE = "OPENREPLAY_TAG_STDOUT"
 """Environment variable: ``true`` tags what is printed to stdout as well."""
+
+TAG_VARIABLE = "OPENREPLAY_TAG"
+"""Environment variable: ``id`` writes the session id in place of the session token."""
+
+LEVEL_VARIABLE = "OPENREPLAY_TAG_LEVEL"
+"""Environment variable: the level from which log records are tagged; a number or a name."""

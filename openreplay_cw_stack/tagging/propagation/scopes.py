@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import gc
 import os
-from contextvars import ContextVar, Token
+from collections.abc import Callable
+from contextvars import Context, ContextVar, Token
 from threading import get_ident
 
 from openreplay_cw_stack.tagging.propagation.session import Session
@@ -45,6 +46,8 @@ _current: ContextVar[Scope | None] = ContextVar("openreplay_session", default=No
 # weakly.
 _left: ContextVar[Left | None] = ContextVar("openreplay_session_left", default=None)
 
+_before_entering: Callable[[], None] | None = None
+
 # The thread that collects garbage, and what stands in the place of the variables for it.
 _collector = 0
 _current_of_collector: Scope | None = None
@@ -58,6 +61,18 @@ def current_scope() -> Scope | None:
     return _current.get()
 
 
+def ongoing_scope() -> Scope | None:
+    """The scope of the work at hand that has not ended."""
+    return going_on(current_scope())
+
+
+def going_on(scope: Scope | None) -> Scope | None:
+    """A scope, or the nearest one around it that has not ended."""
+    while scope is not None and scope.ended:
+        scope = scope.outer
+    return scope
+
+
 def current_session() -> Session | None:
     """The session of the work at hand; None outside a request that named one, and after it."""
     scope = _current_of_collector if _collector and _collector == get_ident() else _current.get()
@@ -66,19 +81,27 @@ def current_session() -> Session | None:
     return None if scope is None else scope.session
 
 
-def session_begun() -> Session | None:
-    """The session whose work this context began in, also after that work has ended."""
-    scope = current_scope()
-    return None if scope is None else scope.session
+def scope_in(context: Context) -> Scope | None:
+    """The scope in which a context was copied, which may have ended."""
+    return context.get(_current)
+
+
+def on_entering(callback: Callable[[], None]) -> None:
+    """Have a function called before work for a session begins, outside of garbage collections.
+
+    Args:
+        callback: raises nothing, and takes no time.
+    """
+    global _before_entering
+    _before_entering = callback
 
 
 def enter(session: Session | None) -> tuple[Scope, Before | None]:
     """Begin work for a session; what :func:`leave` takes."""
-    outer = current_scope()
+    if session is not None and _before_entering is not None and not _collector:
+        _before_entering()
     # Scopes that have ended are dropped: a worker may enter one after the other for ever.
-    while outer is not None and outer.ended:
-        outer = outer.outer
-    scope = Scope(session, outer)
+    scope = Scope(session, ongoing_scope())
     return scope, _set(scope)
 
 
@@ -98,6 +121,19 @@ def leave(scope: Scope, before: Before | None) -> bool:
         # The context is a copy of the one that was entered.
         _current.set(scope.outer)
     return True
+
+
+def enter_again(scope: Scope) -> Scope | None:
+    """Go on with a scope that another thread has entered; what :func:`leave_again` takes."""
+    before = current_scope()
+    _set(scope)
+    return before
+
+
+def leave_again(scope: Scope, before: Scope | None) -> None:
+    """Go back to what was before; the scope does not end."""
+    if current_scope() is scope:
+        _set(before)
 
 
 def set_session(session: Session | None) -> None:

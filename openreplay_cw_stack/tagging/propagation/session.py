@@ -1,7 +1,8 @@
 """Whose request is being worked on: what is carried, and how it is read from a request's headers.
 
-A header is trusted only where it is a session token to the letter; everything else is ignored and
-counted. So nothing that a client sends can put a line break, or another visitor's tag, into a log.
+A header is read only where it is a session token to the letter; everything else is ignored and
+counted. So nothing that a client sends can put a line break, or a second tag, into a log. Whether
+the visitor was given that token by OpenReplay only its signature tells: ``token_secret``.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from openreplay_cw_stack.tagging.grammar import (
     MalformedToken,
@@ -34,20 +36,40 @@ _LONGEST_HEADER = 4 * _LONGEST_TOKEN
 _NEITHER = "?"
 
 
+_is_writing_ids = False
+
+
+def write_ids(is_chosen: bool) -> None:
+    """Have :attr:`Session.tag` be the id tag of every session in this process, or its token tag."""
+    global _is_writing_ids
+    _is_writing_ids = is_chosen
+
+
 @dataclass(frozen=True)
 class Session:
     """A visitor's session, as it is carried with the work for one of their requests.
 
     Attributes:
         session_id: the session, 0 to 2**64 - 1.
-        tag: the session tag that log lines get.
         token: the session token, a bearer credential of the session; None where only the id is
             known.
     """
 
     session_id: int
-    tag: str = field(repr=False)
     token: str | None = field(repr=False)
+
+    @property
+    def tag(self) -> str:
+        """The session tag that log lines get: the one that ``install(tag=...)`` chose."""
+        return self._id_tag if _is_writing_ids else self._token_tag
+
+    @cached_property
+    def _token_tag(self) -> str:
+        return self._id_tag if self.token is None else token_tag(self.token)
+
+    @cached_property
+    def _id_tag(self) -> str:
+        return id_tag(self.session_id)
 
     @staticmethod
     def of_token(token: str) -> Session:
@@ -58,7 +80,7 @@ class Session:
         """
         if len(token) > _LONGEST_TOKEN:
             raise MalformedToken(f"a session token has at most {_LONGEST_TOKEN} characters")
-        return Session(parse_token(token).session_id, token_tag(token), token)
+        return Session(parse_token(token).session_id, token)
 
     @staticmethod
     def of_id(session_id: str) -> Session:
@@ -67,8 +89,7 @@ class Session:
         Raises:
             ValueError: it is no decimal number of 64 bits.
         """
-        number = parse_session_id(session_id)
-        return Session(number, id_tag(number), None)
+        return Session(parse_session_id(session_id), None)
 
 
 def session_of_token(token: object) -> Session | None:
@@ -87,13 +108,18 @@ class HeaderReader:
         header_name: the header with the session token.
         accept_session_id: also understand ``openReplaySession.id``. Anybody can send another
             visitor's id there, and nothing signs it: only for callers that you trust.
+        token_secret: OpenReplay's ``TOKEN_SECRET``; line ends behind it are not part of it. A token
+            that was not signed with it is ignored and counted. None: anybody can send a token with
+            another visitor's session id and a made-up signature.
 
     Raises:
-        ValueError: the name can be no header's.
+        ValueError: the name cannot be a header's; the secret is empty, or is given together with
+            ``accept_session_id``. The message never quotes the secret.
     """
 
     header_name: str = HEADER_NAME
     accept_session_id: bool = False
+    token_secret: bytes | str | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         if not _HEADER_NAME.match(self.header_name):
@@ -101,6 +127,13 @@ class HeaderReader:
                 f"header_name must be the name of an HTTP header, such as {HEADER_NAME}, not "
                 f"{self.header_name!r}"
             )
+        if self.token_secret is not None:
+            object.__setattr__(self, "token_secret", _secret_bytes(self.token_secret))
+            if self.accept_session_id:
+                raise ValueError(
+                    "token_secret has no effect together with accept_session_id=True, which lets "
+                    "anybody name a session without a signature: leave one of them out"
+                )
 
     def read(self, values_of: Callable[[str], Iterable[object]]) -> Session | None:
         """The session that the headers name, or None.
@@ -117,7 +150,30 @@ class HeaderReader:
             # Headers of another form than the protocol has: the request goes on without a session.
             counts.count(counts.IGNORED_HEADERS)
             return None
+        if session is not None and not self._is_verified(session):
+            counts.count(counts.UNVERIFIED_HEADERS)
+            return None
         return session
+
+    def _is_verified(self, session: Session) -> bool:
+        secret = self.token_secret
+        if not isinstance(secret, bytes) or session.token is None:
+            return True
+        return parse_token(session.token).is_signed_with(secret)
+
+
+def _secret_bytes(token_secret: object) -> bytes:
+    secret = token_secret
+    if isinstance(secret, str):
+        # Python shows bytes of the environment that are not UTF-8 as surrogates.
+        secret = secret.encode("utf-8", "surrogateescape")
+    secret = secret.rstrip(b"\r\n") if isinstance(secret, bytes) else b""
+    if not secret:
+        raise ValueError(
+            "token_secret must be OpenReplay's TOKEN_SECRET, as text or bytes, and not empty; "
+            "leave it out to read tokens without checking their signatures"
+        )
+    return secret
 
 
 def _only(values: Iterable[object], parse: Callable[[str], Session]) -> Session | None:

@@ -10,17 +10,17 @@ or after a minute.
 from __future__ import annotations
 
 import os
-import sys
 import threading
 import time
 import weakref
 from collections.abc import Iterable
 from typing import Any
 
+from openreplay_cw_stack.tagging.propagation import counts
 from openreplay_cw_stack.tagging.propagation.context import current_session, on_leaving
 from openreplay_cw_stack.tagging.propagation.lines import tag_text
 from openreplay_cw_stack.tagging.propagation.log_records import SettledText
-from openreplay_cw_stack.tagging.propagation.patching import Patches
+from openreplay_cw_stack.tagging.propagation.patching import MARK, Patches
 from openreplay_cw_stack.tagging.propagation.session import Session
 
 _LONGEST_HELD = 65536
@@ -41,7 +41,12 @@ class TaggingStream:
 
     Everything but writing is the other stream's: its file descriptor, buffer, encoding, whether it
     is a terminal.
+
+    Attributes:
+        reports: the reports for which it stands there; None: it stays.
     """
+
+    reports: int | None = None
 
     def __init__(self, stream: Any, patches: Patches) -> None:
         self._stream = stream
@@ -105,6 +110,18 @@ class TaggingStream:
         self._put_held(_writer(current_session()))
         self._stream.flush()
 
+    def detach(self) -> Any:
+        """Write what is held of anybody's lines, and part the stream from its buffer."""
+        self.put_back()
+        return self._stream.detach()
+
+    def close(self) -> None:
+        """Write what is held of anybody's lines, and close the stream."""
+        try:
+            self.put_back()
+        finally:
+            self._stream.close()
+
     def end_line(self, session: Session, *, everywhere: bool) -> None:
         """Write and end the line that a session has begun in this thread.
 
@@ -124,12 +141,28 @@ class TaggingStream:
                     self._end_open(one)
             self._end_open(writer)
 
+    def is_of(self, patches: Patches) -> bool:
+        """Whether it belongs to these replacements."""
+        return self._patches is patches
+
+    def behind(self) -> Any:
+        """The stream behind."""
+        return self._stream
+
     def put_back(self) -> Any:
         """Write what is held of anybody's lines; the stream behind."""
         with self._lock:
             for writer in list(self._held):
                 self._put_held(writer)
         return self._stream
+
+    def retire(self) -> None:
+        """Write what is held, and end the line: another stream goes on with the same file."""
+        with self._lock:
+            self.put_back()
+            if self._open is not None:
+                self._end_open(self._open)
+        self._stream.flush()
 
     def before_fork(self) -> bool:
         """Let no thread be in the midst of a write when the process forks; whether it worked.
@@ -188,6 +221,8 @@ class TaggingStream:
         return ("" if self._open is None else "\n") + _tagged(text, session)
 
 
+# Also where another stream hands attributes on.
+setattr(TaggingStream, MARK, True)
 _NOTHING: _Held = (None, "", 0.0)
 
 
@@ -199,15 +234,14 @@ def _tagged(text: str, session: Session | None) -> str:
     return text if session is None else tag_text(text, session.tag)
 
 
-def patch_stream(patches: Patches, name: str) -> None:
-    """Put a tagging stream in front of ``sys.stderr`` or ``sys.stdout``, where there is none."""
-    patches.replace(sys, name, lambda stream: TaggingStream(stream, patches))
-
-
 def finish_streams() -> None:
     """Write everything that is held."""
     for stream in list(_streams):
-        stream.put_back()
+        try:
+            stream.put_back()
+        except (OSError, ValueError):
+            # The stream behind is full, closed, or parted from its buffer.
+            counts.count(counts.FAILED_CLEANUPS)
 
 
 def _end_lines(session: Session, everywhere: bool) -> None:

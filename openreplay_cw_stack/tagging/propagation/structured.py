@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import MutableMapping
 from typing import Any
 
 from openreplay_cw_stack.tagging.propagation.context import current_tag
-from openreplay_cw_stack.tagging.propagation.lines import without_tag
+from openreplay_cw_stack.tagging.propagation.lines import FIELD_NAMES, agree, field_of, without_tag
 
 
 def add_session_tag(
@@ -14,16 +15,31 @@ def add_session_tag(
     method_name: str,  # noqa: ARG001
     event_dict: MutableMapping[str, Any],
 ) -> MutableMapping[str, Any]:
-    """A structlog processor that puts the session tag in front of the event.
+    """A structlog processor that adds the field with the session, for a renderer that writes JSON.
 
     Put it last before the renderer. Where structlog writes through ``logging``, ``install()`` does
-    it already; both together tag once.
+    it already; both together add it once. The lines of other renderers are not JSON: they get the
+    tag from ``install()``, or ``install(stdout=True)``. Other session fields of the event stay only
+    where they name the same session.
     """
     tag = current_tag()
-    if tag:
-        for key, value in event_dict.items():
-            # Tracebacks that were formatted before have it in every line.
-            if isinstance(value, str) and tag in value:
-                event_dict[key] = without_tag(value, tag)
-        event_dict["event"] = f"{tag} {event_dict.get('event', '')}"
+    if not tag:
+        return event_dict
+    for key, value in event_dict.items():
+        # Tracebacks that were formatted before have it in every line.
+        if isinstance(value, str) and tag in value:
+            event_dict[key] = without_tag(value, tag)
+    name, value = field_of(tag)
+    event_dict[name] = value
+    fields = {key: event_dict[key] for key in FIELD_NAMES if key in event_dict}
+    if len(fields) > 1 and not _agree(fields):
+        for key in fields.keys() - {name}:
+            del event_dict[key]
     return event_dict
+
+
+def _agree(fields: dict[str, Any]) -> bool:
+    try:
+        return agree([json.dumps(fields)[1:-1]])
+    except (TypeError, ValueError, RecursionError):
+        return False

@@ -12,7 +12,7 @@ from types import FrameType
 from typing import Any
 
 from openreplay_cw_stack.tagging.propagation.context import run_as, session_for
-from openreplay_cw_stack.tagging.propagation.lines import tag_text
+from openreplay_cw_stack.tagging.propagation.lines import tag_text, without_tag
 from openreplay_cw_stack.tagging.propagation.patching import Patches
 from openreplay_cw_stack.tagging.propagation.session import Session
 
@@ -24,9 +24,15 @@ FORMATTING = (
     "format_list",
 )
 
+STORING = frozenset({"billiard", "celery", "dramatiq", "huey", "rq"})
+"""Packages that keep a formatted traceback with a job's result, where the token must not be."""
+
 
 def patch_traceback(patches: Patches) -> None:
-    """Have every line tagged that these functions print, to whichever file, or return."""
+    """Have every line tagged that these functions print, to whichever file, or return.
+
+    What a job queue stores with a result is left alone; what it logs has the tag all the same.
+    """
     for name in PRINTING:
         patches.replace(traceback, name, functools.partial(_printing, patches))
     for name in FORMATTING:
@@ -65,17 +71,24 @@ def _formatting(patches: Patches, original: Callable[..., Any]) -> Callable[...,
 
     @functools.wraps(original)
     def tagging_format(*args: Any, **kwargs: Any) -> Any:
+        caller = sys._getframe(1)
         if takes_frame:
-            args = _with_frame(args, kwargs, sys._getframe(1))
+            args = _with_frame(args, kwargs, caller)
         session = _session_of_call(args, kwargs) if patches.on else None
         formatted = original(*args, **kwargs)
         if session is None:
             return formatted
+        # One function calls another, which has put the tag in already.
+        put = without_tag if _is_storing(caller) else tag_text
         if isinstance(formatted, str):
-            return tag_text(formatted, session.tag)
-        return [tag_text(part, session.tag) for part in formatted]
+            return put(formatted, session.tag)
+        return [put(part, session.tag) for part in formatted]
 
     return tagging_format
+
+
+def _is_storing(caller: FrameType) -> bool:
+    return str(caller.f_globals.get("__name__")).partition(".")[0] in STORING
 
 
 def _with_frame(args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType) -> tuple[Any, ...]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import pytest
@@ -13,6 +12,7 @@ from openreplay_cw_stack.runtime.bridge.credentials import (
 )
 from openreplay_cw_stack.runtime.bridge.credentials import (
     ApiKeys,
+    KeysRead,
     KeyVersion,
 )
 from openreplay_cw_stack.runtime.rotation.api_key import KEY_LENGTH, ApiKey
@@ -63,7 +63,7 @@ class Deployment:
         current = self.secret.current()
         return BridgeKey(current["api_key_id"], current["api_key"])
 
-    def read(self) -> Sequence[KeyVersion]:
+    def read(self) -> KeysRead:
         keys = []
         for stage in ("AWSCURRENT", "AWSPENDING", "AWSPREVIOUS"):
             version = self.secret.state().version(stage)
@@ -71,7 +71,7 @@ class Deployment:
             if version and value:
                 key = BridgeKey(value.document["api_key_id"], value.document["api_key"])
                 keys.append(KeyVersion(version, key))
-        return keys
+        return KeysRead(keys)
 
     def ask(self, key: BridgeKey | None = None) -> list[bool]:
         """Ask each bridge for a session; whether it answered."""

@@ -228,10 +228,14 @@ def test_a_login_secret_of_another_region_is_asked_for_there() -> None:
 
 def test_what_the_registration_reads(arn: str) -> None:
     secrets = SecretsManager()
-    found = secrets.current(arn, "openreplay-cw-stack:told:x/1")
-    assert (found.version_id, found.told) == (FIRST, None)
-    secrets.tag(arn, "openreplay-cw-stack:told:x/1", FIRST)
-    assert secrets.current(arn, "openreplay-cw-stack:told:x/1").told == FIRST
+    found = secrets.current(arn)
+    assert (found.version_id, found.tags) == (FIRST, {})
+    tag = "openreplay-cw-stack:told:x/1"
+    secrets.tag(arn, tag, FIRST)
+    assert secrets.current(arn).tags == {tag: FIRST}
+    for _ in range(2):
+        secrets.untag(arn, tag)
+        assert secrets.current(arn).tags == {}
     assert secrets.document(arn) == {"access_key_id": "one"}
     boto3.client("secretsmanager").put_secret_value(
         SecretId=arn, SecretString=json.dumps({"email": "a"})

@@ -41,7 +41,7 @@ def test_everything_that_the_construct_writes_is_read() -> None:
     settings = Settings.from_environment({**environment, "AWS_REGION": "eu-west-1"})
     assert settings.grace == 7 * 86_400
     assert settings.notice == 86_400
-    assert settings.known_after == 70
+    assert settings.known_after == 55
     assert settings.orphan_after == 60
     assert settings.api_key_projects == ("openreplay.example/1",)
     assert "LogGroupapp" in settings.reader_log_group

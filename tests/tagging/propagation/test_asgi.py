@@ -14,6 +14,7 @@ from openreplay_cw_stack.tagging.propagation import (
 from openreplay_cw_stack.tagging.propagation.context import session_of_exception
 from openreplay_cw_stack.tagging.propagation.session import Session
 from tests.tagging.propagation.visitors import ANNA, BERT
+from tests.tagging.tokens import TOKEN_SECRET, a_token
 
 NAME = b"x-openreplay-sessiontoken"
 
@@ -86,3 +87,12 @@ def test_its_settings() -> None:
     ] * 2
     with pytest.raises(ValueError, match="header_name"):
         ASGIMiddleware(app, header_name="")
+
+
+def test_it_verifies_tokens() -> None:
+    app = Recording()
+    verifying = ASGIMiddleware(app, token_secret=TOKEN_SECRET)
+    for token in (ANNA.token, a_token(token_secret=b"a guess")):
+        asyncio.run(ask(verifying, scope_of(token)))
+    assert app.seen == [ANNA, ANNA, None, None]
+    assert propagation_counts()["unverified_headers"] == 1

@@ -2,11 +2,13 @@ from __future__ import annotations
 
 import importlib
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from openreplay_cw_stack.tagging import id_tag
 from openreplay_cw_stack.tagging.propagation import (
     HEADER_NAME,
     HeaderReader,
@@ -19,11 +21,14 @@ from openreplay_cw_stack.tagging.propagation import (
 from openreplay_cw_stack.tagging.propagation.context import session_of_exception
 from openreplay_cw_stack.tagging.propagation.redirection import (
     HEADER_NAME_VARIABLE,
+    LEVEL_VARIABLE,
     ORIGINAL_HANDLER_VARIABLE,
     REDIRECTED_HANDLER,
+    TAG_VARIABLE,
 )
 from openreplay_cw_stack.tagging.propagation.session import Session
 from tests.tagging.propagation.visitors import ANNA, BERT
+from tests.tagging.tokens import TOKEN_SECRET, a_token
 
 HEADER = "X-OpenReplay-SessionToken"
 EVENTS = {
@@ -120,6 +125,16 @@ class TestDecorator:
         assert session_of_exception(raised.value) == BERT
         assert current_session() is None
 
+    def test_it_verifies_tokens(self) -> None:
+        @tag_lambda_handler(token_secret=TOKEN_SECRET)
+        def handler(event: Any, context: Any) -> Session | None:
+            return current_session()
+
+        forged = a_token(token_secret=b"a guess")
+        assert handler(EVENTS["function URL"], None) == ANNA
+        assert handler({"headers": {HEADER: forged}}, None) is None
+        assert propagation_counts()["unverified_headers"] == 1
+
     def test_a_header_that_is_none(self) -> None:
         with pytest.raises(ValueError, match="header_name"):
             tag_lambda_handler(header_name="X Visit")
@@ -131,18 +146,25 @@ class TestRedirection:
         monkeypatch.syspath_prepend(tmp_path)
         (tmp_path / "shop").mkdir()
         (tmp_path / "shop" / "orders.py").write_text(
-            "from openreplay_cw_stack.tagging.propagation import current_session\n"
+            "import logging\n"
+            "from openreplay_cw_stack.tagging.propagation import current_session, current_tag\n"
             "def handler(event, context): return current_session()\n"
+            "def tag(event, context): return current_tag()\n"
+            "def log(event, context):\n"
+            "    record = logging.getLogger().makeRecord('', 20, '', 1, 'an info', (), None)\n"
+            "    return logging.Handler().format(record)\n"
         )
         (tmp_path / "broken.py").write_text("import a_package_that_nobody_has\n")
+
+    @pytest.fixture(autouse=True)
+    def undone(self) -> Iterator[None]:
+        yield
+        uninstall()
 
     def load(self) -> Any:
         module, _, name = REDIRECTED_HANDLER.rpartition(".")
         sys.modules.pop(module, None)
-        try:
-            return getattr(importlib.import_module(module), name)
-        finally:
-            uninstall()
+        return getattr(importlib.import_module(module), name)
 
     @pytest.mark.parametrize("original", ["shop/orders.handler", "shop.orders.handler"])
     def test_it_calls_the_original(self, monkeypatch: pytest.MonkeyPatch, original: str) -> None:
@@ -155,6 +177,21 @@ class TestRedirection:
         monkeypatch.setenv(ORIGINAL_HANDLER_VARIABLE, "shop.orders.handler")
         monkeypatch.setenv(HEADER_NAME_VARIABLE, "X-Visit")
         assert self.load()({"headers": {"X-Visit": BERT.token}}, None) == BERT
+
+    def test_with_the_id_tag(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv(ORIGINAL_HANDLER_VARIABLE, "shop.orders.tag")
+        assert self.load()(EVENTS["function URL"], None) == ANNA.tag
+        monkeypatch.setenv(TAG_VARIABLE, "id")
+        assert self.load()(EVENTS["function URL"], None) == id_tag(ANNA.session_id)
+
+    @pytest.mark.parametrize(("level", "is_tagged"), [("", True), ("30", False), ("ERROR", False)])
+    def test_with_a_level(
+        self, monkeypatch: pytest.MonkeyPatch, level: str, is_tagged: bool
+    ) -> None:
+        monkeypatch.setenv(ORIGINAL_HANDLER_VARIABLE, "shop.orders.log")
+        monkeypatch.setenv(LEVEL_VARIABLE, level)
+        text = self.load()(EVENTS["function URL"], None)
+        assert text == (f"{ANNA.tag} an info" if is_tagged else "an info")
 
     @pytest.mark.parametrize(
         ("original", "error", "text"),

@@ -1,4 +1,4 @@
-"""Loggers that write JSON: the line stays JSON, with the tag in its message and no field more."""
+"""Loggers that write JSON: the line stays JSON, with the token field and no other field more."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def written(stderr: io.StringIO, write: Write, message: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", LOGGERS)
-def test_the_message_gets_the_tag(stderr: io.StringIO, log: logging.Logger, name: str) -> None:
+def test_the_line_gets_the_field(stderr: io.StringIO, log: logging.Logger, name: str) -> None:
     make, field = LOGGERS[name]
     before = written(stderr, make(), 'a "quoted" message')
     propagation.install()
@@ -137,7 +137,8 @@ def test_the_message_gets_the_tag(stderr: io.StringIO, log: logging.Logger, name
     with use_session(ANNA):
         tagged = written(stderr, write, 'a "quoted" message')
     check_lines(stderr.getvalue(), ANNA)
-    assert tagged[field] == f'{ANNA.tag} a "quoted" message'
+    assert tagged.pop("openReplaySessionToken") == ANNA.token
+    assert tagged[field] == 'a "quoted" message'
     assert list(tagged) == list(before)
     untagged = written(stderr, write, 'a "quoted" message')
     assert list(untagged) == list(before)
@@ -149,7 +150,7 @@ def test_a_message_that_is_no_text(installed: io.StringIO, log: logging.Logger) 
     with use_session(ANNA):
         document = written(installed, write, {"order": 7})
     assert document["message"] == {"order": 7}
-    assert document["openreplay"] == ANNA.tag
+    assert document["openReplaySessionToken"] == ANNA.token
     check_lines(installed.getvalue(), ANNA)
 
 
@@ -161,8 +162,9 @@ def test_indented(
     with use_session(ANNA):
         write("no stock left")
     document = json.loads(installed.getvalue())
-    assert document["message"] == f"{ANNA.tag} no stock left"
-    assert installed.getvalue().count(ANNA.tag) == 1
+    assert document["message"] == "no stock left"
+    assert document["openReplaySessionToken"] == ANNA.token
+    assert installed.getvalue().count(str(ANNA.token)) == 1
     assert installed.getvalue().count("\n") > 5
 
 

@@ -67,6 +67,7 @@ def test_json_stays_json(tmp_path: Path) -> None:
     events, _ = run(tmp_path, "JSON")
     documents = [json.loads(event) for event in events]
     anna, nobody = documents[0], documents[2]
-    assert anna["message"] == f"{ANNA.tag} declined\nin two lines"
+    assert anna["message"] == "declined\nin two lines"
+    assert anna.pop("openReplaySessionToken") == ANNA.token
     assert list(anna) == list(nobody)
     assert documents[1]["errorType"] == "UnicodeDecodeError"

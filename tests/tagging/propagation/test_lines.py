@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import string
 
 import pytest
@@ -9,11 +10,12 @@ from hypothesis import strategies as st
 
 from openreplay_cw_stack.tagging import Verdict, id_tag, judge, token_tag
 from openreplay_cw_stack.tagging.propagation import counts
-from openreplay_cw_stack.tagging.propagation.lines import tag_text
-from tests.tagging.propagation.visitors import ANNA, BERT
+from openreplay_cw_stack.tagging.propagation.lines import FIELD_NAMES, tag_text
+from tests.tagging.propagation.visitors import ANNA, BERT, field_of
 from tests.tagging.tokens import tokens
 
 TAG, OTHER = ANNA.tag, BERT.tag
+FIELD = field_of(ANNA)
 
 pieces = st.sampled_from(
     [TAG, OTHER, f"{TAG} ", "\n", "\r\n", "\r", " ", "{", "}", '"message": "', '{"message":"hi"}']
@@ -63,7 +65,7 @@ class TestLines:
             return
         for line in tagged.split("\n"):
             if line and not line.isspace():
-                assert line.count(TAG) == 1
+                assert line.count(str(ANNA.token)) == 1
                 assert judge(line).session_id == ANNA.session_id
 
     @given(tokens, st.text(string.printable))
@@ -81,7 +83,7 @@ def is_json_object(text: str) -> bool:
 
 
 documents = st.dictionaries(
-    st.sampled_from(["message", "msg", "event", "level", 'a"b', ""]),
+    st.sampled_from(["message", "level", 'a"b', "", *sorted(FIELD_NAMES)]),
     st.recursive(
         st.none() | st.booleans() | st.floats() | st.integers() | texts,
         lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
@@ -95,30 +97,97 @@ class TestJson:
     @pytest.mark.parametrize(
         ("text", "tagged"),
         [
-            ('{"message":"hi"}', f'{{"message":"{TAG} hi"}}'),
-            ('{"message": ""}\n', f'{{"message": "{TAG} "}}\n'),
-            ('{"level": 1, "msg" : "hi"}', f'{{"level": 1, "msg" : "{TAG} hi"}}'),
-            ('{"event": "hi", "message": "ho"}', f'{{"event": "hi", "message": "{TAG} ho"}}'),
-            ('{"message": {"a": 1}}', f'{{"openreplay": "{TAG}", "message": {{"a": 1}}}}'),
-            ('{"a": {"message": "hi"}}', f'{{"openreplay": "{TAG}", "a": {{"message": "hi"}}}}'),
-            ("{}", f'{{"openreplay": "{TAG}"}}'),
-            ('{\n "message": "hi"\n}', f'{{\n "message": "{TAG} hi"\n}}'),
-            (
-                f'{{"b": "{OTHER}", "message": "x"}}',
-                f'{{"openreplay": "{TAG}", "b": "{OTHER}", "message": "x"}}',
-            ),
+            ('{"message":"hi"}', f'{{{FIELD}, "message":"hi"}}'),
+            ('{"message": ""}\n', f'{{{FIELD}, "message": ""}}\n'),
+            ('  {"level": 1, "msg" : "hi"} ', f'  {{{FIELD}, "level": 1, "msg" : "hi"}} '),
+            ('\ufeff{ "a": {"message": "hi"} }', f'\ufeff{{ {FIELD}, "a": {{"message": "hi"}} }}'),
+            ("{}", f"{{{FIELD}}}"),
+            ('{\n "message": "hi"\n}', f'{{\n {FIELD}, "message": "hi"\n}}'),
+            (f'{{"b": "{OTHER}"}}', f'{{{FIELD}, "b": "{OTHER}"}}'),
             (
                 f'{{"message": "{TAG} x", "exc": "{TAG} a\\n{TAG} b"}}',
-                f'{{"message": "{TAG} x", "exc": "a\\nb"}}',
+                f'{{{FIELD}, "message": "x", "exc": "a\\nb"}}',
             ),
             (
                 '{"message":"a"}\n{"message":"b"}\n',
-                f'{{"message":"{TAG} a"}}\n{{"message":"{TAG} b"}}\n',
+                f'{{{FIELD}, "message":"a"}}\n{{{FIELD}, "message":"b"}}\n',
             ),
         ],
     )
-    def test_the_tag_goes_into_the_message(self, text: str, tagged: str) -> None:
+    def test_the_field_is_the_first_member(self, text: str, tagged: str) -> None:
         assert tag_text(text, TAG) == tagged
+
+    @pytest.mark.parametrize(
+        "text",
+        [
+            f'{{"message":"hi","openReplaySessionToken":"{ANNA.token}"}}',
+            f'{{"openReplaySession\\u0054oken" : "{ANNA.token}", "message": "hi"}}',
+            f'{{"a": 1, {FIELD}, "openReplaySession.id": "{ANNA.session_id}"}}',
+            f'{{{FIELD}, "openReplaySession": {{"id": "{ANNA.session_id}", "url": "x"}}}}',
+            f'{{{FIELD}, "openReplaySession": "x"}}',
+        ],
+    )
+    def test_a_line_that_has_it_keeps_it_where_it_is(self, text: str) -> None:
+        assert tag_text(text, TAG) == text
+
+    @pytest.mark.parametrize(
+        ("text", "tagged"),
+        [
+            (
+                f'{{"a":1,"openReplaySessionToken":"{BERT.token}","b":2}}',
+                f'{{"a":1,{FIELD},"b":2}}',
+            ),
+            ('{"a":1 , "openReplaySession\\u0054oken" : ""}', f'{{"a":1 , {FIELD}}}'),
+            ('{"openReplaySessionToken": null}', f"{{{FIELD}}}"),
+            ('{"openReplaySessionToken": {"a": [1]}, "b": 2}', f'{{{FIELD}, "b": 2}}'),
+            (f'{{{FIELD}, "a": 1 , {FIELD} }}', f'{{{FIELD}, "a": 1 }}'),
+            (
+                f'{{"openReplaySessionToken":"{BERT.token}", {FIELD},"a":1,{FIELD}}}',
+                f'{{{FIELD},"a":1}}',
+            ),
+            ('{"a": 1, "openReplaySession.id": "7", "b": 2}', f'{{"a": 1, {FIELD}, "b": 2}}'),
+            ('{"a": 1, "openReplaySession": {"id": "7"}}', f'{{"a": 1, {FIELD}}}'),
+            (f'{{{FIELD}, "openReplaySession.id": {ANNA.session_id}}}', f"{{{FIELD}}}"),
+            (
+                f'{{"openReplaySession.id":"7", "a":1, {FIELD}, "openReplaySession": {{"id":7}}}}',
+                f'{{{FIELD}, "a":1}}',
+            ),
+        ],
+    )
+    def test_it_stands_in_the_place_of_what_contradicts_it(self, text: str, tagged: str) -> None:
+        assert tag_text(text, TAG) == tagged
+
+    @pytest.mark.parametrize(
+        "visitors",
+        [
+            f'"openReplaySessionToken": "{BERT.token}"',
+            f'"openReplaySession\\u0054oken": "{BERT.token}"',
+            f'"openReplaySession.id": "{BERT.session_id}"',
+            f'"openReplaySession": {{"id": "{BERT.session_id}"}}',
+        ],
+    )
+    @pytest.mark.parametrize(
+        "line",
+        [
+            '{{"message": "hi", {0}}}',
+            '{{{0}, "message": "hi"}}',
+            "{{{0}, {0}}}",
+            '{{"context": {{{0}}}, "message": {{{0}}}}}',
+            '{{"body": [{{{0}}}], "log": "{{}}"}}',
+        ],
+    )
+    def test_what_a_visitor_sends_takes_no_line_into_another_session(
+        self, line: str, visitors: str
+    ) -> None:
+        tagged = tag_text(line.format(visitors), TAG)
+        assert judge(tagged).session_id == ANNA.session_id
+        assert len(re.findall(f'"openReplaySession.*?": "{ANNA.token}"', tagged)) == 1
+
+    def test_an_id_field(self) -> None:
+        tag, field = id_tag(7), '"openReplaySession.id": "7"'
+        assert tag_text('{"message": "hi"}', tag) == f'{{{field}, "message": "hi"}}'
+        assert tag_text(f'{{{FIELD}, "openReplaySession.id": 7}}', tag) == f"{{{field}}}"
+        assert tag_text(f'{{"a": 1, {field}}}', tag) == f'{{"a": 1, {field}}}'
 
     @pytest.mark.parametrize(
         "text",
@@ -147,11 +216,13 @@ class TestJson:
         text = json.dumps(document, indent=indent, ensure_ascii=ascii_only)
         tagged = tag_text(text, TAG)
         assert tag_text(tagged, TAG) == tagged
-        assert tagged.count(TAG) == 1
         assert judge(tagged).session_id == ANNA.session_id
         found = json.loads(tagged)
-        found.pop("openreplay", None)
-        assert set(found) == set(document)
+        assert found.pop("openReplaySessionToken") == ANNA.token
+        # Compared as texts, since NaN is not equal to itself.
+        expected = {key: value for key, value in document.items() if key not in FIELD_NAMES}
+        found = {key: value for key, value in found.items() if key not in FIELD_NAMES}
+        assert json.dumps(found) == json.dumps(expected).replace(f"{TAG} ", "").replace(TAG, "")
 
 
 def test_an_id_tag_is_a_tag() -> None:

@@ -101,11 +101,12 @@ def test_json(installed: io.StringIO, log: logging.Logger) -> None:
     (line,) = installed.getvalue().splitlines()
     check_lines(line, ANNA)
     document = json.loads(line)
-    assert document["message"] == f'{ANNA.tag} a "quoted" message'
+    assert document["message"] == 'a "quoted" message'
+    assert document["openReplaySessionToken"] == ANNA.token
     assert document["exception"].startswith("Traceback")
 
 
-def test_no_field_is_added(stderr: io.StringIO, log: logging.Logger) -> None:
+def test_no_field_but_the_tag_is_added(stderr: io.StringIO, log: logging.Logger) -> None:
     log.handlers[0].setFormatter(EveryField())
     log.error("error")
     propagation.install()
@@ -113,8 +114,8 @@ def test_no_field_is_added(stderr: io.StringIO, log: logging.Logger) -> None:
         log.error("error")
     propagation.uninstall()
     before, after = map(json.loads, stderr.getvalue().splitlines())
-    assert set(after) == set(before)
-    assert after["msg"] == f"{ANNA.tag} error"
+    assert set(after) == {"openReplaySessionToken", *before}
+    assert after["msg"] == "error"
 
 
 class TestElsewhere:
@@ -124,7 +125,9 @@ class TestElsewhere:
         self, installed: io.StringIO, log: logging.Logger
     ) -> None:
         # Its target writes to the stream that tags for whoever is at work.
-        log.handlers = [logging.handlers.MemoryHandler(99, target=logging.StreamHandler())]
+        log.handlers = [
+            logging.handlers.MemoryHandler(99, flushLevel=99, target=logging.StreamHandler())
+        ]
         log.error("of nobody\nin two lines")
         with use_session(ANNA):
             log.error("of anna\nin two lines")
@@ -216,7 +219,9 @@ def test_an_own_record_factory(
     propagation.install()
     if when == "after":
         logging.setLogRecordFactory(own)
-    log.handlers = [logging.handlers.MemoryHandler(99, target=logging.StreamHandler())]
+    log.handlers = [
+        logging.handlers.MemoryHandler(99, flushLevel=99, target=logging.StreamHandler())
+    ]
     with use_session(ANNA):
         log.error("of anna")
     log.error("of nobody")
@@ -375,7 +380,7 @@ class TestRecordsThatAreSent:
     def test_http(self, installed: io.StringIO, log: logging.Logger) -> None:
         handler = logging.handlers.HTTPHandler("127.0.0.1:9", "/")
         kept: list[logging.LogRecord] = []
-        log.handlers = [logging.handlers.MemoryHandler(99, target=None)]
+        log.handlers = [logging.handlers.MemoryHandler(99, flushLevel=99, target=None)]
         with use_session(ANNA):
             log.error("of %s", "anna")
         kept = log.handlers[0].buffer  # type: ignore[attr-defined]

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import pickle
 from collections.abc import Iterator
 from typing import Any
@@ -16,8 +17,9 @@ from openreplay_cw_stack.tagging.propagation import (
     Session,
     propagation_counts,
 )
+from openreplay_cw_stack.tagging.propagation.session import write_ids
 from tests.tagging.propagation.visitors import ANNA, BERT
-from tests.tagging.tokens import tokens
+from tests.tagging.tokens import a_token, tokens
 
 
 def read(reader: HeaderReader, **headers: object) -> Session | None:
@@ -112,9 +114,8 @@ class TestSessionId:
         session = read(
             HeaderReader(accept_session_id=True), openReplaySession_id=["4118144119896553030"]
         )
-        assert session == Session(
-            ANNA.session_id, f"[openReplaySession.id={ANNA.session_id}]", None
-        )
+        assert session == Session(ANNA.session_id, None)
+        assert session.tag == f"[openReplaySession.id={ANNA.session_id}]"
 
     @pytest.mark.parametrize("value", ["0x7", "-1", "1.0", str(2**64), "7\n", "٣", " 7"])
     def test_what_is_no_id(self, value: str) -> None:
@@ -125,6 +126,55 @@ class TestSessionId:
         reader = HeaderReader(accept_session_id=True)
         values: dict[str, list[object]] = {HEADER_NAME: [BERT.token], SESSION_ID_HEADER_NAME: ["7"]}
         assert reader.read(lambda name: values[name]) == BERT
+
+
+class TestVerification:
+    @pytest.mark.parametrize("secret", ["a secret", b"a secret", "a secret\n"])
+    def test_a_token_that_was_signed_with_the_secret(self, secret: bytes | str) -> None:
+        reader = HeaderReader(token_secret=secret)
+        token = a_token(token_secret=b"a secret")
+        assert reader.read(lambda _: [token]) == Session.of_token(token)
+        assert propagation_counts()["unverified_headers"] == 0
+
+    def test_a_made_up_one_with_another_visitors_id_is_ignored_and_counted(self) -> None:
+        token = a_token(session_id=BERT.session_id, token_secret=b"a guess")
+        assert HeaderReader(token_secret="a secret").read(lambda _: [token]) is None
+        counted = propagation_counts()
+        assert (counted["unverified_headers"], counted["ignored_headers"]) == (1, 0)
+
+    def test_what_is_no_token_is_counted_as_that(self) -> None:
+        assert HeaderReader(token_secret="a secret").read(lambda _: ["nonsense"]) is None
+        counted = propagation_counts()
+        assert (counted["unverified_headers"], counted["ignored_headers"]) == (0, 1)
+
+    def test_bytes_of_the_environment_that_are_no_utf_8(self) -> None:
+        token = a_token(token_secret=b"\xff secret")
+        secret = os.fsdecode(b"\xff secret")
+        assert HeaderReader(token_secret=secret).read(lambda _: [token]) is not None
+
+    @pytest.mark.parametrize("secret", ["", b"", "\n", 7, ["a secret"]])
+    def test_what_is_no_secret(self, secret: Any) -> None:
+        with pytest.raises(ValueError, match="token_secret must be OpenReplay's") as raised:
+            HeaderReader(token_secret=secret)
+        assert "a secret" not in str(raised.value)
+
+    def test_an_unsigned_id_beside_it_would_make_it_worth_nothing(self) -> None:
+        with pytest.raises(ValueError, match="leave one of them out"):
+            HeaderReader(accept_session_id=True, token_secret="a secret")
+
+    @pytest.mark.parametrize("secret", ["a secret", b"a secret"])
+    def test_it_is_not_shown(self, secret: bytes | str) -> None:
+        assert "a secret" not in repr(HeaderReader(token_secret=secret))
+
+
+def test_the_tag_is_the_one_that_is_chosen_also_for_sessions_of_before() -> None:
+    try:
+        assert ANNA.tag == f"[openReplaySessionToken={ANNA.token}]"
+        write_ids(True)
+        assert ANNA.tag == f"[openReplaySession.id={ANNA.session_id}]"
+    finally:
+        write_ids(False)
+    assert ANNA.tag == f"[openReplaySessionToken={ANNA.token}]"
 
 
 @pytest.mark.parametrize("name", ["", "X Visit", "X:Visit", "X-Visit\n", "Besuch-ä"])

@@ -22,7 +22,7 @@ from openreplay_cw_stack.tagging.propagation.context import run_in, set_session
 from openreplay_cw_stack.tagging.propagation.session import Session
 from openreplay_cw_stack.tagging.propagation.streams import TaggingStream
 from tests.tagging.propagation.interpreters import INTERPRETERS, environment
-from tests.tagging.propagation.visitors import ANNA, BERT, check_lines
+from tests.tagging.propagation.visitors import ANNA, BERT, check_lines, field_of
 
 ROOT = Path(__file__).parents[3]
 
@@ -89,7 +89,7 @@ class TestWriting:
             write('{\n  "message": "hi"\n}')
             write('{"message": "ho"}')
         assert installed.getvalue() == (
-            f'{{\n  "message": "{ANNA.tag} hi"\n}}\n{{"message": "{ANNA.tag} ho"}}\n'
+            f'{{\n  {field_of(ANNA)}, "message": "hi"\n}}\n{{{field_of(ANNA)}, "message": "ho"}}\n'
         )
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from openreplay_cw_stack.tagging.propagation import uninstall, use_session
 from openreplay_cw_stack.tagging.propagation.context import run_in
-from openreplay_cw_stack.tagging.propagation.tracebacks import FORMATTING, PRINTING
+from openreplay_cw_stack.tagging.propagation.tracebacks import FORMATTING, PRINTING, STORING
 from tests.tagging.propagation.visitors import ANNA, BERT, check_lines
 
 
@@ -113,6 +113,36 @@ def test_the_exception_is_not_touched(installed: io.StringIO) -> None:
             traceback.format_exc()
         after = (str(exc), exc.args, exc.__cause__, dict(vars(exc)), exc.__traceback__)
     assert after == before
+
+
+@pytest.mark.parametrize("package", [*sorted(STORING), "shop", None])
+def test_what_a_job_queue_stores_has_no_token(installed: io.StringIO, package: str | None) -> None:
+    """The exception is known to be the visitor's; the one who looks at the queue is another."""
+    names: dict[str, Any] = {"__name__": package and f"{package}.worker"}
+    exec(QUEUE, names)
+    try:
+        run_in(ANNA, fail)
+    except KeyError as exc:
+        stored = names["store"](exc)
+        log = io.StringIO()
+        names["log"](exc, log)
+    for text in stored:
+        assert "no stock left" in text
+        assert (str(ANNA.token) in text) is (package not in STORING)
+    check_lines(log.getvalue(), ANNA)
+
+
+QUEUE = """
+import traceback
+def store(exc):
+    return [
+        "".join(traceback.format_exception(type(exc), exc, exc.__traceback__)),
+        traceback.format_exc(limit=30),
+        "".join(traceback.format_exception_only(type(exc), exc)),
+    ]
+def log(exc, file):
+    traceback.print_exception(type(exc), exc, exc.__traceback__, file=file)
+"""
 
 
 @pytest.mark.parametrize("session", [None, ANNA])

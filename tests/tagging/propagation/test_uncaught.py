@@ -20,7 +20,7 @@ from openreplay_cw_stack.tagging.propagation import carry, use_session
 from openreplay_cw_stack.tagging.propagation.context import await_in, current_session, run_in
 from openreplay_cw_stack.tagging.propagation.patching import Patches
 from openreplay_cw_stack.tagging.propagation.session import Session
-from openreplay_cw_stack.tagging.propagation.uncaught import patch_threads
+from openreplay_cw_stack.tagging.propagation.threads import patch_threads
 from tests.tagging.propagation.interpreters import INTERPRETERS, environment
 from tests.tagging.propagation.visitors import ANNA, BERT, check_lines
 
@@ -174,7 +174,7 @@ class TestThreadsThatInheritTheContext:
         monkeypatch.setattr(threading, "Thread", Thread)
         patches = Patches()
         patches.on = True
-        patch_threads(patches)
+        patch_threads(patches, is_handing_on=False)
         with use_session(ANNA):
             Thread().start()
             assert current_session() is ANNA

@@ -18,6 +18,7 @@ from openreplay_cw_stack.tagging.propagation import (
 from openreplay_cw_stack.tagging.propagation.context import session_of_exception
 from openreplay_cw_stack.tagging.propagation.session import Session
 from tests.tagging.propagation.visitors import ANNA, BERT
+from tests.tagging.tokens import TOKEN_SECRET, a_token
 
 KEY = "HTTP_X_OPENREPLAY_SESSIONTOKEN"
 
@@ -154,3 +155,12 @@ def test_its_settings() -> None:
     assert [one and one.session_id for one in app.seen] == [ANNA.session_id, BERT.session_id]
     with pytest.raises(ValueError, match="header_name"):
         WSGIMiddleware(app, header_name="X Visit")
+
+
+def test_it_verifies_tokens() -> None:
+    app = Recording(lambda app: [b""])
+    verifying = WSGIMiddleware(app, token_secret=TOKEN_SECRET)
+    for token in (ANNA.token, a_token(token_secret=b"a guess")):
+        ask(verifying, **{KEY: token})
+    assert app.seen == [ANNA, None]
+    assert propagation_counts()["unverified_headers"] == 1

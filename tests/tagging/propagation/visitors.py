@@ -16,11 +16,16 @@ def headers_of(session: Session) -> dict[str, str]:
     return {HEADER_NAME: session.token}
 
 
+def field_of(session: Session) -> str:
+    """The token field, as it is added to a JSON line."""
+    return f'"openReplaySessionToken": "{session.token}"'
+
+
 def check_lines(text: str, session: Session | None) -> list[str]:
-    """Every physical line has the tag of the session once, and first; the lines without it."""
+    """Every physical line has the tag of the session once, or its field; the lines without it."""
     bare = []
     for line in filter(str.strip, text.split("\n")):
-        assert [line.count(one.tag) for one in VISITORS] == [
+        assert [line.count(str(one.token)) for one in VISITORS] == [
             int(one is session) for one in VISITORS
         ], line
         if session is None:
@@ -29,5 +34,5 @@ def check_lines(text: str, session: Session | None) -> list[str]:
         judgement = judge(line)
         assert judgement.verdict is Verdict.LINKABLE
         assert judgement.session_id == session.session_id
-        bare.append(line.replace(f"{session.tag} ", "", 1))
+        bare.append(line.replace(f"{session.tag} ", "").replace(f"{field_of(session)}, ", ""))
     return bare
