@@ -7,7 +7,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 
 .DEFAULT_GOAL := help
-.PHONY: help install lock demo test test-emulator test-fast check format bench synth diff deploy destroy clean
+.PHONY: help install lock demo test test-emulator test-aws test-fast check format bench synth diff preflight deploy destroy clean
 
 help: ## This list
 	@echo "openreplay-cw-stack: CloudWatch log lines beside OpenReplay's session replays"
@@ -34,6 +34,9 @@ test: install ## Everything: checks, fast tests, the emulator's, the end-to-end 
 
 test-emulator: install ## The emulator's own tests (see emulator/README.md)
 	$(BIN)/python -m pytest -n 2 --dist loadfile emulator/tests
+
+test-aws: install ## End-to-end tests in your AWS account: deploy, test, write aws-report.md, remove everything
+	OPENREPLAY_CW_TEST_ACCOUNT=aws $(BIN)/python -m pytest -n 0 -m real_account tests/end_to_end
 
 test-fast: install ## Without what starts the embedded AWS, or is slow otherwise: under a minute
 	$(BIN)/python -m pytest -n 2 -m "not emulator and not end_to_end and not slow"
@@ -69,7 +72,13 @@ synth: $(DEPLOYMENT) ## The CloudFormation template, offline and without credent
 diff: $(DEPLOYMENT) ## What a deployment would change in your AWS account
 	npx --no-install cdk diff $(ARGS)
 
-deploy: $(DEPLOYMENT) ## Deploy to the AWS account of your credentials
+ASK_THE_ACCOUNT = npx --no-install cdk synth --quiet $(ARGS) && $(BIN)/python -m openreplay_cw_stack preflight
+
+preflight: $(DEPLOYMENT) ## Ask your AWS account what would stop a deployment; changes nothing
+	@$(ASK_THE_ACCOUNT)
+
+deploy: $(DEPLOYMENT) ## Deploy to the AWS account of your credentials, after preflight (PREFLIGHT=no: without)
+	@test "$(PREFLIGHT)" = no || { $(ASK_THE_ACCOUNT); }
 	npx --no-install cdk deploy $(ARGS)
 
 destroy: $(DEPLOYMENT) ## Remove the stack from it

@@ -9,6 +9,10 @@ selection criteria are `LogGroupName NOT IN [...]`, at most 25 KB (CloudWatch Lo
 all log groups of the account (CloudWatch Logs User Guide, "Account-level subscription filters").
 Ref is `account|type|name` (CloudFormation Template Reference, "AWS::Logs::AccountPolicy").
 
+Policies of the type METRIC_EXTRACTION_POLICY switch off the metrics in log lines: one for all log
+groups, or up to 5 whose selection criteria name groups or prefixes with `IN` or `NOT IN`. Whether
+criteria overlap is not looked at, and the document, whose form is not documented, is not read.
+
 Policies of other types are refused as not implemented.
 """
 
@@ -26,12 +30,17 @@ from emulator import log_delivery, log_destinations, logs, patching
 from emulator.filter_pattern import InvalidFilterPattern, cached_filter_pattern
 
 POLICY_TYPE = "SUBSCRIPTION_FILTER_POLICY"
+METRICS_TYPE = "METRIC_EXTRACTION_POLICY"
+MAXIMUM_METRICS_POLICIES = 5
 MAXIMUM_SELECTION_CRITERIA = 25 * 1024
 
 _CLOUDFORMATION_TYPE = "AWS::Logs::AccountPolicy"
 _CRITERIA = re.compile(r"\s*LogGroupName\s+NOT\s+IN\s*(\[.*\])\s*", re.DOTALL)
 
+_METRICS_CRITERIA = re.compile(r"\s*LogGroupName(Prefix)?\s+(NOT\s+)?IN\s*(\[.*\])\s*", re.DOTALL)
+
 _policies = AccountRegionScopedDict()
+_metrics_policies = AccountRegionScopedDict()
 
 
 class InvalidSelectionCriteria(ValueError):
@@ -88,27 +97,58 @@ async def _handle_request(
 
 
 def _put(data: dict[str, Any]) -> logs.Response:
-    refusal = _refusal(data)
+    is_subscription = data["policyType"] == POLICY_TYPE
+    refusal = _refusal(data) if is_subscription else _metrics_refusal(data)
     if refusal is not None:
         return refusal
     name, criteria = data["policyName"], data.get("selectionCriteria")
-    _policies[name] = {
+    policy = {
         "policyName": name,
         "policyDocument": data["policyDocument"],
         "lastUpdatedTime": int(time.time() * 1000),
-        "policyType": POLICY_TYPE,
+        "policyType": data["policyType"],
         "scope": "ALL",
         **({"selectionCriteria": criteria} if criteria else {}),
         "accountId": service.get_account_id(),
     }
-    log_delivery.check_health(_subscription(_policies[name]))
-    response: logs.Response = service.json_response({"accountPolicy": _policies[name]})
+    (_policies if is_subscription else _metrics_policies)[name] = policy
+    if is_subscription:
+        log_delivery.check_health(_subscription(policy))
+    response: logs.Response = service.json_response({"accountPolicy": policy})
     return response
 
 
-def _refusal(data: dict[str, Any]) -> logs.Response | None:
-    if data["policyType"] != POLICY_TYPE:
+def disables_metrics(group_name: str) -> bool:
+    """Say whether a policy switches off the metrics in the lines of a log group."""
+    return any(
+        _selects(one.get("selectionCriteria") or "", group_name)
+        for one in list(_metrics_policies.values())
+    )
+
+
+def _selects(criteria: str, group_name: str) -> bool:
+    match = _METRICS_CRITERIA.fullmatch(criteria)
+    if match is None:
+        return True
+    is_prefix, is_not_in, values = match[1], match[2], json.loads(match[3])
+    is_in = group_name.startswith(tuple(values)) if is_prefix else group_name in values
+    return is_in is not bool(is_not_in)
+
+
+def _metrics_refusal(data: dict[str, Any]) -> logs.Response | None:
+    if data["policyType"] != METRICS_TYPE:
         return logs.invalid_parameter(f"{data['policyType']} is not implemented by this emulator.")
+    criteria = data.get("selectionCriteria") or ""
+    if criteria and not _METRICS_CRITERIA.fullmatch(criteria):
+        return logs.invalid_parameter("selectionCriteria must have the form NAME [NOT] IN [...].")
+    others = [one for name, one in _metrics_policies.items() if name != data["policyName"]]
+    for_all = [one for one in others if not one.get("selectionCriteria")]
+    if for_all or (others and not criteria) or len(others) >= MAXIMUM_METRICS_POLICIES:
+        return logs.limit_exceeded()
+    return None
+
+
+def _refusal(data: dict[str, Any]) -> logs.Response | None:
     document = json.loads(data["policyDocument"])
     try:
         excluded_groups(data.get("selectionCriteria") or "")
@@ -137,15 +177,16 @@ def _subscription(policy: dict[str, Any]) -> log_destinations.Subscription:
 
 
 def _describe(data: dict[str, Any]) -> logs.Response:
-    is_known = data.get("policyType") == POLICY_TYPE
+    found = [*_policies.values(), *_metrics_policies.values()]
     response: logs.Response = service.json_response(
-        {"accountPolicies": list(_policies.values()) if is_known else []}
+        {"accountPolicies": [one for one in found if one["policyType"] == data.get("policyType")]}
     )
     return response
 
 
 def _delete_policy(data: dict[str, Any]) -> logs.Response:
-    if _policies.pop(data.get("policyName"), None) is None:
+    policies = _policies if data.get("policyType") == POLICY_TYPE else _metrics_policies
+    if policies.pop(data.get("policyName"), None) is None:
         return logs.not_found("policy")
     response: logs.Response = service.json_response({})
     return response

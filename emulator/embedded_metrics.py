@@ -4,8 +4,9 @@ MiniStack 1.5.33 stores such lines and extracts nothing.
 
 AWS makes metrics of a line that is a JSON object with `_aws.CloudWatchMetrics`, once for every
 dimension set; Lambda may prepend metadata to it (CloudWatch User Guide, "Specification: Embedded
-metric format"). An invalid document is ignored and counted in EMFValidationErrors ("CloudWatch
-metrics for CloudWatch Logs").
+metric format"). It counts an invalid document in EMFValidationErrors, and one of a log group whose
+metrics an account policy switches off in EMFDisabledErrors (CloudWatch Logs User Guide, "Monitoring
+with CloudWatch metrics").
 
 The specification does not say whether a document with one fault loses everything; here it does, so
 that a fault is seen. Lines that reach CloudWatch Logs by PutLogEvents are not looked at.
@@ -21,7 +22,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NoReturn
 
-from emulator import patching
+from emulator import account_policies, patching
 
 MAXIMUM_DIMENSIONS = 30
 MAXIMUM_METRICS = 100
@@ -134,10 +135,15 @@ def _record(cloudwatch: Any, config: dict[str, Any], log_text: str) -> None:
     metrics = []
     for line in log_text.splitlines():
         try:
-            metrics += parse_line(line)
+            found = parse_line(line)
         except InvalidDocument as error:
             _LOG.warning("%s printed an invalid document: %s", config.get("FunctionName"), error)
-            _count_invalid(cloudwatch, config)
+            _count(cloudwatch, config, "EMFValidationErrors")
+            continue
+        if found and account_policies.disables_metrics(_group_of(config)):
+            _count(cloudwatch, config, "EMFDisabledErrors")
+        else:
+            metrics += found
     now = time.time()
     for metric in metrics:
         if not now - MAXIMUM_AGE <= metric.timestamp <= now + MAXIMUM_LEAD:
@@ -153,7 +159,11 @@ def _record(cloudwatch: Any, config: dict[str, Any], log_text: str) -> None:
         )
 
 
-def _count_invalid(cloudwatch: Any, config: dict[str, Any]) -> None:
+def _count(cloudwatch: Any, config: dict[str, Any], metric: str) -> None:
+    dimensions = {"LogGroupName": _group_of(config)}
+    cloudwatch.record_metric("AWS/Logs", metric, 1, "None", dimensions)
+
+
+def _group_of(config: dict[str, Any]) -> str:
     group = (config.get("LoggingConfig") or {}).get("LogGroup")
-    name = group or f"/aws/lambda/{config.get('FunctionName')}"
-    cloudwatch.record_metric("AWS/Logs", "EMFValidationErrors", 1, "None", {"LogGroupName": name})
+    return str(group or f"/aws/lambda/{config.get('FunctionName')}")

@@ -56,7 +56,7 @@ class OpenReplay:
         url: the URL of the form.
         api_key_id: likewise.
         api_key: likewise.
-        gateway_url: where the URL's host is really to be found: the embedded AWS.
+        gateway_url: where the URL's host is really to be found: the embedded AWS, or the URL.
         client: the release of go-elasticsearch that asks.
     """
 
@@ -86,7 +86,10 @@ class OpenReplay:
             "X-Elastic-Client-Meta": f"es={self.client},go=1.23.4,t=8.6.1,hc=1.23.4",
             "Accept-Encoding": "gzip",
         }
-        connection = http.client.HTTPConnection(urlsplit(self.gateway_url).netloc)
+        gateway = urlsplit(self.gateway_url)
+        is_encrypted = gateway.scheme == "https"
+        connect = http.client.HTTPSConnection if is_encrypted else http.client.HTTPConnection
+        connection = connect(gateway.netloc)
         try:
             connection.putrequest(method, path, skip_host=True, skip_accept_encoding=True)
             for name, value in headers.items():

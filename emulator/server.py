@@ -32,6 +32,7 @@ EXTENSIONS = (
     "log_destinations",
     "log_delivery",
     "account_policies",
+    "metric_filter_tests",
     "subscription_filters",
     "stream_event_sources",
     "event_source_mappings",

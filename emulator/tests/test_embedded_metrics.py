@@ -162,3 +162,31 @@ def test_what_a_function_prints_is_in_cloudwatch(aws: Emulator) -> None:
     assert cloudwatch.list_metrics(
         Namespace="AWS/Logs", MetricName="EMFValidationErrors", Dimensions=[group]
     )["Metrics"]
+
+
+@pytest.mark.emulator
+def test_a_policy_of_the_account_switches_them_off(aws: Emulator) -> None:
+    function, other = create_function(aws, EMITTING), create_function(aws, EMITTING)
+    logs, cloudwatch = aws.client("logs"), aws.client("cloudwatch")
+    policy = {"policyName": unique("policy"), "policyType": "METRIC_EXTRACTION_POLICY"}
+    group = f"/aws/lambda/{name_of(function)}"
+    criteria = f"LogGroupName IN {json.dumps([group])}"
+    logs.put_account_policy(**policy, policyDocument="{}", scope="ALL", selectionCriteria=criteria)
+    try:
+        for one in (function, other):
+            namespace = f"of {name_of(one)}"
+            payload = json.dumps({"namespace": namespace})
+            aws.client("lambda").invoke(FunctionName=one, Payload=payload)
+        wait_for(lambda: cloudwatch.list_metrics(Namespace=f"of {name_of(other)}")["Metrics"])
+        dimensions = [{"Name": "LogGroupName", "Value": group}]
+        disabled = {"Namespace": "AWS/Logs", "MetricName": "EMFDisabledErrors"}
+        assert wait_for(
+            lambda: cloudwatch.list_metrics(**disabled, Dimensions=dimensions)["Metrics"]
+        )
+        assert not cloudwatch.list_metrics(Namespace=f"of {name_of(function)}")["Metrics"]
+        (found,) = logs.describe_account_policies(policyType=policy["policyType"])[
+            "accountPolicies"
+        ]
+        assert (found["policyName"], found["selectionCriteria"]) == (policy["policyName"], criteria)
+    finally:
+        logs.delete_account_policy(**policy)

@@ -17,8 +17,10 @@ from openreplay_cw_stack.commands import (
     check,
     forget,
     judge,
+    preflight,
     register,
     replay,
+    revoke,
     session,
 )
 from openreplay_cw_stack.commands.errors import CommandFailed
@@ -27,11 +29,13 @@ from openreplay_cw_stack.commands.terminal import clean_lines, say
 from openreplay_cw_stack.version import VERSION
 
 COMMANDS: dict[str, Any] = {
+    "preflight": preflight,
     "judge": judge,
     "register": register,
     "check": check,
     "session": session,
     "replay": replay,
+    "revoke": revoke,
     "backfill": backfill,
     "forget": forget,
 }
@@ -46,7 +50,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # A terminal or pipe that is not UTF-8 shows what it cannot encode as "?".
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
-    parsed = _parser().parse_args(arguments)
+    parser = _parser()
+    parsed = parser.parse_args(arguments)
+    if parsed.command is None:
+        say(parser.format_help().rstrip(), sys.stderr)
+        return 2
     try:
         status: int = COMMANDS[parsed.command].run(parsed)
         sys.stdout.flush()
@@ -65,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog=PROGRAM)
     parser.add_argument("--version", action="version", version=f"%(prog)s {VERSION}")
-    subparsers = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    subparsers = parser.add_subparsers(dest="command", metavar="COMMAND")
     for name, command in COMMANDS.items():
         help_ = command.HELP
         subparser = subparsers.add_parser(name, help=help_, description=help_)

@@ -1,12 +1,19 @@
-"""Reads the events of a log group, or only those that mention a session tag."""
+"""Reads the events of a log group that mention a session tag.
+
+CloudWatch Logs selects them. Whether FilterLogEvents takes a regular expression in every region is
+not documented ("Filter pattern syntax" names it, a field report has a refusal). Where it refuses
+the pattern, every event is read and the tag is looked for here.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import islice
-from typing import Any
+from itertools import chain, islice
+from typing import Any, NamedTuple
 
 from openreplay_cw_stack.contract.filter_pattern import FILTER_PATTERN
+from openreplay_cw_stack.runtime.aws_calls import error_code
+from openreplay_cw_stack.tagging import Verdict, judge
 
 MOST_PAGES = 50
 """Of a sample: pages may be empty, and CloudWatch Logs gives five a second."""
@@ -14,41 +21,73 @@ MOST_PAGES = 50
 Event = dict[str, Any]
 
 
+class EventSample(NamedTuple):
+    """The first events of a log group that mention a session tag.
+
+    Attributes:
+        events: as FilterLogEvents gives them.
+        cut: whether there may be more.
+        unfiltered: whether FilterLogEvents refused the pattern.
+    """
+
+    events: list[Event]
+    cut: bool
+    unfiltered: bool
+
+
+class _Page(NamedTuple):
+    events: list[Event]
+    unfiltered: bool
+
+
 def tagged_events(client: Any, log_group: str, start_ms: int) -> Iterator[Event]:
-    """Read the events that the subscription filter selects.
+    """Read the events that mention a session tag.
 
     Args:
         client: of CloudWatch Logs.
         log_group: the group's name.
         start_ms: from when on, in milliseconds since 1970.
     """
-    for page in _pages(client, log_group, start_ms, filterPattern=FILTER_PATTERN):
-        yield from page
+    for page in _pages(client, log_group, start_ms):
+        yield from page.events
 
 
-def sample_events(
-    client: Any, log_group: str, start_ms: int, most: int, *, tagged: bool
-) -> tuple[list[Event], bool]:
-    """Read the first events of a log group, and say whether there may be more.
+def sample_events(client: Any, log_group: str, start_ms: int, most: int) -> EventSample:
+    """Read the first events that mention a session tag.
 
     Args:
         client: of CloudWatch Logs.
         log_group: the group's name.
         start_ms: from when on, in milliseconds since 1970.
         most: how many events at most.
-        tagged: only those that the subscription filter selects.
     """
-    more = {"filterPattern": FILTER_PATTERN} if tagged else {}
     taken: list[Event] = []
-    pages = _pages(client, log_group, start_ms, **more)
+    unfiltered = False
+    pages = _pages(client, log_group, start_ms)
     for page in islice(pages, MOST_PAGES):
-        taken += page
+        taken += page.events
+        unfiltered = page.unfiltered
         if len(taken) > most:
-            return taken[:most], True
-    return taken, next(pages, None) is not None
+            return EventSample(taken[:most], True, unfiltered)
+    return EventSample(taken, next(pages, None) is not None, unfiltered)
 
 
-def _pages(client: Any, log_group: str, start_ms: int, **more: str) -> Iterator[list[Event]]:
-    pages = client.get_paginator("filter_log_events")
-    for page in pages.paginate(logGroupName=log_group, startTime=start_ms, **more):
-        yield page["events"]
+def _pages(client: Any, log_group: str, start_ms: int) -> Iterator[_Page]:
+    wanted = {"logGroupName": log_group, "startTime": start_ms}
+    paginator = client.get_paginator("filter_log_events")
+    filtered = iter(paginator.paginate(**wanted, filterPattern=FILTER_PATTERN))
+    try:
+        first = next(filtered, None)
+    except Exception as error:
+        if error_code(error) != "InvalidParameterException":
+            raise
+    else:
+        for page in chain([] if first is None else [first], filtered):
+            yield _Page(page["events"], False)
+        return
+    for page in paginator.paginate(**wanted):
+        yield _Page([event for event in page["events"] if _mentions_a_tag(event)], True)
+
+
+def _mentions_a_tag(event: Event) -> bool:
+    return judge(event["message"]).verdict is not Verdict.UNTAGGED

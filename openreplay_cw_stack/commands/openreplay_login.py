@@ -10,19 +10,37 @@ from urllib.parse import SplitResult
 
 from openreplay_cw_stack.commands.errors import CommandFailed
 from openreplay_cw_stack.commands.terminal import ask
-from openreplay_cw_stack.openreplay.login import LoggedIn, log_in
+from openreplay_cw_stack.openreplay.login import LoggedIn, check_is_api, log_in
 
 JWT_VARIABLE = "OPENREPLAY_JWT"
 """Environment variable: the credential of a member who has logged in already."""
 
 
-def add_openreplay_arguments(parser: argparse.ArgumentParser, *, required: bool) -> None:
-    """Describe the arguments that name a project of OpenReplay and a member."""
+def add_project_argument(parser: argparse.ArgumentParser) -> None:
+    """Describe the optional arguments that name a project of OpenReplay and a member."""
+    _add_openreplay_arguments(parser, required=False)
+    parser.add_argument(
+        "--project", type=_project_number, metavar="NUMBER", help="the project's number"
+    )
+
+
+def add_projects_argument(parser: argparse.ArgumentParser) -> None:
+    """Describe the arguments that name projects of OpenReplay and a member."""
+    _add_openreplay_arguments(parser, required=True)
+    parser.add_argument(
+        "--project",
+        required=True,
+        type=_project_number,
+        nargs="+",
+        action="extend",
+        metavar="NUMBER",
+        help="the projects' numbers",
+    )
+
+
+def _add_openreplay_arguments(parser: argparse.ArgumentParser, *, required: bool) -> None:
     parser.add_argument(
         "--openreplay", required=required, metavar="URL", help="such as https://openreplay.example"
-    )
-    parser.add_argument(
-        "--project", required=required, type=int, metavar="NUMBER", help="the project's number"
     )
     parser.add_argument("--email", help="the member's; asked for where it is needed")
     parser.add_argument("--insecure", action="store_true", help="allow http:// addresses")
@@ -35,6 +53,7 @@ def logged_in(server: SplitResult, email: str | None) -> LoggedIn:
         CommandFailed: there is no terminal to ask for them.
         RegistrationFailed: OpenReplay does not let the member in.
     """
+    check_is_api(server)
     jwt = os.environ.get(JWT_VARIABLE)
     if jwt:
         return LoggedIn(server, jwt)
@@ -46,6 +65,17 @@ def logged_in(server: SplitResult, email: str | None) -> LoggedIn:
             )
         email = ask(f"Email of a member of {server.hostname}: ")
     return log_in(server, email, _password())
+
+
+def _project_number(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"a project's number is 1 or more, not {text}")
+    return number
+
+
+# argparse puts this name into its message about a text that is not a number.
+_project_number.__name__ = "project's number"
 
 
 def _password() -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timezone
 from types import SimpleNamespace
 from typing import Any
@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 from openreplay_cw_stack.commands.deployed.account import Account
 from openreplay_cw_stack.commands.deployed.deployment import Function
 from openreplay_cw_stack.commands.deployed.stack import Resource, Stack
+from openreplay_cw_stack.commands.report.findings import Finding, Known, Step
 
 NOW = 1_795_464_000.0
 TABLE_ARN = "arn:aws:dynamodb:eu-west-1:123456789012:table/Shop-Sessions"
@@ -61,7 +62,12 @@ def account(
     """An account with these answers, by service; without CloudWatch's, no metric has a value."""
     services["lambda"] = lambda_ or {}
     clients = {name: Client(answers) for name, answers in services.items()}
-    clients.setdefault("cloudwatch", Client({"get_metric_data": metric_data({})}))
+    cloudwatch = clients.setdefault("cloudwatch", Client({}))
+    cloudwatch.answers = {
+        "get_metric_data": metric_data({}),
+        "list_metrics": {"Metrics": []},
+        **cloudwatch.answers,
+    }
     return Account(NOW, minutes, make_client=lambda service, **settings: clients[service])
 
 
@@ -73,6 +79,7 @@ def function(room: str, environment: dict[str, str] | None = None) -> Function:
         name=room,
         arn=BRIDGE_ARN if room == "bridge" else VALIDATOR_ARN,
         role=f"{room}-role",
+        log_group=f"/{room}",
         environment={"DEPLOYMENT": "Shop", "SESSION_TABLE_ARN": TABLE_ARN, **(environment or {})},
     )
 
@@ -157,3 +164,18 @@ def deploy(
     }
     monkeypatch.setattr("boto3.client", lambda service, **settings: clients[service])
     return clients
+
+
+def outcome(step: Step[Known]) -> tuple[list[Finding], Known]:
+    """What a step finds, and what it returns."""
+    findings = []
+    while True:
+        try:
+            findings.append(next(step))
+        except StopIteration as ended:
+            returned: Known = ended.value
+            return findings, returned
+
+
+def statuses(findings: Iterable[Finding]) -> list[tuple[str, str]]:
+    return [(finding.name, finding.status.value) for finding in findings]

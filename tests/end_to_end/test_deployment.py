@@ -27,6 +27,7 @@ GOOD = token_tag(a_token(session_id=SESSION, token_secret=SECRET, expires_ms=2**
 FORGED = token_tag(a_token(session_id=SESSION, token_secret=b"forged", expires_ms=2**50))
 
 
+@pytest.mark.real_account
 def test_a_line_from_every_tracked_group_arrives(deployment: Deployment) -> None:
     for log_group in ("/app/checkout", "/app/search", "/aws/lambda/pay"):
         deployment.put(log_group, f"{GOOD} ERROR no stock left in {log_group}")
@@ -38,16 +39,18 @@ def test_a_line_from_every_tracked_group_arrives(deployment: Deployment) -> None
     }
     for line in lines:
         assert line.message == f"ERROR no stock left in {line.group}"
-        assert (line.owner, line.stream) == ("000000000000", "web-1")
+        assert (line.owner, line.stream) == (deployment.account_id, "web-1")
 
 
+@pytest.mark.real_account
 def test_a_linked_line_names_its_source_event(deployment: Deployment) -> None:
     logs = deployment.aws.client("logs")
     for line in deployment.linked_lines():
-        (source,) = logs.filter_log_events(logGroupName=line.group)["events"]
+        (source,) = logs.filter_log_events(logGroupName=deployment.actual(line.group))["events"]
         assert (line.id, line.time) == (source["eventId"], source["timestamp"])
 
 
+@pytest.mark.real_account
 def test_every_line_of_the_conformance_set_is_counted_by_its_verdict(
     deployment: Deployment,
 ) -> None:
@@ -68,6 +71,7 @@ def test_every_line_of_the_conformance_set_is_counted_by_its_verdict(
     assert len(deployment.linked_lines()) == already + expected[Verdict.LINKABLE]
 
 
+@pytest.mark.real_account
 def test_what_is_not_linkable_is_not_stored(deployment: Deployment) -> None:
     before = len(deployment.linked_lines())
     rejected = deployment.metric("RejectedLines", LogGroup="/app/search")
@@ -80,6 +84,7 @@ def test_what_is_not_linkable_is_not_stored(deployment: Deployment) -> None:
     assert len(deployment.linked_lines()) == before
 
 
+@pytest.mark.real_account
 def test_no_session_token_is_in_the_session_table(deployment: Deployment) -> None:
     printed_header = {"headers": {"x-openreplay-sessiontoken": GOOD[24:-1]}, "msg": f"{GOOD} error"}
     before = len(deployment.linked_lines())
@@ -90,6 +95,7 @@ def test_no_session_token_is_in_the_session_table(deployment: Deployment) -> Non
         assert remove_session_tokens(line.message) == line.message
 
 
+@pytest.mark.real_account
 def test_a_line_of_a_megabyte_is_cut_and_arrives(deployment: Deployment) -> None:
     before = len(deployment.linked_lines())
     deployment.put("/app/checkout", f"{GOOD} ERROR " + '"\\é' * 200_000)
@@ -99,6 +105,7 @@ def test_a_line_of_a_megabyte_is_cut_and_arrives(deployment: Deployment) -> None
     assert eventually(lambda: deployment.metric("CutLines"), lambda count: count == 1) == 1
 
 
+@pytest.mark.real_account
 def test_items_expire_after_the_retention(deployment: Deployment) -> None:
     for item in deployment.items():
         arrived, expires = int(item["arrived"]["N"]), int(item["expires"]["N"])
@@ -173,6 +180,7 @@ class TestServiceAccount:
             logs.filter_log_events(logGroupName="/app/checkout")
 
 
+@pytest.mark.real_account
 class TestPayloads:
     def test_the_control_message_of_every_filter_was_taken(self, deployment: Deployment) -> None:
         assert deployment.metric("UnusablePayloads") == 0

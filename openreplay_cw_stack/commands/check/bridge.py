@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from openreplay_cw_stack.commands.check.context import Context
-from openreplay_cw_stack.commands.check.findings import Step, fail, guarded, ok, skip, warn
 from openreplay_cw_stack.commands.check.metric_sums import Metric, our_metric, sums
-from openreplay_cw_stack.commands.deployed.deployment import Deployment, Function
+from openreplay_cw_stack.commands.deployed.bridge_url import bridge_url
+from openreplay_cw_stack.commands.deployed.deployment import Function
 from openreplay_cw_stack.commands.deployed.secrets import read_secret
-from openreplay_cw_stack.commands.deployed.stack import read_template
+from openreplay_cw_stack.commands.report.findings import Step, fail, guarded, ok, skip, warn
 from openreplay_cw_stack.commands.terminal import count
 from openreplay_cw_stack.contract import metrics as names
 from openreplay_cw_stack.contract.openreplay_project import checked_url
@@ -31,12 +31,6 @@ MANY_REFUSALS = 20
 
 NEW_KEY_SECONDS = 120
 """A key that is younger may not be known to the bridge yet, if it was asked with a wrong one."""
-
-_SUFFIXES = {
-    "aws-cn": "amazonaws.com.cn",
-    "aws-iso": "c2s.ic.gov",
-    "aws-iso-b": "sc2s.sgov.gov",
-}
 
 
 @dataclass(frozen=True)
@@ -79,7 +73,7 @@ def _key(context: Context, bridge: Function) -> Step[Endpoint | None]:
         return None
     age = context.account.days_since(secret.created)
     yield ok(name, f"in its secret, {count(age, 'day')} old")
-    url = bridge_url(context, bridge)
+    url = bridge_url(context.account, context.deployment, bridge)
     if url is None:
         yield fail(
             "bridge",
@@ -89,39 +83,6 @@ def _key(context: Context, bridge: Function) -> Step[Endpoint | None]:
         return None
     age_seconds = context.account.now - secret.created.timestamp()
     return Endpoint(BridgeForm(url, key_id, key), age_seconds)
-
-
-def bridge_url(context: Context, bridge: Function) -> str | None:
-    """Return the bridge's address: the stack's output, its own domain, or its HTTP API."""
-    deployment = context.deployment
-    if deployment.alone and deployment.stack.outputs.get("BridgeUrl"):
-        return deployment.stack.outputs["BridgeUrl"]
-    return _own_domain(context, bridge) or _http_api_url(deployment, bridge)
-
-
-def _own_domain(context: Context, bridge: Function) -> str | None:
-    """The domain that an HTTP API answers at, where it has one of its own."""
-    stack = context.deployment.stack
-    api = stack.find("AWS::ApiGatewayV2::Api", f"{bridge.path}HttpApi")
-    mappings = stack.of_kind("AWS::ApiGatewayV2::ApiMapping")
-    if api is None or not mappings:
-        return None
-    template = read_template(context.account, stack)
-    for mapping in mappings:
-        properties = template.properties(mapping.logical_id)
-        domain = template.value(properties.get("DomainName"))
-        if domain and template.value(properties.get("ApiId")) == api.physical_id:
-            return f"https://{domain}/"
-    return None
-
-
-def _http_api_url(deployment: Deployment, bridge: Function) -> str | None:
-    stack = deployment.stack
-    api = stack.find("AWS::ApiGatewayV2::Api", f"{bridge.path}HttpApi")
-    if api is None:
-        return None
-    suffix = _SUFFIXES.get(bridge.arn.split(":")[1], "amazonaws.com")
-    return f"https://{api.physical_id}.execute-api.{stack.region}.{suffix}/"
 
 
 def _ask(context: Context, endpoint: Endpoint) -> Step[None]:

@@ -8,16 +8,19 @@ import time
 from urllib.parse import SplitResult
 
 from openreplay_cw_stack.commands.arguments import add_deployments_arguments, whole_minutes
-from openreplay_cw_stack.commands.check.bridge import check_bridge
+from openreplay_cw_stack.commands.check.bridge import MANY_REFUSALS, NEW_KEY_SECONDS, check_bridge
 from openreplay_cw_stack.commands.check.context import Context
 from openreplay_cw_stack.commands.check.deployment import check_deployment
-from openreplay_cw_stack.commands.check.findings import Status, Step, guarded, worst
-from openreplay_cw_stack.commands.check.lines import check_lines
+from openreplay_cw_stack.commands.check.lines import MOST_LINES, ON_THEIR_WAY_SECONDS, check_lines
 from openreplay_cw_stack.commands.check.linked_lines import check_linked_lines
+from openreplay_cw_stack.commands.check.metric_lines import check_metric_lines
 from openreplay_cw_stack.commands.check.registration import check_registration
-from openreplay_cw_stack.commands.check.report import Checked, as_json, print_report
 from openreplay_cw_stack.commands.check.rotation import check_rotation
-from openreplay_cw_stack.commands.check.service_account import check_service_account
+from openreplay_cw_stack.commands.check.service_account import (
+    OLD_KEY_DAYS,
+    UNUSED_DAYS,
+    check_service_account,
+)
 from openreplay_cw_stack.commands.check.session_table import check_session_table
 from openreplay_cw_stack.commands.check.tracked_log_groups import (
     check_tracked_log_groups,
@@ -27,11 +30,19 @@ from openreplay_cw_stack.commands.check.validator import Health, check_validator
 from openreplay_cw_stack.commands.deployed.account import Account
 from openreplay_cw_stack.commands.deployed.deployment import Deployment, find_deployments
 from openreplay_cw_stack.commands.deployed.stack import read_stack
+from openreplay_cw_stack.commands.deployed.tracked_log_groups import FILTERS_ALLOWED
 from openreplay_cw_stack.commands.errors import CommandFailed
 from openreplay_cw_stack.commands.openreplay_login import (
     JWT_VARIABLE,
-    add_openreplay_arguments,
+    add_project_argument,
     logged_in,
+)
+from openreplay_cw_stack.commands.report.findings import Step, guarded
+from openreplay_cw_stack.commands.report.printing import (
+    Section,
+    as_json,
+    exit_status,
+    print_report,
 )
 from openreplay_cw_stack.commands.terminal import Output, say
 from openreplay_cw_stack.contract.openreplay_project import checked_url
@@ -41,6 +52,15 @@ from openreplay_cw_stack.openreplay.login import LoggedIn
 HELP = "say of a deployed stack what works, what does not, and what to do"
 
 _MOST_MINUTES = 1440
+_THRESHOLDS = (
+    f"{MOST_LINES} lines of a log group are judged at most, and the group fails where as many have "
+    f"a fault as are linkable; a line of the last {ON_THEIR_WAY_SECONDS // 60} minutes may be on "
+    f"its way; a log group with {FILTERS_ALLOWED} subscription filters, more than {MANY_REFUSALS} "
+    f"refused questions, an access key that is {OLD_KEY_DAYS} days old or unused for "
+    f"{UNUSED_DAYS} days give a warning, as any throttling does; an invocation that fails, a "
+    "payload that is lost and a dead letter fail; the bridge has "
+    f"{NEW_KEY_SECONDS // 60} minutes to know a new key"
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -53,7 +73,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="how far back to look (default: 60)",
     )
     parser.add_argument("--json", action="store_true", help="one JSON document")
-    add_openreplay_arguments(parser, required=False)
+    add_project_argument(parser)
     parser.epilog = (
         "With --openreplay and --project it looks at what OpenReplay has stored as well, with "
         f"email and password, or the environment variable {JWT_VARIABLE}. It changes nothing; the "
@@ -62,11 +82,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "whose permission is missing says so, and stops no other one. Permissions: "
         "cloudformation:DescribeStacks, ListStackResources, GetTemplate and ListExports; "
         "lambda:GetFunctionConfiguration; logs:DescribeLogGroups, DescribeSubscriptionFilters, "
-        "DescribeAccountPolicies and FilterLogEvents; cloudwatch:GetMetricData; "
+        "DescribeAccountPolicies and FilterLogEvents; cloudwatch:GetMetricData and ListMetrics; "
         "dynamodb:DescribeTable and DescribeTimeToLive; sqs:GetQueueAttributes; "
         "secretsmanager:GetSecretValue and DescribeSecret; iam:ListAttachedRolePolicies, "
         "ListAccessKeys, GetAccessKeyLastUsed, ListGroupsForUser, ListAttachedGroupPolicies, "
-        "GetPolicy and GetPolicyVersion. No item of the session table is read."
+        "GetPolicy and GetPolicyVersion. No item of the session table is read. Thresholds: "
+        f"{_THRESHOLDS}."
     )
 
 
@@ -84,15 +105,14 @@ def run(arguments: argparse.Namespace) -> int:
     # A login ends that member's other ones: not before the rest is right.
     openreplay = _log_in(server, arguments.email) if server is not None else None
     checked = [
-        Checked(one.name, list(_findings(account, one, arguments, openreplay)))
+        Section(one.name, list(_findings(account, one, arguments, openreplay)))
         for one in deployments
     ]
     if output is None:
-        say(as_json(stack.name, checked))
+        say(as_json({"stack": stack.name}, "deployment", checked))
     else:
-        print_report(output, stack.name, f"{stack.region}, {account.span}", checked)
-    found = worst(finding for one in checked for finding in one.findings)
-    return 1 if found is Status.FAIL else 0
+        print_report(output, f"{stack.name}: {stack.region}, {account.span}", checked)
+    return exit_status(checked)
 
 
 def _server(arguments: argparse.Namespace) -> SplitResult | None:
@@ -126,6 +146,8 @@ def _findings(
         "tracked log group", check_what_is_tracked(account, deployment), ()
     )
     context = Context(account, deployment, tracked, insecure=arguments.insecure)
+    # First: without them every count of the steps below is too low.
+    yield from guarded("metrics", check_metric_lines(context))
     subscribed_ms = yield from guarded("tracked log group", check_tracked_log_groups(context), {})
     samples = yield from guarded("lines", check_lines(context, subscribed_ms), ())
     health = yield from guarded("validator", check_validator(context), Health())

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from openreplay_cw_stack.commands.check.findings import Step, fail, guarded, ok, warn
 from openreplay_cw_stack.commands.deployed.account import Account
 from openreplay_cw_stack.commands.deployed.deployment import FUNCTION, Deployment, Function
+from openreplay_cw_stack.commands.report.findings import Step, fail, guarded, ok, warn
 from openreplay_cw_stack.commands.terminal import count
 from openreplay_cw_stack.runtime.aws_calls import error_code
 

@@ -8,10 +8,18 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from openreplay_cw_stack.commands.check.context import Context
-from openreplay_cw_stack.commands.check.findings import Finding, Step, fail, guarded, ok, skip, warn
 from openreplay_cw_stack.commands.check.metric_sums import our_metric, sums
 from openreplay_cw_stack.commands.log_events import sample_events
 from openreplay_cw_stack.commands.program import PROGRAM
+from openreplay_cw_stack.commands.report.findings import (
+    Finding,
+    Step,
+    fail,
+    guarded,
+    ok,
+    skip,
+    warn,
+)
 from openreplay_cw_stack.commands.terminal import count
 from openreplay_cw_stack.contract import metrics as names
 from openreplay_cw_stack.runtime.aws_calls import error_code
@@ -36,6 +44,7 @@ class Sample:
         expected: of these, the ones that came after the subscription filter.
         settled: of these, the ones that must have been counted by now.
         cut: there are more lines than were looked at.
+        unfiltered: FilterLogEvents refused the filter pattern.
     """
 
     log_group: str
@@ -43,6 +52,12 @@ class Sample:
     expected: Counter[Verdict] = field(default_factory=Counter)
     settled: Counter[Verdict] = field(default_factory=Counter)
     cut: bool = False
+    unfiltered: bool = False
+
+    @property
+    def tagged(self) -> int:
+        """How many lines have a tag. The filter selects a few others that only name it."""
+        return sum(self.verdicts.values()) - self.verdicts[Verdict.UNTAGGED]
 
     @property
     def faults(self) -> Counter[Verdict]:
@@ -92,7 +107,15 @@ def check_lines(context: Context, subscribed_ms: Mapping[str, int]) -> Step[Sequ
         sample: Sample | None = yield from guarded("lines", step, None)
         if sample is not None:
             samples.append(sample)
-    if samples and not any(sample.verdicts for sample in samples):
+    if any(sample.unfiltered for sample in samples):
+        yield warn(
+            "lines",
+            "FilterLogEvents refuses the filter pattern here, so every line was read",
+            f"`check`, `{PROGRAM} judge` and `backfill` find the same lines, and take longer. "
+            "Delivery is not concerned: `preflight` says whether CloudWatch Logs takes the "
+            "pattern. Report the region.",
+        )
+    if samples and not any(sample.tagged for sample in samples):
         yield warn(
             "lines",
             f"no tracked log group has a line with a tag of {context.account.span}",
@@ -108,7 +131,7 @@ def _judging(context: Context) -> Judging:
     arn = environment.get("TOKEN_SECRET_ARN")
     accept = environment.get("ACCEPT_UNSIGNED_IDS") == "true"
     if not arn:
-        return Judging(None, True, "signatures not checked")
+        return Judging(None, accept, "signatures not checked")
     from botocore.exceptions import ClientError
 
     try:
@@ -127,8 +150,8 @@ def _judging(context: Context) -> Judging:
 
 def _lines(context: Context, log_group: str, since_ms: int, judging: Judging) -> Step[Sample]:
     """Judge lines of one log group; returns what they are."""
-    events, cut = sample_events(
-        context.client("logs"), log_group, context.account.start_ms, MOST_LINES, tagged=True
+    events, cut, unfiltered = sample_events(
+        context.client("logs"), log_group, context.account.start_ms, MOST_LINES
     )
     settled_ms = 1000 * (context.account.now - ON_THEIR_WAY_SECONDS)
     judged = [(judging.verdict(event["message"]), _received_ms(event)) for event in events]
@@ -138,6 +161,7 @@ def _lines(context: Context, log_group: str, since_ms: int, judging: Judging) ->
         expected=Counter(verdict for verdict, at_ms in judged if at_ms >= since_ms),
         settled=Counter(verdict for verdict, at_ms in judged if since_ms <= at_ms < settled_ms),
         cut=cut,
+        unfiltered=unfiltered,
     )
     yield _verdicts(sample, judging)
     return sample
@@ -149,17 +173,20 @@ def _received_ms(event: Mapping[str, Any]) -> int:
 
 
 def _verdicts(sample: Sample, judging: Judging) -> Finding:
-    total = sum(sample.verdicts.values())
-    if not total:
+    untagged = sample.verdicts[Verdict.UNTAGGED]
+    named = f"; {count(untagged, 'line names', 'lines name')} it and have none" if untagged else ""
+    if not sample.tagged:
         so_far = " in what could be read of it" if sample.cut else ""
-        return ok("lines", f"{sample.log_group}: no line with a tag{so_far}")
+        return ok("lines", f"{sample.log_group}: no line with a tag{so_far}{named}")
     parts = ", ".join(
-        f"{sample.verdicts[one]} {one}" for one in reversed(Verdict) if one in sample.verdicts
+        f"{sample.verdicts[one]} {one}"
+        for one in reversed(Verdict)
+        if one in sample.verdicts and one is not Verdict.UNTAGGED
     )
-    first = f"the first {total} lines" if sample.cut else count(total, "line")
-    early = total - sum(sample.expected.values())
+    first = f"the first {sample.tagged} lines" if sample.cut else count(sample.tagged, "line")
+    early = sum(sample.verdicts.values()) - sum(sample.expected.values())
     before = f"; {early} from before the filter, which stay where they are" if early else ""
-    seen = f"{sample.log_group}: {first} with a tag: {parts} ({judging.said}){before}"
+    seen = f"{sample.log_group}: {first} with a tag: {parts} ({judging.said}){named}{before}"
     faults = sample.faults
     if not faults:
         return ok("lines", seen)

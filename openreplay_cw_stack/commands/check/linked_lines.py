@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from openreplay_cw_stack.commands.check.context import Context
-from openreplay_cw_stack.commands.check.findings import Finding, Step, fail, ok, skip, warn
 from openreplay_cw_stack.commands.check.lines import Sample
 from openreplay_cw_stack.commands.check.metric_sums import our_metric, sums
 from openreplay_cw_stack.commands.check.validator import Health
+from openreplay_cw_stack.commands.report.findings import Finding, Step, fail, ok, skip, warn
 from openreplay_cw_stack.commands.terminal import count
 from openreplay_cw_stack.contract import metrics as names
 from openreplay_cw_stack.tagging import Verdict

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from urllib.parse import urlsplit
-
 from openreplay_cw_stack.commands.check.bridge import Endpoint
 from openreplay_cw_stack.commands.check.context import Context
-from openreplay_cw_stack.commands.check.findings import Step, fail, ok, skip, warn
 from openreplay_cw_stack.commands.deployed.secrets import read_secret
 from openreplay_cw_stack.commands.program import PROGRAM
-from openreplay_cw_stack.openreplay.integrations import stored_bridge
+from openreplay_cw_stack.commands.report.findings import Step, fail, ok, skip, warn
+from openreplay_cw_stack.openreplay.integrations import Integrations, host_of
 from openreplay_cw_stack.openreplay.login import LoggedIn
 from openreplay_cw_stack.runtime.aws_calls import error_code
 
@@ -29,14 +27,18 @@ def check_registration(
         f"{PROGRAM} register --stack {context.deployment.stack.name} "
         f"--openreplay {openreplay.server.geturl()} --project {project}"
     )
-    stored = stored_bridge(openreplay, project)
+    stored = Integrations(openreplay).stored(project)
     if not stored:
         yield fail(_NAME, f"{where} has no Elasticsearch integration", f"Register it:\n{again}")
         return
     remedy = f"Register the bridge again:\n{again}"
     url = str(stored.get("url", "")).strip()
     if url.rstrip("/") != form.url.rstrip("/"):
-        yield fail(_NAME, f"{where} asks another URL, at {_host(url)}", remedy)
+        yield fail(
+            _NAME,
+            f"{where} asks another URL, at {host_of(stored)}",
+            f"If nobody needs that integration, replace it:\n{again} --force",
+        )
         return
     key = (stored.get("api_key_id"), stored.get("api_key"))
     if key == (form.api_key_id, form.api_key):
@@ -51,14 +53,6 @@ def check_registration(
         yield fail(
             _NAME, f"{where} has the bridge's URL and a key that the bridge does not know", remedy
         )
-
-
-def _host(url: str) -> str:
-    """The host of an address from outside, which may have a password in it."""
-    try:
-        return urlsplit(url).hostname or "no host"
-    except ValueError:
-        return "no host"
 
 
 def _previous(context: Context) -> tuple[str | None, str | None] | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from openreplay_cw_stack.commands.check.context import Context
-from openreplay_cw_stack.commands.check.findings import Finding, Step, fail, guarded, ok, warn
+from openreplay_cw_stack.commands.report.findings import Finding, Step, fail, guarded, ok, warn
 from openreplay_cw_stack.commands.terminal import count
 from openreplay_cw_stack.contract.openreplay_project import told_projects
 

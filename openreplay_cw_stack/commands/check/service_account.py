@@ -6,7 +6,6 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from openreplay_cw_stack.commands.check.context import Context
-from openreplay_cw_stack.commands.check.findings import Finding, Step, fail, guarded, ok, skip, warn
 from openreplay_cw_stack.commands.check.service_account_policies import (
     POLICIES,
     Allowed,
@@ -14,6 +13,15 @@ from openreplay_cw_stack.commands.check.service_account_policies import (
 )
 from openreplay_cw_stack.commands.deployed.account import DENIED
 from openreplay_cw_stack.commands.deployed.secrets import read_secret
+from openreplay_cw_stack.commands.report.findings import (
+    Finding,
+    Step,
+    fail,
+    guarded,
+    ok,
+    skip,
+    warn,
+)
 from openreplay_cw_stack.commands.terminal import count
 from openreplay_cw_stack.runtime.aws_calls import error_code
 

@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from openreplay_cw_stack.commands.check.context import Context
-from openreplay_cw_stack.commands.check.findings import Step, fail, guarded_call, ok, warn
+from openreplay_cw_stack.commands.report.findings import Step, fail, guarded_call, ok, warn
 
 POLICIES = "service account policies"
 """The name of this step."""

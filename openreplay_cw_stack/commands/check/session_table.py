@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from openreplay_cw_stack.commands.check.context import Context
-from openreplay_cw_stack.commands.check.findings import Finding, Step, fail, ok, skip, warn
+from openreplay_cw_stack.commands.report.findings import Finding, Step, fail, ok, skip, warn
 from openreplay_cw_stack.commands.terminal import count
 from openreplay_cw_stack.contract.session_table import PARTITION_KEY, SORT_KEY, TIME_TO_LIVE
 from openreplay_cw_stack.runtime.aws_calls import error_code

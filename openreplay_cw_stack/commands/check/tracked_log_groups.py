@@ -6,23 +6,22 @@ from collections.abc import Mapping
 from typing import Any
 
 from openreplay_cw_stack.commands.check.context import Context
-from openreplay_cw_stack.commands.check.findings import Finding, Step, fail, guarded, ok, warn
-from openreplay_cw_stack.commands.check.metric_sums import Metric, sums
+from openreplay_cw_stack.commands.check.delivery import check_account_delivery, check_delivery
 from openreplay_cw_stack.commands.deployed.account import Account
 from openreplay_cw_stack.commands.deployed.deployment import Deployment, Function
 from openreplay_cw_stack.commands.deployed.tracked_log_groups import (
+    FILTERS_ALLOWED,
+    FILTERS_COMMON,
     AccountPolicy,
     TrackedLogGroup,
+    account_policies,
+    find_log_group,
     find_tracked,
     subscription_filters,
 )
+from openreplay_cw_stack.commands.report.findings import Finding, Step, fail, guarded, ok, warn
 from openreplay_cw_stack.commands.terminal import count
 from openreplay_cw_stack.contract.filter_pattern import FILTER_PATTERN
-
-FILTERS_ALLOWED = 5
-"""Subscription filters to a log group: AWS documentation, "CloudWatch Logs quotas"."""
-FILTERS_COMMON = 2
-"""What the API reference of PutSubscriptionFilter says; some accounts are held to it."""
 
 _NAME = "tracked log group"
 
@@ -55,8 +54,8 @@ def check_what_is_tracked(
 
 
 def _account_policy(account: Account, policy: AccountPolicy) -> Step[None]:
-    answer = account.client("logs").describe_account_policies(policyType=policy.kind)
-    found = [one for one in answer["accountPolicies"] if one["policyName"] == policy.name]
+    existing = account_policies(account, policy.kind)
+    found = [one for one in existing if one["policyName"] == policy.name]
     if not found:
         yield fail(
             "account policy",
@@ -66,6 +65,7 @@ def _account_policy(account: Account, policy: AccountPolicy) -> Step[None]:
         return
     criteria = found[0].get("selectionCriteria") or "every log group of the account"
     yield ok("account policy", f"{policy.name} selects: {criteria}")
+    yield from guarded("delivery", check_account_delivery(account, str(policy.name)))
 
 
 def check_tracked_log_groups(context: Context) -> Step[Mapping[str, int]]:
@@ -82,17 +82,13 @@ def check_tracked_log_groups(context: Context) -> Step[Mapping[str, int]]:
         since_ms = yield from guarded(_NAME, _group(context, group, validator), None)
         if since_ms is not None:
             subscribed_ms[group.name] = since_ms
-        yield from guarded("delivery", _delivery(context.account, group))
+        yield from guarded("delivery", check_delivery(context.account, group))
     return subscribed_ms
 
 
 def _group(context: Context, group: TrackedLogGroup, validator: Function) -> Step[int | None]:
     """Check one log group; returns since when it has the stack's filter."""
-    logs = context.client("logs")
-    pages = logs.get_paginator("describe_log_groups").paginate(logGroupNamePrefix=group.name)
-    # The group of exactly this name comes first; others follow whose name is longer.
-    first: list[Mapping[str, Any]] = next(iter(pages), {"logGroups": []})["logGroups"]
-    found = next((one for one in first if one["logGroupName"] == group.name), None)
+    found = find_log_group(context.account, group.name)
     if found is None:
         yield fail(
             _NAME,
@@ -156,33 +152,3 @@ def _put(group: TrackedLogGroup, validator: Function) -> str:
         f"--filter-name '{group.filter_name}' --filter-pattern '{FILTER_PATTERN}' "
         f"--destination-arn {validator.arn}"
     )
-
-
-def _delivery(account: Account, group: TrackedLogGroup) -> Step[None]:
-    """CloudWatch Logs User Guide, "Monitoring with CloudWatch metrics"."""
-    dimensions = (
-        ("LogGroupName", group.name),
-        ("DestinationType", "Kinesis" if group.stream_arn else "Lambda"),
-        ("FilterName", group.filter_name),
-    )
-    names = ("ForwardedLogEvents", "DeliveryErrors", "DeliveryThrottling")
-    forwarded, errors, throttled = sums(
-        account, [Metric("AWS/Logs", name, dimensions) for name in names]
-    )
-    seen = f"{group.name}: {count(forwarded, 'line')} forwarded in {account.span}"
-    if errors:
-        yield fail(
-            "delivery",
-            f"{seen}, {count(errors, 'delivery error')}",
-            "CloudWatch Logs may not invoke the validator, or it is gone: lines are skipped for up "
-            "to ten minutes after each. Look whether the function still has the stack's "
-            "permission for logs.amazonaws.com.",
-        )
-    elif throttled:
-        yield warn(
-            "delivery",
-            f"{seen}, {throttled} throttled",
-            "They are tried again for a day. Raise reserved_concurrency.",
-        )
-    else:
-        yield ok("delivery", seen)

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from openreplay_cw_stack.commands.check.context import Context
-from openreplay_cw_stack.commands.check.findings import Finding, Step, fail, guarded_call, ok, warn
 from openreplay_cw_stack.commands.check.metric_sums import Metric, our_metric, sums
 from openreplay_cw_stack.commands.deployed.deployment import Function
 from openreplay_cw_stack.commands.program import PROGRAM
+from openreplay_cw_stack.commands.report.findings import Finding, Step, fail, guarded_call, ok, warn
 from openreplay_cw_stack.commands.terminal import count
 from openreplay_cw_stack.contract import metrics as names
 

@@ -11,6 +11,16 @@ from openreplay_cw_stack.runtime.aws_calls import region_of
 
 DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
 """AWS refuses a call that no policy allows with one of these codes."""
+THROTTLED = frozenset(
+    {
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+    }
+)
+"""AWS answers with one of these codes where it is called too often."""
 
 MakeClient = Callable[..., Any]
 

@@ -8,13 +8,13 @@ everything else.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from openreplay_cw_stack.commands.aws import aws_must
 from openreplay_cw_stack.commands.deployed.account import Account
-from openreplay_cw_stack.commands.deployed.stack import Resource, Stack
+from openreplay_cw_stack.commands.deployed.stack import NESTED_STACK, Resource, Stack
 from openreplay_cw_stack.commands.errors import CommandFailed
 from openreplay_cw_stack.runtime.aws_calls import error_code
 
@@ -33,6 +33,7 @@ class Function:
         name: the function's.
         arn: likewise.
         role: the name of its role.
+        log_group: the name of the log group that it prints to.
         environment: its variables.
     """
 
@@ -41,6 +42,7 @@ class Function:
     name: str
     arn: str
     role: str
+    log_group: str
     environment: Mapping[str, str] = field(repr=False)
 
     @property
@@ -56,7 +58,8 @@ class Deployment:
     Attributes:
         name: the value of the metric dimension ``Deployment``.
         stack: what it is in.
-        functions: by room.
+        functions: by room; of the registration functions, which may be several, the last.
+        registrations: the registration functions.
         alone: whether it is the only one in its stack, so that the stack's outputs are its own.
     """
 
@@ -64,6 +67,7 @@ class Deployment:
     stack: Stack
     functions: Mapping[str, Function]
     alone: bool
+    registrations: Sequence[Function] = ()
 
     @property
     def validator(self) -> Function | None:
@@ -103,11 +107,11 @@ def find_deployments(account: Account, stack: Stack, only: str | None = None) ->
     Raises:
         CommandFailed: there is none, or none of that name; or AWS refuses.
     """
-    by_name: dict[str, dict[str, Function]] = {}
+    by_name: dict[str, list[Function]] = {}
     for function in _functions(account, stack):
         name = function.environment.get("DEPLOYMENT")
         if name:
-            by_name.setdefault(name, {})[function.room] = function
+            by_name.setdefault(name, []).append(function)
     if not by_name:
         raise CommandFailed(_nothing_in(stack))
     if only is not None and only not in by_name:
@@ -115,7 +119,13 @@ def find_deployments(account: Account, stack: Stack, only: str | None = None) ->
             f"the stack {stack.name} has no deployment {only}: it has {', '.join(sorted(by_name))}"
         )
     return [
-        Deployment(name, stack, functions, alone=len(by_name) == 1)
+        Deployment(
+            name,
+            stack,
+            {function.room: function for function in functions},
+            alone=len(by_name) == 1,
+            registrations=[one for one in functions if one.room == "registration"],
+        )
         for name, functions in sorted(by_name.items())
         if only in (None, name)
     ]
@@ -183,24 +193,37 @@ def _configuration(client: Any, name: str) -> Mapping[str, Any]:
     return found
 
 
+def room_of(handler: str) -> str | None:
+    """Return which of :mod:`openreplay_cw_stack.runtime` a handler is of; None: it is another's."""
+    match = _HANDLER.match(handler)
+    return match.group(1) if match else None
+
+
 def _function(resource: Resource, configuration: Mapping[str, Any]) -> Function | None:
-    handler = _HANDLER.match(configuration.get("Handler", ""))
-    if handler is None:
+    room = room_of(configuration.get("Handler", ""))
+    if room is None:
         return None
     return Function(
-        room=handler.group(1),
+        room=room,
         logical_id=resource.logical_id,
         name=configuration["FunctionName"],
         arn=configuration["FunctionArn"],
         role=configuration["Role"].rpartition("/")[2],
+        log_group=_log_group(configuration),
         environment=configuration.get("Environment", {}).get("Variables", {}),
     )
+
+
+def _log_group(configuration: Mapping[str, Any]) -> str:
+    """Lambda Developer Guide, "Configuring CloudWatch log groups"."""
+    own: str | None = configuration.get("LoggingConfig", {}).get("LogGroup")
+    return own or f"/aws/lambda/{configuration['FunctionName']}"
 
 
 def _nothing_in(stack: Stack) -> str:
     nested = [
         one.physical_id.split("/")[1]
-        for one in stack.of_kind("AWS::CloudFormation::Stack")
+        for one in stack.of_kind(NESTED_STACK)
         if "/" in one.physical_id
     ]
     inside = f"; if it is in one of its nested stacks, name that: {', '.join(nested)}"

@@ -11,6 +11,9 @@ from typing import Any
 from openreplay_cw_stack.commands.aws import aws_must
 from openreplay_cw_stack.commands.deployed.account import Account
 from openreplay_cw_stack.commands.errors import CommandFailed
+from openreplay_cw_stack.runtime.aws_calls import error_code
+
+NESTED_STACK = "AWS::CloudFormation::Stack"
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ class Stack:
         status: such as ``UPDATE_COMPLETE``.
         outputs: by name.
         parameters: by name.
-        resources: all of them; none where they were not asked for.
+        resources: all of them.
     """
 
     name: str
@@ -82,13 +85,12 @@ class Stack:
         return next((one for one in self.of_kind(kind) if wanted.match(one.logical_id)), None)
 
 
-def read_stack(account: Account, name: str, *, with_resources: bool = True) -> Stack:
-    """Read a stack.
+def read_stack(account: Account, name: str) -> Stack:
+    """Read a stack and list its resources.
 
     Args:
         account: whose stack it is.
         name: the stack's.
-        with_resources: list its resources as well, which takes a permission of its own.
 
     Raises:
         CommandFailed: there is none of that name here, or AWS refuses.
@@ -99,12 +101,35 @@ def read_stack(account: Account, name: str, *, with_resources: bool = True) -> S
         with aws_must(f"read the stack {name}"):
             (found,) = client.describe_stacks(StackName=name)["Stacks"]
         with aws_must("list its resources"):
-            resources = tuple(_resources(client, name)) if with_resources else ()
+            resources = tuple(_resources(client, name))
     except CommandFailed as failure:
         raise CommandFailed(
             f"{failure}; the credentials must be those of the stack's account, the region is "
             f"{region} (AWS_REGION changes it), and `aws cloudformation list-stacks` has the names"
         ) from None
+    return _stack(name, region, found, resources)
+
+
+def find_stack(account: Account, name: str) -> Stack | None:
+    """Read a stack, with the resources of its nested stacks as well; None where there is none.
+
+    Raises:
+        ClientError: AWS refuses.
+    """
+    client = account.client("cloudformation")
+    try:
+        (found,) = client.describe_stacks(StackName=name)["Stacks"]
+    except Exception as error:
+        if error_code(error) == "ValidationError" and "does not exist" in str(error):
+            return None
+        raise
+    resources = tuple(_all_resources(client, name))
+    return _stack(name, str(client.meta.region_name), found, resources)
+
+
+def _stack(
+    name: str, region: str, found: Mapping[str, Any], resources: tuple[Resource, ...]
+) -> Stack:
     parameters = {
         one["ParameterKey"]: one.get("ResolvedValue") or one.get("ParameterValue", "")
         for one in found.get("Parameters", [])
@@ -117,6 +142,13 @@ def read_stack(account: Account, name: str, *, with_resources: bool = True) -> S
         parameters=parameters,
         resources=resources,
     )
+
+
+def _all_resources(client: Any, name: str) -> Iterator[Resource]:
+    for resource in _resources(client, name):
+        yield resource
+        if resource.kind == NESTED_STACK and resource.physical_id:
+            yield from _all_resources(client, resource.physical_id)
 
 
 def _resources(client: Any, name: str) -> Iterator[Resource]:

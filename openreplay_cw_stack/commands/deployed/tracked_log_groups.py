@@ -9,7 +9,7 @@ to be asked.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,9 +17,14 @@ from openreplay_cw_stack.commands.deployed.account import Account
 from openreplay_cw_stack.commands.deployed.deployment import Deployment, Function
 from openreplay_cw_stack.commands.deployed.stack import Resource, Template, read_template
 
-_FILTER = "AWS::Logs::SubscriptionFilter"
-_ACCOUNT_POLICY = "AWS::Logs::AccountPolicy"
-_LOGS_DESTINATION = "AWS::Logs::Destination"
+FILTERS_ALLOWED = 5
+"""Subscription filters to a log group: AWS documentation, "CloudWatch Logs quotas"."""
+FILTERS_COMMON = 2
+"""What the API reference of PutSubscriptionFilter says; some accounts are held to it."""
+
+FILTER = "AWS::Logs::SubscriptionFilter"
+ACCOUNT_POLICY = "AWS::Logs::AccountPolicy"
+LOGS_DESTINATION = "AWS::Logs::Destination"
 
 
 @dataclass(frozen=True)
@@ -88,6 +93,36 @@ def find_tracked(account: Account, deployment: Deployment) -> Tracked:
     )
 
 
+def find_log_group(account: Account, name: str) -> Mapping[str, Any] | None:
+    """Return a log group, as CloudWatch Logs describes it; None where there is none.
+
+    Raises:
+        ClientError: AWS refuses.
+    """
+    pages = account.client("logs").get_paginator("describe_log_groups")
+    # The group of exactly this name comes first; others follow whose name is longer.
+    for page in pages.paginate(logGroupNamePrefix=name):
+        return next((one for one in page["logGroups"] if one["logGroupName"] == name), None)
+    return None
+
+
+def account_policies(account: Account, kind: str) -> list[dict[str, Any]]:
+    """List the account policies of a type, as CloudWatch Logs describes them.
+
+    Raises:
+        ClientError: AWS refuses.
+    """
+    found: list[dict[str, Any]] = []
+    further: dict[str, str] = {}
+    # boto3 has no paginator for it.
+    while True:
+        page = account.client("logs").describe_account_policies(policyType=kind, **further)
+        found += page["accountPolicies"]
+        if not page.get("nextToken"):
+            return found
+        further = {"nextToken": page["nextToken"]}
+
+
 def subscription_filters(account: Account, log_group: str) -> list[dict[str, Any]]:
     """List the subscription filters of a log group, as CloudWatch Logs describes them.
 
@@ -113,7 +148,7 @@ class _Finder:
 
     def filters(self) -> Iterator[TrackedLogGroup | str]:
         """Each subscription filter: its log group, or the filter's name where that is unknown."""
-        for resource in self.deployment.stack.of_kind(_FILTER):
+        for resource in self.deployment.stack.of_kind(FILTER):
             properties = self.template.properties(resource.logical_id)
             destination = properties.get("DestinationArn")
             through = self._names_stream(destination)
@@ -127,7 +162,7 @@ class _Finder:
 
     def policies(self) -> Iterator[AccountPolicy]:
         """The account policies."""
-        for resource in self.deployment.stack.of_kind(_ACCOUNT_POLICY):
+        for resource in self.deployment.stack.of_kind(ACCOUNT_POLICY):
             properties = self.template.properties(resource.logical_id)
             if self._names_stream(properties) or _mentions(properties, self.validator):
                 kind = self.template.value(properties.get("PolicyType"))
@@ -136,7 +171,7 @@ class _Finder:
 
     def destinations(self) -> tuple[str, ...]:
         """The destinations in front of the stream."""
-        found = self.deployment.stack.of_kind(_LOGS_DESTINATION) if self.stream else []
+        found = self.deployment.stack.of_kind(LOGS_DESTINATION) if self.stream else []
         return tuple(one.physical_id for one in found)
 
     def _names_stream(self, properties: Any) -> bool:

@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from typing import Any
 
 from openreplay_cw_stack.commands.check.context import Context
-from openreplay_cw_stack.commands.check.findings import Finding, Known, Step
 from openreplay_cw_stack.commands.deployed.account import Account
 from openreplay_cw_stack.commands.deployed.deployment import Deployment
 from openreplay_cw_stack.commands.deployed.stack import Resource
@@ -31,21 +30,6 @@ def context(
     deployment = Deployment("Shop", stack(*resources, **changes), functions, alone=True)
     groups = [TrackedLogGroup(name, f"filter of {name}") for name in tracked]
     return Context(of, deployment, groups, insecure=True)
-
-
-def outcome(step: Step[Known]) -> tuple[list[Finding], Known]:
-    """What a step finds, and what it returns."""
-    findings = []
-    while True:
-        try:
-            findings.append(next(step))
-        except StopIteration as ended:
-            returned: Known = ended.value
-            return findings, returned
-
-
-def statuses(findings: Iterable[Finding]) -> list[tuple[str, str]]:
-    return [(finding.name, finding.status.value) for finding in findings]
 
 
 def event(message: str, *, seconds_ago: float = 1000) -> dict[str, Any]:

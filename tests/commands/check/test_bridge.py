@@ -9,13 +9,19 @@ from typing import Any
 
 import pytest
 
-from openreplay_cw_stack.commands.check.bridge import bridge_url, check_bridge
+from openreplay_cw_stack.commands.check.bridge import check_bridge
 from openreplay_cw_stack.commands.check.context import Context
-from openreplay_cw_stack.commands.check.findings import Finding
 from openreplay_cw_stack.commands.deployed.deployment import Deployment
-from openreplay_cw_stack.commands.deployed.stack import Resource
-from tests.commands.check.support import context, outcome, statuses
-from tests.commands.support import account, days_ago, function, metric_data, resource, stack
+from openreplay_cw_stack.commands.report.findings import Finding
+from tests.commands.check.support import context
+from tests.commands.support import (
+    account,
+    days_ago,
+    metric_data,
+    outcome,
+    stack,
+    statuses,
+)
 
 API_KEY = "the-api-key-of-the-bridge"
 RIGHT = f"APIKey {base64.b64encode(f'openreplay:{API_KEY}'.encode()).decode()}"
@@ -162,45 +168,6 @@ def test_questions(bridge: Bridge, metrics: dict[str, float], status: str, said:
     finding = checked(bridge.url, metrics=metrics)["bridge questions"]
     assert finding.status.value == status
     assert said in finding.detail
-
-
-API = resource("BridgeHttpApi", "abc123", "AWS::ApiGatewayV2::Api")
-MAPPING = resource("BridgeMapping", "m", "AWS::ApiGatewayV2::ApiMapping")
-STAFFS = Resource("StaffMapping0A1B2C3D", "n", "AWS::ApiGatewayV2::ApiMapping")
-
-
-@pytest.mark.parametrize(
-    ("resources", "changes", "url"),
-    [
-        ((API,), {"outputs": {"BridgeUrl": "https://own.example/"}}, "https://own.example/"),
-        ((API,), {}, "https://abc123.execute-api.eu-west-1.amazonaws.com/"),
-        ((API, STAFFS, MAPPING), {}, "https://search.shop.example/"),
-        ((API, STAFFS), {}, "https://abc123.execute-api.eu-west-1.amazonaws.com/"),
-        ((), {}, None),
-    ],
-)
-def test_where_it_is(resources: Any, changes: Any, url: str | None) -> None:
-    mappings = {
-        MAPPING.logical_id: ("search.shop.example", {"Ref": API.logical_id}),
-        STAFFS.logical_id: ("search.staff.example", "another"),
-    }
-    body = {
-        "Resources": {
-            name: {"Properties": {"DomainName": domain, "ApiId": api}}
-            for name, (domain, api) in mappings.items()
-        }
-    }
-    of = account(cloudformation={"get_template": {"TemplateBody": body}})
-    given = context(of, *resources, **changes)
-    assert given.bridge is not None
-    assert bridge_url(given, given.bridge) == url
-
-
-def test_the_output_of_a_stack_with_several_deployments_is_not_used() -> None:
-    shop = stack(API, outputs={"BridgeUrl": "https://of-one-of-them/"})
-    deployment = Deployment("Shop", shop, {"bridge": function("bridge")}, alone=False)
-    url = bridge_url(Context(account(), deployment), function("bridge"))
-    assert url == "https://abc123.execute-api.eu-west-1.amazonaws.com/"
 
 
 def test_there_is_none() -> None:

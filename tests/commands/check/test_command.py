@@ -35,7 +35,7 @@ def services(monkeypatch: pytest.MonkeyPatch) -> dict[str, Client]:
             }
         ),
         "lambda": Client({"get_function_configuration": configuration("validator")}),
-        "cloudwatch": Client({"get_metric_data": metric_data({})}),
+        "cloudwatch": Client({"get_metric_data": metric_data({}), "list_metrics": {"Metrics": []}}),
         "sqs": Client({"get_queue_attributes": {"Attributes": {}}}),
         "dynamodb": Client({"describe_table": A_TABLE, "describe_time_to_live": EXPIRY}),
     }
@@ -58,6 +58,7 @@ def test_what_may_not_be_looked_at_fails_and_stops_nothing(
     assert [(step["name"], step["status"]) for step in deployment["steps"]] == [
         ("deployment", "ok"),
         ("tracked log group", "fail"),
+        ("metrics", "ok"),
         ("lines", "skip"),
         ("validator", "ok"),
         ("session table", "ok"),
@@ -78,15 +79,15 @@ def test_metrics_that_may_not_be_read_are_said_once_a_step(
     services["cloudwatch"].answers["get_metric_data"] = refusal("GetMetricData")
     status, out, _ = checked(capsys)
     assert status == 1
-    assert out.count("AWS refuses GetMetricData") == 1
-    assert out.splitlines()[-1] == "not all right: 3 steps OK, 2 FAIL, 4 SKIP"
+    assert out.count("AWS refuses GetMetricData") == 2
+    assert out.splitlines()[-1] == "not all right: 3 steps OK, 3 FAIL, 4 SKIP"
 
 
 def test_the_time_that_is_looked_at(
     services: dict[str, Client], capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert "in the last 90 minutes" in checked(capsys, "--minutes", "90")[1]
-    ((_, asked),) = services["cloudwatch"].asked
+    asked = services["cloudwatch"].asked[0][1]
     assert 90 * 60 <= asked["EndTime"] - asked["StartTime"] <= 92 * 60
 
 

@@ -3,10 +3,10 @@ from __future__ import annotations
 import pytest
 
 from openreplay_cw_stack.commands.check.deployment import check_deployment
-from openreplay_cw_stack.commands.check.findings import guarded
 from openreplay_cw_stack.commands.deployed.deployment import FUNCTION, Deployment
-from tests.commands.check.support import context, statuses
-from tests.commands.support import account, function, refusal, resource, stack
+from openreplay_cw_stack.commands.report.findings import guarded
+from tests.commands.check.support import context
+from tests.commands.support import account, function, refusal, resource, stack, statuses
 
 POLICY = "AWS::IAM::ManagedPolicy"
 POLICIES = (

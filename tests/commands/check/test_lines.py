@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from openreplay_cw_stack.commands.check.findings import Finding
 from openreplay_cw_stack.commands.check.lines import MOST_LINES, Sample, check_lines
+from openreplay_cw_stack.commands.report.findings import Finding
 from openreplay_cw_stack.tagging import Verdict, id_tag, token_tag
 from openreplay_cw_stack.tagging.advice import ADVICE
-from tests.commands.check.support import context, event, outcome, statuses
-from tests.commands.support import NOW, account, metric_data, refusal
+from tests.commands.check.support import context, event
+from tests.commands.support import NOW, account, metric_data, outcome, refusal, statuses
 from tests.tagging.tokens import SESSION_ID, TOKEN_SECRET, a_token
 
 GOOD = f"{token_tag(a_token())} ERROR"
@@ -51,7 +51,12 @@ ALL = {"Lines/linkable": 9.0, "Lines/misspelled_tag": 9.0}
         ([GOOD, MISSPELLED], "fail", "1 linkable, 1 misspelled_tag"),
         ([EMPTY, EMPTY, MISSPELLED], "fail", "2 empty_token, 1 misspelled_tag"),
         # Mentions the tag: not a fault.
-        (["openReplaySessionToken is a name"], "ok", "1 untagged"),
+        (["openReplaySessionToken is a name"], "ok", "no line with a tag; 1 line names it"),
+        (
+            [GOOD, *["openReplaySessionToken is a name"] * 2],
+            "ok",
+            "1 line with a tag: 1 linkable (signatures not checked); 2 lines name it and have none",
+        ),
     ],
 )
 def test_verdicts_of_a_log_group(messages: list[str], status: str, said: str) -> None:
@@ -128,6 +133,29 @@ def test_lines_from_before_the_filter_are_not_waited_for() -> None:
 def test_no_line_at_all_is_a_reason_to_look() -> None:
     findings, _ = checked()
     assert statuses(findings) == [("lines", "ok"), ("lines", "warn"), ("lines counted", "ok")]
+
+
+def test_lines_that_only_name_the_tag_are_no_lines_with_a_tag() -> None:
+    findings, _ = checked("openReplaySessionToken is a name", counted=ALL)
+    assert statuses(findings) == [("lines", "ok"), ("lines", "warn"), ("lines counted", "ok")]
+
+
+def test_a_pattern_that_is_refused_is_said_once() -> None:
+    def read(*, logGroupName: str, filterPattern: str = "", **more: Any) -> Any:  # noqa: N803
+        if filterPattern:
+            raise refusal("FilterLogEvents", "InvalidParameterException", "Invalid filter pattern")
+        return {"events": [event(GOOD), event("of no visitor")]}
+
+    of = account(logs={"filter_log_events": read}, cloudwatch={"get_metric_data": metric_data(ALL)})
+    findings, _ = outcome(check_lines(context(of, tracked=("/app/a", "/app/b")), {}))
+    assert statuses(findings) == [
+        ("lines", "ok"),
+        ("lines", "ok"),
+        ("lines", "warn"),
+        ("lines counted", "ok"),
+    ]
+    assert "1 line with a tag: 1 linkable" in findings[0].detail
+    assert "FilterLogEvents refuses the filter pattern" in findings[2].detail
 
 
 def test_a_log_group_that_may_not_be_read_does_not_stop_the_others() -> None:

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from openreplay_cw_stack.commands.check.findings import Finding
 from openreplay_cw_stack.commands.check.lines import Sample
 from openreplay_cw_stack.commands.check.linked_lines import check_linked_lines
 from openreplay_cw_stack.commands.check.validator import Health
+from openreplay_cw_stack.commands.report.findings import Finding
 from openreplay_cw_stack.tagging import Verdict
-from tests.commands.check.support import context, statuses
-from tests.commands.support import account, metric_data
+from tests.commands.check.support import context
+from tests.commands.support import account, metric_data, statuses
 
 
 def checked(

@@ -7,12 +7,12 @@ from urllib.parse import urlsplit
 import pytest
 
 from openreplay_cw_stack.commands.check.bridge import Endpoint
-from openreplay_cw_stack.commands.check.findings import Finding
 from openreplay_cw_stack.commands.check.registration import check_registration
+from openreplay_cw_stack.commands.report.findings import Finding
 from openreplay_cw_stack.openreplay.bridge_probe import BridgeForm
 from openreplay_cw_stack.openreplay.login import LoggedIn
-from tests.commands.check.support import context, statuses
-from tests.commands.support import account, days_ago, refusal
+from tests.commands.check.support import context
+from tests.commands.support import account, days_ago, refusal, statuses
 from tests.openreplay.openreplay_server import OpenReplayServer, serving
 
 FORM = BridgeForm("https://bridge.example/", "openreplay", "the-present-key")

@@ -4,11 +4,11 @@ from typing import Any
 
 import pytest
 
-from openreplay_cw_stack.commands.check.findings import Finding
 from openreplay_cw_stack.commands.check.rotation import check_rotation
+from openreplay_cw_stack.commands.report.findings import Finding
 from openreplay_cw_stack.contract.openreplay_project import told_tag
-from tests.commands.check.support import context, statuses
-from tests.commands.support import account, days_ago, refusal, resource
+from tests.commands.check.support import context
+from tests.commands.support import account, days_ago, refusal, resource, statuses
 
 SECRET = resource("ServiceAccountRotatedSecret", "arn:secret", "AWS::SecretsManager::Secret")
 VERSIONS = {"new": ["AWSCURRENT"], "old": ["AWSPREVIOUS"]}

@@ -6,12 +6,12 @@ from typing import Any
 
 import pytest
 
-from openreplay_cw_stack.commands.check.findings import Finding
 from openreplay_cw_stack.commands.check.service_account import check_service_account
 from openreplay_cw_stack.commands.deployed.account import Account
 from openreplay_cw_stack.commands.deployed.stack import Resource
-from tests.commands.check.support import context, statuses
-from tests.commands.support import NOW, Client, account, days_ago, refusal, resource
+from openreplay_cw_stack.commands.report.findings import Finding
+from tests.commands.check.support import context
+from tests.commands.support import NOW, Client, account, days_ago, refusal, resource, statuses
 
 RESOURCES = (
     resource("ServiceAccountUser", "openreplay_cw", "AWS::IAM::User"),

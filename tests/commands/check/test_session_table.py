@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from openreplay_cw_stack.commands.check.findings import Finding
 from openreplay_cw_stack.commands.check.session_table import check_session_table
 from openreplay_cw_stack.commands.deployed.account import Account
+from openreplay_cw_stack.commands.report.findings import Finding
 from tests.commands.check.support import context
 from tests.commands.support import NOW, TABLE_ARN, Client, refusal
 

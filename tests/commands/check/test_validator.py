@@ -4,10 +4,10 @@ from typing import Any
 
 import pytest
 
-from openreplay_cw_stack.commands.check.findings import guarded
 from openreplay_cw_stack.commands.check.validator import Health, check_validator
-from tests.commands.check.support import context, outcome
-from tests.commands.support import DEAD_LETTERS, RETRY_QUEUE, account, metric_data, refusal
+from openreplay_cw_stack.commands.report.findings import guarded
+from tests.commands.check.support import context
+from tests.commands.support import DEAD_LETTERS, RETRY_QUEUE, account, metric_data, outcome, refusal
 
 
 def checked(

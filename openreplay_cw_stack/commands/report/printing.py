@@ -3,55 +3,66 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from openreplay_cw_stack.commands.check.findings import Finding, Status, worst
 from openreplay_cw_stack.commands.program import PROGRAM
+from openreplay_cw_stack.commands.report.findings import Finding, Status, worst
 from openreplay_cw_stack.commands.terminal import Output, clean, clean_lines, count
 
 _STYLES = {Status.OK: "green", Status.WARN: "yellow", Status.FAIL: "red", Status.SKIP: "dim"}
-_SUMMARY = {
-    Status.OK: "all right",
-    Status.WARN: "works, with something to look at",
-    Status.FAIL: "not all right",
-}
+_COMMANDS = ("aws ", "npx ", f"{PROGRAM} ")
 
 
 @dataclass(frozen=True)
-class Checked:
-    """A deployment and what was found.
+class Section:
+    """What was looked at as one, such as a deployment, and what was found.
 
     Attributes:
-        deployment: its name.
-        findings: in the order of the path that a line takes.
+        name: its name.
+        findings: in the order of the steps.
     """
 
-    deployment: str
+    name: str
     findings: Sequence[Finding]
 
 
-def print_report(output: Output, stack: str, where: str, checked: Sequence[Checked]) -> None:
-    """Print the report. A command to copy stays in one line."""
-    output.line(f"{clean(stack)}: {clean(where)}")
-    for one in checked:
+def print_report(
+    output: Output, title: str, sections: Sequence[Section], *, works: str = "works"
+) -> None:
+    """Print the report. A command to copy stays in one line.
+
+    Args:
+        output: where to.
+        title: the first line.
+        sections: what was found.
+        works: what the last line says where nothing fails and something needs attention.
+    """
+    output.line(clean(title))
+    for one in sections:
         output.line()
-        output.line(clean(one.deployment))
+        output.line(clean(one.name))
         names = max((len(finding.name) for finding in one.findings), default=0)
         for finding in one.findings:
             _print_finding(output, finding, names)
     output.line()
-    output.line(_summary([finding for one in checked for finding in one.findings]))
+    output.line(_summary(_findings_of(sections), works))
 
 
-def as_json(stack: str, checked: Sequence[Checked]) -> str:
-    """Return the report as one JSON document."""
+def as_json(head: Mapping[str, str], kind: str, sections: Sequence[Section]) -> str:
+    """Return the report as one JSON document.
+
+    Args:
+        head: what comes first in it.
+        kind: what a section is, such as ``deployment``.
+        sections: what was found.
+    """
     document: dict[str, Any] = {
-        "stack": clean(stack),
-        "deployments": [
+        **{name: clean(value) for name, value in head.items()},
+        f"{kind}s": [
             {
-                "deployment": clean(one.deployment),
+                kind: clean(one.name),
                 "steps": [
                     {
                         "name": finding.name,
@@ -62,11 +73,20 @@ def as_json(stack: str, checked: Sequence[Checked]) -> str:
                     for finding in one.findings
                 ],
             }
-            for one in checked
+            for one in sections
         ],
-        "status": worst(finding for one in checked for finding in one.findings).value,
+        "status": worst(_findings_of(sections)).value,
     }
     return json.dumps(document, indent=2)
+
+
+def exit_status(sections: Sequence[Section]) -> int:
+    """Return 1 where something fails, and 0 otherwise."""
+    return 1 if worst(_findings_of(sections)) is Status.FAIL else 0
+
+
+def _findings_of(sections: Sequence[Section]) -> list[Finding]:
+    return [finding for one in sections for finding in one.findings]
 
 
 def _print_finding(output: Output, finding: Finding, names: int) -> None:
@@ -83,13 +103,13 @@ def _print_finding(output: Output, finding: Finding, names: int) -> None:
     output.show(row)
     for paragraph in filter(str.strip, finding.remedy.split("\n")):
         text = clean(paragraph)
-        if text.startswith(("aws ", f"{PROGRAM} ")):
+        if text.startswith(_COMMANDS):
             output.line(f"{'':{indent + 2}}{text}")
         else:
             output.show(Padding(Text(text, overflow="fold"), (0, 0, 0, indent + 2), expand=False))
 
 
-def _summary(findings: Sequence[Finding]) -> str:
+def _summary(findings: Sequence[Finding], works: str) -> str:
     numbers = {status: sum(one.status is status for one in findings) for status in Status}
     parts = [count(numbers[Status.OK], "step") + " OK"]
     parts += [
@@ -97,4 +117,9 @@ def _summary(findings: Sequence[Finding]) -> str:
         for status in (Status.WARN, Status.FAIL, Status.SKIP)
         if numbers[status]
     ]
-    return f"{_SUMMARY[worst(findings)]}: {', '.join(parts)}"
+    summary = {
+        Status.OK: "all right",
+        Status.WARN: f"{works}, with something to look at",
+        Status.FAIL: "not all right",
+    }
+    return f"{summary[worst(findings)]}: {', '.join(parts)}"

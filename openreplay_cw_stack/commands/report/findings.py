@@ -1,4 +1,4 @@
-"""The findings of a step of the check.
+"""The findings of a step.
 
 A step is a generator: it yields findings, and returns what later steps need to know. ``yield from``
 hands its findings on and gives what it returns.
@@ -12,11 +12,21 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, TypeVar, overload
 
-from openreplay_cw_stack.commands.deployed.account import DENIED
+from openreplay_cw_stack.commands.deployed.account import DENIED, THROTTLED
 from openreplay_cw_stack.commands.errors import CommandFailed
 from openreplay_cw_stack.openreplay.http_calls import RegistrationFailed
 from openreplay_cw_stack.runtime.aws_calls import error_code
 
+_UNREACHABLE = frozenset(
+    {
+        "ConnectTimeoutError",
+        "ConnectionClosedError",
+        "EndpointConnectionError",
+        "ProxyConnectionError",
+        "ReadTimeoutError",
+        "SSLError",
+    }
+)
 _PERMISSION = re.compile(r"perform: ([\w-]+:\w+)")
 
 
@@ -78,6 +88,10 @@ def fail(name: str, detail: str, remedy: str) -> Finding:
     return Finding(name, Status.FAIL, detail, remedy)
 
 
+Denied = Callable[[str, str, str], Finding]
+"""Makes a finding of a step's name, a detail and a remedy, as :func:`fail` and :func:`skip` do."""
+
+
 def worst(findings: Iterable[Finding]) -> Status:
     """Return the worst status of several findings: ``OK``, ``WARN`` or ``FAIL``."""
     found = {finding.status for finding in findings}
@@ -85,27 +99,32 @@ def worst(findings: Iterable[Finding]) -> Status:
 
 
 @overload
-def guarded(name: str, step: Step[None]) -> Step[None]: ...
+def guarded(name: str, step: Step[None], *, denied: Denied = ...) -> Step[None]: ...
 
 
 @overload
-def guarded(name: str, step: Step[Known], otherwise: Known) -> Step[Known]: ...
+def guarded(
+    name: str, step: Step[Known], otherwise: Known, *, denied: Denied = ...
+) -> Step[Known]: ...
 
 
-def guarded(name: str, step: Step[Any], otherwise: Any = None) -> Step[Any]:
+def guarded(
+    name: str, step: Step[Any], otherwise: Any = None, *, denied: Denied = fail
+) -> Step[Any]:
     """Run a step; an error of AWS or OpenReplay ends this step only, as one more finding.
 
     Args:
         name: of the step.
         step: the step. What it has found before the error is kept.
         otherwise: what is returned after an error.
+        denied: makes the finding where a permission is missing.
     """
     from botocore.exceptions import BotoCoreError, ClientError
 
     try:
         return (yield from step)
     except (BotoCoreError, ClientError) as error:
-        yield _finding_of(name, error)
+        yield _finding_of(name, error, denied)
     except (CommandFailed, RegistrationFailed) as error:
         yield fail(name, str(error), "")
     return otherwise
@@ -121,16 +140,30 @@ def guarded_call(name: str, call: Callable[[], Known], otherwise: Known) -> Step
     return guarded(name, step(), otherwise)
 
 
-def _finding_of(name: str, error: Exception) -> Finding:
+def _finding_of(name: str, error: Exception, denied: Denied) -> Finding:
     operation = getattr(error, "operation_name", "")
     code = error_code(error)
+    not_seen = "could not be looked at"
     if code in DENIED:
         named = _PERMISSION.search(str(error))
         permission = named.group(1) if named else operation
-        return fail(
+        return denied(
             name,
-            f"could not be looked at: AWS refuses {permission}",
+            f"{not_seen}: AWS refuses {permission}",
             f"Allow {permission} for the credentials that run this command.",
         )
+    if code in THROTTLED:
+        return fail(
+            name,
+            f"{not_seen}: AWS throttles {operation}",
+            "Other programs call it at the same time: run the command again in a minute.",
+        )
+    if code in _UNREACHABLE:
+        return fail(
+            name,
+            f"{not_seen}: this machine does not reach AWS",
+            f"Look at its network, at a proxy, and at the region: not each has every service. "
+            f"boto3 says: {error}",
+        )
     what = f"{operation} ended with {code}" if operation else code
-    return fail(name, f"could not be looked at: {what}", f"AWS says: {error}")
+    return fail(name, f"{not_seen}: {what}", f"AWS says: {error}")

@@ -8,8 +8,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from openreplay_cw_stack.commands.check.findings import Finding, Status, fail, ok, skip, warn
-from openreplay_cw_stack.commands.check.report import Checked, as_json, print_report
+from openreplay_cw_stack.commands.report.findings import Finding, Status, fail, ok, skip, warn
+from openreplay_cw_stack.commands.report.printing import (
+    Section,
+    as_json,
+    exit_status,
+    print_report,
+)
 from openreplay_cw_stack.commands.terminal import Output
 from tests.tagging.tokens import a_token
 
@@ -30,8 +35,12 @@ class Terminal(io.StringIO):
 
 def text(*findings: Finding, stream: io.StringIO | None = None) -> list[str]:
     stream = stream or io.StringIO()
-    print_report(Output(stream), "Shop", "here", [Checked("S", findings)])
+    print_report(Output(stream), "Shop: here", [Section("S", findings)])
     return stream.getvalue().split("\n")[:-1]
+
+
+def in_json(*sections: Section) -> str:
+    return as_json({"stack": "Shop"}, "deployment", sections)
 
 
 def test_a_pipe_gets_plain_lines_that_are_not_wrapped() -> None:
@@ -78,8 +87,17 @@ def test_the_summary() -> None:
     assert text(warn("a", "b", "c"))[-1] == "works, with something to look at: 0 steps OK, 1 WARN"
 
 
+def test_the_exit_status() -> None:
+    assert exit_status([Section("S", [ok("a", "b"), warn("c", "d", "e"), skip("f", "g")])]) == 0
+    assert exit_status([Section("S", [ok("a", "b")]), Section("T", [fail("c", "d", "e")])]) == 1
+
+
 def test_as_json() -> None:
-    document = json.loads(as_json("Shop", [Checked("S", FINDINGS), Checked("T", FINDINGS[:1])]))
+    document = json.loads(
+        as_json(
+            {"stack": "Shop"}, "deployment", [Section("S", FINDINGS), Section("T", FINDINGS[:1])]
+        )
+    )
     assert (document["stack"], document["status"]) == ("Shop", "fail")
     one, two = document["deployments"]
     assert one["steps"][3] == {
@@ -95,7 +113,7 @@ def test_what_comes_from_outside_is_no_markup_and_no_token() -> None:
     hostile = fail("x", f"\x1b[2J [red]group[/] :smile: {a_token()}", f"run\n{a_token()}\n\r\x00")
     printed = "\n".join(text(hostile))
     assert "[red]group[/] :smile:" in printed
-    for report in (printed, as_json("Shop", [Checked("S", [hostile])])):
+    for report in (printed, in_json(Section("S", [hostile]))):
         assert a_token() not in report
         assert "\x1b" not in report
         assert "\\u001b" not in report
@@ -108,7 +126,7 @@ def test_any_text_is_printable_lines(detail: str, remedy: str, status: Status) -
     for line in text(finding):
         assert line.isprintable()
         assert line == line.rstrip()
-    assert json.loads(as_json("Shop", [Checked("S", [finding])]))["status"] in (
+    assert json.loads(in_json(Section("S", [finding])))["status"] in (
         "ok",
         "warn",
         "fail",

@@ -1,13 +1,12 @@
 from __future__ import annotations
 
 import pytest
-from botocore.exceptions import EndpointConnectionError
+from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 
-from openreplay_cw_stack.commands.check.findings import Step, guarded, guarded_call, ok
 from openreplay_cw_stack.commands.errors import CommandFailed
+from openreplay_cw_stack.commands.report.findings import Step, guarded, guarded_call, ok, skip
 from openreplay_cw_stack.openreplay.http_calls import Unreachable
-from tests.commands.check.support import outcome, statuses
-from tests.commands.support import refusal
+from tests.commands.support import outcome, refusal, statuses
 
 DENIED = (
     "User: arn:aws:iam::1:user/me is not authorized to perform: logs:FilterLogEvents on resource: x"
@@ -25,7 +24,9 @@ def step(error: Exception) -> Step[None]:
         (refusal("FilterLogEvents", "AccessDeniedException", DENIED), "logs:FilterLogEvents"),
         (refusal("ListAccessKeys", "AccessDenied", ""), "ListAccessKeys"),
         (refusal("GetQueueAttributes", "QueueDoesNotExist"), "ended with QueueDoesNotExist"),
-        (EndpointConnectionError(endpoint_url="https://x"), "EndpointConnectionError"),
+        (refusal("GetUser", "Throttling"), "AWS throttles GetUser"),
+        (EndpointConnectionError(endpoint_url="https://x"), "this machine does not reach AWS"),
+        (ReadTimeoutError(endpoint_url="https://x"), "this machine does not reach AWS"),
         (CommandFailed("the template is not JSON"), "the template is not JSON"),
         (Unreachable("host did not answer"), "host did not answer"),
     ],
@@ -40,6 +41,13 @@ def test_an_error_ends_one_step_with_one_finding_more(error: Exception, said: st
 def test_a_missing_permission_is_named_in_the_remedy() -> None:
     *_, last = guarded("x", step(refusal("FilterLogEvents", "AccessDeniedException", DENIED)))
     assert last.remedy == "Allow logs:FilterLogEvents for the credentials that run this command."
+
+
+def test_a_missing_permission_can_be_no_failure() -> None:
+    denied = refusal("GetUser", "AccessDenied", "")
+    assert statuses(guarded("x", step(denied), denied=skip)) == [("step", "ok"), ("x", "skip")]
+    throttled = refusal("GetUser", "Throttling", "")
+    assert statuses(guarded("x", step(throttled), denied=skip)) == [("step", "ok"), ("x", "fail")]
 
 
 def test_a_fault_of_our_own_is_not_hidden() -> None:

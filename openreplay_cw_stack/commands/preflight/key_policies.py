@@ -1,0 +1,70 @@
+"""Says whether the policy of a KMS key lets a principal use the key. It asks nothing of AWS.
+
+Conditions are not evaluated: a statement that allows with conditions counts as one that allows, and
+a statement that denies with conditions as one that does not deny.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from fnmatch import fnmatchcase
+from typing import Any
+
+Statement = Mapping[str, Any]
+
+
+def statements_of(policy: str) -> list[Statement]:
+    """Return the statements of a policy document.
+
+    Raises:
+        ValueError: it is not a policy document.
+    """
+    document = json.loads(policy)
+    if not isinstance(document, dict):
+        raise ValueError("a policy document is a JSON object")
+    statements = document.get("Statement", [])
+    return [one for one in _list(statements) if isinstance(one, dict)]
+
+
+def missing_actions(
+    statements: Sequence[Statement], principals: Iterable[str], actions: Sequence[str]
+) -> list[str]:
+    """Return the actions that a key's policy does not allow.
+
+    Args:
+        statements: the policy's.
+        principals: the names under which the policy may know the principal, as ``Service:...`` or
+            ``AWS:...``.
+        actions: such as ``kms:Decrypt``.
+    """
+    own = {*principals, "*", "AWS:*"}
+    ours = [one for one in statements if own & _principals(one)]
+    return [action for action in actions if not _allowed(ours, action)]
+
+
+def _allowed(statements: Sequence[Statement], action: str) -> bool:
+    matching = [one for one in statements if _has_action(one, action)]
+    denied = any(one.get("Effect") == "Deny" and not one.get("Condition") for one in matching)
+    return not denied and any(one.get("Effect") == "Allow" for one in matching)
+
+
+def _has_action(statement: Statement, action: str) -> bool:
+    if "NotAction" in statement:
+        return not _matches(statement["NotAction"], action)
+    return _matches(statement.get("Action", []), action)
+
+
+def _matches(patterns: Any, action: str) -> bool:
+    return any(fnmatchcase(action.lower(), str(one).lower()) for one in _list(patterns))
+
+
+def _principals(statement: Statement) -> set[str]:
+    principal = statement.get("Principal")
+    if isinstance(principal, dict):
+        return {f"{kind}:{name}" for kind, names in principal.items() for name in _list(names)}
+    return {str(principal)}
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]

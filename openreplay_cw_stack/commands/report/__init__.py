@@ -1,0 +1,1 @@
+"""What ``check`` and ``preflight`` share: findings, and the report that is made of them."""

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from openreplay_cw_stack.commands.preflight.quotas import (
+    DELIVERY_POLICY,
+    check_iam_quotas,
+    check_resource_policies,
+)
+from tests.commands.preflight.support import context, planned, resource
+from tests.commands.support import account, statuses
+
+ROLE = "AWS::IAM::Role"
+STAGE = {"Stage": resource("AWS::ApiGatewayV2::Stage", AccessLogSettings={})}
+
+
+@pytest.mark.parametrize(
+    ("used", "deployed", "status"),
+    [(998, [], "ok"), (999, [], "fail"), (1000, [(ROLE, "a"), (ROLE, "b")], "ok")],
+)
+def test_iam(tmp_path: Path, used: int, deployed: list[tuple[str, str]], status: str) -> None:
+    plan = planned(tmp_path, {"A": resource(ROLE), "B": resource(ROLE)})
+    summary = {"SummaryMap": {"Roles": used, "RolesQuota": 1000}}
+    of = context(account(iam={"get_account_summary": summary}), plan, *deployed)
+    assert statuses(check_iam_quotas(of)) == [("IAM quotas", status)]
+
+
+@pytest.mark.parametrize(
+    ("names", "status"),
+    [
+        ([], "ok"),
+        ([f"p{number}" for number in range(9)], "ok"),
+        ([f"p{number}" for number in range(10)], "fail"),
+        ([*(f"p{number}" for number in range(9)), DELIVERY_POLICY], "ok"),
+    ],
+)
+def test_resource_policies(tmp_path: Path, names: list[str], status: str) -> None:
+    answer = {"resourcePolicies": [{"policyName": name} for name in names]}
+    of = account(logs={"describe_resource_policies": answer})
+    findings = check_resource_policies(context(of, planned(tmp_path, STAGE)))
+    assert statuses(findings) == [("resource policies", status)]
+
+
+def test_without_an_access_log(tmp_path: Path) -> None:
+    assert list(check_resource_policies(context(account(), planned(tmp_path)))) == []
