@@ -253,7 +253,7 @@ def _times(event: object) -> dict[str, float]:
         raise RuntimeError("not a payload")
     read = time.process_time()
     memo = TokenMemo()
-    memo.judge_with(TOKEN_SECRET)
+    memo.judge_with((TOKEN_SECRET,))
     policy = Policy(memo.judge, False)
     lines = Payload(payload.owner, payload.log_group, payload.log_stream, payload.events)
     ticks = [time.process_time()]

@@ -65,7 +65,7 @@ def validator(
         writer=ItemWriter(table, clock, sleep),
         retry_queue=retry_queue or NoQueue(),
         dead_letters=dead_letters or NoQueue(),
-        token_secret=TokenSecret(lambda: TOKEN_SECRET, clock),
+        token_secret=TokenSecret(lambda: (TOKEN_SECRET,), clock),
         clock_ms=clock_ms,
         emit=emit,
     )

@@ -63,6 +63,13 @@ SHORTEST_ROTATION_SECONDS = 4 * _HOUR
 Secrets Manager User Guide, "Schedule expressions": a rotation comes every 4 hours at most.
 """
 
+TOKEN_SECRET_OVERLAP_SECONDS = _DAY
+"""How long the validator accepts signatures of the previous token secret after it was replaced.
+
+Sessions that run while OpenReplay gets another ``TOKEN_SECRET`` have tokens of the previous one,
+and their lines may wait in the retry queue for a day.
+"""
+
 KEY_REFRESH_SECONDS = 45
 """How long the bridge uses its keys before it reads them again.
 

@@ -22,7 +22,8 @@ from openreplay_cw_stack.commands.report.findings import (
 )
 from openreplay_cw_stack.commands.terminal import count
 from openreplay_cw_stack.contract import metrics as names
-from openreplay_cw_stack.runtime.aws_calls import error_code
+from openreplay_cw_stack.runtime.validator.aws import SecretsManagerReader
+from openreplay_cw_stack.runtime.validator.token_secret import SecretUnreadable
 from openreplay_cw_stack.tagging import Verdict, judge
 from openreplay_cw_stack.tagging.advice import ADVICE
 
@@ -72,20 +73,26 @@ class Judging:
     """How lines are judged.
 
     Attributes:
-        secret: OpenReplay's TOKEN_SECRET; None: signatures are not checked.
+        secrets: OpenReplay's TOKEN_SECRET, and the previous one while it is accepted; empty:
+            signatures are not checked.
         accept_unsigned_ids: as the validator does.
         said: in words.
     """
 
-    secret: bytes | None = field(repr=False)
+    secrets: Sequence[bytes] = field(repr=False)
     accept_unsigned_ids: bool
     said: str
 
     def verdict(self, line: str) -> Verdict:
         """Judge a line."""
-        return judge(
-            line, token_secret=self.secret, accept_unsigned_ids=self.accept_unsigned_ids
-        ).verdict
+        verdict = Verdict.UNTAGGED
+        for secret in self.secrets or (None,):
+            verdict = judge(
+                line, token_secret=secret, accept_unsigned_ids=self.accept_unsigned_ids
+            ).verdict
+            if verdict is not Verdict.BAD_SIGNATURE:
+                break
+        return verdict
 
 
 def check_lines(context: Context, subscribed_ms: Mapping[str, int]) -> Step[Sequence[Sample]]:
@@ -131,21 +138,13 @@ def _judging(context: Context) -> Judging:
     arn = environment.get("TOKEN_SECRET_ARN")
     accept = environment.get("ACCEPT_UNSIGNED_IDS") == "true"
     if not arn:
-        return Judging(None, accept, "signatures not checked")
-    from botocore.exceptions import ClientError
-
+        return Judging((), accept, "signatures not checked")
     try:
-        value = context.client("secretsmanager").get_secret_value(SecretId=arn)
-    except ClientError as error:
-        said = f"signatures not checked: the token secret gave {error_code(error)}"
-        return Judging(None, accept, said)
-    text = value.get("SecretString")
-    secret = text.encode() if isinstance(text, str) else bytes(value.get("SecretBinary", b""))
-    # As the validator reads it.
-    secret = secret.rstrip(b"\r\n")
-    if not secret:
-        return Judging(None, accept, "signatures not checked: the token secret is empty")
-    return Judging(secret, accept, "signatures checked")
+        secrets = SecretsManagerReader(arn, context.client("secretsmanager"))()
+    except SecretUnreadable as unreadable:
+        said = f"signatures not checked, the token secret cannot be read: {unreadable}"
+        return Judging((), accept, said)
+    return Judging(secrets, accept, "signatures checked")
 
 
 def _lines(context: Context, log_group: str, since_ms: int, judging: Judging) -> Step[Sample]:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import time
+from collections.abc import Callable, Sequence
 from typing import Any
 
+from openreplay_cw_stack.contract.limits import TOKEN_SECRET_OVERLAP_SECONDS
 from openreplay_cw_stack.contract.session_table import Attributes
 from openreplay_cw_stack.runtime.aws_calls import (
     LazyClient,
@@ -15,7 +17,7 @@ from openreplay_cw_stack.runtime.aws_calls import (
 )
 from openreplay_cw_stack.runtime.validator.queues import SendFailed
 from openreplay_cw_stack.runtime.validator.storing import Refusal, WriteRefused
-from openreplay_cw_stack.runtime.validator.token_secret import SecretUnreadable
+from openreplay_cw_stack.runtime.validator.token_secret import Secrets, SecretUnreadable
 
 # Amazon DynamoDB Developer Guide, "Error handling with DynamoDB".
 _REFUSALS = {
@@ -93,22 +95,36 @@ class SqsQueue:
 
 
 class SecretsManagerReader:
-    """Reads the current value of one secret, without a line break at its end."""
+    """Reads the values of one secret, without a line break at their end."""
 
-    def __init__(self, arn: str, client: Any = None) -> None:
+    def __init__(
+        self, arn: str, client: Any = None, *, clock: Callable[[], float] = time.time
+    ) -> None:
         self._arn = arn
+        self._clock = clock
         self._client = client or LazyClient(
             lambda: aws_client("secretsmanager", attempts=3, read_timeout=5)
         )
 
-    def __call__(self) -> bytes:
-        """Return the secret's value.
+    def __call__(self) -> Secrets:
+        """Return the secret's value, and the previous one while it is accepted.
 
         Raises:
             SecretUnreadable: Secrets Manager did not give it, or it is empty.
         """
+        current, created = self._version("AWSCURRENT")
+        if self._clock() - created >= TOKEN_SECRET_OVERLAP_SECONDS:
+            return (current,)
         try:
-            value = self._client.get_secret_value(SecretId=self._arn)
+            return current, self._version("AWSPREVIOUS")[0]
+        except SecretUnreadable:
+            # Usually there is none.
+            return (current,)
+
+    def _version(self, stage: str) -> tuple[bytes, float]:
+        """The value of a version, and when it was made, in seconds since 1970."""
+        try:
+            value = self._client.get_secret_value(SecretId=self._arn, VersionStage=stage)
         except Exception as error:
             raise SecretUnreadable(error_code(error)) from None
         text = value.get("SecretString")
@@ -116,4 +132,4 @@ class SecretsManagerReader:
         secret = secret.rstrip(b"\r\n")
         if not secret:
             raise SecretUnreadable("the secret is empty")
-        return bytes(secret)
+        return bytes(secret), value["CreatedDate"].timestamp()

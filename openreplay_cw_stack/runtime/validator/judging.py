@@ -10,6 +10,7 @@ from functools import lru_cache, partial
 from openreplay_cw_stack.contract.linked_line import LinkedLine
 from openreplay_cw_stack.runtime.validator.linking import Policy, judge_line
 from openreplay_cw_stack.runtime.validator.subscription import LogEvent, Payload
+from openreplay_cw_stack.runtime.validator.token_secret import Secrets
 from openreplay_cw_stack.tagging import Verdict
 from openreplay_cw_stack.tagging.text_tags import may_have_tag
 from openreplay_cw_stack.tagging.verdict import JudgedToken, judge_token
@@ -28,20 +29,28 @@ class TokenMemo:
     def __init__(self) -> None:
         self._use(None)
 
-    def judge_with(self, token_secret: bytes | None) -> None:
-        """Judge with this token secret from now on; None accepts every well-formed signature."""
-        if token_secret != self._token_secret:
-            self._use(token_secret)
+    def judge_with(self, secrets: Secrets | None) -> None:
+        """Judge with these token secrets from now on; None accepts every well-formed signature."""
+        if secrets != self._secrets:
+            self._use(secrets)
 
     def judge(self, text: str) -> JudgedToken:
         """Judge a session token."""
         if len(text) > _LONGEST_TOKEN:
-            return judge_token(text, self._token_secret)
+            return _judge_with(text, self._secrets)
         return self._remembered(text)
 
-    def _use(self, token_secret: bytes | None) -> None:
-        self._token_secret = token_secret
-        self._remembered = lru_cache(_TOKENS)(partial(judge_token, token_secret=token_secret))
+    def _use(self, secrets: Secrets | None) -> None:
+        self._secrets = secrets
+        self._remembered = lru_cache(_TOKENS)(partial(_judge_with, secrets=secrets))
+
+
+def _judge_with(text: str, secrets: Secrets | None) -> JudgedToken:
+    judged = judge_token(text, None if secrets is None else secrets[0])
+    for one in (secrets or ())[1:]:
+        if judged.verdict is Verdict.BAD_SIGNATURE:
+            judged = judge_token(text, one)
+    return judged
 
 
 @dataclass

@@ -20,11 +20,15 @@ class SecretUnreadable(Exception):
     """The token secret cannot be read. The message is only a code."""
 
 
-class SecretReader(Protocol):
-    """Reads a secret's current value."""
+Secrets = tuple[bytes, ...]
+"""The current value of the token secret and, for a day after it was replaced, the previous one."""
 
-    def __call__(self) -> bytes:
-        """Return the value. Raises :class:`SecretUnreadable`."""
+
+class SecretReader(Protocol):
+    """Reads a secret."""
+
+    def __call__(self) -> Secrets:
+        """Return the accepted values. Raises :class:`SecretUnreadable`."""
 
 
 class TokenSecret:
@@ -37,11 +41,11 @@ class TokenSecret:
     def __init__(self, read: SecretReader, clock: Callable[[], float]) -> None:
         self._read = read
         self._clock = clock
-        self._value: bytes | None = None
+        self._value: Secrets | None = None
         self._next_read = float("-inf")
         self.failure: str | None = None
 
-    def get(self) -> bytes | None:
+    def get(self) -> Secrets | None:
         """Return the secret, or None if it was never read. ``failure`` then holds the reason."""
         if self._clock() >= self._next_read:
             self._refresh()

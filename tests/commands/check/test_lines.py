@@ -10,7 +10,7 @@ from openreplay_cw_stack.commands.report.findings import Finding
 from openreplay_cw_stack.tagging import Verdict, id_tag, token_tag
 from openreplay_cw_stack.tagging.advice import ADVICE
 from tests.commands.check.support import context, event
-from tests.commands.support import NOW, account, metric_data, outcome, refusal, statuses
+from tests.commands.support import NOW, account, days_ago, metric_data, outcome, refusal, statuses
 from tests.tagging.tokens import SESSION_ID, TOKEN_SECRET, a_token
 
 GOOD = f"{token_tag(a_token())} ERROR"
@@ -30,7 +30,11 @@ def checked(
     events = [event(message, seconds_ago=seconds_ago) for message in messages]
     of = account(
         logs={"filter_log_events": {"events": events}},
-        secretsmanager={"get_secret_value": secret},
+        secretsmanager={
+            "get_secret_value": {"CreatedDate": days_ago(9), **secret}
+            if isinstance(secret, dict)
+            else secret
+        },
         cloudwatch={"get_metric_data": metric_data(counted or {})},
     )
     subscribed_ms = {"/app/checkout": int(1000 * (NOW - subscribed_ago))}
@@ -83,9 +87,15 @@ def test_more_lines_than_are_looked_at() -> None:
     [
         ({"SecretString": TOKEN_SECRET.decode() + "\n"}, "1 linkable (signatures checked)"),
         ({"SecretBinary": TOKEN_SECRET}, "1 linkable (signatures checked)"),
-        ({"SecretString": "\n"}, "(signatures not checked: the token secret is empty)"),
+        (
+            {"SecretString": "\n"},
+            "(signatures not checked, the token secret cannot be read: the secret is empty)",
+        ),
         ({"SecretString": "another"}, "1 bad_signature (signatures checked)"),
-        (refusal("GetSecretValue"), "(signatures not checked: the token secret gave AccessDenied)"),
+        (
+            refusal("GetSecretValue"),
+            "(signatures not checked, the token secret cannot be read: AccessDenied)",
+        ),
     ],
 )
 def test_signatures(secret: Any, said: str) -> None:

@@ -202,10 +202,10 @@ class Surroundings:
             emit=self.printed.append,
         )
 
-    def _read_secret(self) -> bytes:
+    def _read_secret(self) -> tuple[bytes, ...]:
         if self.secret is None:
             raise SecretUnreadable("AccessDeniedException")
-        return self.secret
+        return (self.secret,)
 
     def validate(self, envelope: object, **options: Any) -> int:
         options = {"remaining_ms": lambda: PLENTY_MS, **options}

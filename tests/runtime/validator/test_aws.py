@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import dataclass
+from datetime import datetime, timezone
 from typing import Any
 
 import pytest
@@ -132,6 +134,28 @@ class TestQueue:
             queue.hide("handle", 60)
 
 
+REPLACED = datetime(2026, 11, 27, tzinfo=timezone.utc)
+
+
+@dataclass
+class SecretVersions:
+    """A secret by its labels; what is an exception is raised."""
+
+    versions: dict[str, Any]
+
+    def get_secret_value(self, *, SecretId: str, VersionStage: str) -> Any:  # noqa: N803
+        assert SecretId == "arn"
+        found = self.versions.get(VersionStage, client_error("ResourceNotFoundException"))
+        if isinstance(found, Exception):
+            raise found
+        return {"CreatedDate": REPLACED, **found}
+
+
+def read_secret(hours_later: float = 48.0, **versions: Any) -> tuple[bytes, ...]:
+    now = REPLACED.timestamp() + 3600 * hours_later
+    return SecretsManagerReader("arn", SecretVersions(versions), clock=lambda: now)()
+
+
 class TestSecretReader:
     @pytest.mark.parametrize(
         ("answer", "secret"),
@@ -143,17 +167,29 @@ class TestSecretReader:
         ],
     )
     def test_value(self, answer: dict[str, Any], secret: bytes) -> None:
-        assert SecretsManagerReader("arn", Client(answer))() == secret
+        assert read_secret(AWSCURRENT=answer) == (secret,)
 
     @pytest.mark.parametrize("answer", [{"SecretString": ""}, {"SecretString": "\n"}, {}])
     def test_an_empty_secret_is_none(self, answer: dict[str, Any]) -> None:
         with pytest.raises(SecretUnreadable, match="empty"):
-            SecretsManagerReader("arn", Client(answer))()
+            read_secret(AWSCURRENT=answer)
+
+    def test_the_previous_one_is_accepted_for_a_day(self) -> None:
+        versions = {"AWSCURRENT": {"SecretString": "b"}, "AWSPREVIOUS": {"SecretString": "a"}}
+        assert read_secret(23.9, **versions) == (b"b", b"a")
+        assert read_secret(24.0, **versions) == (b"b",)
+
+    @pytest.mark.parametrize(
+        "previous", [client_error("ThrottlingException"), {"SecretString": ""}]
+    )
+    def test_without_a_previous_one_the_current_one_counts(self, previous: Any) -> None:
+        versions = {"AWSCURRENT": {"SecretString": "b"}, "AWSPREVIOUS": previous}
+        assert read_secret(1.0, **versions) == (b"b",)
 
     @pytest.mark.parametrize("error", [client_error("AccessDeniedException"), TIMEOUT])
     def test_errors_leave_as_their_code_alone(self, error: Exception) -> None:
         with pytest.raises(SecretUnreadable) as unreadable:
-            SecretsManagerReader("arn", Client(error))()
+            read_secret(AWSCURRENT=error)
         assert SECRET_TEXT not in str(unreadable.value)
 
 

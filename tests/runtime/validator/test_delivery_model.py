@@ -175,7 +175,7 @@ class World:
             writer=ItemWriter(self, self.clock, self.clock.sleep),
             retry_queue=RetryQueue(self),
             dead_letters=DeadLetters(self),
-            token_secret=TokenSecret(lambda: TOKEN_SECRET, self.clock),
+            token_secret=TokenSecret(lambda: (TOKEN_SECRET,), self.clock),
             clock_ms=lambda: self.now_ms,
             emit=self.printed.append,
         )

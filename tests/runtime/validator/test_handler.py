@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import datetime, timezone
 from types import SimpleNamespace
 from typing import Any
 
@@ -28,7 +29,10 @@ class Client:
     def __getattr__(self, operation: str) -> Any:
         def call(**parameters: Any) -> Any:
             self.calls.append((operation, parameters))
-            secret = {"SecretString": TOKEN_SECRET.decode()}
+            secret = {
+                "SecretString": TOKEN_SECRET.decode(),
+                "CreatedDate": datetime(2026, 11, 1, tzinfo=timezone.utc),
+            }
             return secret if operation == "get_secret_value" else {}
 
         return call

@@ -111,7 +111,7 @@ messages = st.lists(pieces | st.text(max_size=6), max_size=7).map("".join)
 @given(st.lists(messages, max_size=8), st.sampled_from([TOKEN_SECRET, b"forged", None]))
 def test_a_memo_changes_nothing(lines: list[str], secret: bytes | None) -> None:
     memo = TokenMemo()
-    memo.judge_with(secret)
+    memo.judge_with(None if secret is None else (secret,))
     plain = Policy(partial(judge_token, token_secret=secret), accept_unsigned_ids=False)
     payload = payload_of(*lines)
     for _ in range(2):
@@ -162,14 +162,25 @@ class TestMemo:
             (None, 2),
             (TOKEN_SECRET, 1),
         ):
-            memo.judge_with(secret)
+            memo.judge_with(None if secret is None else (secret,))
             assert judged(payload, policy).verdicts[Verdict.LINKABLE] == sessions
+
+    def test_either_of_two_secrets_makes_a_signature_right(self) -> None:
+        memo = TokenMemo()
+        policy = Policy(memo.judge, False)
+        payload = payload_of(f"{GOOD} a", f"{FORGED} b")
+        for secrets in ((TOKEN_SECRET, b"forged"), (b"forged", TOKEN_SECRET)):
+            memo.judge_with(secrets)
+            assert judged(payload, policy).verdicts == {Verdict.LINKABLE: 2}
+        memo.judge_with((b"another", TOKEN_SECRET))
+        verdicts = judged(payload, policy).verdicts
+        assert verdicts == {Verdict.LINKABLE: 1, Verdict.BAD_SIGNATURE: 1}
 
     def test_the_same_secret_does_not(self, monkeypatch: pytest.MonkeyPatch) -> None:
         asked = counting(monkeypatch)
         memo = TokenMemo()
         for _ in range(3):
-            memo.judge_with(bytes(TOKEN_SECRET))
+            memo.judge_with((bytes(TOKEN_SECRET),))
             memo.judge(a_token())
         assert len(asked) == 1
 
@@ -209,7 +220,7 @@ class TestAttack:
         asked = counting(monkeypatch)
         one = "".join(tag.format(number) for number in range(1_000_000 // len(tag)))
         memo = TokenMemo()
-        memo.judge_with(TOKEN_SECRET)
+        memo.judge_with((TOKEN_SECRET,))
         payload = payload_of(*[one[number * MAX_TAGS * len(tag) :] for number in range(20)])
         lines = judged(payload, Policy(memo.judge, False))
         assert sum(lines.verdicts.values()) == 20
@@ -218,7 +229,7 @@ class TestAttack:
     def test_a_linkable_line_full_of_tags(self, monkeypatch: pytest.MonkeyPatch) -> None:
         asked = counting(monkeypatch)
         memo = TokenMemo()
-        memo.judge_with(TOKEN_SECRET)
+        memo.judge_with((TOKEN_SECRET,))
         line = f"{GOOD} {FORGED * 5000} {GOOD * 5000}"
         lines = judged(payload_of(*[line] * 5), Policy(memo.judge, False))
         assert len(asked) == 1
