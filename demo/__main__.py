@@ -75,12 +75,14 @@ def main() -> int:
     """Run the demo; the exit status."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     say(coloured("openreplay-cw-stack: a real deployment to an embedded AWS", "bold"))
-    say("Nothing leaves this machine and no AWS account is used.\n")
+    say("Nothing leaves this machine and no AWS account is used. It takes about a minute.\n")
     try:
         with Emulator() as aws, tempfile.TemporaryDirectory() as folder:
-            context = _run(aws, Path(folder))
+            context, session = _run(aws, Path(folder))
             if os.environ.get("KEEP"):
-                _keep(aws, context)
+                _keep(aws, context, session)
+            else:
+                _show_next_steps()
     except KeyboardInterrupt:
         say("\nStopped; nothing is left running.")
         return 130
@@ -90,7 +92,8 @@ def main() -> int:
     return 0
 
 
-def _run(aws: Emulator, folder: Path) -> dict[str, str]:
+def _run(aws: Emulator, folder: Path) -> tuple[dict[str, str], int]:
+    """Deploy and show everything; the settings of the deployment, and a session with lines."""
     started = time.monotonic()
     say(f"  {coloured('✓', 'green')} embedded AWS at {aws.endpoint_url}")
     context = _context(aws)
@@ -112,7 +115,7 @@ def _run(aws: Emulator, folder: Path) -> dict[str, str]:
     _show_replay(deployment, linked)
     seconds = time.monotonic() - started
     say(f"\n{coloured('All of it happened as it should', 'green')}, in {seconds:.0f} seconds.")
-    return context
+    return context, linked[-1].session
 
 
 def _context(aws: Emulator) -> dict[str, str]:
@@ -309,15 +312,27 @@ def _show_replay(deployment: Deployment, linked: list[LinkedLine]) -> None:
     say(f"\n  {coloured('denied', 'yellow')}   the same question with a wrong key")
 
 
-def _keep(aws: Emulator, context: dict[str, str]) -> None:
+def _show_next_steps() -> None:
+    heading("Next")
+    say("\n  try a line of your own     .venv/bin/openreplay-cw judge < your.log")
+    say("  look around                make demo KEEP=1")
+    say("  deploy to your account     README.md, from step 1 on\n")
+
+
+def _keep(aws: Emulator, context: dict[str, str], session: int) -> None:
     heading(
         "The embedded AWS stays up until you press Ctrl-C. In another terminal, in this folder:"
     )
     say("\n  . .venv/bin/activate")
-    for name, value in aws.environment().items():
+    # With these two, Python finds the bridge at its host name and trusts its certificate.
+    host = aws.host_environment()
+    found = {name: host[name] for name in ("SSL_CERT_FILE", "PYTHONPATH")}
+    for name, value in {**aws.environment(), **found}.items():
         say(f"  export {name}={value}")
     settings = " ".join(f"-c {key}={value}" for key, value in context.items())
-    say(f"\n  aws logs describe-log-groups\n  npx cdk diff {settings}\n")
+    say(f"\n  openreplay-cw check --stack {STACK}")
+    say(f"  openreplay-cw session --stack {STACK} {session}")
+    say(f"  aws logs describe-log-groups\n  npx cdk diff {settings}\n")
     signal.pause()
 
 

@@ -25,6 +25,11 @@ def add_deployments_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--deployment", help="only this one, where the stack has several")
 
 
+def add_json_argument(parser: argparse.ArgumentParser) -> None:
+    """Describe the argument that asks for output that a program reads."""
+    parser.add_argument("--json", action="store_true", help="print one JSON object per line")
+
+
 def session_id(text: str) -> int:
     """Parse a decimal session id. The error never quotes the text, which may be a session token."""
     try:

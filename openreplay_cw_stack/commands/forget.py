@@ -9,12 +9,17 @@ queue one day, and what they bring lives for ``line_retention``. The tombstone i
 from __future__ import annotations
 
 import argparse
+import json
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from openreplay_cw_stack.commands.arguments import add_deployment_arguments, session_id
+from openreplay_cw_stack.commands.arguments import (
+    add_deployment_arguments,
+    add_json_argument,
+    session_id,
+)
 from openreplay_cw_stack.commands.attempts import attempts
 from openreplay_cw_stack.commands.aws import aws_must
 from openreplay_cw_stack.commands.deployed.account import Account
@@ -58,6 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "sessions", nargs="+", type=session_id, metavar="ID", help="a session's decimal id"
     )
     parser.add_argument("--yes", action="store_true", help="do not ask for confirmation")
+    add_json_argument(parser)
     parser.epilog = (
         "The command may be repeated. A tombstone hides lines that arrive later, also those of a "
         "session that still runs, for line_retention and 28 days. Ends with 0 where every session "
@@ -90,10 +96,18 @@ def run(arguments: argparse.Namespace) -> int:
             deleted = table.forget(session)
         except NotForgotten as left:
             complete = False
-            say(f"{session}: {left}; run the command again")
+            result: dict[str, object] = {"deleted": None, "left": str(left)}
+            said = f"{left}; run the command again"
         else:
-            say(f"{session}: {count(deleted, 'item')} deleted, none left")
-    say(_not_reached(kept_seconds // 86_400))
+            result = {"deleted": deleted, "left": None}
+            said = f"{count(deleted, 'item')} deleted, none left"
+        if arguments.json:
+            # As a text: most readers of JSON have no integers of 64 bits.
+            say(json.dumps({"session": str(session), **result}))
+        else:
+            say(f"{session}: {said}")
+    if not arguments.json:
+        say(_not_reached(kept_seconds // 86_400))
     return 0 if complete else 1
 
 

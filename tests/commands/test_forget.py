@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import json
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -254,3 +255,13 @@ def test_a_token_is_not_accepted(capsys: pytest.CaptureFixture[str]) -> None:
         main(["forget", "--stack", "Shop", "--yes", a_token()])
     assert ended.value.code == 2
     assert a_token() not in capsys.readouterr().err
+
+
+def test_the_outcome_as_json(table: Table, capsys: pytest.CaptureFixture[str]) -> None:
+    table.add(SESSION, "1#x", "2#x")
+    status, out, _ = forgotten(capsys, "--yes", "--json", str(SESSION), "7")
+    assert status == 0
+    assert [json.loads(line) for line in out.splitlines()] == [
+        {"session": str(SESSION), "deleted": 2, "left": None},
+        {"session": "7", "deleted": 0, "left": None},
+    ]

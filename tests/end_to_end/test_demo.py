@@ -79,3 +79,49 @@ def test_its_lines_have_every_verdict() -> None:
         for line in demo_lines(NOW_MS)
     }
     assert found == set(Verdict)
+
+
+def test_the_commands_that_it_prints_work_while_it_stays_up(tmp_path: Path) -> None:
+    running = subprocess.Popen(
+        COMMAND,
+        cwd=ROOT,
+        env={**os.environ, "TMPDIR": str(tmp_path), "KEEP": "1"},
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    assert running.stdout is not None
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith("AWS_")
+    }
+    commands = []
+    for line in running.stdout:
+        text = line.strip()
+        if text.startswith("export "):
+            name, _, value = text.removeprefix("export ").partition("=")
+            environment[name] = value
+        if text.startswith("openreplay-cw "):
+            commands.append(text.split()[1:])
+        if text.startswith("npx cdk diff"):
+            break
+    try:
+        outputs = [
+            subprocess.run(
+                [sys.executable, "-m", "openreplay_cw_stack", *command],
+                cwd=ROOT,
+                env=environment,
+                capture_output=True,
+                text=True,
+                check=False,
+            ).stdout
+            for command in commands
+        ]
+    finally:
+        running.send_signal(signal.SIGINT)
+        running.stdout.read()
+    assert running.wait(30) == 130
+    checked, session = outputs
+    assert re.search(r"^OK +bridge", checked, re.MULTILINE), checked
+    # The demo's bad lines, and nothing else.
+    assert set(re.findall(r"^FAIL +(\w+)", checked, re.MULTILINE)) == {"lines"}, checked
+    assert "card declined" in session or "TypeError" in session

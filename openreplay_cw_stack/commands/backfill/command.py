@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import shlex
 import sys
 import time
@@ -12,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from openreplay_cw_stack.commands.arguments import add_deployment_arguments
+from openreplay_cw_stack.commands.arguments import add_deployment_arguments, add_json_argument
 from openreplay_cw_stack.commands.aws import aws_must
 from openreplay_cw_stack.commands.backfill.reading import Event, Reader
 from openreplay_cw_stack.commands.backfill.sending import (
@@ -65,6 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--dry-run", action="store_true", help="read and count the lines, send nothing"
     )
+    add_json_argument(parser)
     parser.epilog = (
         "The log group must be in the account and region of the stack. The command may be "
         "repeated: a line that is stored twice is shown once. That holds for lines which the "
@@ -107,8 +109,11 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         sender = Sender(_invoking_client(account), validator.name, time.sleep)
         backfill.send(sender, progress)
-    for line in backfill.lines(arguments):
-        say(line)
+    if arguments.json:
+        say(json.dumps(backfill.document(arguments)))
+    else:
+        for line in backfill.lines(arguments):
+            say(line)
     return 1 if backfill.failure else 0
 
 
@@ -185,6 +190,21 @@ class Backfill:
                 events, size = [], 0
         if events:
             yield events
+
+    def document(self, arguments: argparse.Namespace) -> dict[str, Any]:
+        """Describe the outcome for a program. ``sent`` of a dry run is 0."""
+        return {
+            "log_group": self.source.log_group,
+            "since": timestamp(self.reader.since_ms),
+            "until": timestamp(self.reader.until_ms),
+            "dry_run": arguments.dry_run,
+            "read": self.read,
+            "sent": self.sent,
+            "payloads": self.payloads,
+            "verdicts": self.verdicts,
+            "failure": self.failure,
+            "resume": None if self.resume_ms is None else timestamp(self.resume_ms),
+        }
 
     def lines(self, arguments: argparse.Namespace) -> Iterator[str]:
         """Describe the outcome."""

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
+import json
 import time
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from openreplay_cw_stack.commands.arguments import add_deployments_arguments
+from openreplay_cw_stack.commands.arguments import add_deployments_arguments, add_json_argument
 from openreplay_cw_stack.commands.deployed.account import Account
 from openreplay_cw_stack.commands.deployed.deployment import (
     Deployment,
@@ -30,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command's arguments."""
     add_deployments_arguments(parser)
     parser.add_argument("--dry-run", action="store_true", help="say what there is, change nothing")
+    add_json_argument(parser)
     parser.epilog = (
         "Each message is deleted once the validator was invoked with all of it; a payload that "
         "this version cannot read either is left, with its reason. The command may be repeated: "
@@ -53,8 +56,12 @@ def run(arguments: argparse.Namespace) -> int:
     anything_left = False
     for deployment in find_deployments(account, stack, arguments.deployment):
         outcome = _replay(account, deployment, dry_run=arguments.dry_run)
-        for line in outcome.lines(dry_run=arguments.dry_run):
-            say(f"{clean(deployment.name)}: {line}")
+        if arguments.json:
+            found = {"deployment": deployment.name, "dry_run": arguments.dry_run}
+            say(json.dumps({**found, **dataclasses.asdict(outcome)}))
+        else:
+            for line in outcome.lines(dry_run=arguments.dry_run):
+                say(f"{clean(deployment.name)}: {line}")
         anything_left |= bool(outcome.left)
     return 1 if anything_left else 0
 

@@ -7,7 +7,7 @@ import dataclasses
 import json
 import time
 
-from openreplay_cw_stack.commands.arguments import add_deployment_arguments
+from openreplay_cw_stack.commands.arguments import add_deployment_arguments, add_json_argument
 from openreplay_cw_stack.commands.deployed.account import Account
 from openreplay_cw_stack.commands.deployed.deployment import find_deployment
 from openreplay_cw_stack.commands.deployed.stack import read_stack
@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--no-new-key", action="store_true", help="with --key access: make no new key"
     )
     parser.add_argument("--yes", action="store_true", help="do not ask for confirmation")
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
+    add_json_argument(parser)
     parser.epilog = (
         "Until OpenReplay has the new key it is refused, and v1.21.0 ends its integrations "
         "service on a refusal. The command may be repeated. No key is printed. Ends with 0 where "

@@ -199,3 +199,13 @@ def test_invocations_that_stay_throttled_or_are_refused(
         status, lines, _ = backfilled(capsys)
         assert (status, len(world.functions.bodies)) == (1, number)
         assert f"Stopped: the validator cannot be invoked ({code})." in lines[2]
+
+
+def test_the_outcome_as_json(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    world.logs.pages = [[an_event(1), an_event(2)]]
+    status, lines, _ = backfilled(capsys, "--json")
+    assert status == 0
+    (line,) = lines
+    document = json.loads(line)
+    assert (document["log_group"], document["read"], document["sent"]) == (GROUP, 2, 2)
+    assert (document["failure"], document["resume"], document["dry_run"]) == (None, None, False)

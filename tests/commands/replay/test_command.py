@@ -96,3 +96,16 @@ def test_a_deployment_of_another_version(world: World, capsys: pytest.CaptureFix
     status, printed = replayed(capsys)
     assert status == 2
     assert "has no DEAD_LETTER_QUEUE_URL" in printed
+
+
+def test_the_outcome_as_json(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    world.queue.add(OF_ITS_OWN)
+    status, printed = replayed(capsys, "--json")
+    assert status == 0
+    assert json.loads(printed) == {
+        "deployment": "Shop",
+        "dry_run": False,
+        "replayed": 1,
+        "payloads": 1,
+        "left": {},
+    }
