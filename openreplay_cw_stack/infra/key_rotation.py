@@ -107,7 +107,7 @@ class KeyRotation(Construct):
             user_name=service_account.user.user_name if service_account else "",
             reader_log_group=service_account.log_group_name if service_account else "",
             reader_addresses_limited=bool(service_account and service_account.source_ranges),
-            api_key_projects=tuple(registrations.functions) if registrations else (),
+            api_key_projects=registrations.project_names if registrations else (),
             registration_functions=registrations.function_names if registrations else (),
         )
         secrets = [part.secret for part in (bridge, service_account) if part is not None]

@@ -1,7 +1,8 @@
-"""An OpenReplay project that is told of a deployment without a person."""
+"""An OpenReplay project that the bridge is registered with on each deployment."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,18 +19,22 @@ if TYPE_CHECKING:
 class OpenReplayProject:
     """A project of an OpenReplay v1.21 or later, and a login that may change its integrations.
 
-    Registered on deployment, told of every new key, and removed when it leaves the stack. What
-    cannot be reached is tried again each hour and alarmed; it never stops a deployment.
+    The registration is made on deployment, gets every new key, and is removed when the project
+    leaves the stack. One that fails is tried again each hour and alarmed; it never stops a
+    deployment. An integration that is not this deployment's is neither replaced nor removed.
 
     Attributes:
         url: OpenReplay's address, such as ``https://openreplay.example``.
         project_id: the project's number, as the address bar has it.
         login_secret: a JSON object with ``email`` and ``password`` of a member of its own: a login
-            ends that member's other ones. A captcha (OpenReplay's own service) and a single
-            sign-on refuse it: register by the command then.
+            ends that member's other ones. The projects of one OpenReplay can share it. A captcha
+            (OpenReplay's own service) and a single sign-on refuse it: register by the command
+            then.
         vpc: where OpenReplay can be reached from; default: the Internet. Secrets Manager must be
             reachable from its private subnets, by a NAT gateway or an endpoint.
         insecure: allow ``http://`` in ``url``: every machine on the way can read login and key.
+        replace_integration: replace an Elasticsearch integration that the project has already and
+            that is not this deployment's. OpenReplay keeps one of them, so the other one is lost.
     """
 
     url: str
@@ -37,11 +42,17 @@ class OpenReplayProject:
     login_secret: secretsmanager.ISecret
     vpc: ec2.IVpc | None = None
     insecure: bool = False
+    replace_integration: bool = False
 
     @property
     def name(self) -> str:
         """Host and number, as in metrics, logs and tags."""
         return project_name(self.url, self.project_id)
+
+    @property
+    def host(self) -> str:
+        """The host part of the name: whose project it is."""
+        return self.name.rpartition("/")[0]
 
     def check(self) -> None:
         """Refuse what can never be registered.
@@ -54,3 +65,28 @@ class OpenReplayProject:
         checked_url(self.url, insecure=self.insecure)
         if self.project_id < 1:
             raise ValueError(f"project_id must be 1 or more, not {self.project_id}")
+
+
+def projects_by_openreplay(
+    projects: Sequence[OpenReplayProject],
+) -> dict[str, list[OpenReplayProject]]:
+    """Return the projects of each OpenReplay, by its host.
+
+    Raises:
+        ValueError: the projects of one OpenReplay differ in their address or their VPC.
+    """
+    found: dict[str, list[OpenReplayProject]] = {}
+    for project in projects:
+        others = found.setdefault(project.host, [])
+        if others and project.url.strip().rstrip("/") != others[0].url.strip().rstrip("/"):
+            raise ValueError(
+                f"openreplay_projects: {project.host} has the addresses {others[0].url} and "
+                f"{project.url}: name one"
+            )
+        if others and project.vpc is not others[0].vpc:
+            raise ValueError(
+                f"openreplay_projects: {project.host} is reached from several VPCs: name the same "
+                "vpc for all of its projects, or none"
+            )
+        others.append(project)
+    return found

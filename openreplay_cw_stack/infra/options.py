@@ -270,8 +270,9 @@ class BridgeOptions(EncryptionOptions, RotationOptions, SourceRangeOptions, tota
         int | None,
         Option(
             OrNone(Number(1)),
-            5,
-            "How many requests the bridge answers at once; none sets no cap",
+            25,
+            "How many requests the bridge answers at once; none sets no cap, which an account with "
+            "the initial quota of 10 needs",
             needs=("bridge",),
         ),
     ]

@@ -1,4 +1,4 @@
-"""Unattended registration: each OpenReplay project is told of the deployment and of new keys."""
+"""Unattended registration: OpenReplay's projects get the bridge's address and each new key."""
 
 from __future__ import annotations
 
@@ -23,11 +23,13 @@ from openreplay_cw_stack.infra.internal.lambda_function import (
 from openreplay_cw_stack.infra.internal.schedules import invoke_each_hour
 from openreplay_cw_stack.infra.internal.secrets import arn_to_read, let_tag
 from openreplay_cw_stack.infra.observability.metrics import metric_of
-from openreplay_cw_stack.infra.open_replay_project import OpenReplayProject
+from openreplay_cw_stack.infra.open_replay_project import (
+    OpenReplayProject,
+    projects_by_openreplay,
+)
 from openreplay_cw_stack.infra.session_search_bridge import SessionSearchBridge
-from openreplay_cw_stack.runtime.registration.settings import Settings
+from openreplay_cw_stack.runtime.registration.settings import Settings, projects_to_text
 
-# Six requests of at most 20 seconds each, and slack.
 _TIMEOUT = cdk.Duration.seconds(REGISTRATION_TIMEOUT_SECONDS)
 _NOBODY_FLOODS = (
     "It is invoked by a schedule, by deployments and after rotations only: nothing outside the "
@@ -36,10 +38,13 @@ _NOBODY_FLOODS = (
 
 
 class ProjectRegistrations(Construct):
-    """Tells OpenReplay projects.
+    """Registers the bridge with OpenReplay projects: one function for each OpenReplay.
+
+    Each login ends that member's other ones, and OpenReplay limits how often a member may ask, so
+    one function registers them one after the other.
 
     Attributes:
-        functions: by the project's name.
+        functions: by the OpenReplay's host.
         projects: the projects.
         log_groups: the functions' own. None holds a key or a login.
     """
@@ -54,16 +59,20 @@ class ProjectRegistrations(Construct):
         bridge: SessionSearchBridge,
         encryption_key: kms.IKey | None = None,
     ) -> None:
-        """Make a function for each project, and one that follows deployments.
+        """Make a function for each OpenReplay, and one that follows deployments.
 
         Args:
             scope: the parent construct.
             construct_id: the id under it.
-            projects: whom to tell.
+            projects: the projects.
             deployment: the value of the metric dimension of that name.
-            bridge: what they are told of.
+            bridge: what is registered.
             encryption_key: encrypts the functions' own log groups and the key's secret.
+
+        Raises:
+            ValueError: the projects of one OpenReplay differ in their address or their VPC.
         """
+        by_openreplay = projects_by_openreplay(projects)
         super().__init__(scope, construct_id)
         self.projects = tuple(projects)
         self.functions: dict[str, lambda_.Function] = {}
@@ -72,17 +81,22 @@ class ProjectRegistrations(Construct):
         self._bridge = bridge
         self._deployment, self._encryption_key = deployment, encryption_key
         self._follower = self._follow_deployments()
-        for project in projects:
-            self._register(project)
+        for host, of_host in by_openreplay.items():
+            self._register(host, of_host)
 
     @property
     def function_names(self) -> tuple[str, ...]:
-        """The names of the projects' functions."""
+        """The names of the functions that register projects."""
         return tuple(function.function_name for function in self.functions.values())
 
     @property
+    def project_names(self) -> tuple[str, ...]:
+        """The names of the projects."""
+        return tuple(project.name for project in self.projects)
+
+    @property
     def every_function(self) -> list[lambda_.Function]:
-        """The projects' functions, and the one that follows deployments."""
+        """The functions that register projects, and the one that follows deployments."""
         return [self._follower, *self.functions.values()]
 
     def register_after(self, dependency: IDependable) -> None:
@@ -96,7 +110,7 @@ class ProjectRegistrations(Construct):
             scope,
             room="registration",
             module="deployment",
-            description="Tells OpenReplay of deployments, for CloudFormation",
+            description="Runs the registrations of a deployment, for CloudFormation",
             log_group=self._own_log_group(scope),
             statements=[],
             environment={},
@@ -116,41 +130,42 @@ class ProjectRegistrations(Construct):
         return log_group
 
     def metric_failed(self, *, period: cdk.Duration | None = None) -> cloudwatch.Metric:
-        """How often a project could not be told; a sum over five minutes by default."""
+        """How often a registration failed; a sum over five minutes by default."""
         return metric_of(self._deployment, names.FAILED_REGISTRATIONS, period=period)
 
-    def _register(self, project: OpenReplayProject) -> None:
-        scope = Construct(self, project.name.replace("/", "-"))
-        key_secret = self._bridge.secret
+    def _register(self, host: str, projects: Sequence[OpenReplayProject]) -> None:
+        scope = Construct(self, host)
+        first, key_secret = projects[0], self._bridge.secret
+        settings = Settings(
+            deployment=self._deployment,
+            url=first.url,
+            projects=_numbers_by_login(projects),
+            replaced=frozenset(one.project_id for one in projects if one.replace_integration),
+            insecure=any(one.insecure for one in projects),
+            key_secret_arn=key_secret.secret_arn,
+            bridge_url=self._bridge.url,
+        )
         function = lambda_function(
             scope,
             room="registration",
-            description=f"Tells the OpenReplay project {project.name} the current key",
+            description=f"Registers the bridge with the projects of {host}",
             log_group=self._own_log_group(scope),
-            statements=self._statements(project),
-            environment=Settings(
-                deployment=self._deployment,
-                url=project.url,
-                project_id=project.project_id,
-                insecure=project.insecure,
-                login_secret_arn=project.login_secret.secret_arn,
-                key_secret_arn=key_secret.secret_arn,
-                bridge_url=self._bridge.url,
-            ).to_environment(),
+            statements=self._statements(projects),
+            environment=settings.to_environment(),
             memory_size=256,
             timeout=_TIMEOUT,
             concurrency=None,
             nothing_reserved=_NOBODY_FLOODS,
             no_network=None
-            if project.vpc
+            if first.vpc
             else "It calls Secrets Manager and OpenReplay over TLS, accepts no connection, and "
             "reaches nothing in a VPC; vpc= puts it into one",
-            vpc=project.vpc,
+            vpc=first.vpc,
         )
         acknowledge_no_queue(function)
-        self.functions[project.name] = function
-        invoke_each_hour(scope, function, f"Has {project.name} told what it was not told yet")
-        # Its own policy, which is there until CloudFormation has had the project removed.
+        self.functions[host] = function
+        invoke_each_hour(scope, function, f"Registers a new key with the projects of {host}")
+        # Its own policy, which exists until the registrations are removed.
         may_run = iam.ManagedPolicy(
             scope,
             "MayRun",
@@ -166,46 +181,56 @@ class ProjectRegistrations(Construct):
         resource = cdk.CustomResource(
             scope,
             "Registration",
-            resource_type="Custom::OpenReplayProject",
+            resource_type="Custom::OpenReplayProjects",
             service_token=self._follower.function_arn,
             service_timeout=cdk.Duration.minutes(5),
-            # A change of any of these registers the project anew.
+            # A change of any of these registers the projects anew.
             properties={
-                "Project": project.name,
+                "OpenReplay": host,
                 "FunctionName": function.function_name,
-                "Url": project.url,
-                "LoginSecret": project.login_secret.secret_arn,
+                "Url": first.url,
+                "Projects": projects_to_text(settings.projects),
+                "Replaced": sorted(settings.replaced),
                 "KeySecret": key_secret.secret_arn,
                 "Bridge": self._bridge.url,
             },
         )
-        # The project is told once the bridge answers: with its routes, stage and permissions.
+        # The bridge answers once it has its routes, stage and permissions.
         resource.node.add_dependency(may_run, function, key_secret, self._bridge)
-        if project.vpc is not None:
-            # A VPC of the same stack has its way out before, and until the project is removed.
-            way_out = project.vpc.select_subnets().internet_connectivity_established
+        if first.vpc is not None:
+            # A VPC of the same stack has its way out before, and until the projects are removed.
+            way_out = first.vpc.select_subnets().internet_connectivity_established
             resource.node.add_dependency(way_out)
         self._resources.append(resource)
 
-    def _statements(self, project: OpenReplayProject) -> list[iam.PolicyStatement]:
+    def _statements(self, projects: Sequence[OpenReplayProject]) -> list[iam.PolicyStatement]:
         key_secret = self._bridge.secret
+        logins = [project.login_secret for project in projects]
         statements = [
             iam.PolicyStatement(
-                sid="ReadTheLogin",
+                sid="ReadTheLogins",
                 actions=["secretsmanager:GetSecretValue"],
-                resources=[arn_to_read(project.login_secret)],
+                resources=list(dict.fromkeys(map(arn_to_read, logins))),
             ),
             iam.PolicyStatement(
                 sid="ReadTheKey",
                 actions=["secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue"],
                 resources=[key_secret.secret_arn],
             ),
-            let_tag([key_secret.secret_arn]),
+            let_tag([key_secret.secret_arn], and_untag=True),
         ]
-        keys = [self._encryption_key, project.login_secret.encryption_key]
+        keys = [self._encryption_key, *(login.encryption_key for login in logins)]
         key_arns = list(dict.fromkeys(key.key_arn for key in keys if key))
         if key_arns:
             statements.append(
                 iam.PolicyStatement(sid="UseTheKeys", actions=["kms:Decrypt"], resources=key_arns)
             )
         return statements
+
+
+def _numbers_by_login(projects: Sequence[OpenReplayProject]) -> dict[str, tuple[int, ...]]:
+    numbers: dict[str, tuple[int, ...]] = {}
+    for project in projects:
+        login = project.login_secret.secret_arn
+        numbers[login] = (*numbers.get(login, ()), project.project_id)
+    return numbers

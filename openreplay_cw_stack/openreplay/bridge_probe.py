@@ -7,10 +7,17 @@ OpenReplay saves the form even if that test fails, and does not report the failu
 from __future__ import annotations
 
 import base64
+import time
 from dataclasses import dataclass, field
 from urllib.parse import SplitResult
 
-from openreplay_cw_stack.openreplay.http_calls import Answer, RegistrationFailed, call
+from openreplay_cw_stack.openreplay.http_calls import (
+    Answer,
+    RegistrationFailed,
+    Sleep,
+    call,
+    call_patiently,
+)
 
 PRODUCT_HEADER = "x-elastic-product"
 """The bridge sends this header with every answer. OpenReplay's client needs it."""
@@ -77,18 +84,20 @@ def has_timed_out(answer: Answer) -> bool:
     return isinstance(answer.body, dict) and answer.body.get("timed_out") is True
 
 
-def ask_bridge(bridge: SplitResult, form: BridgeForm) -> None:
+def ask_bridge(bridge: SplitResult, form: BridgeForm, *, sleep: Sleep = time.sleep) -> None:
     """Check that the bridge accepts a form's values.
 
     Args:
         bridge: see :func:`question`.
         form: see :func:`question`.
+        sleep: waits before a request that was throttled is sent again.
 
     Raises:
         AddressRefused: the caller's address is in none of the ``allowed_source_ranges``.
+        RateLimited: AWS throttles the bridge, also after pauses.
         RegistrationFailed: the bridge cannot be reached, or refuses the key.
     """
-    answer = question(bridge, form)
+    answer = call_patiently(lambda: question(bridge, form), str(bridge.hostname), sleep)
     if answer.status == 403:
         raise AddressRefused(
             "the bridge does not answer this address, which is not among the allowed_source_ranges"

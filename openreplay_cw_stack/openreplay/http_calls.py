@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import http.client
 import json
+import random
+import socket
 import ssl
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import SplitResult
@@ -19,6 +22,13 @@ TIMEOUT_SECONDS = 20.0
 
 _LONGEST_ANSWER = 1_000_000
 
+_ATTEMPTS = 5
+_SHORTEST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 1.1, 2.0
+"""The first pause after an answer of 429. Each further one is twice as long."""
+
+Sleep = Callable[[float], None]
+"""Waits for so many seconds."""
+
 
 class RegistrationFailed(Exception):
     """A registration failed. The message says why, and what to do."""
@@ -26,6 +36,10 @@ class RegistrationFailed(Exception):
 
 class Unreachable(RegistrationFailed):
     """The server did not answer with HTTP."""
+
+
+class RateLimited(RegistrationFailed):
+    """The server answers that it gets too many requests, also after all pauses."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +87,7 @@ def call(
         text = answer.read(_LONGEST_ANSWER).decode(errors="replace")
     except (OSError, http.client.HTTPException, ValueError) as error:
         # The error's text may quote the request.
-        raise Unreachable(f"{host} did not answer ({type(error).__name__})") from None
+        raise Unreachable(_in_words(error, host, timeout)) from None
     finally:
         connection.close()
     if 300 <= answer.status < 400:
@@ -83,6 +97,48 @@ def call(
         )
     found = {name.lower(): value for name, value in answer.getheaders()}
     return Answer(answer.status, found, _json(text), text[:200])
+
+
+def call_patiently(ask: Callable[[], Answer], host: str, sleep: Sleep = time.sleep) -> Answer:
+    """Send a request, and again while the answer is 429; return the first other answer.
+
+    OpenReplay's limiter gives a member more requests only after a whole second without one, and a
+    refused request counts as well (``backend/pkg/server/limiter/limiter.go`` at v1.21.0 to
+    v1.27.0). So each pause is longer than a second, and of a random length, since others may wait
+    for the same member.
+
+    Args:
+        ask: sends the request.
+        host: whom it is sent to, for the error.
+        sleep: waits between two attempts.
+
+    Raises:
+        RateLimited: every answer was 429.
+    """
+    for attempt in range(_ATTEMPTS):
+        answer = ask()
+        if answer.status != 429:
+            return answer
+        if attempt < _ATTEMPTS - 1:
+            pause = random.uniform(_SHORTEST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS)  # noqa: S311
+            sleep(pause * 2**attempt)
+    raise RateLimited(
+        f"{host} answers that it gets too many requests (429), {_ATTEMPTS} times in a row: try "
+        "again in a minute, and look whether another program uses the same member"
+    )
+
+
+def _in_words(error: Exception, host: str, timeout: float) -> str:
+    if isinstance(error, (socket.gaierror, UnicodeError)):
+        return (
+            f"the name {host} does not resolve: is it spelled correctly, and can this machine "
+            "look it up?"
+        )
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"{host} has a certificate that this machine does not trust: is it of that name?"
+    if isinstance(error, TimeoutError):
+        return f"{host} did not answer within {timeout:.0f} seconds: does this machine reach it?"
+    return f"{host} did not answer ({type(error).__name__})"
 
 
 def _connection(server: SplitResult, timeout: float) -> http.client.HTTPConnection:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import urllib.request
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from openreplay_cw_stack.runtime.aws_calls import error_code
@@ -32,12 +32,14 @@ class DeploymentEvent:
         stack_id: the stack's ARN.
         properties: the resource's properties.
         physical_id: the resource's id; empty on creation.
+        old_properties: the properties before an update; none otherwise.
     """
 
     is_delete: bool
     stack_id: str
     properties: Mapping[str, Any]
     physical_id: str = ""
+    old_properties: Mapping[str, Any] = field(default_factory=dict)
 
 
 def is_deployment_event(event: Mapping[str, object]) -> bool:
@@ -64,6 +66,7 @@ def answer_deployment(
         stack_id=event["StackId"],
         properties=event.get("ResourceProperties", {}),
         physical_id=event.get("PhysicalResourceId", ""),
+        old_properties=event.get("OldResourceProperties", {}),
     )
     status, reason = "SUCCESS", ""
     physical_id = deployment.physical_id or f"{event['LogicalResourceId']}-not-made"

@@ -1,7 +1,8 @@
 """Deployments without a person: registered, switched to rotation and back, removed.
 
-The tests of this module are one story and run in their order. An OpenReplay of v1.27 is told the
-bridge's key. A watcher asks the bridge with the key that OpenReplay has, all the time.
+The tests of this module are one story and run in their order. An OpenReplay of v1.27, which limits
+its members as the real one does, is told the bridge's key for 25 projects of one member. A watcher
+asks the bridge with the keys that OpenReplay has, all the time.
 """
 
 from __future__ import annotations
@@ -16,12 +17,16 @@ import pytest
 
 from emulator import Emulator
 from emulator.openreplay import OpenReplay
+from openreplay_cw_stack.contract.openreplay_project import project_name, told_tag
 from tests.end_to_end.conftest import Deployment, eventually
 from tests.openreplay.openreplay_server import EMAIL, PASSWORD, OpenReplayServer, serving
 
 pytestmark = pytest.mark.end_to_end
 
 USER = "openreplay_cw"
+PROJECTS = 25
+PATH = "/integrations/{}/integration/elasticsearch"
+THEIRS = {"url": "https://elastic.shop.example/", "api_key_id": "kibana", "api_key": "theirs"}
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +41,8 @@ def projects(aws: Emulator, newer: OpenReplayServer) -> list[dict[str, Any]]:
         Name="login", SecretString=json.dumps({"email": EMAIL, "password": PASSWORD})
     )
     common = {"login_secret": login["ARN"], "insecure": True}
-    return [{**common, "url": newer.url, "project_id": 1}]
+    numbers = range(1, PROJECTS + 1)
+    return [{**common, "url": newer.url, "project_id": number} for number in numbers]
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +66,8 @@ class Watcher:
             self.looks += 1
 
     def _look_at_bridge(self) -> None:
-        for row in list(self.newer.rows.values()):
+        rows = [row for row in list(self.newer.rows.values()) if row != THEIRS]
+        for row in {row["api_key"]: row for row in rows}.values():
             openreplay = OpenReplay(
                 row["url"], row["api_key_id"], row["api_key"], self.deployment.aws.endpoint_url
             )
@@ -108,17 +115,21 @@ def shorten_times(deployment: Deployment) -> None:
             )
 
 
-def test_the_deployment_registered_itself(
+def test_the_deployment_registered_all_projects_of_one_member(
     deployment: Deployment, newer: OpenReplayServer, watcher: Watcher
 ) -> None:
-    (row,) = newer.rows.values()
     api_key_id, api_key = deployment.api_key()
-    assert row == {
+    form = {
         "url": deployment.outputs["BridgeUrl"],
         "api_key_id": api_key_id,
         "api_key": api_key,
     }
+    assert newer.rows == {PATH.format(number): form for number in range(1, PROJECTS + 1)}
     assert deployment.metric("FailedRegistrations") == 0
+    # One login for all of them. OpenReplay's limiter refused requests, which were sent again.
+    assert newer.asked.count("POST /api/login") == 1
+    assert 429 in newer.answered
+    assert newer.answered.count(422) == PROJECTS
 
 
 def test_rotation_is_switched_on_without_a_bad_minute(
@@ -148,8 +159,10 @@ def test_the_bridges_key_is_rotated_without_a_bad_minute(
         secrets.rotate_secret(SecretId=arn)
         assert eventually(deployment.api_key, lambda key, old=before: key != old) != before  # type: ignore[misc]
         told = lambda: [row["api_key"] for row in newer.rows.values()]  # noqa: E731
-        wanted = [deployment.api_key()[1]]
+        wanted = PROJECTS * [deployment.api_key()[1]]
         assert eventually(told, lambda seen, want=wanted: seen == want) == wanted  # type: ignore[misc]
+        noted = lambda: told_versions(secrets, arn)  # noqa: E731
+        assert len(eventually(noted, lambda versions: len(set(versions)) == 1)) == PROJECTS
         assert watcher.bad == []
         deployment.aws.fire_rule("RotationEachHour")
 
@@ -161,10 +174,29 @@ def test_the_bridges_key_is_rotated_without_a_bad_minute(
     assert watcher.bad == []
 
 
+def told_versions(secrets: Any, arn: str) -> list[str]:
+    """The version of the key that each project is noted to have."""
+    tags = secrets.describe_secret(SecretId=arn)["Tags"]
+    return [one["Value"] for one in tags if one["Key"].startswith(told_tag(""))]
+
+
 def test_the_age_of_each_key_is_published(deployment: Deployment) -> None:
     metrics = deployment.aws.client("cloudwatch").list_metrics(MetricName="KeyAge")["Metrics"]
     keys = {one["Value"] for each in metrics for one in each["Dimensions"] if one["Name"] == "Key"}
     assert keys == {"api_key", "access_key"}
+
+
+def test_projects_that_leave_the_stack_are_removed(
+    deployment: Deployment,
+    projects: list[dict[str, Any]],
+    newer: OpenReplayServer,
+    watcher: Watcher,
+) -> None:
+    deploy(deployment, openreplay_projects=json.dumps(projects[:1]))
+    assert list(newer.rows) == [PATH.format(1)]
+    arn = deployment.outputs["BridgeSecretArn"]
+    assert len(told_versions(deployment.aws.client("secretsmanager"), arn)) == 1
+    assert watcher.bad == []
 
 
 def test_what_cannot_be_reached_stops_no_deployment_and_is_told_later(
@@ -173,29 +205,51 @@ def test_what_cannot_be_reached_stops_no_deployment_and_is_told_later(
     newer: OpenReplayServer,
     watcher: Watcher,
 ) -> None:
-    third = {**projects[0], "project_id": 3}
     dead = {**projects[0], "url": "http://127.0.0.1:9", "project_id": 4}
+    assert deployment.metric("FailedRegistrations") == 0
     newer.login = "nonsense"
-    deploy(deployment, openreplay_projects=json.dumps([*projects, third, dead]))
-    assert deployment.metric("FailedRegistrations") >= 2
-    assert len(newer.rows) == 1
+    deploy(deployment, openreplay_projects=json.dumps([projects[0], projects[2], dead]))
+    # A deployment registers all projects of an OpenReplay anew: 1, 3 and 4.
+    assert deployment.metric("FailedRegistrations") == 3
+    assert list(newer.rows) == [PATH.format(1)]
     newer.login = ""
-    rules = deployment.aws.client("events").list_rules()["Rules"]
-    for rule in rules:
-        if "Registrations" in rule["Name"]:
-            deployment.aws.fire_rule(rule["Name"])
+    look_again(deployment)
     assert eventually(lambda: len(newer.rows), lambda count: count == 2) == 2
     assert watcher.bad == []
 
 
-def test_a_project_that_leaves_the_stack_is_removed(
+def look_again(deployment: Deployment) -> None:
+    """What each hour does."""
+    for rule in deployment.aws.client("events").list_rules()["Rules"]:
+        if "Registrations" in rule["Name"]:
+            deployment.aws.fire_rule(rule["Name"])
+
+
+def test_someone_elses_integration_is_replaced_on_request_alone_and_never_removed(
     deployment: Deployment,
     projects: list[dict[str, Any]],
     newer: OpenReplayServer,
     watcher: Watcher,
 ) -> None:
-    deploy(deployment, openreplay_projects=json.dumps(projects))
-    assert [path.split("/")[2] for path in newer.rows] == ["1"]
+    path, name = PATH.format(2), project_name(newer.url, 2)
+    newer.rows[path] = dict(THEIRS)
+    deploy(deployment, openreplay_projects=json.dumps(projects[:2]))
+    assert newer.rows[path] == THEIRS
+    assert deployment.metric("FailedRegistrations", Project=name) == 1
+    printed = deployment.printed_by("Registrations")
+    assert "asks elastic.shop.example, which is not this deployment's bridge" in printed
+    assert "theirs" not in printed
+    # The other one of the same OpenReplay left it at the same time.
+    assert sorted(newer.rows) == [PATH.format(1), path]
+
+    on_request = {**projects[1], "replace_integration": True}
+    deploy(deployment, openreplay_projects=json.dumps([projects[0], on_request]))
+    assert newer.rows[path] == newer.rows[PATH.format(1)]
+
+    newer.rows[path] = dict(THEIRS)
+    deploy(deployment, openreplay_projects=json.dumps(projects[:1]))
+    assert newer.rows.pop(path) == THEIRS
+    assert list(newer.rows) == [PATH.format(1)]
     assert watcher.bad == []
 
 

@@ -54,7 +54,9 @@ def test_success() -> None:
         "RequestId": "request-1",
         "LogicalResourceId": "Keys",
     }
-    assert seen == [DeploymentEvent(False, "arn:stack", {"UserName": "a"}, "before")]
+    assert seen == [
+        DeploymentEvent(False, "arn:stack", {"UserName": "a"}, "before", {"UserName": "b"})
+    ]
 
 
 @pytest.mark.parametrize(

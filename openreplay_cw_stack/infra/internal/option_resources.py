@@ -195,10 +195,11 @@ PROJECT = Fields(
         "project_id": Number(1),
         "login_secret": SECRET,
         "insecure": Flag(),
+        "replace_integration": Flag(),
         "vpc": _VPC,
     },
     required=frozenset({"url", "project_id", "login_secret"}),
     example='an OpenReplayProject, or {"url": "https://openreplay.example", "project_id": 1, '
-    '"login_secret": "arn:aws:secretsmanager:..."} and maybe insecure',
+    '"login_secret": "arn:aws:secretsmanager:..."} and maybe insecure, replace_integration',
     check_whole=OpenReplayProject.check,
 )

@@ -15,11 +15,14 @@ def arn_to_read(secret: secretsmanager.ISecret) -> str:
     return secret.secret_full_arn or f"{secret.secret_arn}-??????"
 
 
-def let_tag(secret_arns: Sequence[str]) -> iam.PolicyStatement:
+def let_tag(secret_arns: Sequence[str], *, and_untag: bool = False) -> iam.PolicyStatement:
     """Let a function note on secrets what OpenReplay was told, and no other tag."""
+    actions = ["secretsmanager:TagResource"]
+    if and_untag:
+        actions.append("secretsmanager:UntagResource")
     return iam.PolicyStatement(
         sid="NoteOnTheSecret",
-        actions=["secretsmanager:TagResource"],
+        actions=actions,
         resources=list(secret_arns),
         conditions={"ForAllValues:StringLike": {"aws:TagKeys": [_OUR_TAGS]}},
     )

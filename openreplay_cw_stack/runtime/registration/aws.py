@@ -28,19 +28,17 @@ class SecretsManager:
         # Secrets Manager of one region does not know the secrets of another.
         self._client_in = functools.cache(lambda region: client or _client(region))
 
-    def current(self, arn: str, tag: str) -> CurrentKey:
-        """Return the current version of a secret, and the value of one of its tags.
+    def current(self, arn: str) -> CurrentKey:
+        """Return the current version of a secret, and its tags.
 
         Raises:
             CallFailed: Secrets Manager did not give it.
         """
         client = self._client_in(region_of(arn))
         found = asked(client.describe_secret, SecretId=arn)
-        told = [one["Value"] for one in found.get("Tags", []) if one["Key"] == tag]
+        tags = {one["Key"]: one["Value"] for one in found.get("Tags", [])}
         value = asked(client.get_secret_value, SecretId=arn)
-        return CurrentKey(
-            value["VersionId"], texts_of(value.get("SecretString")), told[0] if told else None
-        )
+        return CurrentKey(value["VersionId"], texts_of(value.get("SecretString")), tags)
 
     def document(self, arn: str) -> Mapping[str, str]:
         """Return the texts in the JSON object that a secret holds.
@@ -60,6 +58,14 @@ class SecretsManager:
         client = self._client_in(region_of(arn))
         asked(client.tag_resource, SecretId=arn, Tags=[{"Key": key, "Value": value}])
 
+    def untag(self, arn: str, key: str) -> None:
+        """Remove a tag of a secret, if it has it.
+
+        Raises:
+            CallFailed: Secrets Manager refused.
+        """
+        asked(self._client_in(region_of(arn)).untag_resource, SecretId=arn, TagKeys=[key])
+
 
 def _client(region: str | None) -> LazyClient:
     return LazyClient(
@@ -67,15 +73,15 @@ def _client(region: str | None) -> LazyClient:
     )
 
 
-def run_registration(function_name: str, task: str, client: Any = None) -> None:
-    """Invoke a registration function with a task, and wait for its end.
+def run_registration(function_name: str, event: Mapping[str, object], client: Any = None) -> None:
+    """Invoke a registration function with an event, and wait for its end.
 
     Raises:
         CallFailed: it cannot be invoked, or failed.
     """
     timeout = REGISTRATION_TIMEOUT_SECONDS + _SLACK_SECONDS
     functions = client or LazyClient(lambda: aws_client("lambda", attempts=1, read_timeout=timeout))
-    payload = json.dumps({"task": task}).encode()
+    payload = json.dumps(event).encode()
     answer = asked(functions.invoke, FunctionName=function_name, Payload=payload)
     if answer.get("FunctionError"):
         raise CallFailed("FunctionError")

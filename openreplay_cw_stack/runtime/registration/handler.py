@@ -1,4 +1,4 @@
-"""The registration's Lambda entry point: registers the bridge with one OpenReplay project.
+"""The registration's Lambda entry point: registers the bridge with the projects of an OpenReplay.
 
 It can run in a VPC, from which it reaches a self-hosted OpenReplay.
 """
@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import functools
 import os
+from collections.abc import Mapping
+from typing import Any
 
 from openreplay_cw_stack.contract import metrics as names
 from openreplay_cw_stack.runtime.function_log import FunctionLog, MetricDocument
@@ -15,17 +17,27 @@ from openreplay_cw_stack.runtime.registration.settings import Settings
 from openreplay_cw_stack.runtime.registration.unattended import Outcome, Registration, Task
 
 
-def handler(event: dict[str, object], _context: object) -> dict[str, str]:
-    """Do the event's ``task``: ``look`` (also without one), ``register`` or ``remove``."""
+def handler(event: Mapping[str, Any], _context: object) -> dict[str, str]:
+    """Do the event's ``task``: ``look`` (also without one), ``register`` or ``remove``.
+
+    Args:
+        event: ``left`` holds the projects that left the deployment: numbers, by the ARN of the
+            login secret.
+
+    Returns:
+        The outcomes by the projects' names.
+    """
     registration = _registration()
-    outcome = registration.run(Task(event.get("task", "look")))
-    if outcome is Outcome.FAILED:
-        registration.log.metrics(
-            MetricDocument(
-                {names.FAILED_REGISTRATIONS: 1}, {names.PROJECT: registration.project}, [[]]
-            )
+    left = {login: tuple(numbers) for login, numbers in event.get("left", {}).items()}
+    outcomes = registration.run(Task(event.get("task", "look")), left)
+    registration.log.metrics(
+        *(
+            MetricDocument({names.FAILED_REGISTRATIONS: 1}, {names.PROJECT: project}, [[]])
+            for project, outcome in outcomes.items()
+            if outcome is Outcome.FAILED
         )
-    return {"outcome": outcome.value}
+    )
+    return {project: outcome.value for project, outcome in outcomes.items()}
 
 
 @functools.cache

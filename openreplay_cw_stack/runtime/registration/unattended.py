@@ -1,22 +1,25 @@
 """Registration without a person: on a deployment, after a rotation, and each hour until it works.
 
-A failure is logged, counted and tried again; it never stops a deployment. A tag of the key's secret
-holds the version of the key that the project has, so that an hour without a change costs two calls
-of AWS and no login.
+One function registers all projects of an OpenReplay, one after the other. A project that fails is
+logged, counted and tried again, and stops neither the others nor a deployment. A tag of the key's
+secret holds, for each project, the version of the key that it has, so that an hour without a change
+costs two calls of AWS and no login.
 """
 
 from __future__ import annotations
 
-import random
+import functools
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
 from typing import Protocol
 
+from openreplay_cw_stack.contract.limits import REGISTRATION_TIMEOUT_SECONDS
 from openreplay_cw_stack.contract.openreplay_project import (
     checked_url,
     project_name,
+    told_projects,
     told_tag,
 )
 from openreplay_cw_stack.openreplay.bridge_probe import (
@@ -24,41 +27,35 @@ from openreplay_cw_stack.openreplay.bridge_probe import (
     BridgeForm,
     ask_bridge,
 )
-from openreplay_cw_stack.openreplay.http_calls import RegistrationFailed
-from openreplay_cw_stack.openreplay.integrations import (
-    register_bridge,
-    unregister_bridge,
-)
-from openreplay_cw_stack.openreplay.login import (
-    LoggedIn,
-    LoginEnded,
-    log_in,
-)
+from openreplay_cw_stack.openreplay.http_calls import RegistrationFailed, Sleep
+from openreplay_cw_stack.openreplay.integrations import Integrations, NotOurs
 from openreplay_cw_stack.runtime.aws_calls import CallFailed
 from openreplay_cw_stack.runtime.function_log import FunctionLog
-from openreplay_cw_stack.runtime.registration.settings import Settings
+from openreplay_cw_stack.runtime.registration.member import Member, MemberFailed
+from openreplay_cw_stack.runtime.registration.settings import Projects, Settings
 
-_LOGINS = 5
-_SHORTEST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 1.0, 6.0
+BEGIN_WITHIN_SECONDS = REGISTRATION_TIMEOUT_SECONDS / 2
+"""How long after its start a run begins with another project."""
 
 
 class Task(Enum):
     """The tasks of the registration."""
 
     LOOK = "look"
-    """Register the current key if the project has another one or none."""
+    """Register the current key with each project that has another one or none."""
     REGISTER = "register"
-    """Register it in any case."""
+    """Register it with each project, and stop those that left from asking the bridge."""
     REMOVE = "remove"
-    """Stop the project from asking the bridge."""
+    """Stop those that left from asking the bridge."""
 
 
 class Outcome(Enum):
-    """The outcome of a task."""
+    """The outcome of a task for one project."""
 
     TOLD = "told"
     UNCHANGED = "unchanged"
     REMOVED = "removed"
+    NOT_OURS = "not removed: its integration is not this deployment's bridge"
     FAILED = "failed"
 
 
@@ -69,19 +66,19 @@ class CurrentKey:
     Attributes:
         version_id: its id.
         document: its value; empty if there is no key yet.
-        told: the version of the key that the project has, or None.
+        tags: of the secret.
     """
 
     version_id: str
     document: Mapping[str, str]
-    told: str | None
+    tags: Mapping[str, str]
 
 
 class Secrets(Protocol):
     """Secrets Manager. Every call can raise :class:`CallFailed`."""
 
-    def current(self, arn: str, tag: str) -> CurrentKey:
-        """Return the current version of a secret, and the value of one of its tags."""
+    def current(self, arn: str) -> CurrentKey:
+        """Return the current version of a secret, and its tags."""
 
     def document(self, arn: str) -> Mapping[str, str]:
         """Return the JSON object that a secret holds."""
@@ -89,106 +86,162 @@ class Secrets(Protocol):
     def tag(self, arn: str, key: str, value: str) -> None:
         """Set a tag of a secret."""
 
+    def untag(self, arn: str, key: str) -> None:
+        """Remove a tag of a secret, if it has it."""
+
+
+_Change = Callable[[int, Integrations], Outcome]
+
 
 @dataclass(frozen=True)
 class Registration:
-    """The registration of one deployment with one project.
+    """The registration of one deployment with the projects of one OpenReplay.
 
     Attributes:
         settings: see :class:`Settings`.
-        secrets: reads the key and the login.
+        secrets: reads the key and the logins.
         log: the function's own log.
         sleep: waits for so many seconds.
+        clock: the time in seconds, from any start.
     """
 
     settings: Settings
     secrets: Secrets
     log: FunctionLog
-    sleep: Callable[[float], None] = time.sleep
+    sleep: Sleep = time.sleep
+    clock: Callable[[], float] = time.monotonic
 
-    @property
-    def project(self) -> str:
-        """The project's name, as in metrics and tags."""
-        return project_name(self.settings.url, self.settings.project_id)
+    def run(self, task: Task, left: Projects | None = None) -> dict[str, Outcome]:
+        """Do a task. Never raises.
 
-    def run(self, task: Task) -> Outcome:
-        """Do a task. Never raises."""
-        try:
-            outcome = self._do(task)
-        except (RegistrationFailed, ValueError) as failed:
-            # Their messages name hosts and remedies; they contain no key and no login.
-            return self._failed(str(failed))
-        except CallFailed as failed:
-            return self._failed(f"AWS refused a call: {failed}")
-        except Exception as fault:
-            return self._failed(type(fault).__name__)
-        self.log.log(f"{self.project}: {outcome.value}")
-        return outcome
+        Args:
+            task: the task.
+            left: the projects that left the deployment; removed unless the task is ``LOOK``.
 
-    def _do(self, task: Task) -> Outcome:
-        """Do a task, and log in again if another login of the same member ended the session.
-
-        Projects can share a member, and a deployment or a rotation registers them all at once.
+        Returns:
+            The outcomes by the projects' names.
         """
-        for _ in range(_LOGINS - 1):
-            try:
-                return self._do_once(task)
-            except LoginEnded:
-                wait = random.uniform(_SHORTEST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS)  # noqa: S311
-                self.sleep(wait)
-        return self._do_once(task)
+        until = self.clock() + BEGIN_WITHIN_SECONDS
+        outcomes: dict[str, Outcome] = {}
+        if task is not Task.REMOVE:
+            outcomes |= self._guarded(self.settings.projects, lambda: self._tell(task, until))
+        if task is not Task.LOOK and left:
+            outcomes |= self._guarded(left, lambda: self._remove(left, until))
+        return outcomes
 
-    def _do_once(self, task: Task) -> Outcome:
-        return self._remove() if task is Task.REMOVE else self._tell(task)
+    def name_of(self, number: int) -> str:
+        """Return a project's name, as in metrics and tags."""
+        return project_name(self.settings.url, number)
 
-    def _failed(self, reason: str) -> Outcome:
-        self.log.error(f"{self.project}: {reason}")
-        return Outcome.FAILED
-
-    def _tell(self, task: Task) -> Outcome:
-        key = self.secrets.current(self.settings.key_secret_arn, told_tag(self.project))
-        if task is Task.LOOK and key.told == key.version_id:
-            return Outcome.UNCHANGED
-        self._tell_bridge(key.document)
-        self.secrets.tag(self.settings.key_secret_arn, told_tag(self.project), key.version_id)
-        return Outcome.TOLD
-
-    def _tell_bridge(self, document: Mapping[str, str]) -> None:
-        form = BridgeForm(
-            self.settings.bridge_url, _part(document, "api_key_id"), _part(document, "api_key")
-        )
+    def _guarded(
+        self, projects: Projects, act: Callable[[], dict[str, Outcome]]
+    ) -> dict[str, Outcome]:
+        """What concerns all projects: the key, and the bridge."""
         try:
-            ask_bridge(checked_url(form.url), form)
+            return act()
+        except Exception as failed:
+            reason = _reason(failed)
+        return {
+            self.name_of(number): self._failed(number, reason)
+            for numbers in projects.values()
+            for number in numbers
+        }
+
+    def _tell(self, task: Task, until: float) -> dict[str, Outcome]:
+        key = self.secrets.current(self.settings.key_secret_arn)
+        told = told_projects(key.tags)
+        due = {
+            login: tuple(
+                number
+                for number in numbers
+                if task is Task.REGISTER or told.get(self.name_of(number)) != key.version_id
+            )
+            for login, numbers in self.settings.projects.items()
+        }
+        outcomes = {
+            self.name_of(number): Outcome.UNCHANGED
+            for numbers in self.settings.projects.values()
+            for number in numbers
+        }
+        if not any(due.values()):
+            return outcomes
+        form = self._form(key.document)
+        if not form.api_key_id or not form.api_key:
+            raise RegistrationFailed(
+                "there is no key yet: the registration tries again within the hour"
+            )
+        try:
+            ask_bridge(checked_url(form.url), form, sleep=self.sleep)
         except AddressRefused:
             self.log.log("the bridge answers other addresses than this one, as it is set to")
-        register_bridge(self._logged_in(), self.settings.project_id, form)
 
-    def _remove(self) -> Outcome:
-        unregister_bridge(self._logged_in(), self.settings.project_id)
-        return Outcome.REMOVED
+        def tell(number: int, integrations: Integrations) -> Outcome:
+            integrations.register(number, form, force=number in self.settings.replaced)
+            tag = told_tag(self.name_of(number))
+            self.secrets.tag(self.settings.key_secret_arn, tag, key.version_id)
+            return Outcome.TOLD
 
-    def _logged_in(self) -> LoggedIn:
-        server = checked_url(self.settings.url, insecure=self.settings.insecure)
-        try:
-            login = self.secrets.document(self.settings.login_secret_arn)
-        except CallFailed as failed:
-            raise RegistrationFailed(
-                f"the login secret cannot be read: {failed}; does it still exist, may this "
-                "function use the KMS key that encrypts it, and, where it is another account's, "
-                "does its own policy allow this function's role?"
-            ) from None
-        email, password = login.get("email"), login.get("password")
-        if not email or not password:
-            raise RegistrationFailed(
-                "the login secret holds no login: it is to be a JSON object with email and password"
-            )
-        return log_in(server, email, password)
+        return outcomes | self._each(due, tell, until)
 
+    def _remove(self, left: Projects, until: float) -> dict[str, Outcome]:
+        form = self._form(self.secrets.document(self.settings.key_secret_arn))
 
-def _part(document: Mapping[str, str], name: str) -> str:
-    value = document.get(name)
-    if not value:
-        raise RegistrationFailed(
-            "there is no key yet: the registration tries again within the hour"
+        def remove(number: int, integrations: Integrations) -> Outcome:
+            try:
+                integrations.remove(number, form)
+                outcome = Outcome.REMOVED
+            except NotOurs:
+                outcome = Outcome.NOT_OURS
+            self.secrets.untag(self.settings.key_secret_arn, told_tag(self.name_of(number)))
+            return outcome
+
+        return self._each(left, remove, until)
+
+    def _form(self, document: Mapping[str, str]) -> BridgeForm:
+        key_id, key = document.get("api_key_id", ""), document.get("api_key", "")
+        return BridgeForm(self.settings.bridge_url, key_id, key)
+
+    def _each(self, projects: Projects, change: _Change, until: float) -> dict[str, Outcome]:
+        """Change project after project; a member who cannot go on is not asked to."""
+        outcomes: dict[str, Outcome] = {}
+        for login, numbers in projects.items():
+            member = self._member(login)
+            ended = ""
+            for number in numbers:
+                if not ended and self.clock() > until:
+                    ended = "there was no time left: the registration tries again within the hour"
+                try:
+                    if ended:
+                        raise MemberFailed(ended)
+                    outcome = member.change(functools.partial(change, number))
+                except Exception as failed:
+                    outcome = self._failed(number, _reason(failed))
+                    if isinstance(failed, MemberFailed):
+                        ended = str(failed)
+                else:
+                    self.log.log(f"{self.name_of(number)}: {outcome.value}")
+                outcomes[self.name_of(number)] = outcome
+        return outcomes
+
+    def _member(self, login: str) -> Member:
+        return Member(
+            self.settings.url,
+            lambda: self.secrets.document(login),
+            insecure=self.settings.insecure,
+            sleep=self.sleep,
         )
-    return value
+
+    def _failed(self, number: int, reason: str) -> Outcome:
+        self.log.error(f"{self.name_of(number)}: {reason}")
+        return Outcome.FAILED
+
+
+def _reason(failed: Exception) -> str:
+    if isinstance(failed, NotOurs):
+        return f"{failed}; replace_integration=True of its OpenReplayProject replaces it"
+    if isinstance(failed, (RegistrationFailed, ValueError)):
+        # Their messages name hosts and remedies; they contain no key and no login.
+        return str(failed)
+    if isinstance(failed, CallFailed):
+        return f"AWS refused a call: {failed}"
+    return type(failed).__name__

@@ -79,7 +79,7 @@ def test_a_loss_is_never_reported_as_over() -> None:
 @pytest.mark.slow
 def test_expressions_are_within_the_limits_of_an_alarm() -> None:
     groups = [f"/app/{number}" for number in range(12)]
-    projects = [{**PROJECT, "project_id": number} for number in range(1, 13)]
+    projects = [{**PROJECT, "url": f"https://{number}.replay.example"} for number in range(1, 13)]
     alarms = alarms_of(**{**EVERYTHING, "new_log_groups": groups, "openreplay_projects": projects})
     with_expressions = [one for one in alarms.values() if "Metrics" in one]
     assert len(with_expressions) == 8
@@ -223,10 +223,10 @@ def test_delivery_is_watched_for_every_log_group() -> None:
 
 
 def test_functions_are_watched_by_tens() -> None:
-    projects = [{**PROJECT, "project_id": number} for number in range(1, 13)]
+    projects = [{**PROJECT, "url": f"https://{number}.replay.example"} for number in range(1, 13)]
     alarms = alarms_of(openreplay_projects=projects)
     watching = [one for name, one in alarms.items() if name.startswith("FunctionErrors")]
-    # The bridge, twelve projects, and the function that follows deployments.
+    # The bridge, twelve OpenReplays, and the function that follows deployments.
     assert [len(metrics_of(one)) for one in watching] == [10, 4]
     assert "FunctionErrors" not in alarms_of(bridge=False)
 

@@ -9,9 +9,9 @@ from openreplay_cw_stack.runtime.registration.settings import Settings
 ENVIRONMENT = {
     "DEPLOYMENT": "Shop",
     "OPENREPLAY_URL": "https://openreplay.example",
-    "PROJECT_ID": "7",
+    "PROJECTS": '{"arn:login":[7,8],"arn:other":[9]}',
+    "REPLACED_INTEGRATIONS": "[8]",
     "INSECURE": "false",
-    "LOGIN_SECRET_ARN": "arn:login",
     "KEY_SECRET_ARN": "arn:key",
     "BRIDGE_URL": "https://bridge.example/",
 }
@@ -21,9 +21,9 @@ def test_every_variable_is_read() -> None:
     assert Settings.from_environment(ENVIRONMENT) == Settings(
         deployment="Shop",
         url="https://openreplay.example",
-        project_id=7,
+        projects={"arn:login": (7, 8), "arn:other": (9,)},
+        replaced=frozenset({8}),
         insecure=False,
-        login_secret_arn="arn:login",
         key_secret_arn="arn:key",
         bridge_url="https://bridge.example/",
     )
@@ -40,9 +40,9 @@ def test_a_missing_variable_is_named(missing: str) -> None:
         Settings,
         deployment=st.text(),
         url=st.text(),
-        project_id=st.integers(),
+        projects=st.dictionaries(st.text(), st.lists(st.integers()).map(tuple)),
+        replaced=st.frozensets(st.integers()),
         insecure=st.booleans(),
-        login_secret_arn=st.text(),
         key_secret_arn=st.text(),
         bridge_url=st.text(),
     )
