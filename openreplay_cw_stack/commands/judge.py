@@ -17,9 +17,11 @@ from typing import Any
 from openreplay_cw_stack.commands.arguments import whole_minutes
 from openreplay_cw_stack.commands.aws import aws_client, aws_must
 from openreplay_cw_stack.commands.log_events import tagged_events
+from openreplay_cw_stack.commands.replay_links import template_from_environment
 from openreplay_cw_stack.commands.terminal import clean, count, say
 from openreplay_cw_stack.tagging import Judgement, Verdict, judge, remove_session_tokens
 from openreplay_cw_stack.tagging.advice import ADVICE
+from openreplay_cw_stack.tagging.replay_url import EXAMPLE, REPLAY_URL_VARIABLE, replay_url
 
 HELP = "print the verdict of each log line of standard input, or of a log group"
 TOKEN_SECRET_VARIABLE = "OPENREPLAY_TOKEN_SECRET"
@@ -45,7 +47,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         f"With OpenReplay's TOKEN_SECRET in the environment variable {TOKEN_SECRET_VARIABLE}, "
         "signatures are checked. Ends with 0 where lines are linkable and no line with a tag is "
         "not, else with 1. Standard input needs no AWS; --log-group needs logs:FilterLogEvents on "
-        "the group."
+        f"the group. With {REPLAY_URL_VARIABLE}, such as {EXAMPLE}, linkable lines have the link "
+        "of their replay."
     )
 
 
@@ -62,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
             say("Log lines, please; end with Ctrl-D:", sys.stderr)
         lines = _standard_input()
     secret = os.environ.get(TOKEN_SECRET_VARIABLE)
-    show = _show_json if arguments.json else _show
+    template = template_from_environment(os.environ)
     counts: Counter[Verdict] = Counter()
     for line in lines:
         judgement = judge(
@@ -70,7 +73,13 @@ def run(arguments: argparse.Namespace) -> int:
             token_secret=secret.encode() if secret else None,
             accept_unsigned_ids=arguments.accept_unsigned_ids,
         )
-        show(line, judgement, first=judgement.verdict not in counts)
+        link = None
+        if template is not None and judgement.session_id is not None:
+            link = replay_url(template, judgement.session_id)
+        if arguments.json:
+            _show_json(line, judgement, link)
+        else:
+            _show(line, judgement, link, first=judgement.verdict not in counts)
         counts[judgement.verdict] += 1
     say(_summary(counts, checked=bool(secret)), sys.stderr if arguments.json else sys.stdout)
     rejected = set(counts) - {Verdict.LINKABLE, Verdict.UNTAGGED}
@@ -95,21 +104,24 @@ def _standard_input() -> Iterator[str]:
         yield line.decode(errors="replace").rstrip("\r\n")
 
 
-def _show(line: str, judgement: Judgement, *, first: bool) -> None:
+def _show(line: str, judgement: Judgement, link: str | None, *, first: bool) -> None:
     """One line of text, and what to do about a verdict where it is met first."""
     session = str(judgement.session_id) if judgement.session_id is not None else ""
     text = remove_session_tokens(line).splitlines()[:1] or [""]
     short = text[0] if len(text[0]) <= _LONGEST_TEXT else text[0][: _LONGEST_TEXT - 1] + "…"
     say(f"{judgement.verdict!s:<16} {session:<20} {clean(short)}".rstrip())
+    if link is not None:
+        say(f"{'':<16} {link}")
     if first and judgement.verdict is not Verdict.LINKABLE:
         say(f"{'':<16} {ADVICE[judgement.verdict]}")
 
 
-def _show_json(line: str, judgement: Judgement, *, first: bool) -> None:  # noqa: ARG001
+def _show_json(line: str, judgement: Judgement, link: str | None) -> None:
     document: dict[str, Any] = {
         "verdict": judgement.verdict,
         # As a text: most readers of JSON have no integers of 64 bits.
         "session": str(judgement.session_id) if judgement.session_id is not None else None,
+        "replay_url": link,
         "readers": sorted(judgement.readers),
         "poll_skip": judgement.poll_skip,
         "expired": judgement.expired,

@@ -21,12 +21,14 @@ from openreplay_cw_stack.commands.openreplay_login import (
     add_projects_argument,
     logged_in,
 )
+from openreplay_cw_stack.commands.replay_links import remember_project
 from openreplay_cw_stack.commands.terminal import clean, say
 from openreplay_cw_stack.contract.openreplay_project import checked_url
 from openreplay_cw_stack.openreplay.bridge_probe import AddressRefused, BridgeForm, ask_bridge
 from openreplay_cw_stack.openreplay.http_calls import RateLimited, RegistrationFailed
 from openreplay_cw_stack.openreplay.integrations import Change, Integrations, NotOurs
 from openreplay_cw_stack.openreplay.login import LoginRefused
+from openreplay_cw_stack.tagging.replay_url import replay_url_of_project
 
 HELP = "write the bridge of a deployment into OpenReplay's integration form"
 
@@ -60,7 +62,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "where the command could not run. Permissions: cloudformation:DescribeStacks, "
         "ListStackResources and GetTemplate on the stack, and ListExports; "
         "lambda:GetFunctionConfiguration on its functions; secretsmanager:GetSecretValue on the "
-        "bridge's secret (and kms:Decrypt where it has a key of its own)."
+        "bridge's secret (and kms:Decrypt where it has a key of its own), and TagResource on it, "
+        "which notes the project for links of replays and may be missing."
     )
 
 
@@ -94,7 +97,12 @@ def run(arguments: argparse.Namespace) -> int:
             say(clean(f"Project {outcome.project} of {host} {outcome.detail}"))
     if arguments.json:
         say(_as_json({**head, "openreplay": host}, outcomes))
-    return 1 if any(outcome.status == _FAILED for outcome in outcomes) else 0
+    failed = any(outcome.status == _FAILED for outcome in outcomes)
+    if len(projects) == 1 and not failed and not arguments.remove and server.scheme == "https":
+        # The other commands show links of its replays from now on.
+        template = replay_url_of_project(server.geturl(), projects[0])
+        remember_project(account, deployment, template)
+    return 1 if failed else 0
 
 
 @dataclass(frozen=True)

@@ -63,6 +63,9 @@ SHORTEST_ROTATION_SECONDS = 4 * _HOUR
 Secrets Manager User Guide, "Schedule expressions": a rotation comes every 4 hours at most.
 """
 
+ERROR_EVENT_INTERVAL_SECONDS = 5 * _MINUTE
+"""How long the next error event of a session waits. The default of ``error_event_interval``."""
+
 TOKEN_SECRET_OVERLAP_SECONDS = _DAY
 """How long the validator accepts signatures of the previous token secret after it was replaced.
 

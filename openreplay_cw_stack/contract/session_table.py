@@ -210,6 +210,45 @@ def tombstone(session: int, *, forgotten_ms: int, kept_seconds: int) -> Attribut
     }
 
 
+def error_event_mark(
+    session: int, event_id: str, *, now_ms: int, interval_seconds: int
+) -> dict[str, Any]:
+    """Return the arguments of PutItem that note a session's last error event.
+
+    Its partition is not the session's, so that no reader meets it. It is written if none is there,
+    if the last event is older than the interval, or if it was this one.
+
+    Args:
+        session: the session id.
+        event_id: of the event that is to be published.
+        now_ms: the time, in milliseconds since 1970.
+        interval_seconds: how long the next event waits.
+
+    Returns:
+        The arguments but for the table's name.
+    """
+    item: Attributes = {
+        PARTITION_KEY: {"S": f"error-event#{session}"},
+        SORT_KEY: {"S": "last"},
+        "v": {"N": str(VERSION)},
+        "event": {"S": event_id},
+        "published": {"N": str(now_ms)},
+        # For as long as a failed one is tried again.
+        TIME_TO_LIVE: {"N": str(now_ms // 1000 + interval_seconds + 86_400)},
+    }
+    before_ms = now_ms - 1000 * interval_seconds
+    return {
+        "Item": item,
+        "ConditionExpression": "attribute_not_exists(#published) OR #published <= :before "
+        "OR #event = :event",
+        "ExpressionAttributeNames": {"#published": "published", "#event": "event"},
+        "ExpressionAttributeValues": {
+            ":before": {"N": str(before_ms)},
+            ":event": {"S": event_id},
+        },
+    }
+
+
 def is_tombstone(attributes: Attributes) -> bool:
     """Return whether an item is a tombstone, of any version."""
     return attributes.get(SORT_KEY, {}).get("S") == TOMBSTONE

@@ -22,6 +22,7 @@ from openreplay_cw_stack.infra.internal.removal import kept_once_deployed
 from openreplay_cw_stack.infra.key_rotation import KeyRotation
 from openreplay_cw_stack.infra.observability.metrics import deployment_name
 from openreplay_cw_stack.infra.observability.monitoring import Monitoring
+from openreplay_cw_stack.infra.open_replay_project import replay_url_of
 from openreplay_cw_stack.infra.options import (
     BridgeOptions,
     MonitoringOptions,
@@ -100,7 +101,10 @@ class OpenReplayCloudWatch(Construct):
             "Validator",
             session_table=self.session_table,
             deployment=deployment_name(self),
-            **values.of(ValidatorOptions),
+            **{
+                **values.of(ValidatorOptions),
+                "replay_url": values.replay_url or replay_url_of(values.openreplay_projects),
+            },
         )
         self.service_account = self._new_service_account(values)
         self.bridge = self._new_bridge(values)

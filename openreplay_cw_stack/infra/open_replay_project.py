@@ -10,6 +10,7 @@ import aws_cdk as cdk
 from aws_cdk import aws_secretsmanager as secretsmanager
 
 from openreplay_cw_stack.contract.openreplay_project import checked_url, project_name
+from openreplay_cw_stack.tagging.replay_url import replay_url_of_project
 
 if TYPE_CHECKING:
     from aws_cdk import aws_ec2 as ec2
@@ -65,6 +66,13 @@ class OpenReplayProject:
         checked_url(self.url, insecure=self.insecure)
         if self.project_id < 1:
             raise ValueError(f"project_id must be 1 or more, not {self.project_id}")
+
+
+def replay_url_of(projects: Sequence[OpenReplayProject]) -> str | None:
+    """Return the template of replay links, if there is one project and its address is https."""
+    if len(projects) != 1 or not projects[0].url.startswith("https://"):
+        return None
+    return replay_url_of_project(projects[0].url, projects[0].project_id)
 
 
 def projects_by_openreplay(

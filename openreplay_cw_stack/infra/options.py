@@ -13,18 +13,21 @@ from typing import Annotated, TypedDict
 import aws_cdk as cdk
 from aws_cdk import aws_apigatewayv2 as apigatewayv2
 from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_events as events
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_secretsmanager as secretsmanager
 from aws_cdk import aws_sns as sns
 
 from openreplay_cw_stack.contract.limits import (
+    ERROR_EVENT_INTERVAL_SECONDS,
     PREVIOUS_KEY_SECONDS,
     SESSION_LIFETIME_SECONDS,
     SETTLE_SECONDS,
     SHORTEST_ROTATION_SECONDS,
 )
 from openreplay_cw_stack.infra.choices import Ingest, ServiceAccountAccess
+from openreplay_cw_stack.infra.internal.option_addresses import ReplayUrl, SourceRange
 from openreplay_cw_stack.infra.internal.option_checks import Option
 from openreplay_cw_stack.infra.internal.option_fields import ListOfFields
 from openreplay_cw_stack.infra.internal.option_kinds import (
@@ -34,7 +37,6 @@ from openreplay_cw_stack.infra.internal.option_kinds import (
     ListOf,
     Number,
     OrNone,
-    SourceRange,
     Text,
 )
 from openreplay_cw_stack.infra.internal.option_resources import (
@@ -46,8 +48,10 @@ from openreplay_cw_stack.infra.internal.option_resources import (
     SECRET,
     TABLE,
     TOPIC,
+    EventBus,
 )
 from openreplay_cw_stack.infra.open_replay_project import OpenReplayProject
+from openreplay_cw_stack.tagging.replay_url import EXAMPLE
 
 FIRST_LOG_GROUP = "/openreplay/backend"
 """The log group that the app creates and tracks where none is named."""
@@ -182,6 +186,33 @@ class ValidatorOptions(EncryptionOptions, total=False):
             None,
             "Link lines by a session id alone, which has no signature; none: yes, unless "
             "token_secret is given",
+        ),
+    ]
+    replay_url: Annotated[
+        str | None,
+        Option(
+            OrNone(ReplayUrl()),
+            None,
+            f"The address of a replay, for links: {EXAMPLE}",
+            shown="that of openreplay_projects, if there is one",
+        ),
+    ]
+    error_events: Annotated[
+        events.IEventBus | str | bool | None,
+        Option(
+            EventBus(),
+            None,
+            "An EventBridge bus that gets an event about each session with an error line; true is "
+            "the default bus",
+        ),
+    ]
+    error_event_interval: Annotated[
+        cdk.Duration,
+        Option(
+            LengthOfTime(0, 86_400, "5m"),
+            cdk.Duration.seconds(ERROR_EVENT_INTERVAL_SECONDS),
+            "How long the next event about the same session waits",
+            needs=("error_events",),
         ),
     ]
     reserved_concurrency: Annotated[

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import aws_cdk as cdk
 from aws_cdk import aws_cloudwatch as cloudwatch
 from aws_cdk import aws_dynamodb as dynamodb
-from aws_cdk import aws_iam as iam
+from aws_cdk import aws_events as events
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_lambda_destinations as lambda_destinations
@@ -35,13 +35,12 @@ from openreplay_cw_stack.infra.internal.queues import (
     feed_from_retry_queue,
     new_dead_letter_queue,
     new_retry_queue,
-    statements_for_queues,
 )
-from openreplay_cw_stack.infra.internal.secrets import arn_to_read
 from openreplay_cw_stack.infra.internal.subscriptions import Subscriptions
+from openreplay_cw_stack.infra.internal.validator_policy import validator_statements
 from openreplay_cw_stack.infra.observability.metrics import deployment_name, metric_of
 from openreplay_cw_stack.infra.options import ValidatorOptions
-from openreplay_cw_stack.infra.session_table import check_session_table, statements_to_write
+from openreplay_cw_stack.infra.session_table import check_session_table
 from openreplay_cw_stack.runtime.validator.settings import Settings
 from openreplay_cw_stack.tagging import Verdict
 
@@ -64,6 +63,8 @@ class TokenValidator(Construct):
             that Lambda gave up, after two retries or six hours.
         deployment: the value of the metric dimension ``Deployment``.
         has_detailed_metrics: whether lines by log group and verdict are published.
+        replay_url: the template of replay links; None if there is none.
+        publishes_error_events: whether sessions with errors are published to an event bus.
         ingest: the stream that lines come through; None where the function is invoked directly.
     """
 
@@ -116,6 +117,9 @@ class TokenValidator(Construct):
             )
         token_secret: secretsmanager.ISecret | None = values.token_secret
         self.has_detailed_metrics: bool = values.detailed_metrics
+        self.replay_url: str | None = values.replay_url
+        error_bus: events.IEventBus | None = values.error_events
+        self.publishes_error_events = error_bus is not None
         settings = Settings(
             deployment=self.deployment,
             session_table_arn=session_table.table_arn,
@@ -129,6 +133,9 @@ class TokenValidator(Construct):
                 else values.accept_unsigned_ids
             ),
             detailed_metrics=self.has_detailed_metrics,
+            replay_url=self.replay_url,
+            error_bus_arn=error_bus.event_bus_arn if error_bus else None,
+            error_event_interval_seconds=seconds_of(values.error_event_interval),
             first_pause_seconds=FIRST_PAUSE_SECONDS,
             longest_pause_seconds=LONGEST_PAUSE_SECONDS,
             retry_seconds=RETRY_SECONDS,
@@ -143,7 +150,14 @@ class TokenValidator(Construct):
             room="validator",
             description="Judges tagged log lines and stores the ones OpenReplay can link",
             log_group=self.log_group,
-            statements=self._statements(session_table, token_secret, encryption_key),
+            statements=validator_statements(
+                session_table=session_table,
+                queues=(self.retry_queue, self.dead_letter_queue),
+                ingest=self.ingest,
+                token_secret=token_secret,
+                error_bus=error_bus,
+                encryption_key=encryption_key,
+            ),
             environment=environment,
             memory_size=_MEGABYTES,
             timeout=timeout,
@@ -241,39 +255,6 @@ class TokenValidator(Construct):
         return metric_of(
             self.deployment, metric_name, dimensions, period=period, label=label, color=color
         )
-
-    def _statements(
-        self,
-        session_table: dynamodb.ITable,
-        token_secret: secretsmanager.ISecret | None,
-        encryption_key: kms.IKey | None,
-    ) -> list[iam.PolicyStatement]:
-        statements = [
-            *statements_to_write(session_table),
-            *statements_for_queues(self.retry_queue, self.dead_letter_queue),
-        ]
-        if self.ingest is not None:
-            statements.append(self.ingest.statement())
-        keys = [encryption_key]
-        if token_secret is not None:
-            statements.append(
-                iam.PolicyStatement(
-                    sid="ReadTheTokenSecret",
-                    actions=["secretsmanager:GetSecretValue"],
-                    resources=[arn_to_read(token_secret)],
-                )
-            )
-            keys.append(token_secret.encryption_key)
-        key_arns = list(dict.fromkeys(key.key_arn for key in keys if key))
-        if key_arns:
-            statements.append(
-                iam.PolicyStatement(
-                    sid="UseTheKeys",
-                    actions=["kms:Decrypt", "kms:GenerateDataKey"],
-                    resources=key_arns,
-                )
-            )
-        return statements
 
     def _acknowledge(self) -> None:
         has_destination = (

@@ -11,7 +11,12 @@ from openreplay_cw_stack.commands.arguments import add_deployments_arguments, wh
 from openreplay_cw_stack.commands.check.bridge import MANY_REFUSALS, NEW_KEY_SECONDS, check_bridge
 from openreplay_cw_stack.commands.check.context import Context
 from openreplay_cw_stack.commands.check.deployment import check_deployment
-from openreplay_cw_stack.commands.check.lines import MOST_LINES, ON_THEIR_WAY_SECONDS, check_lines
+from openreplay_cw_stack.commands.check.lines import (
+    MOST_LINES,
+    ON_THEIR_WAY_SECONDS,
+    Sample,
+    check_lines,
+)
 from openreplay_cw_stack.commands.check.linked_lines import check_linked_lines
 from openreplay_cw_stack.commands.check.metric_lines import check_metric_lines
 from openreplay_cw_stack.commands.check.registration import check_registration
@@ -37,7 +42,8 @@ from openreplay_cw_stack.commands.openreplay_login import (
     add_project_argument,
     logged_in,
 )
-from openreplay_cw_stack.commands.report.findings import Step, guarded
+from openreplay_cw_stack.commands.replay_links import template_for
+from openreplay_cw_stack.commands.report.findings import Finding, Step, guarded
 from openreplay_cw_stack.commands.report.printing import (
     Section,
     as_json,
@@ -48,6 +54,7 @@ from openreplay_cw_stack.commands.terminal import Output, say
 from openreplay_cw_stack.contract.openreplay_project import checked_url
 from openreplay_cw_stack.openreplay.http_calls import RegistrationFailed
 from openreplay_cw_stack.openreplay.login import LoggedIn
+from openreplay_cw_stack.tagging.replay_url import replay_url
 
 HELP = "say of a deployed stack what works, what does not, and what to do"
 
@@ -104,10 +111,7 @@ def run(arguments: argparse.Namespace) -> int:
     deployments = find_deployments(account, stack, arguments.deployment)
     # A login ends that member's other ones: not before the rest is right.
     openreplay = _log_in(server, arguments.email) if server is not None else None
-    checked = [
-        Section(one.name, list(_findings(account, one, arguments, openreplay)))
-        for one in deployments
-    ]
+    checked = [_section(account, one, arguments, openreplay) for one in deployments]
     if output is None:
         say(as_json({"stack": stack.name}, "deployment", checked))
     else:
@@ -134,13 +138,30 @@ def _log_in(server: SplitResult, email: str | None) -> LoggedIn:
         raise CommandFailed(str(error)) from None
 
 
+def _section(
+    account: Account,
+    deployment: Deployment,
+    arguments: argparse.Namespace,
+    openreplay: LoggedIn | None,
+) -> Section:
+    """Check a deployment."""
+    findings: list[Finding] = []
+    samples: list[Sample] = []
+    findings.extend(_findings(account, deployment, arguments, openreplay, samples))
+    template = template_for(account, deployment)
+    newest = max((one.newest for one in samples if one.newest is not None), default=None)
+    link = replay_url(template, newest[1]) if template and newest else None
+    return Section(deployment.name, findings, link)
+
+
 def _findings(
     account: Account,
     deployment: Deployment,
     arguments: argparse.Namespace,
     openreplay: LoggedIn | None,
+    seen: list[Sample],
 ) -> Step[None]:
-    """Run every step, in the order in which a line passes them."""
+    """Run every step, in the order in which a line passes them; ``seen`` gets the samples."""
     yield from guarded("deployment", check_deployment(account, deployment))
     tracked = yield from guarded(
         "tracked log group", check_what_is_tracked(account, deployment), ()
@@ -150,6 +171,7 @@ def _findings(
     yield from guarded("metrics", check_metric_lines(context))
     subscribed_ms = yield from guarded("tracked log group", check_tracked_log_groups(context), {})
     samples = yield from guarded("lines", check_lines(context, subscribed_ms), ())
+    seen += samples
     health = yield from guarded("validator", check_validator(context), Health())
     yield from guarded("session table", check_session_table(context))
     yield from guarded("linked lines", check_linked_lines(context, samples, health))

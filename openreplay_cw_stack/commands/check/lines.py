@@ -24,7 +24,7 @@ from openreplay_cw_stack.commands.terminal import count
 from openreplay_cw_stack.contract import metrics as names
 from openreplay_cw_stack.runtime.validator.aws import SecretsManagerReader
 from openreplay_cw_stack.runtime.validator.token_secret import SecretUnreadable
-from openreplay_cw_stack.tagging import Verdict, judge
+from openreplay_cw_stack.tagging import Judgement, Verdict, judge
 from openreplay_cw_stack.tagging.advice import ADVICE
 
 MOST_LINES = 1000
@@ -46,6 +46,8 @@ class Sample:
         settled: of these, the ones that must have been counted by now.
         cut: there are more lines than were looked at.
         unfiltered: FilterLogEvents refused the filter pattern.
+        newest: when CloudWatch Logs received the newest linkable line that came after the filter,
+            in milliseconds since 1970, and its session.
     """
 
     log_group: str
@@ -54,6 +56,7 @@ class Sample:
     settled: Counter[Verdict] = field(default_factory=Counter)
     cut: bool = False
     unfiltered: bool = False
+    newest: tuple[int, int] | None = None
 
     @property
     def tagged(self) -> int:
@@ -83,16 +86,15 @@ class Judging:
     accept_unsigned_ids: bool
     said: str
 
-    def verdict(self, line: str) -> Verdict:
-        """Judge a line."""
-        verdict = Verdict.UNTAGGED
-        for secret in self.secrets or (None,):
-            verdict = judge(
-                line, token_secret=secret, accept_unsigned_ids=self.accept_unsigned_ids
-            ).verdict
-            if verdict is not Verdict.BAD_SIGNATURE:
-                break
-        return verdict
+    def judge(self, line: str) -> Judgement:
+        """Judge a line, with each secret until one fits."""
+        first, *others = self.secrets or (None,)
+        accept = self.accept_unsigned_ids
+        judgement = judge(line, token_secret=first, accept_unsigned_ids=accept)
+        for secret in others:
+            if judgement.verdict is Verdict.BAD_SIGNATURE:
+                judgement = judge(line, token_secret=secret, accept_unsigned_ids=accept)
+        return judgement
 
 
 def check_lines(context: Context, subscribed_ms: Mapping[str, int]) -> Step[Sequence[Sample]]:
@@ -153,7 +155,13 @@ def _lines(context: Context, log_group: str, since_ms: int, judging: Judging) ->
         context.client("logs"), log_group, context.account.start_ms, MOST_LINES
     )
     settled_ms = 1000 * (context.account.now - ON_THEIR_WAY_SECONDS)
-    judged = [(judging.verdict(event["message"]), _received_ms(event)) for event in events]
+    judgements = [(judging.judge(event["message"]), _received_ms(event)) for event in events]
+    judged = [(judgement.verdict, at_ms) for judgement, at_ms in judgements]
+    newest = [
+        (at_ms, judgement.session_id)
+        for judgement, at_ms in judgements
+        if judgement.session_id is not None and at_ms >= since_ms
+    ]
     sample = Sample(
         log_group,
         verdicts=Counter(verdict for verdict, _ in judged),
@@ -161,6 +169,7 @@ def _lines(context: Context, log_group: str, since_ms: int, judging: Judging) ->
         settled=Counter(verdict for verdict, at_ms in judged if since_ms <= at_ms < settled_ms),
         cut=cut,
         unfiltered=unfiltered,
+        newest=max(newest, default=None),
     )
     yield _verdicts(sample, judging)
     return sample

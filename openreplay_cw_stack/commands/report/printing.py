@@ -22,10 +22,12 @@ class Section:
     Attributes:
         name: its name.
         findings: in the order of the steps.
+        link: what a person opens to see that it works; None if there is nothing to see.
     """
 
     name: str
     findings: Sequence[Finding]
+    link: str | None = None
 
 
 def print_report(
@@ -43,6 +45,8 @@ def print_report(
     for one in sections:
         output.line()
         output.line(clean(one.name))
+        if one.link is not None:
+            output.line(f"newest session with lines: {clean(one.link)}")
         names = max((len(finding.name) for finding in one.findings), default=0)
         for finding in one.findings:
             _print_finding(output, finding, names)
@@ -63,6 +67,7 @@ def as_json(head: Mapping[str, str], kind: str, sections: Sequence[Section]) -> 
         f"{kind}s": [
             {
                 kind: clean(one.name),
+                **({"replay_url": clean(one.link)} if one.link is not None else {}),
                 "steps": [
                     {
                         "name": finding.name,

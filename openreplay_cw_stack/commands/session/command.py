@@ -10,9 +10,11 @@ from openreplay_cw_stack.commands.arguments import add_deployment_arguments, ses
 from openreplay_cw_stack.commands.deployed.account import Account
 from openreplay_cw_stack.commands.deployed.deployment import find_deployment
 from openreplay_cw_stack.commands.deployed.stack import read_stack
+from openreplay_cw_stack.commands.replay_links import template_for
 from openreplay_cw_stack.commands.session.report import print_session
 from openreplay_cw_stack.commands.session.view import view_session
 from openreplay_cw_stack.commands.terminal import Output, say
+from openreplay_cw_stack.tagging.replay_url import replay_url
 
 HELP = "print what the bridge answers for a session"
 
@@ -28,7 +30,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "with 2 where the command could not run. Permissions: cloudformation:DescribeStacks and "
         "ListStackResources on the stack, lambda:GetFunctionConfiguration on its functions, "
         "dynamodb:Query on the session table (and kms:Decrypt where it has a key of its own), "
-        "sqs:GetQueueAttributes on the retry queue."
+        "sqs:GetQueueAttributes on the retry queue. The link of the replay comes from the option "
+        "replay_url, or from `register`, with secretsmanager:DescribeSecret on the bridge's secret."
     )
 
 
@@ -42,9 +45,14 @@ def run(arguments: argparse.Namespace) -> int:
     account = Account(now=time.time())
     stack = read_stack(account, arguments.stack)
     deployment = find_deployment(account, stack, arguments.deployment)
+    template = template_for(account, deployment)
+    link = replay_url(template, arguments.session) if template else None
     view = view_session(account, deployment, arguments.session)
     if output is None:
-        say(view.as_json())
+        say(view.as_json(link))
     else:
+        if link is not None:
+            output.line(link)
+            output.line()
         print_session(output, view)
     return 0 if view.state == "answered" else 1

@@ -56,10 +56,11 @@ class SessionView:
     skipped: Mapping[str, int]
     waiting: bool | None
 
-    def as_json(self) -> str:
-        """Return the view as one JSON document."""
+    def as_json(self, replay_url: str | None) -> str:
+        """Return the view as one JSON document, with the link of the replay."""
         # The id as a text: most readers of JSON have no integers of 64 bits.
-        return json.dumps({**vars(self), "session": str(self.session)}, indent=2)
+        head = {"session": str(self.session), "replay_url": replay_url}
+        return json.dumps({**head, **vars(self), "session": str(self.session)}, indent=2)
 
 
 def view_session(account: Account, deployment: Deployment, session: int) -> SessionView:

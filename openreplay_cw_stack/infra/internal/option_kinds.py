@@ -7,7 +7,6 @@ or in a deployment that nobody asked for.
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -211,20 +210,6 @@ class Text(Kind):
         if not re.fullmatch(self.pattern, value.strip()):
             raise WrongValue(self.fix)
         return value.strip()
-
-
-class SourceRange(Kind):
-    """Addresses in CIDR notation."""
-
-    def check(self, value: Any) -> str:
-        fix = "give an address range in CIDR notation, such as 203.0.113.0/24"
-        if not isinstance(value, str):
-            raise WrongValue(fix)
-        try:
-            return str(ipaddress.ip_network(value.strip()))
-        except ValueError as error:
-            why = " (it has host bits set)" if "host bits" in str(error) else ""
-            raise WrongValue(f"{fix}{why}") from None
 
 
 @dataclass(frozen=True)

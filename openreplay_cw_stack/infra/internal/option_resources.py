@@ -9,6 +9,7 @@ from typing import Any
 
 import aws_cdk as cdk
 from aws_cdk import aws_dynamodb as dynamodb
+from aws_cdk import aws_events as events
 from aws_cdk import aws_kms as kms
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_secretsmanager as secretsmanager
@@ -130,6 +131,11 @@ def _topic(scope: Construct, construct_id: str, text: str) -> sns.ITopic:
     return sns.Topic.from_topic_arn(scope, construct_id, _arn_of(scope, "sns", "", text))
 
 
+def _bus(scope: Construct, construct_id: str, text: str) -> events.IEventBus:
+    arn = _arn_of(scope, "events", "event-bus/", text)
+    return events.EventBus.from_event_bus_arn(scope, construct_id, arn)
+
+
 def _table(scope: Construct, construct_id: str, text: str) -> dynamodb.ITable:
     arn = _arn_of(scope, "dynamodb", "table/", text)
     return dynamodb.Table.from_table_arn(scope, construct_id, arn)
@@ -186,6 +192,45 @@ TABLE = Resource(
     name=r"[A-Za-z0-9_.-]{3,255}",
     import_=_table,
 )
+_BUS = Resource(
+    "IEventBus",
+    ("event_bus_arn", "event_bus_name", "grant_put_events_to"),
+    arn=_arn("events", r"event-bus/\S+"),
+    example=f"arn:aws:events:{_PLACE}:event-bus/errors",
+    name=r"[A-Za-z0-9._/-]{1,256}",
+    import_=_bus,
+)
+
+
+@dataclass(frozen=True)
+class EventBus(Kind):
+    """An event bus; True is the default bus of the account, and False or None is none."""
+
+    def check(self, value: Any) -> Any:
+        if value is None or isinstance(value, bool):
+            return value or None
+        return self._read(_BUS.check, value, "True for the default bus")
+
+    def parse(self, value: Any) -> Any:
+        word = value.strip().lower() if isinstance(value, str) else value
+        if word in ("none", "false", False, None):
+            return None
+        if word in ("true", True):
+            return True
+        return self._read(_BUS.parse, value, "true for the default bus")
+
+    def resolve(self, value: Any, scope: Construct, construct_id: str) -> Any:
+        if value is None:
+            return None
+        return _BUS.resolve("default" if value is True else value, scope, construct_id)
+
+    def _read(self, read: Callable[[Any], Any], value: Any, or_true: str) -> Any:
+        try:
+            return read(value)
+        except WrongValue as wrong:
+            raise WrongValue(f"{wrong.fix}, or {or_true}") from None
+
+
 DOMAIN_NAME = Resource("IDomainName", ("name", "regional_domain_name"))
 _VPC = Resource("IVpc", ("vpc_id", "private_subnets"))
 PROJECT = Fields(

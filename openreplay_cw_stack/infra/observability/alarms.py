@@ -237,6 +237,16 @@ class Alarms:
             "or damaged on its way. It is in the dead-letter queue with its reason: find out what "
             "else invokes the validator, or writes to its stream or its retry queue",
         )
+        if validator.publishes_error_events:
+            self._add(
+                "FailedErrorEvents",
+                validator.metric(names.FAILED_ERROR_EVENTS),
+                "The validator could not publish error events; it tries again for a day, and no "
+                "line is lost: does the event bus exist, does its policy let the validator in, is "
+                "its quota of PutEvents used up? The validator's log group says why",
+                periods=3,
+                ends=True,
+            )
 
     def watch_delivery(
         self,

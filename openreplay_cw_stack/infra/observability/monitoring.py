@@ -22,6 +22,7 @@ from openreplay_cw_stack.infra.internal.option_checks import check_options
 from openreplay_cw_stack.infra.key_rotation import KeyRotation
 from openreplay_cw_stack.infra.observability.alarms import Alarms
 from openreplay_cw_stack.infra.observability.dashboard import dashboard_of
+from openreplay_cw_stack.infra.observability.saved_query import save_query_with_links
 from openreplay_cw_stack.infra.options import MonitoringOptions
 from openreplay_cw_stack.infra.project_registrations import ProjectRegistrations
 from openreplay_cw_stack.infra.session_search_bridge import SessionSearchBridge
@@ -84,6 +85,8 @@ class Monitoring(Construct):
             self._alarms.watch_registrations(registrations)
             functions += registrations.every_function
         self._alarms.watch_functions(functions)
+        if validator.replay_url is not None:
+            save_query_with_links(self, validator)
         self.dashboard: cloudwatch.Dashboard | None = None
         if values.dashboard:
             self.dashboard = dashboard_of(

@@ -6,9 +6,11 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from openreplay_cw_stack.contract.error_event import DETAIL_TYPE, SOURCE, ErrorEvent
 from openreplay_cw_stack.contract.limits import TOKEN_SECRET_OVERLAP_SECONDS
-from openreplay_cw_stack.contract.session_table import Attributes
+from openreplay_cw_stack.contract.session_table import Attributes, error_event_mark
 from openreplay_cw_stack.runtime.aws_calls import (
+    CallFailed,
     LazyClient,
     asked,
     aws_client,
@@ -133,3 +135,68 @@ class SecretsManagerReader:
         if not secret:
             raise SecretUnreadable("the secret is empty")
         return bytes(secret), value["CreatedDate"].timestamp()
+
+
+class EventBridgeBus:
+    """One event bus of Amazon EventBridge."""
+
+    def __init__(self, arn: str, client: Any = None) -> None:
+        self._arn = arn
+        self._client = client or LazyClient(
+            lambda: aws_client("events", attempts=2, read_timeout=4, connect_timeout=2)
+        )
+
+    def put(self, events: Sequence[ErrorEvent]) -> Sequence[ErrorEvent]:
+        """Publish up to 10 events and return the ones that were not.
+
+        Raises:
+            CallFailed: none was published.
+        """
+        entries = [
+            {
+                "EventBusName": self._arn,
+                "Source": SOURCE,
+                "DetailType": DETAIL_TYPE,
+                "Time": one.time_ms / 1000,
+                "Detail": one.detail,
+            }
+            for one in events
+        ]
+        answer = asked(self._client.put_events, Entries=entries)
+        results = answer.get("Entries", [])
+        return [
+            event for event, result in zip(events, results, strict=True) if result.get("ErrorCode")
+        ]
+
+
+class ErrorEventMarks:
+    """Notes in the session table when the last error event of a session was published."""
+
+    def __init__(self, table_arn: str, client: Any = None) -> None:
+        self._arn = table_arn
+        self._client = client or LazyClient(
+            lambda: aws_client(
+                "dynamodb",
+                attempts=2,
+                read_timeout=2,
+                connect_timeout=2,
+                region=region_of(table_arn),
+            )
+        )
+
+    def mark(self, session: int, event_id: str, now_ms: int, interval_seconds: int) -> bool:
+        """Note an event, and return whether it may be published now.
+
+        Raises:
+            CallFailed: DynamoDB refused.
+        """
+        arguments = error_event_mark(
+            session, event_id, now_ms=now_ms, interval_seconds=interval_seconds
+        )
+        try:
+            asked(self._client.put_item, TableName=self._arn, **arguments)
+        except CallFailed as failed:
+            if str(failed) == "ConditionalCheckFailedException":
+                return False
+            raise
+        return True

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Protocol
 
 from openreplay_cw_stack.runtime.aws_calls import CallFailed, error_code
+from openreplay_cw_stack.runtime.validator.error_events import read_error_events
 from openreplay_cw_stack.runtime.validator.queues import Queue, dead_letter
 from openreplay_cw_stack.runtime.validator.validator import (
     JUDGING_RESERVE_MS,
@@ -136,11 +137,16 @@ def _take_message(
         # Receipts are no measure: throttled invocations count as receipts, too.
         reason = f"not stored within {validator.settings.retry_seconds} seconds"
         validator.log.warn(reason)
-        validator.dead_letters.send(dead_letter(envelope, reason))
+        if read_error_events(envelope) is None:
+            validator.dead_letters.send(dead_letter(envelope, reason))
         return
-    handled = validator.validate(
-        envelope, remaining_ms=remaining_ms, missing=Missing.BACK_TO_THE_SOURCE
-    )
+    error_events = read_error_events(envelope)
+    if error_events is not None:
+        handled = validator.publish_again(error_events, remaining_ms=remaining_ms)
+    else:
+        handled = validator.validate(
+            envelope, remaining_ms=remaining_ms, missing=Missing.BACK_TO_THE_SOURCE
+        )
     validator.publish(handled.counts)
 
 

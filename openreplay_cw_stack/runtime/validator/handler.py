@@ -10,10 +10,13 @@ from typing import Any
 from openreplay_cw_stack.runtime.function_log import print_line
 from openreplay_cw_stack.runtime.validator.aws import (
     DynamoDbTable,
+    ErrorEventMarks,
+    EventBridgeBus,
     SecretsManagerReader,
     SqsQueue,
 )
 from openreplay_cw_stack.runtime.validator.envelopes import take
+from openreplay_cw_stack.runtime.validator.error_events import ErrorEvents
 from openreplay_cw_stack.runtime.validator.settings import Settings
 from openreplay_cw_stack.runtime.validator.storing import ItemWriter
 from openreplay_cw_stack.runtime.validator.token_secret import TokenSecret
@@ -30,11 +33,25 @@ def handler(event: Any, context: Any) -> dict[str, Any] | None:
     return take(event, validator, retry_queue, context.get_remaining_time_in_millis)
 
 
+def _now_ms() -> int:
+    return int(time.time() * 1000)
+
+
 @functools.cache
 def _validator() -> tuple[Validator, SqsQueue]:
     settings = Settings.from_environment(os.environ)
     arn = settings.token_secret_arn
     retry_queue = SqsQueue(settings.retry_queue_url)
+    error_events = None
+    if settings.error_bus_arn is not None:
+        error_events = ErrorEvents(
+            bus=EventBridgeBus(settings.error_bus_arn),
+            marks=ErrorEventMarks(settings.session_table_arn),
+            deployment=settings.deployment,
+            replay_url=settings.replay_url,
+            interval_seconds=settings.error_event_interval_seconds,
+            clock_ms=_now_ms,
+        )
     validator = Validator(
         settings=settings,
         writer=ItemWriter(
@@ -43,7 +60,8 @@ def _validator() -> tuple[Validator, SqsQueue]:
         retry_queue=retry_queue,
         dead_letters=SqsQueue(settings.dead_letter_queue_url),
         token_secret=TokenSecret(SecretsManagerReader(arn), time.monotonic) if arn else None,
-        clock_ms=lambda: int(time.time() * 1000),
+        error_events=error_events,
+        clock_ms=_now_ms,
         emit=print_line,
     )
     return validator, retry_queue

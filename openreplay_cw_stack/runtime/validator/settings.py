@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from openreplay_cw_stack.contract.limits import (
+    ERROR_EVENT_INTERVAL_SECONDS,
     FIRST_PAUSE_SECONDS,
     LONGEST_PAUSE_SECONDS,
     RETRY_SECONDS,
@@ -30,6 +31,9 @@ class Settings:
             unchecked.
         accept_unsigned_ids: whether a session id without a signature is accepted.
         detailed_metrics: publish lines by log group and verdict as well.
+        replay_url: the template of replay links; None if there is none.
+        error_bus_arn: the event bus for error events; None publishes none.
+        error_event_interval_seconds: how long the next error event of a session waits.
         first_pause_seconds: how long an event waits in the retry queue after the first failure.
             The pause doubles with each further failure.
         longest_pause_seconds: how long it waits at most.
@@ -44,6 +48,9 @@ class Settings:
     accept_unsigned_ids: bool
     token_secret_arn: str | None = None
     detailed_metrics: bool = False
+    replay_url: str | None = None
+    error_bus_arn: str | None = None
+    error_event_interval_seconds: int = ERROR_EVENT_INTERVAL_SECONDS
     first_pause_seconds: int = FIRST_PAUSE_SECONDS
     longest_pause_seconds: int = LONGEST_PAUSE_SECONDS
     retry_seconds: int = RETRY_SECONDS
@@ -66,6 +73,11 @@ class Settings:
             token_secret_arn=token_secret_arn,
             accept_unsigned_ids=environment["ACCEPT_UNSIGNED_IDS"] == "true",
             detailed_metrics=environment.get("DETAILED_METRICS") == "true",
+            replay_url=environment.get("REPLAY_URL") or None,
+            error_bus_arn=environment.get("ERROR_BUS_ARN") or None,
+            error_event_interval_seconds=int(
+                environment.get("ERROR_EVENT_INTERVAL_SECONDS", ERROR_EVENT_INTERVAL_SECONDS)
+            ),
             first_pause_seconds=int(environment["FIRST_PAUSE_SECONDS"]),
             longest_pause_seconds=int(environment["LONGEST_PAUSE_SECONDS"]),
             retry_seconds=int(environment["RETRY_SECONDS"]),
@@ -86,6 +98,11 @@ class Settings:
         }
         if self.token_secret_arn is not None:
             environment["TOKEN_SECRET_ARN"] = self.token_secret_arn
+        if self.replay_url is not None:
+            environment["REPLAY_URL"] = self.replay_url
+        if self.error_bus_arn is not None:
+            environment["ERROR_BUS_ARN"] = self.error_bus_arn
+            environment["ERROR_EVENT_INTERVAL_SECONDS"] = str(self.error_event_interval_seconds)
         if self.detailed_metrics:
             environment["DETAILED_METRICS"] = "true"
         return environment

@@ -9,10 +9,12 @@ from enum import Enum
 from functools import cached_property
 
 from openreplay_cw_stack.contract import metrics as names
+from openreplay_cw_stack.contract.error_event import ErrorEvent
 from openreplay_cw_stack.contract.session_table import SessionItem, items_of
 from openreplay_cw_stack.runtime.aws_calls import CallFailed
 from openreplay_cw_stack.runtime.function_log import FunctionLog
 from openreplay_cw_stack.runtime.validator.counting import Counts, metric_documents
+from openreplay_cw_stack.runtime.validator.error_events import ErrorEvents, send_error_events
 from openreplay_cw_stack.runtime.validator.judging import JudgedLines, TokenMemo, judge_lines
 from openreplay_cw_stack.runtime.validator.linking import Policy
 from openreplay_cw_stack.runtime.validator.queues import Queue, SendFailed, dead_letter, send_events
@@ -78,6 +80,7 @@ class Validator:
         retry_queue: takes the events that the session table does not.
         dead_letters: takes what can never be stored.
         token_secret: None if signatures are not checked.
+        error_events: publishes events about sessions with errors; None publishes none.
         clock_ms: the time in milliseconds since 1970.
         emit: prints one line of the function's own log.
         memo: judges session tokens.
@@ -90,6 +93,7 @@ class Validator:
     token_secret: TokenSecret | None
     clock_ms: Callable[[], int]
     emit: Callable[[str], None]
+    error_events: ErrorEvents | None = None
     memo: TokenMemo = field(default_factory=TokenMemo)
 
     @cached_property
@@ -157,6 +161,9 @@ class Validator:
                 raise DeliveryFailed(report.failure or "not stored", len(report.stored))
         self._hand_over(payload, judged, report, rest_counted=payload.counted or comes_again)
         counts = _count(payload, judged, report)
+        if self.error_events is not None:
+            events = self.error_events.of(judged.by_session, report.stored)
+            counts.totals += self._publish_errors(self.error_events, events, remaining_ms)
         if self.token_secret is not None and secret is None:
             counts.totals[names.UNCHECKED_SIGNATURES] = judged.verdicts[Verdict.LINKABLE]
             self.log.warn(f"the token secret cannot be read: {self.token_secret.failure}")
@@ -178,6 +185,44 @@ class Validator:
             send_events(self.retry_queue, payload, judged.rest, counted=rest_counted)
         except SendFailed as failed:
             raise DeliveryFailed(f"not queued: {failed}") from None
+
+    def publish_again(
+        self, events: Sequence[ErrorEvent], *, remaining_ms: Callable[[], int]
+    ) -> Handled:
+        """Publish error events that could not be published before.
+
+        Raises:
+            DeliveryFailed: some were not published, and come again.
+        """
+        if self.error_events is None:
+            return Handled(Counts())
+        outcome = self.error_events.publish(events, lambda: remaining_ms() > STORING_RESERVE_MS)
+        if outcome.failed:
+            self.publish(Counts(totals=Counter({names.FAILED_ERROR_EVENTS: len(outcome.failed)})))
+            raise DeliveryFailed(outcome.failure)
+        return Handled(Counts(totals=Counter({names.ERROR_EVENTS: outcome.published})))
+
+    def _publish_errors(
+        self,
+        error_events: ErrorEvents,
+        events: Sequence[ErrorEvent],
+        remaining_ms: Callable[[], int],
+    ) -> Counter[str]:
+        """Publish error events, and queue the ones that cannot be published. Never raises."""
+        outcome = error_events.publish(events, lambda: remaining_ms() > STORING_RESERVE_MS)
+        if outcome.failed:
+            self.log.warn(f"error events were not published: {outcome.failure}")
+            try:
+                send_error_events(self.retry_queue, outcome.failed)
+            except SendFailed as failed:
+                # The lines are stored: they are not delivered again for their event.
+                self.log.error(f"error events are lost: {failed}")
+        return Counter(
+            {
+                names.ERROR_EVENTS: outcome.published,
+                names.FAILED_ERROR_EVENTS: len(outcome.failed),
+            }
+        )
 
     def _give_up(self, envelope: object, reason: str) -> None:
         self.log.warn(reason)

@@ -23,6 +23,7 @@ from openreplay_cw_stack.tagging.propagation.cors import CORS_ALLOW_HEADERS, cor
 from openreplay_cw_stack.tagging.propagation.counts import counts as propagation_counts
 from openreplay_cw_stack.tagging.propagation.hand_over import outgoing_headers, use_headers
 from openreplay_cw_stack.tagging.propagation.installation import install, uninstall
+from openreplay_cw_stack.tagging.propagation.replay_links import replay_url
 from openreplay_cw_stack.tagging.propagation.session import (
     HEADER_NAME,
     SESSION_ID_HEADER_NAME,
@@ -48,6 +49,7 @@ __all__ = [
     "install",
     "outgoing_headers",
     "propagation_counts",
+    "replay_url",
     "session_of_event",
     "tag_lambda_handler",
     "uninstall",

@@ -32,6 +32,7 @@ from openreplay_cw_stack.tagging.propagation.log_records import patch_logging
 from openreplay_cw_stack.tagging.propagation.loguru_messages import patch_loguru
 from openreplay_cw_stack.tagging.propagation.own_handlers import patch_own_handlers
 from openreplay_cw_stack.tagging.propagation.patching import Patches
+from openreplay_cw_stack.tagging.propagation.replay_links import set_replay_url
 from openreplay_cw_stack.tagging.propagation.rich_handlers import patch_rich
 from openreplay_cw_stack.tagging.propagation.scopes import on_entering
 from openreplay_cw_stack.tagging.propagation.session import write_ids
@@ -57,6 +58,7 @@ def install(
     threads: bool = False,
     tag: Tag | None = None,
     level: int | str | None = None,
+    replay_url: str | None = None,
 ) -> None:
     """Tag what this process writes while it works for a visitor's session.
 
@@ -81,14 +83,19 @@ def install(
             give the middleware ``token_secret``. None: as before; at first ``"token"``.
         level: the level from which records of ``logging`` are tagged, such as ``logging.WARNING``
             or ``"WARNING"``; everything else is tagged always. None: as before; at first all are.
+        replay_url: the template of :func:`.replay_url`'s links. None: as before; at first the
+            environment variable ``OPENREPLAY_REPLAY_URL``.
 
     Raises:
-        ValueError: ``tag`` or ``level`` is neither of what it can be; nothing is changed then.
+        ValueError: ``tag``, ``level`` or ``replay_url`` is not what it can be; nothing is changed
+            then.
     """
     global _seen
     if tag is not None:
         check_tag(tag)
     number = None if level is None else level_number(level)
+    if replay_url is not None:
+        set_replay_url(replay_url)
     with _lock:
         if tag is not None:
             write_ids(tag == "id")
@@ -113,6 +120,7 @@ def uninstall() -> None:
         restore_streams(_patches)
         _patches.undo()
         write_ids(False)
+        set_replay_url(None)
         _seen = ()
 
 

@@ -1,15 +1,18 @@
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 
+from openreplay_cw_stack.contract.error_event import ErrorEvent
 from openreplay_cw_stack.runtime.aws_calls import CallFailed, error_code
 from openreplay_cw_stack.runtime.validator.aws import (
     DynamoDbTable,
+    ErrorEventMarks,
+    EventBridgeBus,
     SecretsManagerReader,
     SqsQueue,
 )
@@ -197,3 +200,54 @@ def test_error_codes() -> None:
     assert error_code(client_error("Throttled")) == "Throttled"
     assert error_code(ValueError(SECRET_TEXT)) == "ValueError"
     assert error_code(CallFailed("Code")) == "Code"
+
+
+EVENT = ErrorEvent("an id", 7, 1_795_464_000_123, '{"version": 1}')
+
+
+class TestEventBus:
+    def test_an_entry(self) -> None:
+        client = Client({"Entries": [{"EventId": "1"}]})
+        assert EventBridgeBus("arn:bus", client).put([EVENT]) == []
+        (call,) = client.calls
+        assert call["Entries"] == [
+            {
+                "EventBusName": "arn:bus",
+                "Source": "openreplay-cw-stack",
+                "DetailType": "OpenReplay session error",
+                "Time": 1_795_464_000.123,
+                "Detail": '{"version": 1}',
+            }
+        ]
+
+    def test_entries_that_fail_are_returned(self) -> None:
+        answer = {"Entries": [{"EventId": "1"}, {"ErrorCode": "ThrottlingException"}]}
+        other = replace(EVENT, id="another")
+        assert EventBridgeBus("arn:bus", Client(answer)).put([EVENT, other]) == [other]
+
+    def test_errors_leave_as_their_code_alone(self) -> None:
+        with pytest.raises(CallFailed, match=r"^AccessDeniedException$"):
+            EventBridgeBus("arn:bus", Client(client_error("AccessDeniedException"))).put([EVENT])
+
+
+class TestErrorEventMarks:
+    def test_the_condition(self) -> None:
+        client = Client({})
+        assert ErrorEventMarks(ARN, client).mark(7, "an id", 1_000_000, 300)
+        (call,) = client.calls
+        assert call["TableName"] == ARN
+        assert call["Item"]["session"] == {"S": "error-event#7"}
+        assert call["Item"]["expires"] == {"N": str(1000 + 300 + 86_400)}
+        assert call["ExpressionAttributeValues"] == {
+            ":before": {"N": "700000"},
+            ":event": {"S": "an id"},
+        }
+
+    def test_a_session_that_had_one(self) -> None:
+        marks = ErrorEventMarks(ARN, Client(client_error("ConditionalCheckFailedException")))
+        assert not marks.mark(7, "an id", 1_000_000, 300)
+
+    def test_errors_leave_as_their_code_alone(self) -> None:
+        marks = ErrorEventMarks(ARN, Client(TIMEOUT))
+        with pytest.raises(CallFailed, match=r"^ReadTimeoutError$"):
+            marks.mark(7, "an id", 1_000_000, 300)
