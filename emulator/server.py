@@ -33,6 +33,7 @@ EXTENSIONS = (
     "log_delivery",
     "account_policies",
     "metric_filter_tests",
+    "query_definitions",
     "subscription_filters",
     "stream_event_sources",
     "event_source_mappings",

@@ -116,7 +116,8 @@ class Deployment:
         return [
             replace(line, group=line.group.removeprefix(self.prefix))
             for item in self.items()
-            if not is_tombstone(item)
+            # Marks of error events have partitions of their own.
+            if item[PARTITION_KEY]["S"].isdigit() and not is_tombstone(item)
             for line in read_item(int(item[PARTITION_KEY]["S"]), item).lines
         ]
 

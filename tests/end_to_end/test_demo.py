@@ -91,9 +91,7 @@ def test_the_commands_that_it_prints_work_while_it_stays_up(tmp_path: Path) -> N
         start_new_session=True,
     )
     assert running.stdout is not None
-    environment = {
-        name: value for name, value in os.environ.items() if not name.startswith("AWS_")
-    }
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     commands = []
     for line in running.stdout:
         text = line.strip()

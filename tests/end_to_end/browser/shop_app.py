@@ -5,9 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import aws_cdk as cdk
+from aws_cdk import aws_events as events
+from aws_cdk import aws_events_targets as targets
 from aws_cdk import aws_lambda as lambda_
 from aws_cdk import aws_logs as logs
 from aws_cdk import aws_secretsmanager as secretsmanager
+from aws_cdk import aws_sqs as sqs
 
 from openreplay_cw_stack import OpenReplayCloudWatch, TaggingLayer, function_url_cors
 
@@ -26,7 +29,17 @@ def main() -> None:
         session_lifetime=cdk.Duration.seconds(60),
         service_account=False,
         removal_policy=cdk.RemovalPolicy.DESTROY,
+        replay_url="https://openreplay.example/5/session/{session}",
+        error_events=True,
     )
+    errors = sqs.Queue(stack, "Errors")
+    events.Rule(
+        stack,
+        "QueueErrors",
+        event_pattern=events.EventPattern(source=["openreplay-cw-stack"]),
+        targets=[targets.SqsQueue(errors)],
+    )
+    cdk.CfnOutput(stack, "ErrorsUrl", value=errors.queue_url)
     unchanged = a_function(stack, "Unchanged", HERE / "shop", "orders.handler")
     integration.tag_errors_of(unchanged)
     decorated = a_function(stack, "Decorated", EXAMPLES, "lambda_function.handler")

@@ -173,6 +173,29 @@ def test_an_error_is_beside_the_replay_of_the_visitor_who_met_it(
     assert "ValueError: no stock left" in first["_source"]["message"]
 
 
+def test_the_error_is_an_event_whose_link_names_the_trackers_session(
+    visitors: dict[str, Visitor], openreplay: ingest.Ingest, shop: Shop
+) -> None:
+    """One for each visitor: further errors of theirs come within five minutes."""
+    sqs, url = shop.aws.client("sqs"), shop.outputs["ErrorsUrl"]
+    links: list[str] = []
+
+    def take() -> list[str]:
+        for message in sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get(
+            "Messages", []
+        ):
+            detail = json.loads(message["Body"])["detail"]
+            links.append(detail["replay_url"])
+            assert not any(token in message["Body"] for token in openreplay.tokens.values())
+        return links
+
+    wanted = sorted(
+        f"https://openreplay.example/5/session/{session}"
+        for session in openreplay.sessions.values()
+    )
+    assert sorted(eventually(take, lambda found: len(found) >= len(wanted))) == wanted
+
+
 def test_no_token_has_gone_further_than_the_users_own_log_group(
     visitors: dict[str, Visitor], openreplay: ingest.Ingest, shop: Shop
 ) -> None:
