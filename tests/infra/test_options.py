@@ -363,8 +363,8 @@ def identifiers_of(path: Path) -> set[str]:
 IDENTIFIERS = {str(path.relative_to(ROOT)): identifiers_of(path) for path in PRODUCT}
 PARTS = {"bridge", "dashboard", "ingest", "log_groups", "rotation", "service_account"}
 PARTS |= {"session_table"}
-TERMS = {"encryption_key", "removal_policy", "user_name"}
-"""Of the CDK's constructs too."""
+TERMS = {"encryption_key", "removal_policy", "user_name", "replay_url", "error_events"}
+"""Of the CDK's constructs too, or the names of a function and of a part of the validator."""
 ARGUMENTS_OF_JUDGE = {"accept_unsigned_ids", "token_secret"}
 
 

@@ -45,7 +45,7 @@ def statements(template: assertions.Template) -> dict[str, Any]:
 def test_the_function(template: assertions.Template) -> None:
     function = only(template, "AWS::Lambda::Function", "Bridge")
     assert function["Handler"] == "openreplay_cw_stack.runtime.bridge.handler.handler"
-    assert function["ReservedConcurrentExecutions"] == 5
+    assert function["ReservedConcurrentExecutions"] == 25
     assert (function["MemorySize"], function["Timeout"]) == (512, 29)
 
 

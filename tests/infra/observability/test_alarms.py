@@ -27,7 +27,6 @@ from tests.infra.conftest import (
     template_of,
 )
 
-README = Path(__file__).parents[3] / "README.md"
 EVERYTHING: dict[str, Any] = {
     "token_secret": TOKEN_SECRET_ARN,
     "ingest": Ingest.KINESIS,
@@ -270,31 +269,3 @@ def threshold_of(alarm: dict[str, Any]) -> str:
     in_a_row = alarm["EvaluationPeriods"]
     rows = f", {in_a_row} times in a row" if in_a_row > 1 else ""
     return f"{alarm['Threshold']:,} in {minutes} minutes{rows}"
-
-
-def test_the_readme_says_what_to_do_about_each() -> None:
-    rows = ["| alarm | goes off above | what has happened, and what to do |", "|---|---|---|"]
-    rows += [
-        f"| `{name}` | {threshold_of(alarm)} "
-        f"| {html.escape(alarm['AlarmDescription'], quote=False)}. |"
-        for name, alarm in every_alarm().items()
-    ]
-    table = "\n".join(rows)
-    text = README.read_text()
-    if os.environ.get("UPDATE_SNAPSHOTS"):
-        marked = r"(<!-- alarms -->\n).*?(\n\n<!-- end of alarms -->)"
-        README.write_text(re.sub(marked, lambda m: f"{m[1]}\n{table}{m[2]}", text, flags=re.DOTALL))
-    assert table in README.read_text()
-
-
-def test_the_readme_has_the_right_cost() -> None:
-    one = dollars(alarms_of())
-    two = dollars(alarms_of(new_log_groups=["/a", "/b"]))
-    signed = dollars(alarms_of(token_secret=TOKEN_SECRET_ARN))
-    rotated = dollars(alarms_of(rotation=EVERY_FUNCTION["rotation"]))
-    told = dollars(alarms_of(openreplay_projects=[PROJECT]))
-    assert (
-        f"{one:.2f} with one log group, {two - one:.2f} more for each further one, "
-        f"{signed - one:.2f} with `token_secret`, {rotated - one:.2f} with `rotation`, "
-        f"{told - one:.2f} with a project in `openreplay_projects`."
-    ) in " ".join(README.read_text().split())
