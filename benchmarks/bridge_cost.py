@@ -35,7 +35,7 @@ from openreplay_cw_stack.contract.session_table import (
     PARTITION_KEY,
     SORT_KEY,
     Attributes,
-    items_of,
+    pack_items,
 )
 from openreplay_cw_stack.runtime.bridge.aws import DynamoDbTable
 from openreplay_cw_stack.runtime.bridge.bridge import Bridge
@@ -234,7 +234,7 @@ def lines_of(session: int, count: int, step_ms: int) -> list[LinkedLine]:
 
 def _items(lines: Sequence[LinkedLine], size: int = LINES_OF_A_SESSION) -> Iterator[Attributes]:
     for first in range(0, len(lines), size):
-        for item in items_of(lines[first : first + size]):
+        for item in pack_items(lines[first : first + size]):
             yield item.attributes(
                 arrived_ms=NOW_MS - 3_600_000, retention_seconds=30 * _DAY_SECONDS
             )

@@ -20,7 +20,7 @@ from openreplay_cw_stack.contract.session_table import (
     PARTITION_KEY,
     SORT_KEY,
     Attributes,
-    items_of,
+    pack_items,
 )
 from openreplay_cw_stack.runtime.bridge.session_lines import Page, SessionTable
 
@@ -54,7 +54,7 @@ class _Items:
 def run() -> None:
     """Print how the requests were answered; fail on any fault."""
     source = random.Random(int(os.environ.get("SEED", "1")))
-    (item,) = items_of(lines_of(_SESSION, 5, 200))
+    (item,) = pack_items(lines_of(_SESSION, 5, 200))
     stored = item.attributes(arrived_ms=NOW_MS - 3_600_000, retention_seconds=86_400)
     statuses: Counter[int] = Counter()
     shown = 0

@@ -94,7 +94,7 @@ def _outage(bounds: Bounds) -> None:
     print(
         f"\nan hour of refused calls; {OUTAGE_PAYLOAD_LINES} lines each "
         f"{OUTAGE_PAYLOAD_SECONDS:.0f} s; pauses of "
-        f"{SETTINGS.first_pause_seconds} to {SETTINGS.longest_pause_seconds} s, {CONCURRENCY} at a "
+        f"{SETTINGS.first_pause_seconds} to {SETTINGS.max_pause_seconds} s, {CONCURRENCY} at a "
         "time",
         flush=True,
     )

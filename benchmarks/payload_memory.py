@@ -31,7 +31,7 @@ from typing import Any
 from benchmarks.measuring import Bounds
 from benchmarks.stand_ins import TABLE_ARN, client_to_nowhere, take, validator
 from benchmarks.subscription_payloads import NOW_MS, TOKEN_SECRET, encoded
-from openreplay_cw_stack.contract.session_table import Attributes, items_of
+from openreplay_cw_stack.contract.session_table import Attributes, pack_items
 from openreplay_cw_stack.runtime.validator import subscription
 from openreplay_cw_stack.runtime.validator.aws import DynamoDbTable
 from openreplay_cw_stack.runtime.validator.judging import TokenMemo, judge_lines
@@ -264,7 +264,7 @@ def _times(event: object) -> dict[str, float]:
 
     judged = judge_lines(lines, policy, now_ms=NOW_MS, has_time=has_time)
     ticks.append(time.process_time())
-    items = [item for one in judged.by_session.values() for item in items_of(one)]
+    items = [item for one in judged.by_session.values() for item in pack_items(one)]
     packed = time.process_time()
     send_events(_CountsBytes(), payload, payload.events, counted=True)
     queued = time.process_time()

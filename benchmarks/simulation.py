@@ -31,8 +31,8 @@ from openreplay_cw_stack.runtime.validator.storing import Refusal, WriteRefused
 
 TIMEOUT_SECONDS = 60.0
 CALL_SECONDS = 0.01
-MOST_ITEMS = 25
-MOST_ITEM_BYTES = 400 * 1024
+MAX_ITEMS = 25
+MAX_ITEM_BYTES = 400 * 1024
 PARTITION_UNITS = 1000
 PAGE_BYTES = 1_048_576
 VISIBILITY_SECONDS = 6 * TIMEOUT_SECONDS
@@ -99,7 +99,7 @@ class Table:
         self.clock.sleep(CALL_SECONDS)
         keys = {(item[PARTITION_KEY]["S"], item[SORT_KEY]["S"]) for item in items}
         sizes = max(map(item_bytes, items))
-        if len(items) > MOST_ITEMS or len(keys) < len(items) or sizes > MOST_ITEM_BYTES:
+        if len(items) > MAX_ITEMS or len(keys) < len(items) or sizes > MAX_ITEM_BYTES:
             raise WriteRefused(Refusal.INVALID, "ValidationException")
         refused = self.refuses(self.clock.now)
         if refused is not None:

@@ -314,9 +314,9 @@ def _show_replay(deployment: Deployment, linked: list[LinkedLine]) -> None:
 
 def _show_next_steps() -> None:
     heading("Next")
-    say("\n  try a line of your own     .venv/bin/openreplay-cw judge < your.log")
-    say("  look around                make demo KEEP=1")
-    say("  deploy to your account     README.md, from step 1 on\n")
+    say("\n  1. try lines of your own     .venv/bin/openreplay-cw judge < your.log")
+    say("  2. look around               make demo KEEP=1")
+    say("  3. show them in OpenReplay   docs/getting-started.md, from step 1 on\n")
 
 
 def _keep(aws: Emulator, context: dict[str, str], session: int) -> None:

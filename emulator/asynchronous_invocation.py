@@ -33,7 +33,7 @@ from emulator import patching, permissions
 _LOG = logging.getLogger("emulator.asynchronous_invocation")
 _DEFAULT_RETRIES = 2
 _DEFAULT_MAXIMUM_AGE = 6 * 60 * 60
-_SHORTEST_WAIT = 0.02
+_MIN_WAIT = 0.02
 _SENDING = "sqs:SendMessage"
 
 # The id under which the next function of this context runs.
@@ -184,7 +184,7 @@ class _Request:
         if not throttled:
             return minute * self.attempts
         doublings = float(2 ** min(self.throttles, 20))
-        return max(_SHORTEST_WAIT, min(minute / 60 * doublings, 5 * minute))
+        return max(_MIN_WAIT, min(minute / 60 * doublings, 5 * minute))
 
     def _give_up(self, condition: str, result: dict[str, Any]) -> None:
         self._count("AsyncEventsDropped")

@@ -27,7 +27,7 @@ from ministack.services import cloudwatch_logs
 from emulator import patching
 
 _MARK = "\x1fend of invocation\x1f"
-_LONGEST_WAIT = 5.0
+_MAX_WAIT = 5.0
 _AFTER_THE_ANSWER = "        _real_stdout.flush()\n\nrun()"
 _MARKED = f"""\
         sys.stdout.flush()
@@ -83,7 +83,7 @@ def install() -> None:
 def _read_to_mark(worker: Any) -> str:
     """Return the lines up to the mark, or to the end of a process that died before it."""
     lines: list[str] = []
-    deadline = time.monotonic() + _LONGEST_WAIT
+    deadline = time.monotonic() + _MAX_WAIT
     while time.monotonic() < deadline:
         try:
             line = worker._stderr_queue.get(timeout=0.05)

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 
 SEARCH_PATH = "/logs/_search?track_total_hits=true"
 LEVELS = ("error", "warning", "info", "debug")
-MOST_HITS = 1000
+MAX_HITS = 1000
 
 
 class NotShown(Exception):
@@ -121,8 +121,8 @@ def check_hits(hits: Sequence[dict[str, Any]]) -> None:
         raise NotShown("the hits do not ascend by time")
     if len({hit["_id"] for hit in hits}) != len(hits):
         raise NotShown("two hits have one _id")
-    if len(hits) > MOST_HITS:
-        raise NotShown(f"more than {MOST_HITS} hits")
+    if len(hits) > MAX_HITS:
+        raise NotShown(f"more than {MAX_HITS} hits")
 
 
 def _fault_of(hit: dict[str, Any]) -> str | None:

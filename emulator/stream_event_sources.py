@@ -38,7 +38,7 @@ Record = dict[str, Any]
 Mapping = dict[str, Any]
 
 _LOG = logging.getLogger("emulator.stream_event_sources")
-_SHORTEST_WAIT = 0.02
+_MIN_WAIT = 0.02
 
 
 @dataclass
@@ -175,7 +175,7 @@ def _process_until_done(mapping: Mapping, shard_id: str, first: list[Record]) ->
 
 def _wait(failures: int) -> float:
     minute: float = lambda_svc._LAMBDA_ASYNC_RETRY_BASE_SECONDS
-    return max(_SHORTEST_WAIT, min(minute / 60 * 2.0 ** min(failures, 20), minute))
+    return max(_MIN_WAIT, min(minute / 60 * 2.0 ** min(failures, 20), minute))
 
 
 def after_attempt(

@@ -24,7 +24,7 @@ def test_the_app_synthesises_without_a_finding_of_cdk_nag(tmp_path: Path) -> Non
     )
     template = json.loads((tmp_path / "OpenReplayCloudWatch.template.json").read_text())
     assert "AWS::DynamoDB::Table" in str(template["Resources"])
-    # A person is told of the key that later versions of OpenReplay do not use.
+    # Point out the key that later versions of OpenReplay do not use.
     said = "".join(path.read_text() for path in tmp_path.glob("*.json"))
     assert "service_account=False removes the key" in said
     assert "aws:cdk:warning" not in said

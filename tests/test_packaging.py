@@ -20,9 +20,9 @@ from constructs import Construct
 
 import openreplay_cw_stack
 from openreplay_cw_stack.version import VERSION
+from tests.docs.test_examples import EXAMPLES
 from tests.infra.conftest import a_stack
 from tests.infra.test_nag import VARIANTS, a_host
-from tests.test_readme import EXAMPLES
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -136,7 +136,7 @@ class TestLockedRequirements:
 
 
 @pytest.mark.slow
-def test_readme_examples_have_types_in_a_host(tmp_path: Path) -> None:
+def test_the_examples_of_the_manual_have_types_in_a_host(tmp_path: Path) -> None:
     """With the package installed: its py.typed is what type checkers look for."""
     source = tmp_path / "source"
     shutil.copytree(ROOT / "openreplay_cw_stack", source / "openreplay_cw_stack")
@@ -153,9 +153,9 @@ def test_readme_examples_have_types_in_a_host(tmp_path: Path) -> None:
     # What the host has beside it: aws-cdk-lib, Flask.
     (packages / "others.pth").write_text(f"{Path(pytest.__file__).parents[1]}\n")
     for number, example in enumerate(EXAMPLES):
-        (host / f"example_{number}.py").write_text(example)
+        (host / f"example_{number}.py").write_text(example.text)
     # Celery has no types.
-    (celery,) = (number for number, one in enumerate(EXAMPLES) if "celery" in one)
+    (celery,) = (number for number, one in enumerate(EXAMPLES) if "celery" in one.text)
     (host / "mypy.ini").write_text(
         "[mypy]\nstrict = True\n"
         "[mypy-celery.*]\nignore_missing_imports = True\n"

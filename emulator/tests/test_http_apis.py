@@ -142,10 +142,10 @@ def test_a_certificate_for_another_name_is_refused(aws: Emulator, host: str) -> 
 
 
 def test_who_was_not_told_of_the_authority_does_not_trust_it(aws: Emulator, host: str) -> None:
-    told = aws.host_environment()
-    untold = {name: value for name, value in told.items() if name != "SSL_CERT_FILE"}
+    notified = aws.host_environment()
+    untold = {name: value for name, value in notified.items() if name != "SSL_CERT_FILE"}
     assert "certificate" in run(untold, VERIFYING, json.dumps([host, 0, [host]]))
-    assert run(told, VERIFYING, json.dumps([host, 0, [host]])) == "accepted"
+    assert run(notified, VERIFYING, json.dumps([host, 0, [host]])) == "accepted"
 
 
 def test_the_systems_authorities_stay_trusted(aws: Emulator) -> None:

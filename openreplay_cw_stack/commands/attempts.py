@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 
 def attempts(
-    most: int, sleep: Callable[[float], None], *, first_pause: float, longest_pause: float
+    most: int, sleep: Callable[[float], None], *, first_pause: float, max_pause: float
 ) -> Iterator[int]:
     """Count attempts from 1 on, and wait before each but the first.
 
@@ -14,11 +14,11 @@ def attempts(
         most: how many attempts there are.
         sleep: waits for so many seconds.
         first_pause: seconds before the second attempt; each further pause is twice as long.
-        longest_pause: the most seconds of a pause.
+        max_pause: the most seconds of a pause.
     """
     pause = first_pause
     for attempt in range(1, most + 1):
         yield attempt
         if attempt < most:
             sleep(pause)
-            pause = min(2 * pause, longest_pause)
+            pause = min(2 * pause, max_pause)

@@ -23,7 +23,11 @@ from openreplay_cw_stack.commands.arguments import (
 from openreplay_cw_stack.commands.attempts import attempts
 from openreplay_cw_stack.commands.aws import aws_must
 from openreplay_cw_stack.commands.deployed.account import Account
-from openreplay_cw_stack.commands.deployed.deployment import find_deployment, validator_of, variable
+from openreplay_cw_stack.commands.deployed.deployment import (
+    find_deployment,
+    require_validator,
+    variable,
+)
 from openreplay_cw_stack.commands.deployed.stack import read_stack
 from openreplay_cw_stack.commands.terminal import confirm, count, say
 from openreplay_cw_stack.contract.limits import ITEMS_PER_BATCH_WRITE, QUEUE_RETENTION_SECONDS
@@ -39,10 +43,10 @@ HELP = "delete the lines of sessions from the session table"
 
 ON_THEIR_WAY_SECONDS = 2 * QUEUE_RETENTION_SECONDS
 """The longest time that a line is on its way to the table, with slack: see above."""
-MOST_PASSES = 100
+MAX_PASSES = 100
 """The most reads of a session: lines of a running session may arrive meanwhile."""
 
-_MOST_ATTEMPTS = 12
+_MAX_ATTEMPTS = 12
 _THROTTLED = (
     "ProvisionedThroughputExceededException",
     "RequestLimitExceeded",
@@ -82,13 +86,13 @@ def run(arguments: argparse.Namespace) -> int:
     """
     account = Account(now=time.time())
     stack = read_stack(account, arguments.stack)
-    validator = validator_of(find_deployment(account, stack, arguments.deployment))
+    validator = require_validator(find_deployment(account, stack, arguments.deployment))
     arn = variable(validator, "SESSION_TABLE_ARN")
     kept_seconds = int(variable(validator, "LINE_RETENTION_SECONDS")) + ON_THEIR_WAY_SECONDS
     sessions = list(dict.fromkeys(arguments.sessions))
     if not arguments.yes:
         confirm(f"Delete the lines of {count(len(sessions), 'session')} from {arn}?")
-    client = account.client_of("dynamodb", arn)
+    client = account.regional_client("dynamodb", arn)
     table = Eraser(client, arn, kept_seconds, time.time, time.sleep)
     complete = True
     for session in sessions:
@@ -141,7 +145,7 @@ class Eraser:
         )
         self._write([{"PutRequest": {"Item": item}}])
         deleted = 0
-        for _ in range(MOST_PASSES):
+        for _ in range(MAX_PASSES):
             found = 0
             for keys in self._pages(session):
                 found += len(keys)
@@ -174,7 +178,7 @@ class Eraser:
 
     def _write(self, requests: Sequence[Request]) -> None:
         """Write until DynamoDB has processed everything."""
-        for _ in attempts(_MOST_ATTEMPTS, self.sleep, first_pause=0.1, longest_pause=10.0):
+        for _ in attempts(_MAX_ATTEMPTS, self.sleep, first_pause=0.1, max_pause=10.0):
             with aws_must("write to the session table"):
                 requests = self._call(requests)
             if not requests:

@@ -27,7 +27,7 @@ HELP = "print the verdict of each log line of standard input, or of a log group"
 TOKEN_SECRET_VARIABLE = "OPENREPLAY_TOKEN_SECRET"
 """Environment variable: OpenReplay's TOKEN_SECRET, to check signatures."""
 
-_LONGEST_TEXT = 160
+_MAX_TEXT = 160
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace) -> int:
         CommandFailed: the log group cannot be read.
     """
     if arguments.log_group:
-        lines: Iterable[str] = messages_of(arguments.log_group, arguments.minutes)
+        lines: Iterable[str] = read_messages(arguments.log_group, arguments.minutes)
     else:
         if sys.stdin.isatty():
             say("Log lines, please; end with Ctrl-D:", sys.stderr)
@@ -86,7 +86,7 @@ def run(arguments: argparse.Namespace) -> int:
     return 0 if counts[Verdict.LINKABLE] and not rejected else 1
 
 
-def messages_of(log_group: str, minutes: int) -> Iterator[str]:
+def read_messages(log_group: str, minutes: int) -> Iterator[str]:
     """Read the lines of a log group that mention a session tag.
 
     Raises:
@@ -108,7 +108,7 @@ def _show(line: str, judgement: Judgement, link: str | None, *, first: bool) -> 
     """One line of text, and what to do about a verdict where it is met first."""
     session = str(judgement.session_id) if judgement.session_id is not None else ""
     text = remove_session_tokens(line).splitlines()[:1] or [""]
-    short = text[0] if len(text[0]) <= _LONGEST_TEXT else text[0][: _LONGEST_TEXT - 1] + "…"
+    short = text[0] if len(text[0]) <= _MAX_TEXT else text[0][: _MAX_TEXT - 1] + "…"
     say(f"{judgement.verdict!s:<16} {session:<20} {clean(short)}".rstrip())
     if link is not None:
         say(f"{'':<16} {link}")

@@ -15,7 +15,7 @@ from openreplay_cw_stack.contract.filter_pattern import FILTER_PATTERN
 from openreplay_cw_stack.runtime.aws_calls import error_code
 from openreplay_cw_stack.tagging import Verdict, judge
 
-MOST_PAGES = 50
+MAX_PAGES = 50
 """Of a sample: pages may be empty, and CloudWatch Logs gives five a second."""
 
 Event = dict[str, Any]
@@ -64,7 +64,7 @@ def sample_events(client: Any, log_group: str, start_ms: int, most: int) -> Even
     taken: list[Event] = []
     unfiltered = False
     pages = _pages(client, log_group, start_ms)
-    for page in islice(pages, MOST_PAGES):
+    for page in islice(pages, MAX_PAGES):
         taken += page.events
         unfiltered = page.unfiltered
         if len(taken) > most:

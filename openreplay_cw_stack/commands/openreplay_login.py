@@ -10,7 +10,7 @@ from urllib.parse import SplitResult
 
 from openreplay_cw_stack.commands.errors import CommandFailed
 from openreplay_cw_stack.commands.terminal import ask
-from openreplay_cw_stack.openreplay.login import LoggedIn, check_is_api, log_in
+from openreplay_cw_stack.openreplay.login import OpenReplayClient, check_is_api, log_in
 
 JWT_VARIABLE = "OPENREPLAY_JWT"
 """Environment variable: the credential of a member who has logged in already."""
@@ -46,7 +46,7 @@ def _add_openreplay_arguments(parser: argparse.ArgumentParser, *, required: bool
     parser.add_argument("--insecure", action="store_true", help="allow http:// addresses")
 
 
-def logged_in(server: SplitResult, email: str | None) -> LoggedIn:
+def logged_in(server: SplitResult, email: str | None) -> OpenReplayClient:
     """Log in with ``OPENREPLAY_JWT``, or with an email and a password.
 
     Raises:
@@ -56,7 +56,7 @@ def logged_in(server: SplitResult, email: str | None) -> LoggedIn:
     check_is_api(server)
     jwt = os.environ.get(JWT_VARIABLE)
     if jwt:
-        return LoggedIn(server, jwt)
+        return OpenReplayClient(server, jwt)
     if email is None:
         if not sys.stdin.isatty():
             raise CommandFailed(

@@ -24,7 +24,7 @@ from openreplay_cw_stack.commands.openreplay_login import (
 from openreplay_cw_stack.commands.replay_links import remember_project
 from openreplay_cw_stack.commands.terminal import clean, say
 from openreplay_cw_stack.contract.openreplay_project import checked_url
-from openreplay_cw_stack.openreplay.bridge_probe import AddressRefused, BridgeForm, ask_bridge
+from openreplay_cw_stack.openreplay.bridge_probe import AddressRefused, BridgeForm, probe_bridge
 from openreplay_cw_stack.openreplay.http_calls import RateLimited, RegistrationFailed
 from openreplay_cw_stack.openreplay.integrations import Change, Integrations, NotOurs
 from openreplay_cw_stack.openreplay.login import LoginRefused
@@ -176,7 +176,7 @@ def _probe(form: BridgeForm, *, insecure: bool) -> str:
             "object"
         )
     try:
-        ask_bridge(checked_url(form.url, insecure=insecure), form)
+        probe_bridge(checked_url(form.url, insecure=insecure), form)
     except AddressRefused:
         return (
             "The bridge does not answer this address: OpenReplay's must be in allowed_source_ranges"

@@ -11,10 +11,10 @@ _MINUTE, _HOUR, _DAY = 60, 3600, 86_400
 FIRST_PAUSE_SECONDS = 30
 """How long an event waits in the retry queue after its first failure.
 
-The pause doubles with each further failure, up to :data:`LONGEST_PAUSE_SECONDS`.
+The pause doubles with each further failure, up to :data:`MAX_PAUSE_SECONDS`.
 """
 
-LONGEST_PAUSE_SECONDS = 15 * _MINUTE
+MAX_PAUSE_SECONDS = 15 * _MINUTE
 """How long an event waits in the retry queue at most after a failure.
 
 Amazon SQS API reference, "ChangeMessageVisibility": 12 hours at most.
@@ -57,7 +57,7 @@ PREVIOUS_KEY_SECONDS = 7 * _DAY
 The default of the option ``rotation_grace``.
 """
 
-SHORTEST_ROTATION_SECONDS = 4 * _HOUR
+MIN_ROTATION_SECONDS = 4 * _HOUR
 """The shortest time between two rotations.
 
 Secrets Manager User Guide, "Schedule expressions": a rotation comes every 4 hours at most.

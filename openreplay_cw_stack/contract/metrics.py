@@ -85,7 +85,7 @@ one that no rotation created; with KEY and without."""
 FAILED_ROTATIONS = "FailedRotations"
 """Steps of a rotation that did not work, and, found each hour, a current key that was deleted or
 disabled by hand; with KEY and without."""
-KEYS_NOT_TAKEN_UP = "KeysNotTakenUp"
+NEW_KEY_UNUSED = "NewKeyUnused"
 """Found each hour: a new key that is not in use yet, or a replaced key that still is; with KEY and
 without."""
 FAILED_REGISTRATIONS = "FailedRegistrations"

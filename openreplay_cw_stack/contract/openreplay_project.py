@@ -18,7 +18,7 @@ since 1970.
 The rotation writes it before it uses the key, so that its use is never taken for a reader's.
 """
 
-_PREFIX = "openreplay-cw-stack:told:"
+_PREFIX = "openreplay-cw-stack:notified:"
 _ALLOWED = re.compile(r"[^A-Za-z0-9.:/_+=@-]")
 
 
@@ -62,12 +62,12 @@ def project_name(url: str, project_id: int) -> str:
     return f"{_ALLOWED.sub('_', host)[-80:]}/{project_id}"
 
 
-def told_tag(project: str) -> str:
+def notified_tag(project: str) -> str:
     """Return the key of a project's tag."""
     return f"{_PREFIX}{project}"
 
 
-def told_projects(tags: Mapping[str, str]) -> dict[str, str]:
+def notified_projects(tags: Mapping[str, str]) -> dict[str, str]:
     """Return the version of the key that each project has, by the project's name."""
     return {
         key.removeprefix(_PREFIX): version

@@ -111,7 +111,7 @@ class StoredItem:
     inflated_bytes: int
 
 
-def items_of(lines: Sequence[LinkedLine]) -> Iterator[SessionItem]:
+def pack_items(lines: Sequence[LinkedLine]) -> Iterator[SessionItem]:
     """Pack lines of one session and one log stream into items within the limits.
 
     Lines that do not fit into one item are halved until they do. The same lines make the same

@@ -26,7 +26,7 @@ from openreplay_cw_stack.infra.project_registrations import ProjectRegistrations
 from openreplay_cw_stack.infra.service_account import ServiceAccount
 from openreplay_cw_stack.infra.session_search_bridge import SessionSearchBridge
 from openreplay_cw_stack.infra.stack import OpenReplayCloudWatchStack
-from openreplay_cw_stack.infra.tagging_layer import TaggingLayer
+from openreplay_cw_stack.infra.tagging_layer import TaggingLayer, TaggingOptions
 from openreplay_cw_stack.infra.token_validator import TokenValidator
 
 __all__ = [
@@ -51,6 +51,7 @@ __all__ = [
     "SessionSearchBridge",
     "SourceRangeOptions",
     "TaggingLayer",
+    "TaggingOptions",
     "TokenValidator",
     "TrackingOptions",
     "ValidatorOptions",

@@ -12,7 +12,7 @@ from openreplay_cw_stack.infra.internal.option_checks import (
     InvalidOptions,
     Option,
     check_context,
-    options_of,
+    declared_options,
     similar_options,
 )
 from openreplay_cw_stack.infra.internal.option_kinds import Text
@@ -40,7 +40,7 @@ class ContextOptions(OpenReplayCloudWatchOptions, total=False):
 
 
 CONTEXT_OPTIONS = {
-    name: option for name, option in options_of(ContextOptions).items() if option.in_context
+    name: option for name, option in declared_options(ContextOptions).items() if option.in_context
 }
 """Every option of the context by name, in the order of the README's table."""
 

@@ -119,9 +119,9 @@ class IngestStream(Construct):
     ) -> lambda_.EventSourceMapping:
         """Have a function read the stream.
 
-        What cannot be taken for a day is given up: the queue is told which records, and the stream
-        has them for the rest of its retention. There is no limit to the number of tries, which
-        would be used up in the first minutes in which DynamoDB takes nothing.
+        What cannot be taken for a day is given up: the queue gets the numbers of the records, and
+        the stream has them for the rest of its retention. There is no limit to the number of
+        tries, which would be used up in the first minutes in which DynamoDB takes nothing.
         """
         from aws_cdk import aws_lambda_event_sources as event_sources
 

@@ -1,8 +1,8 @@
 """Rotation of the bridge's API key and of the service account's access key.
 
 AWS documentation, "Rotate AWS Secrets Manager secrets": Secrets Manager invokes the function for
-each step, when the schedule says so. Where a person has told OpenReplay the key, nothing is taken
-out of use before that key is seen in use; see ``openreplay_cw_stack.runtime.rotation``.
+each step, when the schedule says so. Where a person enters the key in OpenReplay, the
+old key stays in use until the new one is used; see ``openreplay_cw_stack.runtime.rotation``.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from openreplay_cw_stack.contract.limits import KEY_REFRESH_SECONDS
 from openreplay_cw_stack.infra.internal.acknowledgements import acknowledge
 from openreplay_cw_stack.infra.internal.lambda_function import (
     acknowledge_no_queue,
+    function_role,
     lambda_function,
     own_log_group,
-    role_of,
 )
 from openreplay_cw_stack.infra.internal.option_checks import check_options
 from openreplay_cw_stack.infra.internal.rotation_policy import rotation_statements
 from openreplay_cw_stack.infra.internal.schedules import invoke_each_hour
-from openreplay_cw_stack.infra.observability.metrics import metric_of
+from openreplay_cw_stack.infra.observability.metrics import deployment_metric
 from openreplay_cw_stack.infra.options import RotationOptions
 from openreplay_cw_stack.infra.project_registrations import ProjectRegistrations
 from openreplay_cw_stack.infra.service_account import ServiceAccount
@@ -113,7 +113,7 @@ class KeyRotation(Construct):
         secrets = [part.secret for part in (bridge, service_account) if part is not None]
         self.function = lambda_function(
             self,
-            room="rotation",
+            package="rotation",
             description="Rotates the keys that OpenReplay uses",
             log_group=self.log_group,
             statements=rotation_statements(
@@ -163,7 +163,7 @@ class KeyRotation(Construct):
         color: str | None = None,
     ) -> cloudwatch.Metric:
         """A metric of the rotation's; over five minutes by default."""
-        return metric_of(
+        return deployment_metric(
             self.deployment,
             metric_name,
             dimensions,
@@ -229,7 +229,7 @@ class KeyRotation(Construct):
         return iam.ManagedPolicy(
             self,
             "MayInvokeItself",
-            roles=[role_of(self.function)],
+            roles=[function_role(self.function)],
             statements=[
                 iam.PolicyStatement(
                     sid="GoOnWithARotation",
@@ -261,5 +261,5 @@ def _rate(every: cdk.Duration) -> str:
 
 
 def _notice_seconds(grace: cdk.Duration) -> float:
-    """When a person is told that the reader does not use the new key: while there is time left."""
+    """How long the new key may be unused before an alarm: there is still time to act."""
     return float(min(cdk.Duration.days(1).to_seconds(), grace.to_seconds() / 2))

@@ -13,7 +13,7 @@ from constructs import Construct
 from typing_extensions import Unpack
 
 from openreplay_cw_stack.infra.internal.acknowledgements import acknowledge_default_encryption
-from openreplay_cw_stack.infra.internal.encryption import let_log_groups_use
+from openreplay_cw_stack.infra.internal.encryption import grant_to_log_groups
 from openreplay_cw_stack.infra.internal.idle_parts import IdleParts
 from openreplay_cw_stack.infra.internal.option_checks import Values, check_argument, check_options
 from openreplay_cw_stack.infra.internal.option_kinds import Choice
@@ -22,7 +22,7 @@ from openreplay_cw_stack.infra.internal.removal import kept_once_deployed
 from openreplay_cw_stack.infra.key_rotation import KeyRotation
 from openreplay_cw_stack.infra.observability.metrics import deployment_name
 from openreplay_cw_stack.infra.observability.monitoring import Monitoring
-from openreplay_cw_stack.infra.open_replay_project import replay_url_of
+from openreplay_cw_stack.infra.open_replay_project import default_replay_url
 from openreplay_cw_stack.infra.options import (
     BridgeOptions,
     MonitoringOptions,
@@ -88,7 +88,7 @@ class OpenReplayCloudWatch(Construct):
         self._values = values
         self._tagging_layer: TaggingLayer | None = None
         if values.encryption_key is not None:
-            let_log_groups_use(values.encryption_key, cdk.Stack.of(self))
+            grant_to_log_groups(values.encryption_key, cdk.Stack.of(self))
         self.session_table: dynamodb.ITable = values.session_table or new_session_table(
             self,
             "SessionTable",
@@ -103,7 +103,7 @@ class OpenReplayCloudWatch(Construct):
             deployment=deployment_name(self),
             **{
                 **values.of(ValidatorOptions),
-                "replay_url": values.replay_url or replay_url_of(values.openreplay_projects),
+                "replay_url": values.replay_url or default_replay_url(values.openreplay_projects),
             },
         )
         self.service_account = self._new_service_account(values)
@@ -112,7 +112,7 @@ class OpenReplayCloudWatch(Construct):
         self.rotation = self._new_rotation(values)
         self._refuse_own_log_groups()
         if values.track_account:
-            self.validator.subscribe_account(values.untracked_log_groups)
+            self.validator.subscribe_account(values.excluded_log_groups)
         self.monitoring = Monitoring(
             self,
             "Monitoring",

@@ -68,7 +68,7 @@ class OpenReplayProject:
             raise ValueError(f"project_id must be 1 or more, not {self.project_id}")
 
 
-def replay_url_of(projects: Sequence[OpenReplayProject]) -> str | None:
+def default_replay_url(projects: Sequence[OpenReplayProject]) -> str | None:
     """Return the template of replay links, if there is one project and its address is https."""
     if len(projects) != 1 or not projects[0].url.startswith("https://"):
         return None

@@ -21,10 +21,10 @@ from aws_cdk import aws_sns as sns
 
 from openreplay_cw_stack.contract.limits import (
     ERROR_EVENT_INTERVAL_SECONDS,
+    MIN_ROTATION_SECONDS,
     PREVIOUS_KEY_SECONDS,
     SESSION_LIFETIME_SECONDS,
     SETTLE_SECONDS,
-    SHORTEST_ROTATION_SECONDS,
 )
 from openreplay_cw_stack.infra.choices import Ingest, ServiceAccountAccess
 from openreplay_cw_stack.infra.internal.option_addresses import ReplayUrl, SourceRange
@@ -110,7 +110,7 @@ class RotationOptions(TypedDict, total=False):
     rotation: Annotated[
         cdk.Duration | None,
         Option(
-            OrNone(LengthOfTime(SHORTEST_ROTATION_SECONDS // 3600, 24_000, "30d", "hours")),
+            OrNone(LengthOfTime(MIN_ROTATION_SECONDS // 3600, 24_000, "30d", "hours")),
             None,
             "How often the bridge's API key and the service account's access key are replaced",
             needs=_DEPLOYS_BOTH,
@@ -381,7 +381,7 @@ class TrackingOptions(TypedDict, total=False):
             "log_groups and new_log_groups; an account has one such subscription in a region",
         ),
     ]
-    untracked_log_groups: Annotated[
+    excluded_log_groups: Annotated[
         Sequence[str],
         Option(ListOf(LOG_GROUP_NAME), (), "With track_account: names of log groups to leave out"),
     ]

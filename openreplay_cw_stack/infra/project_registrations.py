@@ -16,13 +16,13 @@ from openreplay_cw_stack.contract import metrics as names
 from openreplay_cw_stack.contract.limits import REGISTRATION_TIMEOUT_SECONDS
 from openreplay_cw_stack.infra.internal.lambda_function import (
     acknowledge_no_queue,
+    function_role,
     lambda_function,
     own_log_group,
-    role_of,
 )
 from openreplay_cw_stack.infra.internal.schedules import invoke_each_hour
-from openreplay_cw_stack.infra.internal.secrets import arn_to_read, let_tag
-from openreplay_cw_stack.infra.observability.metrics import metric_of
+from openreplay_cw_stack.infra.internal.secrets import readable_arn, tagging_statement
+from openreplay_cw_stack.infra.observability.metrics import deployment_metric
 from openreplay_cw_stack.infra.open_replay_project import (
     OpenReplayProject,
     projects_by_openreplay,
@@ -108,7 +108,7 @@ class ProjectRegistrations(Construct):
         scope = Construct(self, "Deployments")
         function = lambda_function(
             scope,
-            room="registration",
+            package="registration",
             module="deployment",
             description="Runs the registrations of a deployment, for CloudFormation",
             log_group=self._own_log_group(scope),
@@ -131,7 +131,7 @@ class ProjectRegistrations(Construct):
 
     def metric_failed(self, *, period: cdk.Duration | None = None) -> cloudwatch.Metric:
         """How often a registration failed; a sum over five minutes by default."""
-        return metric_of(self._deployment, names.FAILED_REGISTRATIONS, period=period)
+        return deployment_metric(self._deployment, names.FAILED_REGISTRATIONS, period=period)
 
     def _register(self, host: str, projects: Sequence[OpenReplayProject]) -> None:
         scope = Construct(self, host)
@@ -147,7 +147,7 @@ class ProjectRegistrations(Construct):
         )
         function = lambda_function(
             scope,
-            room="registration",
+            package="registration",
             description=f"Registers the bridge with the projects of {host}",
             log_group=self._own_log_group(scope),
             statements=self._statements(projects),
@@ -169,7 +169,7 @@ class ProjectRegistrations(Construct):
         may_run = iam.ManagedPolicy(
             scope,
             "MayRun",
-            roles=[role_of(self._follower)],
+            roles=[function_role(self._follower)],
             statements=[
                 iam.PolicyStatement(
                     sid="RunTheRegistration",
@@ -210,14 +210,14 @@ class ProjectRegistrations(Construct):
             iam.PolicyStatement(
                 sid="ReadTheLogins",
                 actions=["secretsmanager:GetSecretValue"],
-                resources=list(dict.fromkeys(map(arn_to_read, logins))),
+                resources=list(dict.fromkeys(map(readable_arn, logins))),
             ),
             iam.PolicyStatement(
                 sid="ReadTheKey",
                 actions=["secretsmanager:DescribeSecret", "secretsmanager:GetSecretValue"],
                 resources=[key_secret.secret_arn],
             ),
-            let_tag([key_secret.secret_arn], and_untag=True),
+            tagging_statement([key_secret.secret_arn], and_untag=True),
         ]
         keys = [self._encryption_key, *(login.encryption_key for login in logins)]
         key_arns = list(dict.fromkeys(key.key_arn for key in keys if key))

@@ -23,7 +23,7 @@ from openreplay_cw_stack.infra.choices import ServiceAccountAccess
 from openreplay_cw_stack.infra.internal.acknowledgements import (
     acknowledge,
     acknowledge_default_secret_encryption,
-    acknowledge_streams_of,
+    acknowledge_streams,
     in_packs,
 )
 from openreplay_cw_stack.infra.internal.later import Later
@@ -39,7 +39,7 @@ from openreplay_cw_stack.infra.options import ServiceAccountOptions
 POLICY_CHARACTERS_ALLOWED = 6144
 """Of a managed policy: IAM User Guide, "IAM and AWS STS quotas". White space does not count."""
 
-_LONGEST_PREFIX = len("arn:aws-us-gov:logs:ap-southeast-99:123456789012:log-group:")
+_MAX_PREFIX = len("arn:aws-us-gov:logs:ap-southeast-99:123456789012:log-group:")
 
 
 class ServiceAccount(Construct):
@@ -138,7 +138,7 @@ class ServiceAccount(Construct):
             self._policy.add_statements(self._reading)
         else:
             self._reading.add_resources(arn_for_policies(log_group))
-        acknowledge_streams_of(self._policy, log_group)
+        acknowledge_streams(self._policy, log_group)
 
     def grant_read_key(self, grantee: iam.IGrantable) -> iam.Grant:
         """Let a principal read the access key from its secret."""
@@ -155,8 +155,7 @@ class ServiceAccount(Construct):
         for statement in document["Statement"]:
             if statement["Sid"] == "ReadLogGroups":
                 statement["Resource"] = [
-                    "x" * (_LONGEST_PREFIX + longest_name(one) + len(":*"))
-                    for one in self.log_groups
+                    "x" * (_MAX_PREFIX + longest_name(one) + len(":*")) for one in self.log_groups
                 ]
         return len(json.dumps(document, separators=(",", ":")))
 

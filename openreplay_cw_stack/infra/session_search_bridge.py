@@ -29,11 +29,11 @@ from openreplay_cw_stack.infra.internal.acknowledgements import (
 from openreplay_cw_stack.infra.internal.lambda_function import (
     lambda_function,
     own_log_group,
-    seconds_of,
+    whole_seconds,
 )
 from openreplay_cw_stack.infra.internal.option_checks import check_options
 from openreplay_cw_stack.infra.internal.search_http_api import search_http_api
-from openreplay_cw_stack.infra.observability.metrics import deployment_name, metric_of
+from openreplay_cw_stack.infra.observability.metrics import deployment_metric, deployment_name
 from openreplay_cw_stack.infra.options import BridgeOptions
 from openreplay_cw_stack.infra.session_table import statements_to_read
 from openreplay_cw_stack.runtime.bridge.settings import Settings
@@ -96,7 +96,7 @@ class SessionSearchBridge(Construct):
         self.secret = self._secret(encryption_key)
         self.function = lambda_function(
             self,
-            room="bridge",
+            package="bridge",
             description="Answers OpenReplay's Elasticsearch integration from the session table",
             log_group=self.log_group,
             statements=self._statements(session_table, retry_queue, encryption_key),
@@ -111,12 +111,12 @@ class SessionSearchBridge(Construct):
                 retry_queue_url=retry_queue.queue_url,
                 api_key_secret_arn=self.secret.secret_arn,
                 allowed_source_ranges=tuple(map(ip_network, values.allowed_source_ranges)),
-                settle_ms=1000 * seconds_of(values.settle),
-                session_lifetime_ms=1000 * seconds_of(values.session_lifetime),
+                settle_ms=1000 * whole_seconds(values.settle),
+                session_lifetime_ms=1000 * whole_seconds(values.session_lifetime),
                 hold_until_over=values.hold_until_over,
                 show_log_group=values.show_log_group,
                 deadline_seconds=DEADLINE_SECONDS,
-                previous_key_seconds=seconds_of(values.rotation_grace),
+                previous_key_seconds=whole_seconds(values.rotation_grace),
                 key_refresh_seconds=KEY_REFRESH_SECONDS,
             ).to_environment(),
         )
@@ -142,7 +142,7 @@ class SessionSearchBridge(Construct):
         color: str | None = None,
     ) -> cloudwatch.Metric:
         """A metric of the bridge's; over five minutes by default."""
-        return metric_of(
+        return deployment_metric(
             self.deployment,
             metric_name,
             statistic=statistic,
@@ -203,7 +203,7 @@ class SessionSearchBridge(Construct):
         if not rotated:
             self._acknowledge_not_rotated()
         is_asked = (
-            "It is invoked by HTTP requests, whose caller is told of a failure at once; nothing is "
+            "It is invoked by HTTP requests, whose caller sees a failure at once; nothing is "
             "queued that a dead-letter queue could keep"
         )
         packs = ["Serverless", "HIPAA", "NIST"]
@@ -211,8 +211,8 @@ class SessionSearchBridge(Construct):
 
     def _acknowledge_not_rotated(self) -> None:
         not_rotated = (
-            "OpenReplay keeps this key in its own database and has to be told a new one: rotating "
-            "it unasked would end its answers. rotation= rotates it, with time to tell OpenReplay"
+            "OpenReplay keeps this key in its own database and needs each new one: rotating it "
+            "unasked would end its answers. rotation= rotates it, with time to tell OpenReplay"
         )
         acknowledge(
             self.secret,

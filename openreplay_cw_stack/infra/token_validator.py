@@ -19,7 +19,7 @@ from typing_extensions import Unpack
 from openreplay_cw_stack.contract import metrics as names
 from openreplay_cw_stack.contract.limits import (
     FIRST_PAUSE_SECONDS,
-    LONGEST_PAUSE_SECONDS,
+    MAX_PAUSE_SECONDS,
     RETRY_SECONDS,
 )
 from openreplay_cw_stack.infra.choices import Ingest
@@ -28,7 +28,7 @@ from openreplay_cw_stack.infra.internal.acknowledgements import acknowledge, in_
 from openreplay_cw_stack.infra.internal.lambda_function import (
     lambda_function,
     own_log_group,
-    seconds_of,
+    whole_seconds,
 )
 from openreplay_cw_stack.infra.internal.option_checks import check_options
 from openreplay_cw_stack.infra.internal.queues import (
@@ -38,7 +38,7 @@ from openreplay_cw_stack.infra.internal.queues import (
 )
 from openreplay_cw_stack.infra.internal.subscriptions import Subscriptions
 from openreplay_cw_stack.infra.internal.validator_policy import validator_statements
-from openreplay_cw_stack.infra.observability.metrics import deployment_name, metric_of
+from openreplay_cw_stack.infra.observability.metrics import deployment_metric, deployment_name
 from openreplay_cw_stack.infra.options import ValidatorOptions
 from openreplay_cw_stack.infra.session_table import check_session_table
 from openreplay_cw_stack.runtime.validator.settings import Settings
@@ -123,7 +123,7 @@ class TokenValidator(Construct):
         settings = Settings(
             deployment=self.deployment,
             session_table_arn=session_table.table_arn,
-            line_retention_seconds=seconds_of(values.line_retention),
+            line_retention_seconds=whole_seconds(values.line_retention),
             retry_queue_url=self.retry_queue.queue_url,
             dead_letter_queue_url=self.dead_letter_queue.queue_url,
             token_secret_arn=token_secret.secret_arn if token_secret else None,
@@ -135,9 +135,9 @@ class TokenValidator(Construct):
             detailed_metrics=self.has_detailed_metrics,
             replay_url=self.replay_url,
             error_bus_arn=error_bus.event_bus_arn if error_bus else None,
-            error_event_interval_seconds=seconds_of(values.error_event_interval),
+            error_event_interval_seconds=whole_seconds(values.error_event_interval),
             first_pause_seconds=FIRST_PAUSE_SECONDS,
-            longest_pause_seconds=LONGEST_PAUSE_SECONDS,
+            max_pause_seconds=MAX_PAUSE_SECONDS,
             retry_seconds=RETRY_SECONDS,
         )
         environment = {
@@ -147,7 +147,7 @@ class TokenValidator(Construct):
         }
         self.function = lambda_function(
             self,
-            room="validator",
+            package="validator",
             description="Judges tagged log lines and stores the ones OpenReplay can link",
             log_group=self.log_group,
             statements=validator_statements(
@@ -252,7 +252,7 @@ class TokenValidator(Construct):
         color: str | None = None,
     ) -> cloudwatch.Metric:
         """A metric of :mod:`openreplay_cw_stack.contract.metrics`; a sum over five minutes."""
-        return metric_of(
+        return deployment_metric(
             self.deployment, metric_name, dimensions, period=period, label=label, color=color
         )
 

@@ -66,7 +66,7 @@ def question(bridge: SplitResult, form: BridgeForm) -> Answer:
     )
 
 
-def accepts(answer: Answer) -> bool:
+def is_accepted(answer: Answer) -> bool:
     """Return whether the bridge accepted the key: the answer has the hit that says "connected".
 
     A bridge that cannot read its key at the moment answers without hits.
@@ -84,8 +84,8 @@ def has_timed_out(answer: Answer) -> bool:
     return isinstance(answer.body, dict) and answer.body.get("timed_out") is True
 
 
-def ask_bridge(bridge: SplitResult, form: BridgeForm, *, sleep: Sleep = time.sleep) -> None:
-    """Check that the bridge accepts a form's values.
+def probe_bridge(bridge: SplitResult, form: BridgeForm, *, sleep: Sleep = time.sleep) -> None:
+    """Check that the bridge is_accepted a form's values.
 
     Args:
         bridge: see :func:`question`.
@@ -106,7 +106,7 @@ def ask_bridge(bridge: SplitResult, form: BridgeForm, *, sleep: Sleep = time.sle
         raise RegistrationFailed("the bridge refuses its own key: was it replaced a moment ago?")
     if has_timed_out(answer):
         raise RegistrationFailed("the bridge cannot read its key at the moment: try again")
-    if not accepts(answer):
+    if not is_accepted(answer):
         raise RegistrationFailed(
             f"the bridge's URL answered with {answer.status}: is it the bridge?"
         )

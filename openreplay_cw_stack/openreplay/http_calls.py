@@ -20,10 +20,10 @@ from urllib.parse import SplitResult
 TIMEOUT_SECONDS = 20.0
 """The timeout of each step of a call."""
 
-_LONGEST_ANSWER = 1_000_000
+_MAX_ANSWER = 1_000_000
 
 _ATTEMPTS = 5
-_SHORTEST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS = 1.1, 2.0
+_MIN_PAUSE_SECONDS, _MAX_PAUSE_SECONDS = 1.1, 2.0
 """The first pause after an answer of 429. Each further one is twice as long."""
 
 Sleep = Callable[[float], None]
@@ -84,7 +84,7 @@ def call(
             {"Content-Type": "application/json", **(headers or {})},
         )
         answer = connection.getresponse()
-        text = answer.read(_LONGEST_ANSWER).decode(errors="replace")
+        text = answer.read(_MAX_ANSWER).decode(errors="replace")
     except (OSError, http.client.HTTPException, ValueError) as error:
         # The error's text may quote the request.
         raise Unreachable(_in_words(error, host, timeout)) from None
@@ -120,7 +120,7 @@ def call_patiently(ask: Callable[[], Answer], host: str, sleep: Sleep = time.sle
         if answer.status != 429:
             return answer
         if attempt < _ATTEMPTS - 1:
-            pause = random.uniform(_SHORTEST_PAUSE_SECONDS, _LONGEST_PAUSE_SECONDS)  # noqa: S311
+            pause = random.uniform(_MIN_PAUSE_SECONDS, _MAX_PAUSE_SECONDS)  # noqa: S311
             sleep(pause * 2**attempt)
     raise RateLimited(
         f"{host} answers that it gets too many requests (429), {_ATTEMPTS} times in a row: try "

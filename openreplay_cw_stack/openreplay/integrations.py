@@ -17,7 +17,7 @@ from urllib.parse import urlsplit
 
 from openreplay_cw_stack.openreplay.bridge_probe import BridgeForm
 from openreplay_cw_stack.openreplay.http_calls import Answer, RegistrationFailed
-from openreplay_cw_stack.openreplay.login import LoggedIn
+from openreplay_cw_stack.openreplay.login import OpenReplayClient
 
 _ROUTES = (
     # v1.23 and later.
@@ -68,7 +68,7 @@ def is_of_bridge(stored: Options, form: BridgeForm) -> bool:
     return address is not None and address == _address_of(form.url)
 
 
-def host_of(stored: Options) -> str:
+def integration_host(stored: Options) -> str:
     """Return the host of an integration's URL, which may have a password in it."""
     address = _address_of(str(stored.get("url") or ""))
     return address[0] if address else "no host"
@@ -82,7 +82,7 @@ class Integrations:
         openreplay: the API, with the credential of a member.
     """
 
-    openreplay: LoggedIn
+    openreplay: OpenReplayClient
     _routes: tuple[str, ...] = field(default=_ROUTES, repr=False)
     """Those of every version; the only one of this version once it is known."""
 
@@ -94,7 +94,7 @@ class Integrations:
         """
         for route in self._routes:
             path = route.format(project=project)
-            answer = self.openreplay.ask("GET", path)
+            answer = self.openreplay.request("GET", path)
             options = _options_of(answer)
             if options is not None:
                 self._routes = (route,)
@@ -163,7 +163,7 @@ class Integrations:
     def _create(self, project: int, wanted: Options) -> None:
         for route in self._routes:
             path = route.format(project=project)
-            saved = self.openreplay.ask("POST", path, {"data": wanted})
+            saved = self.openreplay.request("POST", path, {"data": wanted})
             if saved.status in (200, 422, 500):
                 self._routes = (route,)
                 return
@@ -177,7 +177,7 @@ class Integrations:
     def _change(self, method: str, project: int, body: object = None) -> None:
         # The route is known: the integration was found there.
         (route,) = self._routes
-        answer = self.openreplay.ask(method, route.format(project=project), body)
+        answer = self.openreplay.request(method, route.format(project=project), body)
         if answer.status != 200:
             raise self._refused(answer)
 
@@ -210,8 +210,8 @@ def _different(stored: Options, wanted: Options) -> list[str]:
 
 def _not_ours(stored: Options) -> NotOurs:
     return NotOurs(
-        f"its Elasticsearch integration asks {host_of(stored)}, which is not this deployment's "
-        "bridge"
+        f"its Elasticsearch integration asks {integration_host(stored)}, which is not this "
+        "deployment's bridge"
     )
 
 

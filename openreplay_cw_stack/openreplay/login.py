@@ -33,7 +33,7 @@ class LoginEnded(LoginRefused):
 
 
 @dataclass(frozen=True)
-class LoggedIn:
+class OpenReplayClient:
     """The API of an OpenReplay, with the credential of a member.
 
     Attributes:
@@ -46,7 +46,7 @@ class LoggedIn:
     jwt: str = field(repr=False)
     sleep: Sleep = field(default=time.sleep, repr=False)
 
-    def ask(self, method: str, path: str, body: object = None) -> Answer:
+    def request(self, method: str, path: str, body: object = None) -> Answer:
         """Send a request as that member and return the answer.
 
         Raises:
@@ -83,14 +83,14 @@ def check_is_api(server: SplitResult) -> None:
 
 def log_in(
     server: SplitResult, email: str, password: str, *, sleep: Sleep = time.sleep
-) -> LoggedIn:
+) -> OpenReplayClient:
     """Log a member in. This ends that member's other logins.
 
     Args:
         server: OpenReplay's address.
         email: the member's.
         password: the member's.
-        sleep: see :class:`LoggedIn`.
+        sleep: see :class:`OpenReplayClient`.
 
     Raises:
         LoginRefused: email or password is wrong, or OpenReplay asks for a captcha or a single
@@ -104,7 +104,7 @@ def log_in(
     answer = call_patiently(lambda: call(server, "POST", path, body=credentials), host, sleep)
     jwt = answer.body.get("jwt") if isinstance(answer.body, dict) else None
     if answer.status == 200 and isinstance(jwt, str) and jwt:
-        return LoggedIn(server, jwt, sleep)
+        return OpenReplayClient(server, jwt, sleep)
     raise _refused(host, answer)
 
 

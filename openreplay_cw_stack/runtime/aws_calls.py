@@ -92,7 +92,7 @@ def asked(call: Callable[..., dict[str, Any]], **arguments: Any) -> dict[str, An
         raise CallFailed(error_code(error)) from None
 
 
-def texts_of(secret_string: str | None) -> dict[str, str]:
+def string_fields(secret_string: str | None) -> dict[str, str]:
     """Return the texts in the JSON object that a secret holds; none if it holds anything else."""
     try:
         document = json.loads(secret_string or "")
@@ -103,7 +103,7 @@ def texts_of(secret_string: str | None) -> dict[str, str]:
     return {name: value for name, value in document.items() if isinstance(value, str)}
 
 
-def region_of(arn: str) -> str | None:
+def arn_region(arn: str) -> str | None:
     """Return the region in an ARN, or None if it has none."""
     parts = arn.split(":")
     return parts[3] if len(parts) > 3 and parts[3] else None

@@ -65,8 +65,8 @@ class NotAText:
 _NOT_A_TEXT = NotAText()
 # What stands in front of the objects of some writers.
 _BLANKS = "\ufeff \t\r\n"
-# The decoder's pairs as a tuple: arrays are lists, so the two can be told apart, and equal names
-# are both there.
+# The decoder's pairs as a tuple: arrays are lists, so the two differ, and equal names are
+# both there.
 _Object = tuple[tuple[str, Any], ...]
 _decode = json.JSONDecoder(object_pairs_hook=tuple).decode
 

@@ -78,7 +78,7 @@ class SessionToken:
 
     def is_signed_with(self, token_secret: bytes) -> bool:
         """Whether OpenReplay's ``TOKEN_SECRET`` made this signature; compared in constant time."""
-        return hmac.compare_digest(self.signature, signature_of(self.signed_text, token_secret))
+        return hmac.compare_digest(self.signature, sign(self.signed_text, token_secret))
 
     def is_expired(self, now_ms: int) -> bool:
         """Whether the token has expired at ``now_ms``, milliseconds since 1970."""
@@ -101,7 +101,7 @@ def parse_token(text: str) -> SessionToken:
     return SessionToken(session_id, delay_ms, expires_ms, signature, text[: text.rindex(".")])
 
 
-def signature_of(signed_text: str, token_secret: bytes) -> bytes:
+def sign(signed_text: str, token_secret: bytes) -> bytes:
     """The signature of a token, 32 bytes: HMAC-SHA256 with OpenReplay's ``TOKEN_SECRET``."""
     return hmac.digest(token_secret, signed_text.encode(), "sha256")
 

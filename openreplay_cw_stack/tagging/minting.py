@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from openreplay_cw_stack.tagging.grammar import BASE58, SIGNED_64, UNSIGNED_64, signature_of
+from openreplay_cw_stack.tagging.grammar import BASE58, SIGNED_64, UNSIGNED_64, sign
 
 _BASE36 = "0123456789abcdefghijklmnopqrstuvwxyz"
 
@@ -29,7 +29,7 @@ def compose_token(
         raise ValueError(f"delay_ms must be -2**63 to 2**63 - 1, not {delay_ms}")
     numbers = [session_id, expires_ms] if delay_ms is None else [session_id, delay_ms, expires_ms]
     signed_text = ".".join(map(_encode_base36, numbers))
-    return f"{signed_text}.{_encode_base58(signature_of(signed_text, token_secret))}"
+    return f"{signed_text}.{_encode_base58(sign(signed_text, token_secret))}"
 
 
 def _encode_base36(number: int) -> str:

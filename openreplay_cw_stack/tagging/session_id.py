@@ -3,7 +3,7 @@
 OpenReplay's ``backend/pkg/flakeid``: since tag v1.15.0 an id is 40 bits of milliseconds since
 :data:`EPOCH_MS`, 16 bits of shard and 8 bits of sequence. Up to v1.14 the milliseconds were shifted
 by 16 bits only, and the shard's bits lie over their lowest 8; so that start is right to within 256
-milliseconds. The two are told apart by their size.
+milliseconds. The two differ in size.
 """
 
 from __future__ import annotations

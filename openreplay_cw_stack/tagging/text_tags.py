@@ -74,7 +74,7 @@ _OTHER_VALUE = re.compile(r"""[^\s\]),;}>|&]{1,256}""")
 
 # How far behind a name a token or an id still belongs to it, in characters.
 _NEAR = 64
-_LONGEST_TOKEN = 320
+_MAX_TOKEN = 320
 _ID_BEHIND_A_NAME = re.compile(r"[0-9]{15,20}(?![0-9A-Za-z])")
 # What stands between a name and an id that belong together. The escapes come first: their letters
 # and digits are not those of a value.
@@ -136,7 +136,7 @@ def _tag_at(text: str, name: re.Match[str]) -> SessionTag | None:
 
 def _near_value(text: str, position: int) -> tuple[int, int] | None:
     """Where the token or the id stands that belongs to the name in front of ``position``."""
-    end = position + _NEAR + _LONGEST_TOKEN
+    end = position + _NEAR + _MAX_TOKEN
     following = _NAME.search(text, position, end)
     if following is not None:
         # What is behind the next name belongs to that.

@@ -13,7 +13,7 @@ from openreplay_cw_stack.commands import main
 from openreplay_cw_stack.commands.errors import CommandFailed
 from openreplay_cw_stack.commands.forget import Eraser, NotForgotten
 from openreplay_cw_stack.contract.limits import ITEMS_PER_BATCH_WRITE
-from openreplay_cw_stack.contract.session_table import TOMBSTONE, items_of
+from openreplay_cw_stack.contract.session_table import TOMBSTONE, pack_items
 from openreplay_cw_stack.runtime.bridge.session_lines import Page, read_session
 from tests.commands.session.support import RETENTION_SECONDS
 from tests.commands.support import TABLE_ARN, deploy, refusal
@@ -144,7 +144,7 @@ def test_late_arrivals_are_deleted_or_hidden(table: Table) -> None:
         def newest(self, session_id: int, limit: int) -> Page:
             return Page([])
 
-    for item in items_of([a_line()]):
+    for item in pack_items([a_line()]):
         attributes = dict(item.attributes(arrived_ms=NOW_MS, retention_seconds=30 * DAY))
         table.items[str(SESSION), item.key] = attributes
     later_ms = NOW_MS + 27 * DAY * 1000

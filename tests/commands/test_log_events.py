@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from openreplay_cw_stack.commands.log_events import MOST_PAGES, sample_events, tagged_events
+from openreplay_cw_stack.commands.log_events import MAX_PAGES, sample_events, tagged_events
 from openreplay_cw_stack.contract.filter_pattern import FILTER_PATTERN
 from openreplay_cw_stack.tagging import token_tag
 from tests.commands.support import Client, refusal
@@ -22,8 +22,8 @@ def page(*messages: str) -> dict[str, Any]:
     ("pages", "taken", "more"),
     [
         ([], [], False),
-        ([page()] * MOST_PAGES, [], False),
-        ([page()] * (MOST_PAGES + 1), [], True),
+        ([page()] * MAX_PAGES, [], False),
+        ([page()] * (MAX_PAGES + 1), [], True),
         ([page("a"), page(), page("b")], ["a", "b"], False),
         ([page("a"), page("b", "c")], ["a", "b"], True),
         ([page("a", "b"), page()], ["a", "b"], False),

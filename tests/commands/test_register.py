@@ -296,8 +296,8 @@ def wait_with(sleep: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the command wait with a function of the test's."""
     monkeypatch.setattr(
         openreplay_login,
-        "LoggedIn",
-        lambda server, jwt: login.LoggedIn(server, jwt, sleep),
+        "OpenReplayClient",
+        lambda server, jwt: login.OpenReplayClient(server, jwt, sleep),
     )
 
 

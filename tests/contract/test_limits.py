@@ -22,7 +22,7 @@ def template() -> assertions.Template:
     ("function", "name"),
     [
         ("ValidatorFunction", "FIRST_PAUSE_SECONDS"),
-        ("ValidatorFunction", "LONGEST_PAUSE_SECONDS"),
+        ("ValidatorFunction", "MAX_PAUSE_SECONDS"),
         ("ValidatorFunction", "RETRY_SECONDS"),
         ("BridgeFunction", "SETTLE_SECONDS"),
         ("BridgeFunction", "SESSION_LIFETIME_SECONDS"),
@@ -49,9 +49,9 @@ def test_the_registration_is_deployed_with_them(template: assertions.Template) -
 
 
 def test_they_fit_each_other() -> None:
-    assert 0 < limits.FIRST_PAUSE_SECONDS < limits.LONGEST_PAUSE_SECONDS < limits.RETRY_SECONDS
+    assert 0 < limits.FIRST_PAUSE_SECONDS < limits.MAX_PAUSE_SECONDS < limits.RETRY_SECONDS
     # A message becomes a dead letter before the queue deletes it.
-    assert limits.RETRY_SECONDS + limits.LONGEST_PAUSE_SECONDS < limits.QUEUE_RETENTION_SECONDS
+    assert limits.RETRY_SECONDS + limits.MAX_PAUSE_SECONDS < limits.QUEUE_RETENTION_SECONDS
     assert limits.KEY_REFRESH_SECONDS < limits.PREVIOUS_KEY_SECONDS
 
 
@@ -67,8 +67,8 @@ def test_functions_have_the_time_that_they_count_on(template: assertions.Templat
 
 
 def test_a_rotation_comes_at_most_as_often_as_the_runtime_expects() -> None:
-    shortest = cdk.Duration.seconds(limits.SHORTEST_ROTATION_SECONDS)
+    shortest = cdk.Duration.seconds(limits.MIN_ROTATION_SECONDS)
     a_stack(rotation=shortest, rotation_grace=shortest)
-    shorter = cdk.Duration.seconds(limits.SHORTEST_ROTATION_SECONDS - 3600)
+    shorter = cdk.Duration.seconds(limits.MIN_ROTATION_SECONDS - 3600)
     with pytest.raises(ValueError, match="rotation"):
         a_stack(rotation=shorter, rotation_grace=shorter)

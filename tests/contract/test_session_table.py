@@ -23,7 +23,7 @@ from openreplay_cw_stack.contract.session_table import (
     first_time_ms,
     has_expired,
     is_tombstone,
-    items_of,
+    pack_items,
     read_item,
     tombstone,
 )
@@ -39,7 +39,7 @@ from tests.contract.lines import (
     written,
 )
 
-ITEM = next(items_of([LINE]))
+ITEM = next(pack_items([LINE]))
 DOCUMENT: dict[str, Any] = {
     "owner": LINE.owner,
     "group": LINE.group,
@@ -61,7 +61,7 @@ def small_items(monkeypatch: pytest.MonkeyPatch) -> None:
 class TestRoundTrip:
     @given(lines_of_one_stream)
     def test_what_is_written_is_read(self, lines: list[LinkedLine]) -> None:
-        items = list(items_of(lines))
+        items = list(pack_items(lines))
         assert lines_in(items) == sorted(lines, key=lambda line: line.order)
         assert [item.event_ids for item in items] == [
             tuple(line.id for line in read_back(item).lines) for item in items
@@ -72,17 +72,17 @@ class TestRoundTrip:
         self, lines: list[LinkedLine], name: str, value: str
     ) -> None:
         changed = [LinkedLine(**{**vars(line), name: value}) for line in lines]
-        for line in lines_in(list(items_of(changed))):
+        for line in lines_in(list(pack_items(changed))):
             assert getattr(line, name) == value.encode("utf-8", "replace").decode()
 
     @given(any_text)
     def test_a_lone_surrogate_is_replaced_and_nothing_else(self, message: str) -> None:
-        (line,) = lines_in(list(items_of([replace(LINE, message=message)])))
+        (line,) = lines_in(list(pack_items([replace(LINE, message=message)])))
         assert line.message == message.encode("utf-8", "replace").decode()
         assert replace(line, message=message) == replace(LINE, message=message)
 
     def test_no_lines_no_items(self) -> None:
-        assert list(items_of([])) == []
+        assert list(pack_items([])) == []
 
     def test_the_form_is_pinned(self) -> None:
         attributes = written(ITEM)
@@ -115,7 +115,7 @@ class TestKeys:
         self, lines: list[LinkedLine], order: random.Random
     ) -> None:
         shuffled = order.sample(lines, len(lines))
-        assert list(items_of(shuffled)) == list(items_of(lines))
+        assert list(pack_items(shuffled)) == list(pack_items(lines))
 
     @given(lines_of_one_stream, st.randoms(use_true_random=False))
     def test_nor_does_it_where_there_are_several_items(
@@ -124,8 +124,8 @@ class TestKeys:
         with pytest.MonkeyPatch.context() as patch:
             small_items(patch)
             shuffled = order.sample(lines, len(lines))
-            items = list(items_of(lines))
-            assert list(items_of(shuffled)) == items
+            items = list(pack_items(lines))
+            assert list(pack_items(shuffled)) == items
             assert len({item.key for item in items}) == len(items)
             assert sorted(lines_in(items), key=lambda line: line.order) == lines_in(items)
 
@@ -133,7 +133,7 @@ class TestKeys:
     def test_other_events_have_another_key(
         self, some: list[LinkedLine], others: list[LinkedLine]
     ) -> None:
-        (one,), (other,) = items_of(some), items_of(others)
+        (one,), (other,) = pack_items(some), pack_items(others)
         assert (one.key == other.key) <= (one.event_ids == other.event_ids)
 
     @given(
@@ -143,17 +143,17 @@ class TestKeys:
     def test_ids_that_join_to_the_same_text_are_told_apart(
         self, some: list[str], others: list[str]
     ) -> None:
-        (one,) = items_of([replace(LINE, id=identifier) for identifier in some])
-        (other,) = items_of([replace(LINE, id=identifier) for identifier in others])
+        (one,) = pack_items([replace(LINE, id=identifier) for identifier in some])
+        (other,) = pack_items([replace(LINE, id=identifier) for identifier in others])
         assert (one.key == other.key) == (one.event_ids == other.event_ids)
 
     @pytest.mark.parametrize("change", [{"owner": "1"}, {"group": "/b"}, {"stream": "web-2"}])
     def test_another_source_has_another_key(self, change: dict[str, str]) -> None:
-        (other,) = items_of([LinkedLine(**{**vars(LINE), **change})])
+        (other,) = pack_items([LinkedLine(**{**vars(LINE), **change})])
         assert other.key != ITEM.key
 
     def test_the_text_of_a_line_does_not_matter(self) -> None:
-        (other,) = items_of([replace(LINE, message="judged otherwise", level="info")])
+        (other,) = pack_items([replace(LINE, message="judged otherwise", level="info")])
         assert other.key == ITEM.key
 
     @pytest.mark.parametrize(
@@ -167,12 +167,12 @@ class TestKeys:
     )
     def test_the_key_begins_with_the_first_time(self, time: int, prefix: str) -> None:
         lines = [replace(LINE, time=time), replace(LINE, time=10**401, id="0124")]
-        (item,) = items_of(lines)
+        (item,) = pack_items(lines)
         assert item.key.startswith(prefix)
         assert first_time_ms(written(item)) == int(prefix[:-1])
 
     def test_keys_sort_by_time_and_behind_the_tombstone(self) -> None:
-        keys = [next(items_of([replace(LINE, time=time)])).key for time in (0, 9, 10, 10**12)]
+        keys = [next(pack_items([replace(LINE, time=time)])).key for time in (0, 9, 10, 10**12)]
         assert [TOMBSTONE, *keys] == sorted([TOMBSTONE, *keys])
 
 
@@ -194,7 +194,7 @@ class TestLimits:
         line = replace(LINE, id=longest, owner=longest, group=longest, stream=longest)
         line = replace(line, message=message)
         assert line.within_limit() == (line, False)
-        (item,) = items_of([line])
+        (item,) = pack_items([line])
         assert len(item.deflated) <= MAX_DEFLATED_BYTES
         stored = read_back(item)
         assert stored.inflated_bytes <= MAX_INFLATED_BYTES
@@ -214,7 +214,7 @@ class TestLimits:
 
     @staticmethod
     def check(lines: list[LinkedLine], *, fewest: int) -> None:
-        items = list(items_of(lines))
+        items = list(pack_items(lines))
         assert len(items) >= fewest
         assert lines_in(items) == lines
         for item in items:
@@ -230,10 +230,10 @@ class TestLimits:
 
     @given(lines_of_one_stream)
     def test_lines_are_split_only_where_they_have_to_be(self, lines: list[LinkedLine]) -> None:
-        whole = [zlib.decompress(item.deflated) for item in items_of(lines)]
+        whole = [zlib.decompress(item.deflated) for item in pack_items(lines)]
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(session_table, "MAX_INFLATED_BYTES", 400)
-            bodies = [zlib.decompress(item.deflated) for item in items_of(lines)]
+            bodies = [zlib.decompress(item.deflated) for item in pack_items(lines)]
         if sum(map(len, whole)) <= 400:
             assert bodies == whole
         for body in bodies:

@@ -61,7 +61,7 @@ class RealAccount:
         """AWS always evaluates it."""
 
     def gateway(self, url: str) -> str:
-        """Where an HTTP API answers: at its own address, or where AWS is told to be."""
+        """Where an HTTP API answers: at its own address, or at the endpoint of AWS."""
         return os.environ.get("AWS_ENDPOINT_URL") or url
 
 

@@ -63,7 +63,7 @@ def messages_for(deployment: Deployment, session: int) -> list[str]:
     return [hit["_source"]["message"] for hit in hits_for(deployment, session)]
 
 
-def client_of(module: Any, deployment: Deployment, **changes: Any) -> Any:
+def regional_client(module: Any, deployment: Deployment, **changes: Any) -> Any:
     return module.Elasticsearch(
         deployment.aws.endpoint_url,
         headers={"host": urlsplit(deployment.outputs["BridgeUrl"]).netloc},
@@ -135,28 +135,28 @@ def test_every_linkable_line_of_a_session_is_in_its_answer_once_and_no_other(
 @pytest.mark.parametrize("module", [elasticsearch8, elasticsearch9], ids=["8", "9"])
 class TestOfficialClients:
     def test_they_say_hello(self, module: Any, deployment: Deployment) -> None:
-        client = client_of(module, deployment)
+        client = regional_client(module, deployment)
         assert client.ping()
         assert client.info()["tagline"] == "You Know, for Search"
 
     def test_they_search(self, module: Any, deployment: Deployment) -> None:
-        client = client_of(module, deployment)
+        client = regional_client(module, deployment)
         phrase = {"message": f"openReplaySession.id={SESSIONS[3]}"}
         answer = client.search(index="logs", query={"match_phrase": phrase}, size=1000)
         check_hits(answer["hits"]["hits"])
         assert answer["hits"]["total"]["value"] == len(answer["hits"]["hits"]) == 6
 
     def test_with_a_user_and_a_password(self, module: Any, deployment: Deployment) -> None:
-        client = client_of(module, deployment, api_key=None, basic_auth=deployment.api_key())
+        client = regional_client(module, deployment, api_key=None, basic_auth=deployment.api_key())
         assert client.search(index="logs", size=1)["hits"]["hits"]
 
     def test_they_understand_a_refusal(self, module: Any, deployment: Deployment) -> None:
-        client = client_of(module, deployment, api_key=("openreplay", "wrong"))
+        client = regional_client(module, deployment, api_key=("openreplay", "wrong"))
         with pytest.raises(module.AuthenticationException, match="security_exception"):
             client.info()
 
     def test_they_understand_an_error(self, module: Any, deployment: Deployment) -> None:
-        client = client_of(module, deployment)
+        client = regional_client(module, deployment)
         with pytest.raises(module.BadRequestError, match="parsing_exception"):
             client.search(index="logs", query={"term": {"message": "x"}})
         with pytest.raises(module.NotFoundError):

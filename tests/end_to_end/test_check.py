@@ -19,12 +19,14 @@ import pytest
 from openreplay_cw_stack.commands import main
 from openreplay_cw_stack.openreplay import http_calls
 from openreplay_cw_stack.tagging import token_tag
-from tests.end_to_end.conftest import ROOT, TOKEN_SECRET, Deployment, eventually
+from tests.docs.pages import DOCS, section
+from tests.end_to_end.conftest import TOKEN_SECRET, Deployment, eventually
 from tests.openreplay import openreplay_server
 from tests.tagging.tokens import a_token
 
 pytestmark = pytest.mark.end_to_end
 
+PAGE = DOCS / "operations.md"
 TOKEN = a_token(token_secret=TOKEN_SECRET.encode(), expires_ms=2**50)
 GOOD = f"{token_tag(TOKEN)} ERROR card declined"
 MISSPELLED = f"[openReplaySessionToken: {TOKEN}] timeout"
@@ -121,17 +123,16 @@ def test_all_is_well(deployment: Deployment, capsys: pytest.CaptureFixture[str])
         assert line == line.rstrip()
 
 
-def test_it_needs_the_permissions_that_the_readme_lists(
+def test_it_needs_the_permissions_that_the_manual_lists(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    text = (ROOT / "README.md").read_text()
-    listed = text.split("## Is it all right?")[1].split("what is in it: ")[1].split(". With")[0]
+    rows = re.findall(
+        r"^\| `(\w+)` \| (.*) \|$", section(PAGE, "Permissions of check"), re.MULTILINE
+    )
     actions = [
-        f"{service}:{action}"
-        for service, names in re.findall(r"`(\w+)`\s([\w,\s]+)", listed)
-        for action in re.findall(r"\w+", names)
+        f"{service}:{action}" for service, names in rows for action in re.findall(r"\w+", names)
     ]
-    assert len(actions) == 22
+    assert len(actions) == 23
     iam = deployment.aws.client("iam")
     iam.create_user(UserName="looks")
     statement = {"Effect": "Allow", "Action": actions, "Resource": "*"}
@@ -322,15 +323,15 @@ def test_a_host_stack_with_two_constructs_and_no_outputs(
     assert "CloudWatchReadOnlyAccess" in bad[1]["detail"]
 
 
-def test_the_report_that_the_readme_shows(shop: Shop, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_report_that_the_manual_shows(shop: Shop, capsys: pytest.CaptureFixture[str]) -> None:
     """Line by line, but for what AWS generates."""
-    text = (ROOT / "README.md").read_text()
+    text = PAGE.read_text()
     shown = re.search(r"```\n\$ openreplay-cw (check .*?)\n(.*?)```", text, re.DOTALL)
     assert shown is not None
     assert main(shlex.split(shown.group(1))) == 0
     report = capsys.readouterr().out
     if os.environ.get("UPDATE_SNAPSHOTS"):
-        (ROOT / "README.md").write_text(text.replace(shown.group(2), report))
+        PAGE.write_text(text.replace(shown.group(2), report))
     else:
         assert same_for_everybody(report) == same_for_everybody(shown.group(2))
 

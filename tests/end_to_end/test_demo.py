@@ -47,6 +47,13 @@ def test_it_shows_every_verdict_and_every_denial(tmp_path: Path) -> None:
     assert "All of it happened as it should" in ended.stdout
     assert remove_session_tokens(ended.stdout) == ended.stdout
     assert "Traceback" not in ended.stdout.replace("Traceback (most", "") + ended.stderr
+    assert re.findall(r"^  (\d)\. ", ended.stdout.split("\nNext\n")[1], re.MULTILINE) == [
+        "1",
+        "2",
+        "3",
+    ]
+    (page,) = re.findall(r"docs/\S+\.md", ended.stdout)
+    assert "## Step 1" in (ROOT / page).read_text()
     assert processes_with(str(tmp_path)) == []
     assert [one.name for one in tmp_path.iterdir() if "emulator" in one.name] == []
 

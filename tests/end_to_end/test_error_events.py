@@ -56,7 +56,7 @@ def shop(aws: Emulator, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sh
     shop.printed.append(shop.cdk.bootstrap())
     shop.deploy()
     # Otherwise a failed event waits for half a minute.
-    shop.set_environment(shop.validator, FIRST_PAUSE_SECONDS="1", LONGEST_PAUSE_SECONDS="2")
+    shop.set_environment(shop.validator, FIRST_PAUSE_SECONDS="1", MAX_PAUSE_SECONDS="2")
     aws.evaluate_iam(True)
     yield shop
     aws.clear_faults()

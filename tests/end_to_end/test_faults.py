@@ -196,9 +196,7 @@ class Story:
 @pytest.fixture(scope="module")
 def hurried(deployment: Deployment) -> Deployment:
     """The pauses of the retry queue are a second."""
-    deployment.set_environment(
-        deployment.validator, FIRST_PAUSE_SECONDS="1", LONGEST_PAUSE_SECONDS="1"
-    )
+    deployment.set_environment(deployment.validator, FIRST_PAUSE_SECONDS="1", MAX_PAUSE_SECONDS="1")
     # A message that a killed function was at work on comes back after this, not after six minutes.
     deployment.aws.client("sqs").set_queue_attributes(
         QueueUrl=deployment.outputs["RetryQueueUrl"], Attributes={"VisibilityTimeout": "15"}

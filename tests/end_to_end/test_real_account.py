@@ -29,7 +29,7 @@ LINE = (
     token_tag(a_token(token_secret=TOKEN_SECRET.encode(), expires_ms=2**50)) + " ERROR in a report"
 )
 
-MOST_FILTERS = 7
+MAX_FILTERS = 7
 
 
 def answered(call: Callable[[], object]) -> str:
@@ -130,14 +130,14 @@ def test_how_many_filters_a_log_group_takes(deployment: Deployment, report: Repo
     accepted, said = 0, "no refusal"
     logs.create_log_group(logGroupName=group)
     try:
-        for accepted in range(MOST_FILTERS):
+        for accepted in range(MAX_FILTERS):
             logs.put_subscription_filter(
                 logGroupName=group,
                 filterName=f"{accepted}",
                 filterPattern=FILTER_PATTERN,
                 destinationArn=validator,
             )
-        accepted = MOST_FILTERS
+        accepted = MAX_FILTERS
     except ClientError as error:
         said = str(error)
     finally:

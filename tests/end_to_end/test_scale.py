@@ -66,7 +66,7 @@ class TestWholeAccount:
     log_groups: ClassVar = ["/made/before", "/noise"]
     context: ClassVar = {
         "track_account": "true",
-        "untracked_log_groups": "/noise",
+        "excluded_log_groups": "/noise",
         # The key of a service account reads log groups by name.
         "service_account": "false",
     }

@@ -1,7 +1,7 @@
 """Deployments without a person: registered, switched to rotation and back, removed.
 
 The tests of this module are one story and run in their order. An OpenReplay of v1.27, which limits
-its members as the real one does, is told the bridge's key for 25 projects of one member. A watcher
+its members as the real one does, gets the bridge's key for 25 projects of one member. A watcher
 asks the bridge with the keys that OpenReplay has, all the time.
 """
 
@@ -17,7 +17,7 @@ import pytest
 
 from emulator import Emulator
 from emulator.openreplay import OpenReplay
-from openreplay_cw_stack.contract.openreplay_project import project_name, told_tag
+from openreplay_cw_stack.contract.openreplay_project import notified_tag, project_name
 from tests.end_to_end.conftest import Deployment, eventually
 from tests.openreplay.openreplay_server import EMAIL, PASSWORD, OpenReplayServer, serving
 
@@ -158,9 +158,9 @@ def test_the_bridges_key_is_rotated_without_a_bad_minute(
         before = deployment.api_key()
         secrets.rotate_secret(SecretId=arn)
         assert eventually(deployment.api_key, lambda key, old=before: key != old) != before  # type: ignore[misc]
-        told = lambda: [row["api_key"] for row in newer.rows.values()]  # noqa: E731
+        notified = lambda: [row["api_key"] for row in newer.rows.values()]  # noqa: E731
         wanted = PROJECTS * [deployment.api_key()[1]]
-        assert eventually(told, lambda seen, want=wanted: seen == want) == wanted  # type: ignore[misc]
+        assert eventually(notified, lambda seen, want=wanted: seen == want) == wanted  # type: ignore[misc]
         noted = lambda: told_versions(secrets, arn)  # noqa: E731
         assert len(eventually(noted, lambda versions: len(set(versions)) == 1)) == PROJECTS
         assert watcher.bad == []
@@ -177,7 +177,7 @@ def test_the_bridges_key_is_rotated_without_a_bad_minute(
 def told_versions(secrets: Any, arn: str) -> list[str]:
     """The version of the key that each project is noted to have."""
     tags = secrets.describe_secret(SecretId=arn)["Tags"]
-    return [one["Value"] for one in tags if one["Key"].startswith(told_tag(""))]
+    return [one["Value"] for one in tags if one["Key"].startswith(notified_tag(""))]
 
 
 def test_the_age_of_each_key_is_published(deployment: Deployment) -> None:

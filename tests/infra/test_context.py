@@ -19,7 +19,7 @@ from openreplay_cw_stack import (
     ServiceAccountAccess,
 )
 from openreplay_cw_stack.infra.context import CONTEXT_OPTIONS, options_from_context
-from openreplay_cw_stack.infra.internal.option_checks import InvalidOptions, options_of
+from openreplay_cw_stack.infra.internal.option_checks import InvalidOptions, declared_options
 from openreplay_cw_stack.infra.options import OpenReplayCloudWatchOptions
 from tests.infra.conftest import (
     CONTEXT,
@@ -34,7 +34,7 @@ ALARM_TOPIC_ARN = "arn:aws:sns:eu-west-1:123456789012:alarms"
 
 def test_every_option_of_the_stack_is_in_the_context_but_objects() -> None:
     # A domain name needs a certificate, which a text in the context cannot be.
-    options = {*options_of(OpenReplayCloudWatchOptions), "stack_id"}
+    options = {*declared_options(OpenReplayCloudWatchOptions), "stack_id"}
     assert set(CONTEXT_OPTIONS) == options - {"bridge_domain_name"}
 
 
@@ -210,7 +210,7 @@ def test_the_bridges_settings() -> None:
         ("ingest", "firehose", ["direct or kinesis"]),
         ("source_accounts", "12345", ["twelve digits"]),
         ("source_accounts", "111111111111", ["use ingest=kinesis"]),
-        ("untracked_log_groups", "/a", ["without track_account"]),
+        ("excluded_log_groups", "/a", ["without track_account"]),
         ("openreplay_projects", "x", ["give a JSON list"]),
         ("openreplay_projects", [{"url": "https://a"}], ["[0]: ", "give its login_secret too"]),
         (

@@ -188,7 +188,7 @@ def test_alarms() -> None:
         if "MetricName" in one["Properties"]
     }
     assert watched >= {
-        "KeysNotTakenUp",
+        "NewKeyUnused",
         "RefusedRotations",
         "FailedRotations",
         "FailedRegistrations",

@@ -81,7 +81,7 @@ VARIANTS: dict[str, dict[str, Any]] = {
     "whole account": {
         "new_log_groups": [],
         "track_account": True,
-        "untracked_log_groups": ["/noise"],
+        "excluded_log_groups": ["/noise"],
         "service_account": False,
     },
     "whole account through Kinesis": {

@@ -23,7 +23,7 @@ from openreplay_cw_stack.infra.choices import Ingest, ServiceAccountAccess
 from openreplay_cw_stack.infra.internal.option_checks import (
     InvalidOptions,
     check_options,
-    options_of,
+    declared_options,
 )
 from openreplay_cw_stack.infra.options import OpenReplayCloudWatchOptions
 from tests.infra.conftest import (
@@ -41,7 +41,7 @@ from tests.infra.conftest import (
     template_of,
 )
 
-OPTIONS = options_of(OpenReplayCloudWatchOptions)
+OPTIONS = declared_options(OpenReplayCloudWatchOptions)
 PRODUCT = sorted((ROOT / "openreplay_cw_stack").rglob("*.py"))
 ALARM_TOPIC_ARN = "arn:aws:sns:eu-west-1:123456789012:alarms"
 
@@ -110,7 +110,7 @@ ROTATED = {"rotation": cdk.Duration.days(30)}
             ["source_accounts[1]", "in the list twice"],
         ),
         ({"session_table": "lines", "session_table_write_limit": 5}, ["it limits the new"]),
-        ({"untracked_log_groups": ["/a"]}, ["without track_account"]),
+        ({"excluded_log_groups": ["/a"]}, ["without track_account"]),
         ({"openreplay_projects": PROJECT}, ["a mapping with the keys", "give a list"]),
         ({"openreplay_projects": ["https://a"]}, ["[0]: 'https://a'", "an OpenReplayProject"]),
         ({"openreplay_projects": [{**PROJECT, "url": "a"}]}, ["'a' is not an address"]),

@@ -27,7 +27,7 @@ SNAPSHOTS = Path(__file__).parent / "snapshots"
 SCALE = {
     "new_log_groups": [],
     "track_account": True,
-    "untracked_log_groups": ["/noise"],
+    "excluded_log_groups": ["/noise"],
     "ingest": Ingest.KINESIS,
     "source_accounts": ["111111111111"],
     "service_account_log_groups": ["/aws/lambda/pay"],

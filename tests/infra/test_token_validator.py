@@ -116,7 +116,7 @@ class TestRetryQueue:
         assert policy["maxReceiveCount"] == 1000
         settings = Settings.from_environment(environment(template))
         waited = sum(
-            min(settings.first_pause_seconds * 2 ** min(failure, 9), settings.longest_pause_seconds)
+            min(settings.first_pause_seconds * 2 ** min(failure, 9), settings.max_pause_seconds)
             for failure in range(policy["maxReceiveCount"])
         )
         assert waited > settings.retry_seconds == DAY
@@ -177,7 +177,7 @@ class TestEnvironmentAndSettingsAgree:
             "accept_unsigned_ids",
             "detailed_metrics",
             "first_pause_seconds",
-            "longest_pause_seconds",
+            "max_pause_seconds",
             "retry_seconds",
         ):
             assert getattr(settings, name) == getattr(defaults, name), name

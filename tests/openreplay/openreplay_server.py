@@ -25,7 +25,7 @@ _NEW = re.compile(r"/integrations/(\d+)/integration/elasticsearch(?:/data/(\d+))
 _OLD = re.compile(r"/integrations/v1/integrations/elasticsearch/(\d+)(?:/data/(\d+))?\Z")
 _POLLERS = re.compile(r"/api/(\d+)/integrations/cloudwatch\Z")
 _METHODS = ("GET", "POST", "PATCH", "DELETE")
-_LONGEST_BODY = 131_072
+_MAX_BODY = 131_072
 _OTHER_LOGIN_SECONDS = 1
 """A credential is accepted while another login is at most so much newer."""
 
@@ -159,7 +159,7 @@ class OpenReplayServer:
             if not self.keeps:
                 self.rows.pop(path, None)
             return 200, EMPTY
-        if len(body) > _LONGEST_BODY:
+        if len(body) > _MAX_BODY:
             return 413, {"error": "request body too large"}
         try:
             options = _options_in(body)

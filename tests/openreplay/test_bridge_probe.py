@@ -5,7 +5,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from openreplay_cw_stack.openreplay import bridge_probe
-from openreplay_cw_stack.openreplay.bridge_probe import BridgeForm, ask_bridge
+from openreplay_cw_stack.openreplay.bridge_probe import BridgeForm, probe_bridge
 from openreplay_cw_stack.openreplay.http_calls import Answer, RateLimited
 
 FORM = BridgeForm("https://bridge.example/", "openreplay", "the api key")
@@ -21,7 +21,7 @@ def probed(monkeypatch: pytest.MonkeyPatch, *answers: Answer) -> list[float]:
     monkeypatch.setattr(
         bridge_probe, "question", lambda *_: given.pop(0) if len(given) > 1 else given[0]
     )
-    ask_bridge(urlsplit(FORM.url), FORM, sleep=pauses.append)
+    probe_bridge(urlsplit(FORM.url), FORM, sleep=pauses.append)
     return pauses
 
 

@@ -23,12 +23,12 @@ from openreplay_cw_stack.openreplay.integrations import (
     Change,
     Integrations,
     NotOurs,
-    host_of,
+    integration_host,
     is_of_bridge,
 )
 from openreplay_cw_stack.openreplay.login import (
-    LoggedIn,
     LoginRefused,
+    OpenReplayClient,
     log_in,
 )
 from tests.openreplay.openreplay_server import (
@@ -54,7 +54,7 @@ def server() -> Iterator[OpenReplayServer]:
         yield server
 
 
-def logged_in(server: OpenReplayServer) -> LoggedIn:
+def logged_in(server: OpenReplayServer) -> OpenReplayClient:
     return log_in(checked_url(server.url, insecure=True), EMAIL, PASSWORD, sleep=server.skip)
 
 
@@ -193,7 +193,7 @@ class TestSomeoneElsesIntegration:
         ],
     )
     def test_its_host_is_named_without_its_password(self, url: object, host: str) -> None:
-        assert host_of({"url": url}) == host
+        assert integration_host({"url": url}) == host
 
 
 class TestTooManyRequests:
@@ -224,7 +224,9 @@ class TestTooManyRequests:
         assert sum(pauses) <= 30
 
     def test_others_who_never_stop(self, server: OpenReplayServer) -> None:
-        openreplay = Integrations(LoggedIn(logged_in(server).server, server.jwt, lambda _: None))
+        openreplay = Integrations(
+            OpenReplayClient(logged_in(server).server, server.jwt, lambda _: None)
+        )
         server.limiter.left = 0
         said = refused(openreplay.register, 7, FORM)
         assert "too many requests (429)" in said

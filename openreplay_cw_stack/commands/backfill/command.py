@@ -21,14 +21,14 @@ from openreplay_cw_stack.commands.backfill.sending import (
     SendingFailed,
     Source,
     first_time_ms,
-    payloads_of,
+    make_payloads,
 )
 from openreplay_cw_stack.commands.backfill.times import parse_time
 from openreplay_cw_stack.commands.deployed.account import Account
 from openreplay_cw_stack.commands.deployed.deployment import (
     Deployment,
     find_deployment,
-    validator_of,
+    require_validator,
 )
 from openreplay_cw_stack.commands.deployed.stack import read_stack
 from openreplay_cw_stack.commands.deployed.tracked_log_groups import (
@@ -47,7 +47,7 @@ HELP = "send the lines of a log group from before tracking through the validator
 ROUND_BYTES = 8 * 1_048_576
 """How many bytes of messages the command reads before it sends them."""
 
-_LONGEST_INVOCATION_SECONDS = 900
+_MAX_INVOCATION_SECONDS = 900
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -93,7 +93,7 @@ def run(arguments: argparse.Namespace) -> int:
     until_ms = _time(arguments.until, account) if arguments.until else None
     stack = read_stack(account, arguments.stack)
     deployment = find_deployment(account, stack, arguments.deployment)
-    validator = validator_of(deployment)
+    validator = require_validator(deployment)
     group = arguments.log_group
     if until_ms is None:
         until_ms = _subscribed_ms(account, deployment, group)
@@ -145,7 +145,7 @@ class Backfill:
         """Count what there is, and send nothing. Signatures are not checked."""
         with _progress(progress, self.reader) as show:
             for events in self._rounds(show):
-                self.payloads += sum(1 for _ in payloads_of(self.source, events))
+                self.payloads += sum(1 for _ in make_payloads(self.source, events))
                 self.verdicts.update(str(judge(event["message"]).verdict) for event in events)
 
     def send(self, sender: Sender, progress: Output) -> None:
@@ -154,7 +154,7 @@ class Backfill:
         try:
             with _progress(progress, self.reader) as show:
                 for events in self._rounds(show):
-                    payloads = list(payloads_of(self.source, events))
+                    payloads = list(make_payloads(self.source, events))
                     if not self._took(payloads, sender.send(payloads)):
                         return
                     reached_ms = max((event["timestamp"] for event in events), default=reached_ms)
@@ -273,5 +273,5 @@ def _invoking_client(account: Account) -> Any:
     """Lambda, for invocations that are waited for and made once."""
     from botocore.config import Config
 
-    config = Config(read_timeout=_LONGEST_INVOCATION_SECONDS, retries={"total_max_attempts": 1})
+    config = Config(read_timeout=_MAX_INVOCATION_SECONDS, retries={"total_max_attempts": 1})
     return account.make_client("lambda", config=config)

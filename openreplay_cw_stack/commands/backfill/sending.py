@@ -22,7 +22,7 @@ AT_ONCE = 2
 """How many invocations run at one time."""
 
 _THROTTLED = ("TooManyRequestsException", "ThrottlingException", "EC2ThrottledException")
-_MOST_ATTEMPTS = 10
+_MAX_ATTEMPTS = 10
 
 
 class SendingFailed(Exception):
@@ -42,7 +42,7 @@ class Source:
     log_group: str
 
 
-def payloads_of(source: Source, events: Iterable[Event]) -> Iterator[Payload]:
+def make_payloads(source: Source, events: Iterable[Event]) -> Iterator[Payload]:
     """Group lines by log stream into payloads of a bounded size, the earliest first."""
     streams: defaultdict[str, list[LogEvent]] = defaultdict(list)
     for event in events:
@@ -115,7 +115,7 @@ class Sender:
 
     def _invoke(self, body: bytes) -> dict[str, Any]:
         code = ""
-        for _ in attempts(_MOST_ATTEMPTS, self.sleep, first_pause=1.0, longest_pause=30.0):
+        for _ in attempts(_MAX_ATTEMPTS, self.sleep, first_pause=1.0, max_pause=30.0):
             try:
                 return asked(
                     self.client.invoke,

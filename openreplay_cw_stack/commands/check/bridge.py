@@ -16,8 +16,8 @@ from openreplay_cw_stack.contract.openreplay_project import checked_url
 from openreplay_cw_stack.openreplay.bridge_probe import (
     PRODUCT_HEADER,
     BridgeForm,
-    accepts,
     has_timed_out,
+    is_accepted,
     question,
 )
 from openreplay_cw_stack.openreplay.http_calls import Unreachable
@@ -111,8 +111,8 @@ def _ask(context: Context, endpoint: Endpoint) -> Step[None]:
         yield fail(name, f"refuses the key that its secret holds: {form.url}", _REFUSES)
     elif has_timed_out(answer):
         yield fail(name, f"cannot read its key: {form.url}", _UNREADABLE)
-    elif accepts(answer):
-        yield ok(name, f"answers, and accepts its key: {form.url}")
+    elif is_accepted(answer):
+        yield ok(name, f"answers, and is_accepted its key: {form.url}")
         yield from _wrong_key(context, form)
     else:
         yield fail(name, f"{form.url} answered with {answer.status}", _OTHER)

@@ -12,7 +12,7 @@ from openreplay_cw_stack.commands.check.bridge import MANY_REFUSALS, NEW_KEY_SEC
 from openreplay_cw_stack.commands.check.context import Context
 from openreplay_cw_stack.commands.check.deployment import check_deployment
 from openreplay_cw_stack.commands.check.lines import (
-    MOST_LINES,
+    MAX_LINES,
     ON_THEIR_WAY_SECONDS,
     Sample,
     check_lines,
@@ -53,14 +53,14 @@ from openreplay_cw_stack.commands.report.printing import (
 from openreplay_cw_stack.commands.terminal import Output, say
 from openreplay_cw_stack.contract.openreplay_project import checked_url
 from openreplay_cw_stack.openreplay.http_calls import RegistrationFailed
-from openreplay_cw_stack.openreplay.login import LoggedIn
+from openreplay_cw_stack.openreplay.login import OpenReplayClient
 from openreplay_cw_stack.tagging.replay_url import replay_url
 
 HELP = "say of a deployed stack what works, what does not, and what to do"
 
-_MOST_MINUTES = 1440
+_MAX_MINUTES = 1440
 _THRESHOLDS = (
-    f"{MOST_LINES} lines of a log group are judged at most, and the group fails where as many have "
+    f"{MAX_LINES} lines of a log group are judged at most, and the group fails where as many have "
     f"a fault as are linkable; a line of the last {ON_THEIR_WAY_SECONDS // 60} minutes may be on "
     f"its way; a log group with {FILTERS_ALLOWED} subscription filters, more than {MANY_REFUSALS} "
     f"refused questions, an access key that is {OLD_KEY_DAYS} days old or unused for "
@@ -75,7 +75,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_deployments_arguments(parser)
     parser.add_argument(
         "--minutes",
-        type=whole_minutes(_MOST_MINUTES),
+        type=whole_minutes(_MAX_MINUTES),
         default=60,
         help="how far back to look (default: 60)",
     )
@@ -131,7 +131,7 @@ def _server(arguments: argparse.Namespace) -> SplitResult | None:
         raise CommandFailed(str(error)) from None
 
 
-def _log_in(server: SplitResult, email: str | None) -> LoggedIn:
+def _log_in(server: SplitResult, email: str | None) -> OpenReplayClient:
     try:
         return logged_in(server, email)
     except RegistrationFailed as error:
@@ -142,7 +142,7 @@ def _section(
     account: Account,
     deployment: Deployment,
     arguments: argparse.Namespace,
-    openreplay: LoggedIn | None,
+    openreplay: OpenReplayClient | None,
 ) -> Section:
     """Check a deployment."""
     findings: list[Finding] = []
@@ -158,7 +158,7 @@ def _findings(
     account: Account,
     deployment: Deployment,
     arguments: argparse.Namespace,
-    openreplay: LoggedIn | None,
+    openreplay: OpenReplayClient | None,
     seen: list[Sample],
 ) -> Step[None]:
     """Run every step, in the order in which a line passes them; ``seen`` gets the samples."""

@@ -27,7 +27,7 @@ from openreplay_cw_stack.runtime.validator.token_secret import SecretUnreadable
 from openreplay_cw_stack.tagging import Judgement, Verdict, judge
 from openreplay_cw_stack.tagging.advice import ADVICE
 
-MOST_LINES = 1000
+MAX_LINES = 1000
 """The most lines of a log group that the check judges."""
 ON_THEIR_WAY_SECONDS = 300
 """A younger line may not have been delivered and counted yet."""
@@ -152,7 +152,7 @@ def _judging(context: Context) -> Judging:
 def _lines(context: Context, log_group: str, since_ms: int, judging: Judging) -> Step[Sample]:
     """Judge lines of one log group; returns what they are."""
     events, cut, unfiltered = sample_events(
-        context.client("logs"), log_group, context.account.start_ms, MOST_LINES
+        context.client("logs"), log_group, context.account.start_ms, MAX_LINES
     )
     settled_ms = 1000 * (context.account.now - ON_THEIR_WAY_SECONDS)
     judgements = [(judging.judge(event["message"]), _received_ms(event)) for event in events]

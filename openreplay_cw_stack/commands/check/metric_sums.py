@@ -9,7 +9,7 @@ from typing import Any
 from openreplay_cw_stack.commands.deployed.account import Account
 from openreplay_cw_stack.contract import metrics as names
 
-_MOST_QUERIES = 500
+_MAX_QUERIES = 500
 """Of one GetMetricData: API reference, "GetMetricData"."""
 
 
@@ -40,8 +40,8 @@ def sums(account: Account, metrics: Sequence[Metric]) -> list[int]:
     The metrics are asked for by name: ListMetrics knows a new one only after up to 15 minutes.
     """
     totals = [0.0] * len(metrics)
-    for first in range(0, len(metrics), _MOST_QUERIES):
-        for index, values in _values(account, metrics[first : first + _MOST_QUERIES]):
+    for first in range(0, len(metrics), _MAX_QUERIES):
+        for index, values in _values(account, metrics[first : first + _MAX_QUERIES]):
             totals[first + index] += sum(values)
     return [round(total) for total in totals]
 

@@ -7,15 +7,15 @@ from openreplay_cw_stack.commands.check.context import Context
 from openreplay_cw_stack.commands.deployed.secrets import read_secret
 from openreplay_cw_stack.commands.program import PROGRAM
 from openreplay_cw_stack.commands.report.findings import Step, fail, ok, skip, warn
-from openreplay_cw_stack.openreplay.integrations import Integrations, host_of
-from openreplay_cw_stack.openreplay.login import LoggedIn
+from openreplay_cw_stack.openreplay.integrations import Integrations, integration_host
+from openreplay_cw_stack.openreplay.login import OpenReplayClient
 from openreplay_cw_stack.runtime.aws_calls import error_code
 
 _NAME = "registration"
 
 
 def check_registration(
-    context: Context, endpoint: Endpoint | None, openreplay: LoggedIn, project: int
+    context: Context, endpoint: Endpoint | None, openreplay: OpenReplayClient, project: int
 ) -> Step[None]:
     """Compare a project's Elasticsearch form with the bridge. No key is ever shown."""
     if endpoint is None:
@@ -36,7 +36,7 @@ def check_registration(
     if url.rstrip("/") != form.url.rstrip("/"):
         yield fail(
             _NAME,
-            f"{where} asks another URL, at {host_of(stored)}",
+            f"{where} asks another URL, at {integration_host(stored)}",
             f"If nobody needs that integration, replace it:\n{again} --force",
         )
         return

@@ -8,7 +8,7 @@ from typing import Any
 from openreplay_cw_stack.commands.check.context import Context
 from openreplay_cw_stack.commands.report.findings import Finding, Step, fail, guarded, ok, warn
 from openreplay_cw_stack.commands.terminal import count
-from openreplay_cw_stack.contract.openreplay_project import told_projects
+from openreplay_cw_stack.contract.openreplay_project import notified_projects
 
 
 def check_rotation(context: Context) -> Step[None]:
@@ -33,7 +33,7 @@ def _secret(context: Context, of: str, arn: str) -> Step[None]:
         yield _rotation(context, f"rotation, {of}", described)
     current = _version(described, "AWSCURRENT")
     tags = {one["Key"]: one["Value"] for one in described.get("Tags", [])}
-    for project, version in told_projects(tags).items():
+    for project, version in notified_projects(tags).items():
         if version == current:
             yield ok(f"registered, {of}", f"{project} has the current key")
         else:

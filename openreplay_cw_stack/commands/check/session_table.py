@@ -34,7 +34,7 @@ def check_session_table(context: Context) -> Step[None]:
         )
         return
     (arn,) = arns
-    client = context.account.client_of("dynamodb", arn)
+    client = context.account.regional_client("dynamodb", arn)
     try:
         table = client.describe_table(TableName=arn)["Table"]
     except Exception as error:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from openreplay_cw_stack.commands.aws import aws_client
-from openreplay_cw_stack.runtime.aws_calls import region_of
+from openreplay_cw_stack.runtime.aws_calls import arn_region
 
 DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
 """AWS refuses a call that no policy allows with one of these codes."""
@@ -61,9 +61,9 @@ class Account:
             self._clients[service] = self.make_client(service)
         return self._clients[service]
 
-    def client_of(self, service: str, arn: str) -> Any:
+    def regional_client(self, service: str, arn: str) -> Any:
         """Return a client of a service in the region that an ARN names."""
-        return self.make_client(service, region_name=region_of(arn))
+        return self.make_client(service, region_name=arn_region(arn))
 
     def days_since(self, time: Any) -> int:
         """Return how many whole days ago a time was."""

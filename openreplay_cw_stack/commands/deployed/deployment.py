@@ -146,7 +146,7 @@ def find_deployment(account: Account, stack: Stack, only: str | None) -> Deploym
     return found[0]
 
 
-def validator_of(deployment: Deployment) -> Function:
+def require_validator(deployment: Deployment) -> Function:
     """Return the validator of a deployment.
 
     Raises:
@@ -193,14 +193,14 @@ def _configuration(client: Any, name: str) -> Mapping[str, Any]:
     return found
 
 
-def room_of(handler: str) -> str | None:
+def runtime_package(handler: str) -> str | None:
     """Return which of :mod:`openreplay_cw_stack.runtime` a handler is of; None: it is another's."""
     match = _HANDLER.match(handler)
     return match.group(1) if match else None
 
 
 def _function(resource: Resource, configuration: Mapping[str, Any]) -> Function | None:
-    room = room_of(configuration.get("Handler", ""))
+    room = runtime_package(configuration.get("Handler", ""))
     if room is None:
         return None
     return Function(

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from openreplay_cw_stack.commands.deployed.account import Account
-from openreplay_cw_stack.runtime.aws_calls import texts_of
+from openreplay_cw_stack.runtime.aws_calls import string_fields
 
 
 @dataclass(frozen=True)
@@ -36,4 +36,4 @@ def read_secret(account: Account, arn: str, stage: str = "AWSCURRENT") -> Secret
     """
     client = account.client("secretsmanager")
     answer = client.get_secret_value(SecretId=arn, VersionStage=stage)
-    return Secret(texts_of(answer.get("SecretString")), answer["CreatedDate"])
+    return Secret(string_fields(answer.get("SecretString")), answer["CreatedDate"])

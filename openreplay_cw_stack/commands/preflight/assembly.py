@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from openreplay_cw_stack.commands.deployed.deployment import FUNCTION, room_of
+from openreplay_cw_stack.commands.deployed.deployment import FUNCTION, runtime_package
 from openreplay_cw_stack.commands.deployed.stack import NESTED_STACK, Resource, Stack, Template
 from openreplay_cw_stack.commands.errors import CommandFailed
 from openreplay_cw_stack.commands.preflight.plan import Bootstrap, Plan
@@ -111,7 +111,7 @@ def _named(resources: Mapping[str, Any]) -> Iterator[Resource]:
 
 def _is_ours(plan: Plan) -> bool:
     handlers = (one.properties.get("Handler") for one in plan.of_kind(FUNCTION))
-    return any(isinstance(handler, str) and room_of(handler) for handler in handlers)
+    return any(isinstance(handler, str) and runtime_package(handler) for handler in handlers)
 
 
 def _read(path: Path) -> dict[str, Any]:

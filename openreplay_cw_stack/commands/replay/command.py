@@ -16,7 +16,7 @@ from openreplay_cw_stack.commands.deployed.account import Account
 from openreplay_cw_stack.commands.deployed.deployment import (
     Deployment,
     find_deployments,
-    validator_of,
+    require_validator,
     variable,
 )
 from openreplay_cw_stack.commands.deployed.stack import read_stack
@@ -95,7 +95,7 @@ class Outcome:
 
 
 def _replay(account: Account, deployment: Deployment, *, dry_run: bool) -> Outcome:
-    validator = validator_of(deployment)
+    validator = require_validator(deployment)
     letters = DeadLetters(account.client("sqs"), variable(validator, "DEAD_LETTER_QUEUE_URL"))
     invocations = Invocations(account.client("lambda"), validator.name)
     replayer = Replayer(account, invocations, dry_run)

@@ -135,7 +135,7 @@ class Replayer:
             first_number = int(first)
         except (KeyError, TypeError, ValueError):
             raise NotReplayed("a failure record of Kinesis without its sequence numbers") from None
-        client = self.account.client_of("kinesis", arn)
+        client = self.account.regional_client("kinesis", arn)
         shard_reader = Shard(client, arn, shard, time.sleep)
         found_first = False
         for record in shard_reader.records(first, last):

@@ -13,7 +13,7 @@ from openreplay_cw_stack.runtime.rotation.api_key import draw_api_key
 
 
 def revoke_api_key(account: Account, deployment: Deployment) -> Revoked:
-    """Replace the API key, and have the registered projects told.
+    """Replace the API key, and have the registered projects updated.
 
     Raises:
         CommandFailed: there is no bridge, or AWS refuses.

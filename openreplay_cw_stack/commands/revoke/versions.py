@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from openreplay_cw_stack.commands.aws import aws_must
-from openreplay_cw_stack.runtime.aws_calls import error_code, texts_of
+from openreplay_cw_stack.runtime.aws_calls import error_code, string_fields
 
 CURRENT, PREVIOUS, PENDING = "AWSCURRENT", "AWSPREVIOUS", "AWSPENDING"
 
@@ -29,7 +29,7 @@ class SecretVersions:
                 if error_code(error) != "ResourceNotFoundException":
                     raise
                 return {}
-        return texts_of(answer.get("SecretString"))
+        return string_fields(answer.get("SecretString"))
 
     def replace(self, document: Mapping[str, str]) -> None:
         """Make a new value current, and take the label off the version that had it.

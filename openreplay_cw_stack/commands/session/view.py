@@ -78,7 +78,7 @@ def view_session(account: Account, deployment: Deployment, session: int) -> Sess
             f"the bridge's environment is of another version ({error}): deploy the stack again"
         ) from None
     arn = settings.session_table_arn
-    client = account.client_of("dynamodb", arn)
+    client = account.regional_client("dynamodb", arn)
     queue = SqsQueueLength(settings.retry_queue_url, account.client("sqs"))
     try:
         waiting = queue()

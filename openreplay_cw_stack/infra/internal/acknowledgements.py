@@ -151,7 +151,7 @@ def acknowledge_nothing_reserved(function: lambda_.Function, reason: str | None 
     acknowledge(function, in_packs("LambdaConcurrency", reason, ["HIPAA", "NIST"]))
 
 
-def acknowledge_streams_of(policy: iam.ManagedPolicy, log_group: logs.ILogGroup) -> None:
+def acknowledge_streams(policy: iam.ManagedPolicy, log_group: logs.ILogGroup) -> None:
     """Acknowledge the ``:*`` behind a log group's name, where the template shows it.
 
     It is hidden in the ARN of a log group that the app creates, and then there is no finding.

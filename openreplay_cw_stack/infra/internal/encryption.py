@@ -7,7 +7,7 @@ from aws_cdk import aws_iam as iam
 from aws_cdk import aws_kms as kms
 
 
-def let_log_groups_use(key: kms.IKey, stack: cdk.Stack) -> None:
+def grant_to_log_groups(key: kms.IKey, stack: cdk.Stack) -> None:
     """Let CloudWatch Logs encrypt the log groups of a stack's account and region with a key.
 
     AWS documentation, "Encrypt log data in CloudWatch Logs using AWS Key Management Service".
@@ -33,7 +33,7 @@ def let_log_groups_use(key: kms.IKey, stack: cdk.Stack) -> None:
     )
 
 
-def let_alarms_use(key: kms.IKey) -> None:
+def grant_to_alarms(key: kms.IKey) -> None:
     """Let CloudWatch alarms publish to a topic that is encrypted with a key.
 
     AWS documentation, "Amazon SNS key management", on event sources and encrypted topics.

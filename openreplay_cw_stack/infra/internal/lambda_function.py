@@ -51,7 +51,7 @@ def own_log_group(scope: Construct, encryption_key: kms.IKey | None) -> logs.Log
 def lambda_function(
     scope: Construct,
     *,
-    room: str,
+    package: str,
     description: str,
     log_group: logs.LogGroup,
     statements: Sequence[iam.PolicyStatement],
@@ -68,7 +68,7 @@ def lambda_function(
 
     Args:
         scope: the construct that the function is the heart of.
-        room: the package in ``runtime`` that has its module.
+        package: the package in ``runtime`` that has its module.
         description: of the function.
         log_group: its own, which it may write to.
         statements: what else it may do.
@@ -78,10 +78,10 @@ def lambda_function(
         concurrency: how many of it are reserved and run at most; None reserves nothing.
         no_network: why it needs no VPC; None in one.
         nothing_reserved: why it needs no reserved concurrency; default: that it was asked for.
-        module: the module in the room whose ``handler`` is called.
+        module: the module in the package whose ``handler`` is called.
         vpc: where it runs; default: in none.
     """
-    whole_name = f"{PACKAGE.name}.runtime.{room}.{module}"
+    whole_name = f"{PACKAGE.name}.runtime.{package}.{module}"
     own_lines = iam.PolicyStatement(
         sid="WriteOwnLines",
         actions=["logs:CreateLogStream", "logs:PutLogEvents"],
@@ -95,7 +95,7 @@ def lambda_function(
         scope,
         "Role",
         assumed_by=iam.ServicePrincipal("lambda.amazonaws.com"),
-        description=f"The {room} of openreplay-cw-stack",
+        description=f"The {package} of openreplay-cw-stack",
         managed_policies=[policy],
     )
     function = lambda_.Function(
@@ -105,7 +105,7 @@ def lambda_function(
         runtime=RUNTIME,
         architecture=lambda_.Architecture.ARM_64,
         handler=f"{whole_name}.handler",
-        code=lambda_.Code.from_asset(str(stage_function_files(room))),
+        code=lambda_.Code.from_asset(str(stage_function_files(package))),
         memory_size=memory_size,
         timeout=timeout,
         reserved_concurrent_executions=concurrency,
@@ -121,12 +121,12 @@ def lambda_function(
     return function
 
 
-def seconds_of(duration: cdk.Duration) -> int:
+def whole_seconds(duration: cdk.Duration) -> int:
     """A duration as a function's settings have it: in whole seconds."""
     return round(duration.to_seconds())
 
 
-def role_of(function: lambda_.Function) -> iam.IRole:
+def function_role(function: lambda_.Function) -> iam.IRole:
     """The role of a function of ours, for a policy that is attached from elsewhere."""
     role = function.role
     assert role is not None  # noqa: S101
@@ -136,8 +136,8 @@ def role_of(function: lambda_.Function) -> iam.IRole:
 def acknowledge_no_queue(function: lambda_.Function) -> None:
     """Acknowledge that a function of ours has no dead-letter queue: its work comes again."""
     comes_again = (
-        "Whoever invokes it is told of a failure and repeats it, and it looks by itself each hour: "
-        "an event that was kept would only be done twice"
+        "Its callers see a failure and repeat the call, and it runs each hour by itself: an "
+        "event that was kept would only be done twice"
     )
     acknowledge(function, in_packs("LambdaDLQ", comes_again, ["Serverless", "HIPAA", "NIST"]))
 

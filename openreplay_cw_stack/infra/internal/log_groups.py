@@ -8,9 +8,9 @@ from typing import Any
 import aws_cdk as cdk
 from aws_cdk import aws_logs as logs
 
-LONGEST_NAME = 512
+MAX_NAME = 512
 """Characters of a log group's name."""
-_LONGEST_STACK_NAME, _RANDOM = 128, 16
+_MAX_STACK_NAME, _RANDOM = 128, 16
 
 
 def concrete_name(log_group: logs.ILogGroup) -> str | None:
@@ -25,7 +25,7 @@ def identity(log_group: logs.ILogGroup) -> str:
     """A text that is equal for two constructs that stand for the same log group.
 
     Two constructs can stand for one group: one created it and another imported its name. Where
-    the name is only known at deploy time, two constructs are told apart by their reference.
+    the name is only known at deploy time, two constructs are distinguished by their reference.
     """
     name = concrete_name(log_group)
     if name is not None:
@@ -65,14 +65,14 @@ def longest_name(log_group: logs.ILogGroup) -> int:
         return len(name)
     resource = log_group.node.default_child
     if not isinstance(resource, logs.CfnLogGroup):
-        return LONGEST_NAME
+        return MAX_NAME
     if resource.stack.resolve(resource.log_group_name) is not None:
-        return LONGEST_NAME
+        return MAX_NAME
     stack_name = resource.stack.stack_name
     logical_id = str(resource.stack.resolve(resource.logical_id))
     known = not cdk.Token.is_unresolved(stack_name)
-    chosen = (len(stack_name) if known else _LONGEST_STACK_NAME) + len(logical_id) + _RANDOM
-    return min(LONGEST_NAME, chosen)
+    chosen = (len(stack_name) if known else _MAX_STACK_NAME) + len(logical_id) + _RANDOM
+    return min(MAX_NAME, chosen)
 
 
 def log_group_class(log_group: logs.ILogGroup) -> str | None:

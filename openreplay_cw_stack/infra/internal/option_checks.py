@@ -72,7 +72,7 @@ class Values:
 
     def of(self, group: type) -> dict[str, Any]:
         """The values of a group of options, as keywords for a construct that takes the group."""
-        return {name: self._values[name] for name in options_of(group)}
+        return {name: self._values[name] for name in declared_options(group)}
 
 
 class CheckedOptions:
@@ -84,7 +84,7 @@ class CheckedOptions:
     """
 
     def __init__(self, group: type, given: Mapping[str, Any]) -> None:
-        self._options = options_of(group)
+        self._options = declared_options(group)
         self.given = frozenset(given)
         self.values = {name: one.default for name, one in self._options.items()} | dict(given)
 
@@ -116,7 +116,7 @@ class CheckedOptions:
 
 
 @functools.cache
-def options_of(group: type) -> dict[str, Option]:
+def declared_options(group: type) -> dict[str, Option]:
     """The options of a group, a TypedDict with an :class:`Option` for each key, by name."""
     hints = get_type_hints(group, include_extras=True)
     return {name: hint.__metadata__[0] for name, hint in hints.items()}
@@ -129,7 +129,7 @@ def check_options(group: type, given: Mapping[str, Any]) -> CheckedOptions:
         TypeError: there is no such option.
         InvalidOptions: a value is wrong, or options contradict each other.
     """
-    options = options_of(group)
+    options = declared_options(group)
     for name in given:
         if name not in options:
             raise TypeError(f"there is no option {name}; {suggestion(name, options)}")
@@ -161,7 +161,7 @@ def check_context(group: type, given: Mapping[str, Any]) -> CheckedOptions:
     Raises:
         InvalidOptions: a value is wrong, or options contradict each other.
     """
-    options = options_of(group)
+    options = declared_options(group)
     return _check(group, {name: (options[name].kind.parse, one) for name, one in given.items()})
 
 

@@ -12,7 +12,7 @@ import aws_cdk as cdk
 from openreplay_cw_stack.contract.openreplay_project import project_name
 from openreplay_cw_stack.infra.choices import Ingest
 
-MOST_PROJECTS = 25
+MAX_PROJECTS = 25
 """Projects of one deployment. Each has a tag of the key's secret, and a secret has 50."""
 
 _ARN_NAME = re.compile(r"arn:[^:]+:logs:[^:]*:[^:]*:log-group:([^:]+)")
@@ -24,7 +24,7 @@ def contradictions(values: Mapping[str, Any]) -> list[str]:
     return [error for rule in _RULES for error in rule(values)]
 
 
-def log_group_name_of(name_or_arn: str) -> str:
+def name_from_log_group(name_or_arn: str) -> str:
     """The name of a log group that is given by its name or by its ARN."""
     match = _ARN_NAME.match(name_or_arn)
     return match.group(1) if match else name_or_arn
@@ -32,7 +32,9 @@ def log_group_name_of(name_or_arn: str) -> str:
 
 def _log_groups_named_twice(values: Mapping[str, Any]) -> Iterator[str]:
     new = set(values.get("new_log_groups", ()))
-    names = [log_group_name_of(one) for one in values.get("log_groups", ()) if isinstance(one, str)]
+    names = [
+        name_from_log_group(one) for one in values.get("log_groups", ()) if isinstance(one, str)
+    ]
     for name, count in Counter(names).items():
         if name in new:
             yield f"log_groups: {name!r} is in new_log_groups too; name it once"
@@ -45,9 +47,9 @@ def _account_and_log_groups(values: Mapping[str, Any]) -> Iterator[str]:
         for name in ("log_groups", "new_log_groups"):
             if values.get(name):
                 yield f"{name}: {_TWICE}"
-    elif values.get("untracked_log_groups"):
+    elif values.get("excluded_log_groups"):
         yield (
-            "untracked_log_groups: nothing is left out without track_account; only the log groups "
+            "excluded_log_groups: nothing is left out without track_account; only the log groups "
             "that are named are tracked anyway"
         )
 
@@ -99,9 +101,9 @@ def _projects(values: Mapping[str, Any]) -> Iterator[str]:
         return
     if not values.get("bridge", True):
         yield "openreplay_projects: a project is registered with the bridge, which is off"
-    if len(projects) > MOST_PROJECTS:
+    if len(projects) > MAX_PROJECTS:
         yield (
-            f"openreplay_projects: {len(projects)} projects are more than the {MOST_PROJECTS} of a "
+            f"openreplay_projects: {len(projects)} projects are more than the {MAX_PROJECTS} of a "
             "deployment; make another deployment for the others"
         )
     for name, count in Counter(map(_name_of, projects)).items():

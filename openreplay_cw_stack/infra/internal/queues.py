@@ -14,7 +14,7 @@ from openreplay_cw_stack.contract.limits import (
 )
 from openreplay_cw_stack.infra.internal.acknowledgements import acknowledge, in_packs
 
-_MOST_RECEIPTS = 1000
+_MAX_RECEIPTS = 1000
 """SQS's maximum. Throttled invocations count as receipts, so the validator goes by a message's
 age, and this is for messages that end it: those that are received and never answered."""
 _RETENTION = cdk.Duration.seconds(QUEUE_RETENTION_SECONDS)
@@ -59,7 +59,7 @@ def new_retry_queue(
         encryption_key,
         visibility_timeout=cdk.Duration.seconds(_VISIBILITY_FACTOR * function_timeout.to_seconds()),
         dead_letter_queue=sqs.DeadLetterQueue(
-            max_receive_count=_MOST_RECEIPTS, queue=dead_letter_queue
+            max_receive_count=_MAX_RECEIPTS, queue=dead_letter_queue
         ),
     )
 

@@ -11,7 +11,7 @@ from aws_cdk import aws_kms as kms
 from aws_cdk import aws_secretsmanager as secretsmanager
 from constructs import Construct
 
-from openreplay_cw_stack.infra.internal.secrets import let_tag
+from openreplay_cw_stack.infra.internal.secrets import tagging_statement
 
 if TYPE_CHECKING:
     from openreplay_cw_stack.infra.project_registrations import ProjectRegistrations
@@ -49,7 +49,7 @@ def rotation_statements(
             ],
             resources=arns,
         ),
-        let_tag(arns),
+        tagging_statement(arns),
     ]
     if reads_usage:
         statements.append(

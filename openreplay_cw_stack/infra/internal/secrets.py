@@ -10,13 +10,15 @@ from aws_cdk import aws_secretsmanager as secretsmanager
 _OUR_TAGS = "openreplay-cw-stack:*"
 
 
-def arn_to_read(secret: secretsmanager.ISecret) -> str:
+def readable_arn(secret: secretsmanager.ISecret) -> str:
     """The ARN for a policy; a secret imported by name lacks the six random characters."""
     return secret.secret_full_arn or f"{secret.secret_arn}-??????"
 
 
-def let_tag(secret_arns: Sequence[str], *, and_untag: bool = False) -> iam.PolicyStatement:
-    """Let a function note on secrets what OpenReplay was told, and no other tag."""
+def tagging_statement(
+    secret_arns: Sequence[str], *, and_untag: bool = False
+) -> iam.PolicyStatement:
+    """Let a function set the tags that say which keys OpenReplay has, and no others."""
     actions = ["secretsmanager:TagResource"]
     if and_untag:
         actions.append("secretsmanager:UntagResource")

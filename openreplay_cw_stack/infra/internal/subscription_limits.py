@@ -15,7 +15,7 @@ from aws_cdk import aws_logs as logs
 from constructs import IConstruct, IValidation
 
 from openreplay_cw_stack.infra.internal.log_groups import (
-    LONGEST_NAME,
+    MAX_NAME,
     describe,
     identity,
     reference_identity,
@@ -102,7 +102,7 @@ class CriteriaValidation:
             return []
         return [
             f"the selection criteria of the account's subscription can be {length} bytes long, and "
-            f"CloudWatch Logs allows {CRITERIA_BYTES_ALLOWED}: name fewer untracked_log_groups. "
+            f"CloudWatch Logs allows {CRITERIA_BYTES_ALLOWED}: name fewer excluded_log_groups. "
             "A log group that writes no session tag costs nothing where it is tracked"
         ]
 
@@ -113,7 +113,7 @@ def _longest(resolved: Any) -> int:
     if isinstance(resolved, dict) and set(resolved) == {"Fn::Join"}:
         separator, parts = resolved["Fn::Join"]
         return sum(map(_longest, parts)) + len(separator) * (len(parts) - 1)
-    return LONGEST_NAME
+    return MAX_NAME
 
 
 def _resources_of(stack: cdk.Stack) -> Iterator[cdk.CfnResource]:

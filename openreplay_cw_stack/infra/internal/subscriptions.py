@@ -81,7 +81,7 @@ class Subscriptions(Construct):
         return tuple(self._groups.values())
 
     def refuse(self, log_group: logs.ILogGroup, reason: str) -> None:
-        """Refuse a log group from now on, with the reason that is to be told."""
+        """Refuse a log group from now on, with this reason."""
         self._refused[identity(log_group)] = (log_group, reason)
 
     def is_refused(self, log_group: logs.ILogGroup) -> bool:

@@ -13,7 +13,7 @@ from aws_cdk import aws_sqs as sqs
 
 from openreplay_cw_stack.infra.ingest_stream import IngestStream
 from openreplay_cw_stack.infra.internal.queues import statements_for_queues
-from openreplay_cw_stack.infra.internal.secrets import arn_to_read
+from openreplay_cw_stack.infra.internal.secrets import readable_arn
 from openreplay_cw_stack.infra.session_table import statements_to_write
 
 
@@ -49,7 +49,7 @@ def validator_statements(
             iam.PolicyStatement(
                 sid="ReadTheTokenSecret",
                 actions=["secretsmanager:GetSecretValue"],
-                resources=[arn_to_read(token_secret)],
+                resources=[readable_arn(token_secret)],
             )
         )
         keys.append(token_secret.encryption_key)

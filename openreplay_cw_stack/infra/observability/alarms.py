@@ -334,10 +334,10 @@ class Alarms:
         )
 
     def watch_rotation(self, rotation: KeyRotation) -> None:
-        """Alarms on keys that OpenReplay has to be told."""
+        """Alarms on keys that OpenReplay needs."""
         self._add(
-            "KeysNotTakenUp",
-            rotation.metric(names.KEYS_NOT_TAKEN_UP),
+            "NewKeyUnused",
+            rotation.metric(names.NEW_KEY_UNUSED),
             "A key was replaced, and the new one is not in use yet, or the old one still is: give "
             "OpenReplay the new one, before the old one is refused. The dimension Key says which",
             ends=True,
@@ -358,12 +358,13 @@ class Alarms:
         )
 
     def watch_registrations(self, registrations: ProjectRegistrations) -> None:
-        """An alarm on OpenReplay projects that could not be told."""
+        """An alarm on OpenReplay projects that could not be registered."""
         self._add(
             "FailedRegistrations",
             registrations.metric_failed(),
-            "An OpenReplay project could not be told the key; it is tried again each hour. The "
-            "log group of its function says why: a login that is no longer good, or no way there",
+            "The key could not be registered with an OpenReplay project; it is tried again each "
+            "hour. The log group of its function says why, such as a login that no longer works or "
+            "an address that cannot be reached",
             ends=True,
         )
 
@@ -423,8 +424,8 @@ class Alarms:
             description: what has happened and what to do.
             threshold: of the metric.
             periods: how many in a row.
-            ends: whether what it tells of is over when the metric falls, so that the topic is told
-                as well. What was lost is not back after five quiet minutes.
+            ends: whether the problem is over when the metric falls, so that the topic gets a
+                message then. What was lost is not back after five quiet minutes.
         """
         alarm = cloudwatch.Alarm(
             self._scope,

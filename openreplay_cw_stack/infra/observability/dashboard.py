@@ -61,7 +61,7 @@ _OUTCOMES = {
 }
 
 
-def dashboard_of(
+def create_dashboard(
     scope: Construct,
     *,
     alarms: Alarms,
@@ -326,7 +326,7 @@ def _key_rows(rotation: KeyRotation) -> list[_Row]:
             cloudwatch.GraphWidget(
                 title="Rotations that need a person",
                 left=[
-                    rotation.metric(names.KEYS_NOT_TAKEN_UP, label="Not taken up", color=_ORANGE),
+                    rotation.metric(names.NEW_KEY_UNUSED, label="Not taken up", color=_ORANGE),
                     rotation.metric(names.REFUSED_ROTATIONS, label="Refused", color=_PURPLE),
                     rotation.metric(names.FAILED_ROTATIONS, label="Failed", color=_RED),
                 ],

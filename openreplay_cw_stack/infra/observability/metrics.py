@@ -16,7 +16,7 @@ def deployment_name(construct: Construct) -> str:
     return cdk.Names.unique_resource_name(construct, max_length=64, separator="-")
 
 
-def metric_of(
+def deployment_metric(
     deployment: str,
     metric_name: str,
     dimensions: Mapping[str, str] | None = None,

@@ -17,11 +17,11 @@ from constructs import Construct
 from typing_extensions import Unpack
 
 from openreplay_cw_stack.infra.internal.acknowledgements import acknowledge, in_packs
-from openreplay_cw_stack.infra.internal.encryption import let_alarms_use
+from openreplay_cw_stack.infra.internal.encryption import grant_to_alarms
 from openreplay_cw_stack.infra.internal.option_checks import check_options
 from openreplay_cw_stack.infra.key_rotation import KeyRotation
 from openreplay_cw_stack.infra.observability.alarms import Alarms
-from openreplay_cw_stack.infra.observability.dashboard import dashboard_of
+from openreplay_cw_stack.infra.observability.dashboard import create_dashboard
 from openreplay_cw_stack.infra.observability.saved_query import save_query_with_links
 from openreplay_cw_stack.infra.options import MonitoringOptions
 from openreplay_cw_stack.infra.project_registrations import ProjectRegistrations
@@ -89,7 +89,7 @@ class Monitoring(Construct):
             save_query_with_links(self, validator)
         self.dashboard: cloudwatch.Dashboard | None = None
         if values.dashboard:
-            self.dashboard = dashboard_of(
+            self.dashboard = create_dashboard(
                 self,
                 alarms=self._alarms,
                 validator=validator,
@@ -126,7 +126,7 @@ class Monitoring(Construct):
             )
         )
         if encryption_key is not None:
-            let_alarms_use(encryption_key)
+            grant_to_alarms(encryption_key)
         else:
             reason = (
                 "An alarm's name and state are all that is published; encryption_key= encrypts "

@@ -10,10 +10,10 @@ from typing import Any
 from openreplay_cw_stack.contract.session_table import PARTITION_KEY
 from openreplay_cw_stack.runtime.aws_calls import (
     LazyClient,
+    arn_region,
     asked,
     aws_client,
     error_code,
-    region_of,
 )
 from openreplay_cw_stack.runtime.bridge.credentials import ApiKey, KeysRead, KeyVersion
 from openreplay_cw_stack.runtime.bridge.session_lines import Page, ReadFailed
@@ -24,7 +24,7 @@ class DynamoDbTable:
 
     def __init__(self, arn: str, client: Any = None) -> None:
         self._arn = arn
-        self._client = client or LazyClient(lambda: _client("dynamodb", region=region_of(arn)))
+        self._client = client or LazyClient(lambda: _client("dynamodb", region=arn_region(arn)))
 
     def page(self, session_id: int, *, start: Any = None) -> Page:
         """Return a page of a session's items, ascending.

@@ -18,8 +18,7 @@ from openreplay_cw_stack.runtime.bridge.credentials import (
     KeysUnavailable,
     parse_authorization,
 )
-from openreplay_cw_stack.runtime.bridge.hits import MAX_HITS, hits_of, remark_hit, timestamp
-from openreplay_cw_stack.runtime.bridge.question import NotUnderstood, Question, parse_question
+from openreplay_cw_stack.runtime.bridge.hits import MAX_HITS, make_hits, remark_hit, timestamp
 from openreplay_cw_stack.runtime.bridge.request import (
     BodyTooLong,
     InvalidRequest,
@@ -27,6 +26,11 @@ from openreplay_cw_stack.runtime.bridge.request import (
     decode_request,
 )
 from openreplay_cw_stack.runtime.bridge.response import Response, error, hello, search_result
+from openreplay_cw_stack.runtime.bridge.search_request import (
+    SearchRequest,
+    UnsupportedQuery,
+    parse_search_request,
+)
 from openreplay_cw_stack.runtime.bridge.session_lines import (
     Reading,
     SessionTable,
@@ -138,24 +142,24 @@ class Bridge:
 
     def _search(self, request: Request, started: float) -> Answer:
         try:
-            question = parse_question(request.body())
-        except NotUnderstood as not_understood:
-            return _refused(400, not_understood.kind, str(not_understood), "question")
+            search = parse_search_request(request.body())
+        except UnsupportedQuery as unsupported:
+            return _refused(400, unsupported.kind, str(unsupported), "question")
         except BodyTooLong as too_long:
             return _refused(413, "content_too_long_exception", str(too_long), "question")
-        if question.matches_any:
-            return self._answer_any(question, started)
-        if question.session_id is None:
+        if search.matches_any:
+            return self._answer_any(search, started)
+        if search.session_id is None:
             return self._result([], 0, started, names.EMPTY_ANSWERS)
-        answer = self._answer_session(question, question.session_id, started)
+        answer = self._answer_session(search, search.session_id, started)
         return replace(answer, session=True)
 
-    def _answer_any(self, question: Question, started: float) -> Answer:
+    def _answer_any(self, search: SearchRequest, started: float) -> Answer:
         """Answer a test of the credentials: always one hit, and nothing is read."""
         hits = [remark_hit(CONNECTED, self.clock_ms())]
-        return self._result(hits[: question.size], 1, started, names.ANSWERS)
+        return self._result(hits[: search.size], 1, started, names.ANSWERS)
 
-    def _answer_session(self, question: Question, session_id: int, started: float) -> Answer:
+    def _answer_session(self, search: SearchRequest, session_id: int, started: float) -> Answer:
         now_ms = self.clock_ms()
         # OpenReplay accepts a token that has just expired (tokenizer.go at tag v1.20.0), and the
         # last lines of a session that has just ended may still be on their way.
@@ -167,15 +171,15 @@ class Bridge:
         reading = read_session(
             self.table,
             session_id,
-            wanted=min(max(question.size, 1), MAX_HITS),
+            wanted=min(max(search.size, 1), MAX_HITS),
             now_ms=now_ms,
             time_left=lambda: self.settings.deadline_seconds - (self.timer() - started),
         )
-        answer = self._answer_reading(question, reading, over_ms, now_ms, started)
+        answer = self._answer_reading(search, reading, over_ms, now_ms, started)
         return replace(answer, skipped=reading.skipped)
 
     def _answer_reading(
-        self, question: Question, reading: Reading, over_ms: int, now_ms: int, started: float
+        self, search: SearchRequest, reading: Reading, over_ms: int, now_ms: int, started: float
     ) -> Answer:
         if reading.timed_out:
             if reading.failure:
@@ -187,9 +191,9 @@ class Bridge:
         is_new = newest_ms is not None and now_ms - newest_ms < self.settings.settle_ms
         if is_new and now_ms < over_ms:
             return self._result([], 0, started, names.UNSETTLED_ANSWERS)
-        hits = hits_of(
+        hits = make_hits(
             reading.lines,
-            size=question.size,
+            size=search.size,
             with_log_group=self.settings.show_log_group,
             all_read=reading.to_the_end,
             remarks=self._remarks(over_ms, now_ms),

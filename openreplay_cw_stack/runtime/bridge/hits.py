@@ -28,7 +28,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=timezone.utc)
 _LATEST_MS = 253_402_300_799_999
 
 
-def hits_of(
+def make_hits(
     lines: Sequence[LinkedLine],
     *,
     size: int,

@@ -11,10 +11,10 @@ from openreplay_cw_stack.contract.limits import REGISTRATION_TIMEOUT_SECONDS
 from openreplay_cw_stack.runtime.aws_calls import (
     CallFailed,
     LazyClient,
+    arn_region,
     asked,
     aws_client,
-    region_of,
-    texts_of,
+    string_fields,
 )
 from openreplay_cw_stack.runtime.registration.unattended import CurrentKey
 
@@ -34,11 +34,11 @@ class SecretsManager:
         Raises:
             CallFailed: Secrets Manager did not give it.
         """
-        client = self._client_in(region_of(arn))
+        client = self._client_in(arn_region(arn))
         found = asked(client.describe_secret, SecretId=arn)
         tags = {one["Key"]: one["Value"] for one in found.get("Tags", [])}
         value = asked(client.get_secret_value, SecretId=arn)
-        return CurrentKey(value["VersionId"], texts_of(value.get("SecretString")), tags)
+        return CurrentKey(value["VersionId"], string_fields(value.get("SecretString")), tags)
 
     def document(self, arn: str) -> Mapping[str, str]:
         """Return the texts in the JSON object that a secret holds.
@@ -46,8 +46,8 @@ class SecretsManager:
         Raises:
             CallFailed: Secrets Manager did not give it.
         """
-        value = asked(self._client_in(region_of(arn)).get_secret_value, SecretId=arn)
-        return texts_of(value.get("SecretString"))
+        value = asked(self._client_in(arn_region(arn)).get_secret_value, SecretId=arn)
+        return string_fields(value.get("SecretString"))
 
     def tag(self, arn: str, key: str, value: str) -> None:
         """Set a tag of a secret.
@@ -55,7 +55,7 @@ class SecretsManager:
         Raises:
             CallFailed: Secrets Manager refused.
         """
-        client = self._client_in(region_of(arn))
+        client = self._client_in(arn_region(arn))
         asked(client.tag_resource, SecretId=arn, Tags=[{"Key": key, "Value": value}])
 
     def untag(self, arn: str, key: str) -> None:
@@ -64,7 +64,7 @@ class SecretsManager:
         Raises:
             CallFailed: Secrets Manager refused.
         """
-        asked(self._client_in(region_of(arn)).untag_resource, SecretId=arn, TagKeys=[key])
+        asked(self._client_in(arn_region(arn)).untag_resource, SecretId=arn, TagKeys=[key])
 
 
 def _client(region: str | None) -> LazyClient:

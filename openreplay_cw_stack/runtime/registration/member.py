@@ -13,11 +13,11 @@ from typing import TypeVar
 from openreplay_cw_stack.contract.openreplay_project import checked_url
 from openreplay_cw_stack.openreplay.http_calls import RateLimited, RegistrationFailed, Sleep
 from openreplay_cw_stack.openreplay.integrations import Integrations
-from openreplay_cw_stack.openreplay.login import LoggedIn, LoginEnded, log_in
+from openreplay_cw_stack.openreplay.login import LoginEnded, OpenReplayClient, log_in
 from openreplay_cw_stack.runtime.aws_calls import CallFailed
 
 _LOGINS = 5
-_SHORTEST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS = 1.0, 6.0
+_MIN_WAIT_SECONDS, _MAX_WAIT_SECONDS = 1.0, 6.0
 
 Changed = TypeVar("Changed")
 """What a change of a project returns."""
@@ -64,7 +64,7 @@ class Member:
                 if not self._logins_left:
                     raise MemberFailed(str(ended)) from None
                 self._sleep(
-                    random.uniform(_SHORTEST_WAIT_SECONDS, _LONGEST_WAIT_SECONDS)  # noqa: S311
+                    random.uniform(_MIN_WAIT_SECONDS, _MAX_WAIT_SECONDS)  # noqa: S311
                 )
             except RateLimited as limited:
                 raise MemberFailed(str(limited)) from None
@@ -78,7 +78,7 @@ class Member:
                 raise MemberFailed(str(failed)) from None
         return self._integrations
 
-    def _log_in(self) -> LoggedIn:
+    def _log_in(self) -> OpenReplayClient:
         server = checked_url(self._url, insecure=self._insecure)
         try:
             login = self._read_login()

@@ -18,14 +18,14 @@ from typing import Protocol
 from openreplay_cw_stack.contract.limits import REGISTRATION_TIMEOUT_SECONDS
 from openreplay_cw_stack.contract.openreplay_project import (
     checked_url,
+    notified_projects,
+    notified_tag,
     project_name,
-    told_projects,
-    told_tag,
 )
 from openreplay_cw_stack.openreplay.bridge_probe import (
     AddressRefused,
     BridgeForm,
-    ask_bridge,
+    probe_bridge,
 )
 from openreplay_cw_stack.openreplay.http_calls import RegistrationFailed, Sleep
 from openreplay_cw_stack.openreplay.integrations import Integrations, NotOurs
@@ -52,7 +52,7 @@ class Task(Enum):
 class Outcome(Enum):
     """The outcome of a task for one project."""
 
-    TOLD = "told"
+    NOTIFIED = "notified"
     UNCHANGED = "unchanged"
     REMOVED = "removed"
     NOT_OURS = "not removed: its integration is not this deployment's bridge"
@@ -149,12 +149,12 @@ class Registration:
 
     def _tell(self, task: Task, until: float) -> dict[str, Outcome]:
         key = self.secrets.current(self.settings.key_secret_arn)
-        told = told_projects(key.tags)
+        notified = notified_projects(key.tags)
         due = {
             login: tuple(
                 number
                 for number in numbers
-                if task is Task.REGISTER or told.get(self.name_of(number)) != key.version_id
+                if task is Task.REGISTER or notified.get(self.name_of(number)) != key.version_id
             )
             for login, numbers in self.settings.projects.items()
         }
@@ -171,15 +171,15 @@ class Registration:
                 "there is no key yet: the registration tries again within the hour"
             )
         try:
-            ask_bridge(checked_url(form.url), form, sleep=self.sleep)
+            probe_bridge(checked_url(form.url), form, sleep=self.sleep)
         except AddressRefused:
             self.log.log("the bridge answers other addresses than this one, as it is set to")
 
         def tell(number: int, integrations: Integrations) -> Outcome:
             integrations.register(number, form, force=number in self.settings.replaced)
-            tag = told_tag(self.name_of(number))
+            tag = notified_tag(self.name_of(number))
             self.secrets.tag(self.settings.key_secret_arn, tag, key.version_id)
-            return Outcome.TOLD
+            return Outcome.NOTIFIED
 
         return outcomes | self._each(due, tell, until)
 
@@ -192,7 +192,7 @@ class Registration:
                 outcome = Outcome.REMOVED
             except NotOurs:
                 outcome = Outcome.NOT_OURS
-            self.secrets.untag(self.settings.key_secret_arn, told_tag(self.name_of(number)))
+            self.secrets.untag(self.settings.key_secret_arn, notified_tag(self.name_of(number)))
             return outcome
 
         return self._each(left, remove, until)

@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from openreplay_cw_stack.contract.limits import SHORTEST_ROTATION_SECONDS
+from openreplay_cw_stack.contract.limits import MIN_ROTATION_SECONDS
 from openreplay_cw_stack.runtime.aws_calls import CallFailed
 from openreplay_cw_stack.runtime.rotation.kinds import (
     Keys,
-    Retirement,
+    PreviousKeyState,
     RotationFailed,
     RotationRefused,
 )
@@ -28,7 +28,7 @@ WORKS_WITHIN_SECONDS = 120.0
 _RECORDED_WITHIN_SECONDS = 300.0
 """IAM records the minute of a use, or less: ``2015-03-13T10:45:00Z`` in the API reference."""
 
-_IDLE_SECONDS = 1.5 * SHORTEST_ROTATION_SECONDS
+_IDLE_SECONDS = 1.5 * MIN_ROTATION_SECONDS
 """A key that was used within this time may have a reader.
 
 OpenReplay's poller pauses for three hours after four failed calls, IAM records a use after some
@@ -117,7 +117,7 @@ class AccessKey:
 
     def is_current_deleted(self, keys: Keys) -> bool:
         """Return whether the current key was deleted by hand."""
-        return self._current_loss(keys, self._by_id()) is Retirement.CURRENT_DELETED
+        return self._current_loss(keys, self._by_id()) is PreviousKeyState.CURRENT_DELETED
 
     def check_pending(self, document: Mapping[str, str]) -> None:
         """Check that the pending key exists.
@@ -148,7 +148,7 @@ class AccessKey:
                 raise RotationFailed(f"the new key does not work: {code}")
             self.sleep(wait)
 
-    def retire(self, keys: Keys, now: float) -> Retirement:
+    def retire(self, keys: Keys, now: float) -> PreviousKeyState:
         """Disable the previous key once only the current one is in use, and delete it later."""
         there = self._by_id()
         loss = self._current_loss(keys, there)
@@ -157,32 +157,32 @@ class AccessKey:
             return loss
         previous = _previous(keys, there)
         if previous is None:
-            return Retirement.NOTHING
+            return PreviousKeyState.NOTHING
         if previous.active:
             return self._retire_active(previous, keys, there, now)
         if keys.disabled_at is None:
-            return Retirement.FOUND_DISABLED
+            return PreviousKeyState.FOUND_DISABLED
         if now - keys.disabled_at < self.grace:
-            return Retirement.NOTHING
+            return PreviousKeyState.NOTHING
         self.user.delete_key(previous.key_id)
-        return Retirement.ENDED
+        return PreviousKeyState.ENDED
 
     def _retire_active(
         self, previous: UserKey, keys: Keys, there: Mapping[str, UserKey], now: float
-    ) -> Retirement:
+    ) -> PreviousKeyState:
         if keys.disabled_at is not None:
-            return Retirement.ENABLED_AGAIN
+            return PreviousKeyState.ENABLED_AGAIN
         is_late = now - keys.made_at > self.notice
         if self._is_current_used(keys, there):
             # Another reader may still have the previous key.
             if keys.watched_since is None:
-                return Retirement.TAKEN_UP
+                return PreviousKeyState.ADOPTED
             if (self.user.last_used(previous.key_id) or 0.0) > keys.watched_since:
-                return Retirement.BOTH_USED if is_late else Retirement.TAKEN_UP
+                return PreviousKeyState.BOTH_USED if is_late else PreviousKeyState.ADOPTED
         elif not self._is_idle(previous, now):
-            return Retirement.WAITING if is_late else Retirement.NOTHING
+            return PreviousKeyState.WAITING if is_late else PreviousKeyState.NOTHING
         self.user.disable_key(previous.key_id)
-        return Retirement.DISABLED
+        return PreviousKeyState.DISABLED
 
     def tidy(self, keys: Keys, now: float) -> None:
         """Delete the rotation's keys that have been in no version for a day."""
@@ -193,7 +193,7 @@ class AccessKey:
     def _by_id(self) -> dict[str, UserKey]:
         return {key.key_id: key for key in self.user.list_keys()}
 
-    def _current_loss(self, keys: Keys, there: Mapping[str, UserKey]) -> Retirement | None:
+    def _current_loss(self, keys: Keys, there: Mapping[str, UserKey]) -> PreviousKeyState | None:
         """Return whether the current key was deleted or disabled by hand."""
         key_id = keys.current.get("access_key_id")
         if not key_id:
@@ -201,8 +201,8 @@ class AccessKey:
         if key_id not in there:
             # IAM may not list a new key yet.
             is_new = self.clock() - keys.made_at < WORKS_WITHIN_SECONDS
-            return None if is_new else Retirement.CURRENT_DELETED
-        return None if there[key_id].active else Retirement.CURRENT_DISABLED
+            return None if is_new else PreviousKeyState.CURRENT_DELETED
+        return None if there[key_id].active else PreviousKeyState.CURRENT_DISABLED
 
     def _may_be_stored_yet(self, keys: Keys, there: Mapping[str, UserKey], now: float) -> bool:
         """Return whether another run of the same step may be about to store its key."""

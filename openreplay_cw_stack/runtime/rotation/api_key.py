@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Protocol
 
-from openreplay_cw_stack.runtime.rotation.kinds import Keys, Retirement
+from openreplay_cw_stack.runtime.rotation.kinds import Keys, PreviousKeyState
 from openreplay_cw_stack.runtime.rotation.secret import AlreadyStored, PendingVersion
 
 KEY_LENGTH = 48
@@ -62,7 +62,7 @@ class ApiKey:
     def refusal(self, keys: Keys, now: float) -> str | None:
         """Return why no key may be created now: the bridge would refuse the previous one."""
         expired = now - keys.made_at >= self.grace
-        if not self.is_key(keys.previous) or expired or self._is_taken_up(keys):
+        if not self.is_key(keys.previous) or expired or self._is_adopted(keys):
             return None
         return (
             "the previous key is still accepted, since OpenReplay was neither given the current "
@@ -88,21 +88,21 @@ class ApiKey:
         if self.is_key(document):
             self.sleep(max(0.0, made_at + self.known_after - self.clock()))
 
-    def retire(self, keys: Keys, now: float) -> Retirement:
+    def retire(self, keys: Keys, now: float) -> PreviousKeyState:
         """Have the previous key refused once the current one is in use, or the grace ends."""
         if not self.is_key(keys.previous):
-            return Retirement.NOTHING
+            return PreviousKeyState.NOTHING
         age = now - keys.made_at
-        taken_up = self._is_taken_up(keys)
+        adopted = self._is_adopted(keys)
         if age >= self.grace:
-            return Retirement.ENDED if taken_up else Retirement.EXPIRED
-        if taken_up:
+            return PreviousKeyState.ENDED if adopted else PreviousKeyState.EXPIRED
+        if adopted:
             used = self.usage.of(keys.previous_version or "", now - _LOOK_BACK_SECONDS)
-            return Retirement.NOTHING if used else Retirement.ENDED
-        return Retirement.WAITING if age > self.notice else Retirement.NOTHING
+            return PreviousKeyState.NOTHING if used else PreviousKeyState.ENDED
+        return PreviousKeyState.WAITING if age > self.notice else PreviousKeyState.NOTHING
 
     def tidy(self, keys: Keys, now: float) -> None:
         """Do nothing: a key that was not stored exists nowhere."""
 
-    def _is_taken_up(self, keys: Keys) -> bool:
-        return keys.told or self.usage.of(keys.current_version or "", keys.made_at) > 0
+    def _is_adopted(self, keys: Keys) -> bool:
+        return keys.notified or self.usage.of(keys.current_version or "", keys.made_at) > 0

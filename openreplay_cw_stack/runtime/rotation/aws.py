@@ -14,7 +14,7 @@ from openreplay_cw_stack.runtime.aws_calls import (
     LazyClient,
     asked,
     aws_client,
-    texts_of,
+    string_fields,
 )
 from openreplay_cw_stack.runtime.rotation.secret import (
     PENDING,
@@ -50,7 +50,7 @@ class SecretsManagerSecret:
             if str(failed) == "ResourceNotFoundException":
                 return None
             raise
-        return StoredValue(texts_of(found.get("SecretString")), _seconds(found["CreatedDate"]))
+        return StoredValue(string_fields(found.get("SecretString")), _seconds(found["CreatedDate"]))
 
     def put(self, version_id: str, document: Mapping[str, str], stage: str = PENDING) -> None:
         """Give a version its value.

@@ -20,7 +20,7 @@ from openreplay_cw_stack.runtime.rotation.aws import (
     stack_is_going,
 )
 from openreplay_cw_stack.runtime.rotation.deployment import KeyDeployment
-from openreplay_cw_stack.runtime.rotation.kinds import KeyKind, RotationFailed
+from openreplay_cw_stack.runtime.rotation.kinds import RotatedKey, RotationFailed
 from openreplay_cw_stack.runtime.rotation.rotating import Rotation, look_after
 from openreplay_cw_stack.runtime.rotation.settings import Settings
 
@@ -66,13 +66,13 @@ def _rotations() -> dict[str, Rotation]:
     return rotations
 
 
-def _rotation(secret_arn: str, kind: KeyKind, projects: tuple[str, ...]) -> Rotation:
+def _rotation(secret_arn: str, kind: RotatedKey, projects: tuple[str, ...]) -> Rotation:
     return Rotation(
         secret=SecretsManagerSecret(secret_arn),
         kind=kind,
         projects=projects,
         clock=time.time,
-        hand_over=_hand_over,
+        notify_projects=_notify_projects,
         log=_log(),
     )
 
@@ -120,7 +120,7 @@ def _deployment() -> KeyDeployment:
     )
 
 
-def _hand_over() -> None:
+def _notify_projects() -> None:
     try:
         invoke_later(_settings().registration_functions)
     except CallFailed as failed:

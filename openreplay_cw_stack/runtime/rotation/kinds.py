@@ -40,7 +40,7 @@ class Keys:
         watched_since: when the last look found both keys in use, or the current one for the first
             time; None if none did.
         enabled_again: whether the previous version's key was enabled by hand after that.
-        told: whether every registered OpenReplay project has the current key.
+        notified: whether every registered OpenReplay project has the current key.
     """
 
     current: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -54,17 +54,17 @@ class Keys:
     disabled_at: float | None = None
     watched_since: float | None = None
     enabled_again: bool = False
-    told: bool = False
+    notified: bool = False
 
 
-class Retirement(Enum):
+class PreviousKeyState(Enum):
     """What a look did or found."""
 
     NOTHING = "nothing"
     """The previous key is still needed, or there is none."""
     WAITING = "waiting"
     """The previous key is still needed, for longer than the notice period."""
-    TAKEN_UP = "taken_up"
+    ADOPTED = "adopted"
     """The current key is in use. The previous key is disabled if it is not used until the next
     look."""
     BOTH_USED = "both_used"
@@ -85,7 +85,7 @@ class Retirement(Enum):
     """The current key was disabled by hand."""
 
 
-class KeyKind(Protocol):
+class RotatedKey(Protocol):
     """How keys of a kind are handled. Every call may raise ``CallFailed``."""
 
     @property
@@ -119,7 +119,7 @@ class KeyKind(Protocol):
     def try_out(self, document: Mapping[str, str], made_at: float) -> None:
         """Wait until a new key works everywhere, or raise :class:`RotationFailed`."""
 
-    def retire(self, keys: Keys, now: float) -> Retirement:
+    def retire(self, keys: Keys, now: float) -> PreviousKeyState:
         """Take the previous key out of use if it is time for that."""
 
     def tidy(self, keys: Keys, now: float) -> None:

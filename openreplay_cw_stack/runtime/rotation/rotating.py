@@ -13,13 +13,13 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
 from openreplay_cw_stack.contract import metrics as names
-from openreplay_cw_stack.contract.openreplay_project import TESTED_AT_TAG, told_tag
+from openreplay_cw_stack.contract.openreplay_project import TESTED_AT_TAG, notified_tag
 from openreplay_cw_stack.runtime.aws_calls import error_code
 from openreplay_cw_stack.runtime.function_log import FunctionLog, MetricDocument
 from openreplay_cw_stack.runtime.rotation.kinds import (
-    KeyKind,
     Keys,
-    Retirement,
+    PreviousKeyState,
+    RotatedKey,
     RotationFailed,
     RotationRefused,
 )
@@ -40,28 +40,30 @@ _LISTED_WITHIN_SECONDS = 60.0
 _SECONDS_PER_DAY = 86_400
 _ENABLED = "enabled"
 _MESSAGES = {
-    Retirement.WAITING: "the current key is not in use yet: give it to OpenReplay",
-    Retirement.TAKEN_UP: "the current key is in use; the previous one is disabled within hours if "
-    "it is not used any more",
-    Retirement.BOTH_USED: "the current key is in use, and so is the previous one: give every "
+    PreviousKeyState.WAITING: "the current key is not in use yet: give it to OpenReplay",
+    PreviousKeyState.ADOPTED: "the current key is in use; the previous one is disabled within "
+    "hours if it is not used any more",
+    PreviousKeyState.BOTH_USED: "the current key is in use, and so is the previous one: give every "
     "OpenReplay the current key",
-    Retirement.DISABLED: "the previous key is not in use any more, and was disabled",
-    Retirement.FOUND_DISABLED: "the previous key was disabled by hand; it is deleted after the "
-    "grace period",
-    Retirement.ENABLED_AGAIN: "the previous key was enabled by hand; it stays while it is in use",
-    Retirement.ENDED: "the previous key is gone",
-    Retirement.EXPIRED: "the previous key is refused from now on, and the current one is not in "
-    "use yet: give it to OpenReplay",
-    Retirement.CURRENT_DELETED: "the current key was deleted by hand; a rotation creates another",
-    Retirement.CURRENT_DISABLED: "the current key was disabled by hand: enable it, or rotate the "
-    "secret to get another",
+    PreviousKeyState.DISABLED: "the previous key is not in use any more, and was disabled",
+    PreviousKeyState.FOUND_DISABLED: "the previous key was disabled by hand; it is deleted after "
+    "the grace period",
+    PreviousKeyState.ENABLED_AGAIN: "the previous key was enabled by hand; it stays while it "
+    "is in use",
+    PreviousKeyState.ENDED: "the previous key is gone",
+    PreviousKeyState.EXPIRED: "the previous key is refused from now on, and the current one is not "
+    "in use yet: give it to OpenReplay",
+    PreviousKeyState.CURRENT_DELETED: "the current key was deleted by hand; a rotation creates "
+    "another",
+    PreviousKeyState.CURRENT_DISABLED: "the current key was disabled by hand: enable it, or "
+    "rotate the secret to get another",
 }
 _COUNTED_AS = {
-    Retirement.WAITING: names.KEYS_NOT_TAKEN_UP,
-    Retirement.BOTH_USED: names.KEYS_NOT_TAKEN_UP,
-    Retirement.EXPIRED: names.KEYS_NOT_TAKEN_UP,
-    Retirement.CURRENT_DELETED: names.FAILED_ROTATIONS,
-    Retirement.CURRENT_DISABLED: names.FAILED_ROTATIONS,
+    PreviousKeyState.WAITING: names.NEW_KEY_UNUSED,
+    PreviousKeyState.BOTH_USED: names.NEW_KEY_UNUSED,
+    PreviousKeyState.EXPIRED: names.NEW_KEY_UNUSED,
+    PreviousKeyState.CURRENT_DELETED: names.FAILED_ROTATIONS,
+    PreviousKeyState.CURRENT_DISABLED: names.FAILED_ROTATIONS,
 }
 
 
@@ -74,15 +76,15 @@ class Rotation:
         kind: how its keys are created and retired.
         projects: the names of the OpenReplay projects that are registered with its key.
         clock: returns the seconds since 1970.
-        hand_over: has the projects registered with the new key, without waiting for that.
+        notify_projects: has the projects registered with the new key, without waiting for that.
         log: the function's own log.
     """
 
     secret: Secret
-    kind: KeyKind
+    kind: RotatedKey
     projects: Sequence[str]
     clock: Callable[[], float] = field(repr=False)
-    hand_over: Callable[[], None] = field(repr=False)
+    notify_projects: Callable[[], None] = field(repr=False)
     log: FunctionLog = field(repr=False)
 
     def step(self, name: str, token: str) -> None:
@@ -120,9 +122,9 @@ class Rotation:
             retirement = self.retire(keys)
             if retirement in _COUNTED_AS:
                 self._report(_COUNTED_AS[retirement], f"{kind}: {_MESSAGES[retirement]}")
-            elif retirement is not Retirement.NOTHING:
+            elif retirement is not PreviousKeyState.NOTHING:
                 self.log.log(f"{kind}: {_MESSAGES[retirement]}")
-            if retirement is Retirement.CURRENT_DELETED:
+            if retirement is PreviousKeyState.CURRENT_DELETED:
                 self.secret.rotate()
         except Exception as error:
             self.log.error(f"could not look after {kind}: {error_code(error)}")
@@ -133,7 +135,7 @@ class Rotation:
         """Return the keys that the secret holds."""
         return self._keys(self.secret.state())
 
-    def retire(self, keys: Keys) -> Retirement:
+    def retire(self, keys: Keys) -> PreviousKeyState:
         """Disable, refuse or delete the previous key if it is time for that.
 
         Args:
@@ -144,13 +146,13 @@ class Rotation:
         previous = keys.previous_version
         if previous is None:
             return retirement
-        if retirement in (Retirement.TAKEN_UP, Retirement.BOTH_USED):
+        if retirement in (PreviousKeyState.ADOPTED, PreviousKeyState.BOTH_USED):
             self.secret.tag(WATCHED_TAG, f"{previous} {self.clock():.3f}")
-        elif retirement in (Retirement.DISABLED, Retirement.FOUND_DISABLED):
+        elif retirement in (PreviousKeyState.DISABLED, PreviousKeyState.FOUND_DISABLED):
             self.secret.tag(DISABLED_TAG, f"{previous} {self.clock():.0f}")
-        elif retirement is Retirement.ENABLED_AGAIN:
+        elif retirement is PreviousKeyState.ENABLED_AGAIN:
             self.secret.tag(DISABLED_TAG, f"{previous} {_ENABLED}")
-        elif retirement in (Retirement.ENDED, Retirement.EXPIRED):
+        elif retirement in (PreviousKeyState.ENDED, PreviousKeyState.EXPIRED):
             self.secret.remove(PREVIOUS, out_of=previous)
         return retirement
 
@@ -174,7 +176,7 @@ class Rotation:
         if CURRENT in stages:
             if name == "finishSecret":
                 # An earlier run may have ended before it registered the projects.
-                self.hand_over()
+                self.notify_projects()
             return
         if PENDING not in stages:
             raise RotationFailed("the version of this rotation is not the pending one")
@@ -218,7 +220,7 @@ class Rotation:
         if reader_has_previous and previous is not None:
             # The deleted key needs no retirement. The previous one does.
             self.secret.move(PREVIOUS, to=previous, out_of=current)
-        self.hand_over()
+        self.notify_projects()
 
     def _keys(self, state: SecretState) -> Keys:
         current, previous, pending = (
@@ -240,8 +242,8 @@ class Rotation:
             disabled_at=next(_numbers(disabled), None),
             watched_since=next(_numbers(watched), None),
             enabled_again=disabled == _ENABLED,
-            told=bool(self.projects)
-            and all(state.tags.get(told_tag(one)) == current_version for one in self.projects),
+            notified=bool(self.projects)
+            and all(state.tags.get(notified_tag(one)) == current_version for one in self.projects),
         )
 
     def _value(self, version_id: str | None) -> StoredValue:

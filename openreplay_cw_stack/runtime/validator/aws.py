@@ -12,10 +12,10 @@ from openreplay_cw_stack.contract.session_table import Attributes, error_event_m
 from openreplay_cw_stack.runtime.aws_calls import (
     CallFailed,
     LazyClient,
+    arn_region,
     asked,
     aws_client,
     error_code,
-    region_of,
 )
 from openreplay_cw_stack.runtime.validator.queues import SendFailed
 from openreplay_cw_stack.runtime.validator.storing import Refusal, WriteRefused
@@ -42,7 +42,7 @@ class DynamoDbTable:
         self._arn = arn
         self._client = client or LazyClient(
             lambda: aws_client(
-                "dynamodb", attempts=1, read_timeout=5, connect_timeout=2, region=region_of(arn)
+                "dynamodb", attempts=1, read_timeout=5, connect_timeout=2, region=arn_region(arn)
             )
         )
 
@@ -180,7 +180,7 @@ class ErrorEventMarks:
                 attempts=2,
                 read_timeout=2,
                 connect_timeout=2,
-                region=region_of(table_arn),
+                region=arn_region(table_arn),
             )
         )
 

@@ -172,7 +172,7 @@ def pause_seconds(validator: Validator, failures: int) -> int:
     settings = validator.settings
     # An exponent beyond 30 would make a needlessly long integer.
     doubled = settings.first_pause_seconds << min(failures - 1, 30)
-    return min(doubled, settings.longest_pause_seconds)
+    return min(doubled, settings.max_pause_seconds)
 
 
 def _need_time(remaining_ms: Callable[[], int]) -> None:

@@ -16,7 +16,7 @@ from openreplay_cw_stack.tagging.text_tags import may_have_tag
 from openreplay_cw_stack.tagging.verdict import JudgedToken, judge_token
 
 _TOKENS = 4096
-_LONGEST_TOKEN = 160
+_MAX_TOKEN = 160
 """Characters. A session token of 64-bit numbers has at most 88."""
 
 
@@ -36,7 +36,7 @@ class TokenMemo:
 
     def judge(self, text: str) -> JudgedToken:
         """Judge a session token."""
-        if len(text) > _LONGEST_TOKEN:
+        if len(text) > _MAX_TOKEN:
             return _judge_with(text, self._secrets)
         return self._remembered(text)
 

@@ -103,7 +103,7 @@ _CUT_FIELD = re.compile(
 )
 
 _ERROR_WORDS = re.compile("error|exception|traceback|panic:", re.IGNORECASE)
-_MOST_ERROR_WORDS = 50
+_MAX_ERROR_WORDS = 50
 # "errors": 0, error=null, error: "" say that there is none.
 _NONE_BEHIND = re.compile(
     r"""\w{0,20}\\{0,7}"?[ ]?[:=][ ]?
@@ -251,13 +251,13 @@ def _stands_behind(before: re.Pattern[str], head: str, found: re.Match[str]) -> 
 
 def _level_by_content(message: str) -> str:
     for number, found in enumerate(_ERROR_WORDS.finditer(message)):
-        if number >= _MOST_ERROR_WORDS or _speaks_of_an_error(message, found):
+        if number >= _MAX_ERROR_WORDS or _speaks_of_an_error(message, found):
             return "error"
     return "info"
 
 
 def _speaks_of_an_error(message: str, found: re.Match[str]) -> bool:
-    """Whether an error is told of, and not a URL or path, or that there is none."""
+    """Whether the text reports an error, rather than a URL, a path, or zero errors."""
     before = message[max(0, found.start() - 100) : found.start()]
     word = _ENDS_OF_WORDS.split(before)[-1]
     behind = _ENDS_OF_WORDS.split(message[found.end() : found.end() + 100], maxsplit=1)[0]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from openreplay_cw_stack.contract.limits import (
     ERROR_EVENT_INTERVAL_SECONDS,
     FIRST_PAUSE_SECONDS,
-    LONGEST_PAUSE_SECONDS,
+    MAX_PAUSE_SECONDS,
     RETRY_SECONDS,
 )
 
@@ -36,7 +36,7 @@ class Settings:
         error_event_interval_seconds: how long the next error event of a session waits.
         first_pause_seconds: how long an event waits in the retry queue after the first failure.
             The pause doubles with each further failure.
-        longest_pause_seconds: how long it waits at most.
+        max_pause_seconds: how long it waits at most.
         retry_seconds: how long it is retried before it becomes a dead letter.
     """
 
@@ -52,7 +52,7 @@ class Settings:
     error_bus_arn: str | None = None
     error_event_interval_seconds: int = ERROR_EVENT_INTERVAL_SECONDS
     first_pause_seconds: int = FIRST_PAUSE_SECONDS
-    longest_pause_seconds: int = LONGEST_PAUSE_SECONDS
+    max_pause_seconds: int = MAX_PAUSE_SECONDS
     retry_seconds: int = RETRY_SECONDS
 
     @classmethod
@@ -79,7 +79,7 @@ class Settings:
                 environment.get("ERROR_EVENT_INTERVAL_SECONDS", ERROR_EVENT_INTERVAL_SECONDS)
             ),
             first_pause_seconds=int(environment["FIRST_PAUSE_SECONDS"]),
-            longest_pause_seconds=int(environment["LONGEST_PAUSE_SECONDS"]),
+            max_pause_seconds=int(environment["MAX_PAUSE_SECONDS"]),
             retry_seconds=int(environment["RETRY_SECONDS"]),
         )
 
@@ -93,7 +93,7 @@ class Settings:
             "DEAD_LETTER_QUEUE_URL": self.dead_letter_queue_url,
             "ACCEPT_UNSIGNED_IDS": str(self.accept_unsigned_ids).lower(),
             "FIRST_PAUSE_SECONDS": str(self.first_pause_seconds),
-            "LONGEST_PAUSE_SECONDS": str(self.longest_pause_seconds),
+            "MAX_PAUSE_SECONDS": str(self.max_pause_seconds),
             "RETRY_SECONDS": str(self.retry_seconds),
         }
         if self.token_secret_arn is not None:

@@ -23,7 +23,7 @@ MAX_DECOMPRESSED_BYTES = 24 * 1024 * 1024
 """The largest payload that is read. ``python -m benchmarks payload_memory`` measures how much of
 the function's 512 MB the worst payload of this size needs."""
 
-_LONGEST_NAME = 2048
+_MAX_NAME = 2048
 """Characters of an id or a name. CloudWatch Logs itself allows 512 for names."""
 
 
@@ -185,13 +185,13 @@ def _log_event(entry: Any) -> LogEvent | None:
     # A boolean is an integer in Python, and not in JSON.
     if type(message) is not str or type(timestamp) is not int or type(identifier) is not str:
         return None
-    if not 0 < len(identifier) <= _LONGEST_NAME:
+    if not 0 < len(identifier) <= _MAX_NAME:
         return None
     return LogEvent(identifier, timestamp, message)
 
 
 def _name(document: dict[str, Any], field_name: str) -> str:
     value = document.get(field_name)
-    if not isinstance(value, str) or not 0 < len(value) <= _LONGEST_NAME:
+    if not isinstance(value, str) or not 0 < len(value) <= _MAX_NAME:
         raise UnusablePayload(f"its {field_name} is not a name")
     return value

@@ -10,7 +10,7 @@ from functools import cached_property
 
 from openreplay_cw_stack.contract import metrics as names
 from openreplay_cw_stack.contract.error_event import ErrorEvent
-from openreplay_cw_stack.contract.session_table import SessionItem, items_of
+from openreplay_cw_stack.contract.session_table import SessionItem, pack_items
 from openreplay_cw_stack.runtime.aws_calls import CallFailed
 from openreplay_cw_stack.runtime.function_log import FunctionLog
 from openreplay_cw_stack.runtime.validator.counting import Counts, metric_documents
@@ -150,7 +150,7 @@ class Validator:
             has_time=lambda: remaining_ms() > JUDGING_RESERVE_MS,
         )
         report = self.writer.store(
-            [item for lines in judged.by_session.values() for item in items_of(lines)],
+            [item for lines in judged.by_session.values() for item in pack_items(lines)],
             arrived_ms=now_ms,
             retention_seconds=self.settings.line_retention_seconds,
             has_time=lambda: remaining_ms() > STORING_RESERVE_MS,
@@ -159,7 +159,7 @@ class Validator:
             self.log.warn(f"the session table did not take all items: {report.failure}")
             if missing is Missing.BACK_TO_THE_SOURCE:
                 raise DeliveryFailed(report.failure or "not stored", len(report.stored))
-        self._hand_over(payload, judged, report, rest_counted=payload.counted or comes_again)
+        self._queue_missing(payload, judged, report, rest_counted=payload.counted or comes_again)
         counts = _count(payload, judged, report)
         if self.error_events is not None:
             events = self.error_events.of(judged.by_session, report.stored)
@@ -169,7 +169,7 @@ class Validator:
             self.log.warn(f"the token secret cannot be read: {self.token_secret.failure}")
         return Handled(counts, len(report.stored))
 
-    def _hand_over(
+    def _queue_missing(
         self, payload: Payload, judged: JudgedLines, report: StoringReport, *, rest_counted: bool
     ) -> None:
         """Send events that were not stored to a queue."""

@@ -21,8 +21,8 @@ from openreplay_cw_stack.tagging.propagation.context import (
 )
 from openreplay_cw_stack.tagging.propagation.cors import CORS_ALLOW_HEADERS, cors_allow_headers
 from openreplay_cw_stack.tagging.propagation.counts import counts as propagation_counts
-from openreplay_cw_stack.tagging.propagation.hand_over import outgoing_headers, use_headers
 from openreplay_cw_stack.tagging.propagation.installation import install, uninstall
+from openreplay_cw_stack.tagging.propagation.job_headers import outgoing_headers, use_headers
 from openreplay_cw_stack.tagging.propagation.replay_links import replay_url
 from openreplay_cw_stack.tagging.propagation.session import (
     HEADER_NAME,

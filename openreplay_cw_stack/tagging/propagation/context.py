@@ -29,11 +29,11 @@ from openreplay_cw_stack.tagging.propagation.scopes import (
 from openreplay_cw_stack.tagging.propagation.session import Session, session_of_token
 
 __all__ = [
+    "attribute_exception",
     "await_in",
     "carry",
     "current_session",
     "current_tag",
-    "known_as",
     "on_leaving",
     "run_as",
     "run_carried",
@@ -187,7 +187,7 @@ def session_of_exception(exc: BaseException | None) -> Session | None:
     """
     seen: set[int] = set()
     waiting = [exc]
-    while waiting and len(seen) < _LONGEST_CHAIN:
+    while waiting and len(seen) < _MAX_CHAIN:
         one = waiting.pop(0)
         if one is None or id(one) in seen:
             continue
@@ -199,7 +199,7 @@ def session_of_exception(exc: BaseException | None) -> Session | None:
     return None
 
 
-_LONGEST_CHAIN = 100
+_MAX_CHAIN = 100
 
 
 def _session_of_one(exc: BaseException) -> Session | None:
@@ -232,7 +232,7 @@ def session_for(exc: BaseException | None) -> Session | None:
 
 
 @contextlib.contextmanager
-def known_as(exc: BaseException, session: Session) -> Iterator[None]:
+def attribute_exception(exc: BaseException, session: Session) -> Iterator[None]:
     """While this lasts, an exception is known to be a session's."""
     before = last_left()
     set_last_left((exc, session))

@@ -1,4 +1,4 @@
-"""CORS: what a browser must be told before it sends the header to another origin.
+"""CORS: what a server must answer before a browser sends the header to another origin.
 
 The header is not one of those that every request may have. So a browser asks first, with an OPTIONS
 request, and sends nothing where the answer does not name it (Fetch standard, "CORS-preflight

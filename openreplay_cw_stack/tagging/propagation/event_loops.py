@@ -15,8 +15,8 @@ from contextvars import Context
 from typing import Any
 
 from openreplay_cw_stack.tagging.propagation.context import (
+    attribute_exception,
     current_session,
-    known_as,
     run_in,
     session_of_exception,
 )
@@ -53,7 +53,7 @@ def _reporting(patches: Patches, original: Callable[..., None]) -> Callable[...,
         session = session_of_exception(exc) or _session_of_report(context)
         if session is None:
             return run_in(session, original, loop, context)
-        known = contextlib.nullcontext() if exc is None else known_as(exc, session)
+        known = contextlib.nullcontext() if exc is None else attribute_exception(exc, session)
         with known, _within(_context_of_report(context), session):
             return run_in(session, original, loop, context)
 

@@ -1,4 +1,4 @@
-"""How a Lambda function is told which handler was its own: shared with the construct."""
+"""The variables that name a Lambda function's own handler: shared with the construct."""
 
 from __future__ import annotations
 

@@ -137,7 +137,7 @@ def leave_again(scope: Scope, before: Scope | None) -> None:
 
 
 def set_session(session: Session | None) -> None:
-    """Work for a session from here on, until told otherwise; prefer the ways that end."""
+    """Work for a session from here on; prefer the ways that end."""
     _set(None if session is None else Scope(session, None))
 
 

@@ -29,9 +29,9 @@ SESSION_ID_HEADER_NAME = "openReplaySession.id"
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
 # 13 + 14 + 13 + 44 characters and three dots, without leading zeros.
-_LONGEST_TOKEN = 128
+_MAX_TOKEN = 128
 # A server may join the header of a proxy and that of the tracker.
-_LONGEST_HEADER = 4 * _LONGEST_TOKEN
+_MAX_HEADER = 4 * _MAX_TOKEN
 # Neither a session token nor an id.
 _NEITHER = "?"
 
@@ -78,8 +78,8 @@ class Session:
         Raises:
             MalformedToken: it is none. The message never quotes it.
         """
-        if len(token) > _LONGEST_TOKEN:
-            raise MalformedToken(f"a session token has at most {_LONGEST_TOKEN} characters")
+        if len(token) > _MAX_TOKEN:
+            raise MalformedToken(f"a session token has at most {_MAX_TOKEN} characters")
         return Session(parse_token(token).session_id, token)
 
     @staticmethod
@@ -140,7 +140,7 @@ class HeaderReader:
 
         Args:
             values_of: all values of a header, by its name. More than one is no session token:
-                which of them is the visitor's cannot be told.
+                which of them is the visitor's is unknown.
         """
         try:
             session = _only(values_of(self.header_name), Session.of_token)
@@ -182,7 +182,7 @@ def _only(values: Iterable[object], parse: Callable[[str], Session]) -> Session 
     for value in values:
         if not isinstance(value, str):
             found.add(None if value is None else _NEITHER)
-        elif len(value) > _LONGEST_HEADER:
+        elif len(value) > _MAX_HEADER:
             found.add(_NEITHER)
         elif "," in value:
             # Servers join values with a comma, which is in no session token.

@@ -23,11 +23,11 @@ from openreplay_cw_stack.tagging.propagation.log_records import SettledText
 from openreplay_cw_stack.tagging.propagation.patching import MARK, Patches
 from openreplay_cw_stack.tagging.propagation.session import Session
 
-_LONGEST_HELD = 65536
-_MOST_HELD = 1000
+_MAX_HELD = 65536
+_MAX_HELD = 1000
 """Writers whose lines are held at once; then the one that has been idle for longest gives way."""
 _IDLE_SECONDS = 60.0
-_LONGEST_WAIT_SECONDS = 1.0
+_MAX_WAIT_SECONDS = 1.0
 _Writer = tuple[int, int]
 """A thread and the identity of its session; 0 for nobody's."""
 _Held = tuple[Session | None, str, float]
@@ -92,7 +92,7 @@ class TaggingStream:
         with self._lock:
             _, held, _ = self._held.pop(writer, _NOTHING)
             line = held + text
-            if "\n" in text or len(line) > _LONGEST_HELD:
+            if "\n" in text or len(line) > _MAX_HELD:
                 self._put(writer, session, line)
             elif line:
                 self._held[writer] = (session, line, time.monotonic())
@@ -135,7 +135,7 @@ class TaggingStream:
         now = time.monotonic()
         with self._lock:
             for one, (_, _, seen) in list(self._held.items()):
-                is_left = everywhere and one[1] == writer[1] and now - seen > _LONGEST_WAIT_SECONDS
+                is_left = everywhere and one[1] == writer[1] and now - seen > _MAX_WAIT_SECONDS
                 if one == writer or is_left:
                     self._put_held(one)
                     self._end_open(one)
@@ -170,7 +170,7 @@ class TaggingStream:
         The stream behind has a lock too, which would stay locked in the child for ever. A thread
         that does not finish its write is not waited for.
         """
-        return self._lock.acquire(timeout=_LONGEST_WAIT_SECONDS)
+        return self._lock.acquire(timeout=_MAX_WAIT_SECONDS)
 
     def after_fork_in_parent(self) -> None:
         """Let the other threads go on."""
@@ -205,7 +205,7 @@ class TaggingStream:
         """Write the beginnings of lines whose writers went away, such as threads that ended."""
         oldest = next(iter(self._held))
         is_idle = time.monotonic() - self._held[oldest][2] > _IDLE_SECONDS
-        if is_idle or len(self._held) > _MOST_HELD:
+        if is_idle or len(self._held) > _MAX_HELD:
             self._put_held(oldest)
 
     def _put(self, writer: _Writer, session: Session | None, text: str) -> None:

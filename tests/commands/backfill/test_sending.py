@@ -12,7 +12,7 @@ from openreplay_cw_stack.commands.backfill.sending import (
     MAX_EVENTS,
     MAX_MESSAGE_BYTES,
     Sender,
-    payloads_of,
+    make_payloads,
 )
 from openreplay_cw_stack.runtime.validator.subscription import (
     MAX_DECOMPRESSED_BYTES,
@@ -39,7 +39,7 @@ def test_every_line_is_in_one_payload_of_its_stream(lines: list[tuple[str, int, 
         an_event(number, character * (size * 20_000), stream=stream)
         for number, (stream, size, character) in enumerate(lines)
     ]
-    payloads = list(payloads_of(SOURCE, events))
+    payloads = list(make_payloads(SOURCE, events))
     sent = [(one.log_stream, event.id) for one in payloads for event in one.events]
     assert sorted(sent) == sorted((one["logStreamName"], one["eventId"]) for one in events)
     for payload in payloads:
@@ -56,19 +56,19 @@ def test_the_largest_payload_fits_an_invocation_and_the_validator() -> None:
     for characters in (alphabet, alphabet[:32]):
         message = "".join(noise.choices(characters, k=MAX_MESSAGE_BYTES // 3))[:262_144]
         events = [an_event(number, message) for number in range(4)]
-        (payload, *_) = payloads_of(SOURCE, events)
+        (payload, *_) = make_payloads(SOURCE, events)
         body = encode_payload(payload, payload.events, counted=False)
         assert len(body) < 6_000_000
         data = gzip.decompress(base64.b64decode(json.loads(body)["awslogs"]["data"]))
         assert len(data) < MAX_DECOMPRESSED_BYTES / 3
-    many = list(payloads_of(SOURCE, [an_event(number, "x") for number in range(MAX_EVENTS + 1)]))
+    many = list(make_payloads(SOURCE, [an_event(number, "x") for number in range(MAX_EVENTS + 1)]))
     assert [len(one.events) for one in many] == [MAX_EVENTS, 1]
 
 
 def test_nothing_is_begun_after_a_failure() -> None:
     functions = Functions({1: {"FunctionError": "Unhandled"}})
     payloads = [
-        payload for number in range(6) for payload in payloads_of(SOURCE, [an_event(number)])
+        payload for number in range(6) for payload in make_payloads(SOURCE, [an_event(number)])
     ]
     failures = Sender(functions, "validator", lambda seconds: None).send(payloads)
     assert len(functions.bodies) == 2

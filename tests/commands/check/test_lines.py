@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from openreplay_cw_stack.commands.check.lines import MOST_LINES, Sample, check_lines
+from openreplay_cw_stack.commands.check.lines import MAX_LINES, Sample, check_lines
 from openreplay_cw_stack.commands.report.findings import Finding
 from openreplay_cw_stack.tagging import Verdict, id_tag, token_tag
 from openreplay_cw_stack.tagging.advice import ADVICE
@@ -75,10 +75,10 @@ def test_the_most_frequent_fault_is_explained() -> None:
 
 
 def test_more_lines_than_are_looked_at() -> None:
-    findings, (sample,) = checked(*[GOOD] * (MOST_LINES + 1), counted=ALL)
-    assert (sample.cut, sample.verdicts[Verdict.LINKABLE]) == (True, MOST_LINES)
-    assert f"the first {MOST_LINES} lines with a tag" in findings[0].detail
-    findings, (sample,) = checked(*[GOOD] * MOST_LINES, counted=ALL)
+    findings, (sample,) = checked(*[GOOD] * (MAX_LINES + 1), counted=ALL)
+    assert (sample.cut, sample.verdicts[Verdict.LINKABLE]) == (True, MAX_LINES)
+    assert f"the first {MAX_LINES} lines with a tag" in findings[0].detail
+    findings, (sample,) = checked(*[GOOD] * MAX_LINES, counted=ALL)
     assert not sample.cut
 
 

@@ -10,7 +10,7 @@ from openreplay_cw_stack.commands.check.bridge import Endpoint
 from openreplay_cw_stack.commands.check.registration import check_registration
 from openreplay_cw_stack.commands.report.findings import Finding
 from openreplay_cw_stack.openreplay.bridge_probe import BridgeForm
-from openreplay_cw_stack.openreplay.login import LoggedIn
+from openreplay_cw_stack.openreplay.login import OpenReplayClient
 from tests.commands.check.support import context
 from tests.commands.support import account, days_ago, refusal, statuses
 from tests.openreplay.openreplay_server import OpenReplayServer, serving
@@ -34,7 +34,7 @@ def checked(server: OpenReplayServer, gone: Exception | None = None) -> Finding:
     secrets = {
         "get_secret_value": gone or {"SecretString": json.dumps(FORMER), "CreatedDate": days_ago(9)}
     }
-    logged_in = LoggedIn(urlsplit(server.url), server.jwt)
+    logged_in = OpenReplayClient(urlsplit(server.url), server.jwt)
     given = context(account(secretsmanager=secrets))
     (finding,) = check_registration(given, Endpoint(FORM, 0), logged_in, 7)
     for key in ("the-present-key", "the-former-key", "of-nobody", "jwt-"):
@@ -77,6 +77,6 @@ def test_no_former_key(openreplay: OpenReplayServer) -> None:
 
 
 def test_without_a_bridge() -> None:
-    logged_in = LoggedIn(urlsplit("https://openreplay.example"), "jwt-0")
+    logged_in = OpenReplayClient(urlsplit("https://openreplay.example"), "jwt-0")
     findings = check_registration(context(account()), None, logged_in, 7)
     assert statuses(findings) == [("registration", "skip")]

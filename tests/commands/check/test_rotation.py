@@ -6,7 +6,7 @@ import pytest
 
 from openreplay_cw_stack.commands.check.rotation import check_rotation
 from openreplay_cw_stack.commands.report.findings import Finding
-from openreplay_cw_stack.contract.openreplay_project import told_tag
+from openreplay_cw_stack.contract.openreplay_project import notified_tag
 from tests.commands.check.support import context
 from tests.commands.support import account, days_ago, refusal, resource, statuses
 
@@ -62,8 +62,8 @@ def test_what_may_be_of_it(changes: dict[str, Any], status: str, said: str) -> N
 
 def test_which_key_the_projects_have() -> None:
     tags = [
-        {"Key": told_tag("openreplay.example/1"), "Value": "new"},
-        {"Key": told_tag("openreplay.example/2"), "Value": "old"},
+        {"Key": notified_tag("openreplay.example/1"), "Value": "new"},
+        {"Key": notified_tag("openreplay.example/2"), "Value": "old"},
         {"Key": "of-another", "Value": "old"},
     ]
     findings = found({"Tags": tags, "VersionIdsToStages": VERSIONS}, rooms=("registration",))

@@ -16,7 +16,7 @@ def test_one_client_of_a_service_and_one_in_the_region_of_an_arn() -> None:
 
     of = Account(NOW, make_client=make_client)
     assert of.client("logs") is of.client("logs")
-    of.client_of("dynamodb", TABLE_ARN)
+    of.regional_client("dynamodb", TABLE_ARN)
     assert made == [("logs", {}), ("dynamodb", {"region_name": "eu-west-1"})]
 
 

@@ -7,7 +7,7 @@ import pytest
 from openreplay_cw_stack.commands.deployed.deployment import (
     find_deployment,
     find_deployments,
-    validator_of,
+    require_validator,
     variable,
 )
 from openreplay_cw_stack.commands.deployed.stack import Resource
@@ -67,11 +67,11 @@ def test_a_command_for_one_deployment_wants_one() -> None:
     shop = stack(*(Resource(f"{name}Function0A1B2C3D", name, FUNCTION) for name in ("one", "two")))
     with pytest.raises(CommandFailed, match=r"several deployments: .* \(Shop, Staff\)"):
         find_deployment(of, shop, None)
-    assert variable(validator_of(find_deployment(of, shop, "Shop")), "DEPLOYMENT") == "Shop"
+    assert variable(require_validator(find_deployment(of, shop, "Shop")), "DEPLOYMENT") == "Shop"
     with pytest.raises(CommandFailed, match="Staff has no validator"):
-        validator_of(find_deployment(of, shop, "Staff"))
+        require_validator(find_deployment(of, shop, "Staff"))
     with pytest.raises(CommandFailed, match="validator has no NOTHING"):
-        variable(validator_of(find_deployment(of, shop, "Shop")), "NOTHING")
+        variable(require_validator(find_deployment(of, shop, "Shop")), "NOTHING")
 
 
 def test_a_stack_without_any_names_its_nested_stacks() -> None:

@@ -15,7 +15,7 @@ from openreplay_cw_stack.commands.deployed.account import Account
 from openreplay_cw_stack.commands.deployed.deployment import Deployment
 from openreplay_cw_stack.commands.session.view import SessionView, view_session
 from openreplay_cw_stack.contract.linked_line import LinkedLine
-from openreplay_cw_stack.contract.session_table import items_of
+from openreplay_cw_stack.contract.session_table import pack_items
 from openreplay_cw_stack.runtime.bridge.aws import DynamoDbTable, SqsQueueLength
 from openreplay_cw_stack.runtime.bridge.bridge import Bridge
 from openreplay_cw_stack.runtime.bridge.credentials import ApiKey, ApiKeys, KeysRead, KeyVersion
@@ -77,7 +77,7 @@ class World:
             self.dynamodb.delete_item(TableName=TABLE_ARN, Key=key)
 
     def store(self, lines: Sequence[LinkedLine], *, arrived_ms: int = NOW_MS - HOUR_MS) -> None:
-        for item in items_of(lines):
+        for item in pack_items(lines):
             self.put(item.attributes(arrived_ms=arrived_ms, retention_seconds=RETENTION_SECONDS))
 
     def put(self, item: Any) -> None:

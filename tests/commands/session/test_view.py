@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from openreplay_cw_stack.contract.linked_line import LinkedLine
-from openreplay_cw_stack.contract.session_table import items_of, tombstone
+from openreplay_cw_stack.contract.session_table import pack_items, tombstone
 from tests.commands.session.support import RUNNING, World
 from tests.runtime.bridge.support import HOUR_MS, NOW_MS, SESSION, a_line
 
@@ -98,7 +98,7 @@ def test_items_that_are_not_shown(world: World) -> None:
         {"lines": {"B": zlib.compress(b"0" * 3_000_000)}},
     ]
     for number, changes in enumerate(damaged):
-        (item,) = items_of([a_line(10 + number)])
+        (item,) = pack_items([a_line(10 + number)])
         attributes = item.attributes(arrived_ms=NOW_MS - HOUR_MS, retention_seconds=86_400)
         world.put({**attributes, **changes})
     view = world.view()

@@ -189,11 +189,10 @@ def test_the_error_is_an_event_whose_link_names_the_trackers_session(
             assert not any(token in message["Body"] for token in openreplay.tokens.values())
         return links
 
-    wanted = sorted(
-        f"https://openreplay.example/5/session/{session}"
-        for session in openreplay.sessions.values()
-    )
-    assert sorted(eventually(take, lambda found: len(found) >= len(wanted))) == wanted
+    sessions = list(openreplay.sessions.values())
+    wanted = [f"https://openreplay.example/5/session/{session}" for session in sorted(sessions)]
+    found = eventually(take, lambda found: len(found) >= len(wanted))
+    assert sorted(found) == sorted(wanted)
 
 
 def test_no_token_has_gone_further_than_the_users_own_log_group(

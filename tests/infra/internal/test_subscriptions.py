@@ -264,7 +264,7 @@ class TestAccount:
         assert json.loads(text)["Distribution"] == "Random"
 
     def test_the_users_own_can_be_left_out(self) -> None:
-        stack = an_account(untracked_log_groups=["/noise", "/more"])
+        stack = an_account(excluded_log_groups=["/noise", "/more"])
         mine = logs.LogGroup.from_log_group_name(stack, "More", "/more")
         stack.integration.validator.refuse(mine, "I say so")
         criteria = json.dumps(self.account_policy(stack)["SelectionCriteria"])
@@ -288,10 +288,10 @@ class TestAccount:
 
     def test_criteria_that_are_too_long_end_the_synth(self) -> None:
         names = [f"/{number:0510}" for number in range(48)]
-        stack = an_account(untracked_log_groups=names)
-        with pytest.raises(RuntimeError, match="name fewer untracked_log_groups"):
+        stack = an_account(excluded_log_groups=names)
+        with pytest.raises(RuntimeError, match="name fewer excluded_log_groups"):
             template_of(stack)
-        few = an_account(untracked_log_groups=names[:40])
+        few = an_account(excluded_log_groups=names[:40])
         assert "AWS::Logs::AccountPolicy" in str(template_of(few).to_json())
 
 

@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import functools
-import html
 import json
-import os
-import re
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,6 +26,7 @@ from tests.infra.conftest import (
 EVERYTHING: dict[str, Any] = {
     "token_secret": TOKEN_SECRET_ARN,
     "ingest": Ingest.KINESIS,
+    "error_events": True,
     **EVERY_FUNCTION,
 }
 
@@ -49,11 +46,6 @@ def every_alarm() -> dict[str, dict[str, Any]]:
 def metrics_of(alarm: dict[str, Any]) -> dict[str, dict[str, Any]]:
     """The metrics of an alarm's expression by their ids."""
     return {one["Id"]: one["MetricStat"] for one in alarm["Metrics"] if "MetricStat" in one}
-
-
-def dollars(alarms: dict[str, dict[str, Any]]) -> float:
-    """A month: CloudWatch's price list has 0.10 for each metric of an alarm."""
-    return round(sum(max(1, len(one.get("Metrics", [0])) - 1) for one in alarms.values()) / 10, 2)
 
 
 def test_every_alarm_tells_the_topic_says_what_to_do_and_takes_no_data_for_zero() -> None:
@@ -261,11 +253,3 @@ def test_an_alarm_that_is_tracked_later_is_on_the_dashboard() -> None:
         stack.integration.monitoring.alarms["DeadLetters"],
         cloudwatch.Alarm,
     )
-
-
-def threshold_of(alarm: dict[str, Any]) -> str:
-    stats = metrics_of(alarm).values() if "Metrics" in alarm else [alarm]
-    (minutes,) = {one["Period"] // 60 for one in stats}
-    in_a_row = alarm["EvaluationPeriods"]
-    rows = f", {in_a_row} times in a row" if in_a_row > 1 else ""
-    return f"{alarm['Threshold']:,} in {minutes} minutes{rows}"

@@ -135,7 +135,7 @@ def test_it_shows_what_the_functions_publish() -> None:
         *(names.ANSWERS, names.EMPTY_ANSWERS, names.UNSETTLED_ANSWERS, names.TIMED_OUT_ANSWERS),
         *(names.REFUSED_QUESTIONS, names.FAILED_QUESTIONS, names.HITS, names.ANSWER_TIME),
         names.FAILED_KEY_READS,
-        *(names.KEY_AGE, names.KEYS_NOT_TAKEN_UP, names.REFUSED_ROTATIONS, names.FAILED_ROTATIONS),
+        *(names.KEY_AGE, names.NEW_KEY_UNUSED, names.REFUSED_ROTATIONS, names.FAILED_ROTATIONS),
         *(names.QUEUED_LINES, names.THROTTLED_WRITES, names.REFUSED_ITEMS),
         *(names.UNUSABLE_PAYLOADS, "Invocations", "AsyncEventAge", "Throttles"),
         *("ConsumedWriteCapacityUnits", "ConsumedReadCapacityUnits"),

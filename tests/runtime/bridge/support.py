@@ -13,7 +13,7 @@ from openreplay_cw_stack.contract.linked_line import LinkedLine
 from openreplay_cw_stack.contract.session_table import (
     SORT_KEY,
     Attributes,
-    items_of,
+    pack_items,
     tombstone,
 )
 from openreplay_cw_stack.runtime.bridge.bridge import Bridge
@@ -100,7 +100,7 @@ class MemoryTable:
             arrival = arrived_ms
             if arrival is None:
                 arrival = max(line.time for line in payload) + 2_000
-            for item in items_of(payload):
+            for item in pack_items(payload):
                 self.put_item(
                     item.session,
                     item.attributes(arrived_ms=arrival, retention_seconds=retention_seconds),

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from emulator.openreplay import check_hits
 from openreplay_cw_stack.contract.linked_line import LEVELS, LinkedLine
-from openreplay_cw_stack.runtime.bridge.hits import MAX_BYTES, hits_of, remark_hit, timestamp
+from openreplay_cw_stack.runtime.bridge.hits import MAX_BYTES, make_hits, remark_hit, timestamp
 from openreplay_cw_stack.tagging import token_tag
 from tests.runtime.bridge.support import a_line
 from tests.tagging.tokens import a_token
@@ -24,7 +24,7 @@ def hits(
     group: bool = True,
     all_read: bool = True,
 ) -> list[dict[str, Any]]:
-    found = hits_of(lines, size=size, with_log_group=group, all_read=all_read, remarks=remarks)
+    found = make_hits(lines, size=size, with_log_group=group, all_read=all_read, remarks=remarks)
     check_hits(found)
     return found
 

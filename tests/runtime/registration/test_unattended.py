@@ -129,7 +129,7 @@ def asked_bridge(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
             raise asked[-1]
         asked.append(form)
 
-    monkeypatch.setattr(unattended, "ask_bridge", ask)
+    monkeypatch.setattr(unattended, "probe_bridge", ask)
     return asked
 
 
@@ -140,10 +140,10 @@ def run(request: pytest.FixtureRequest, asked_bridge: list[Any]) -> Iterator[Una
 
 
 def test_the_bridge_is_registered_and_noted(run: Unattended) -> None:
-    assert run.run(Task.REGISTER) is Outcome.TOLD
+    assert run.run(Task.REGISTER) is Outcome.NOTIFIED
     assert run.row == {"url": BRIDGE, "api_key_id": "openreplay", "api_key": API_KEY}
     ((tag, version),) = run.secrets.tags.items()
-    assert tag.startswith("openreplay-cw-stack:told:127.0.0.1")
+    assert tag.startswith("openreplay-cw-stack:notified:127.0.0.1")
     assert version == "version-1"
 
 
@@ -159,7 +159,7 @@ def test_a_new_key_is_told(run: Unattended) -> None:
     run.run(Task.REGISTER)
     run.secrets.key = {"api_key_id": "openreplay", "api_key": "the next"}
     run.secrets.version = "version-2"
-    assert run.run(Task.LOOK) is Outcome.TOLD
+    assert run.run(Task.LOOK) is Outcome.NOTIFIED
     assert run.row["api_key"] == "the next"
     assert list(run.secrets.tags.values()) == ["version-2"]
 
@@ -175,7 +175,7 @@ def test_it_is_removed(run: Unattended) -> None:
 
 def test_a_bridge_that_answers_openreplay_alone(run: Unattended, asked_bridge: list[Any]) -> None:
     asked_bridge.append(AddressRefused("not this address"))
-    assert run.run(Task.REGISTER) is Outcome.TOLD
+    assert run.run(Task.REGISTER) is Outcome.NOTIFIED
     assert "other addresses" in run.said[0]
 
 
@@ -226,7 +226,7 @@ def test_what_is_missing(run: Unattended, changes: dict[str, Any], words: str) -
 def test_a_login_that_another_one_ended_is_made_again(run: Unattended, task: Task) -> None:
     """A deployment and a rotation can run the function twice at the same time."""
     run.server.other_logins = 3
-    assert run.run(task) in (Outcome.TOLD, Outcome.REMOVED)
+    assert run.run(task) in (Outcome.NOTIFIED, Outcome.REMOVED)
     assert run.logins == 4
     run.server.other_logins = 100
     assert run.run(task) is Outcome.FAILED
@@ -256,7 +256,7 @@ class TestManyProjects:
 
     def test_one_login_is_enough(self, run: Unattended) -> None:
         outcomes = run.run_all(Task.REGISTER, projects=self.MANY)
-        assert outcomes == {str(number): Outcome.TOLD for number in range(1, 26)}
+        assert outcomes == {str(number): Outcome.NOTIFIED for number in range(1, 26)}
         assert len(run.server.rows) == len(run.secrets.tags) == 25
         assert run.logins == len(run.secrets.logins_read) == 1
         # The limiter was met, and waited for.
@@ -275,13 +275,13 @@ class TestManyProjects:
         run.server.projects = frozenset({1, 3})
         projects = {"arn:login": (1, 2, 3)}
         outcomes = run.run_all(Task.REGISTER, projects=projects)
-        assert outcomes == {"1": Outcome.TOLD, "2": Outcome.FAILED, "3": Outcome.TOLD}
+        assert outcomes == {"1": Outcome.NOTIFIED, "2": Outcome.FAILED, "3": Outcome.NOTIFIED}
         assert [one.rpartition("/")[2] for one in run.secrets.tags] == ["1", "3"]
         # The next hour tries that one alone.
         run.server.projects = frozenset({1, 2, 3})
         run.server.asked.clear()
         outcomes = run.run_all(Task.LOOK, projects=projects)
-        assert outcomes == {"1": Outcome.UNCHANGED, "2": Outcome.TOLD, "3": Outcome.UNCHANGED}
+        assert outcomes == {"1": Outcome.UNCHANGED, "2": Outcome.NOTIFIED, "3": Outcome.UNCHANGED}
         assert not any("/1/" in one or "/3/" in one for one in run.server.asked)
 
     def test_a_refused_login_is_tried_once_for_all_of_them(self, run: Unattended) -> None:
@@ -314,19 +314,19 @@ class TestManyProjects:
         began = run.server.now()
         outcomes = run.run_all(Task.REGISTER, projects=self.MANY)
         assert run.server.now() - began < REGISTRATION_TIMEOUT_SECONDS
-        done = [name for name, outcome in outcomes.items() if outcome is Outcome.TOLD]
+        done = [name for name, outcome in outcomes.items() if outcome is Outcome.NOTIFIED]
         assert 3 < len(done) < 25
         assert len(run.secrets.tags) == len(done)
         assert "there was no time left" in run.said[-1]
         monkeypatch.undo()
-        monkeypatch.setattr(unattended, "ask_bridge", lambda *_, **__: None)
+        monkeypatch.setattr(unattended, "probe_bridge", lambda *_, **__: None)
         outcomes = run.run_all(Task.LOOK, projects=self.MANY)
-        assert list(outcomes.values()).count(Outcome.TOLD) == 25 - len(done)
+        assert list(outcomes.values()).count(Outcome.NOTIFIED) == 25 - len(done)
 
     def test_those_that_left_are_removed_as_others_are_registered(self, run: Unattended) -> None:
         run.run_all(Task.REGISTER, projects={"arn:login": (1, 2)})
         outcomes = run.run_all(Task.REGISTER, {"arn:login": (2,)}, projects={"arn:login": (1, 3)})
-        assert outcomes == {"1": Outcome.TOLD, "3": Outcome.TOLD, "2": Outcome.REMOVED}
+        assert outcomes == {"1": Outcome.NOTIFIED, "3": Outcome.NOTIFIED, "2": Outcome.REMOVED}
         assert [path for path in run.server.rows if "2" in path.replace("v1", "")] == []
         assert [one.rpartition("/")[2] for one in run.secrets.tags] == ["1", "3"]
 
@@ -352,13 +352,13 @@ class TestSomeoneElsesIntegration:
 
     def test_it_is_on_request(self, run: Unattended, row: str) -> None:
         both: dict[str, Any] = {"projects": {"arn:login": (7, 8)}, "replaced": frozenset({7})}
-        assert set(run.run_all(Task.REGISTER, **both).values()) == {Outcome.TOLD}
+        assert set(run.run_all(Task.REGISTER, **both).values()) == {Outcome.NOTIFIED}
         assert run.server.rows[row]["api_key"] == API_KEY
 
     def test_another_projects_request_is_not_its_own(self, run: Unattended, row: str) -> None:
         both: dict[str, Any] = {"projects": {"arn:login": (7, 8)}, "replaced": frozenset({8})}
         outcomes = run.run_all(Task.REGISTER, **both)
-        assert outcomes == {"7": Outcome.FAILED, "8": Outcome.TOLD}
+        assert outcomes == {"7": Outcome.FAILED, "8": Outcome.NOTIFIED}
         assert run.server.rows[row] == self.THEIRS
 
     def test_it_is_not_removed(self, run: Unattended, row: str) -> None:
@@ -401,7 +401,7 @@ def test_each_failed_project_is_counted(
     )
     monkeypatch.setattr(handler, "_registration", lambda: registration)
     outcomes = handler.handler({"task": "register", "left": {"arn:login": [3]}}, None)
-    assert sorted(outcomes.values()) == ["failed", "removed", "told"]
+    assert sorted(outcomes.values()) == ["failed", "removed", "notified"]
     documents = map(json.loads, capsys.readouterr().out.splitlines())
     (counted,) = [one for one in documents if "_aws" in one]
     assert counted["FailedRegistrations"] == 1

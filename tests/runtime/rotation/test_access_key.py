@@ -14,7 +14,7 @@ from openreplay_cw_stack.contract.openreplay_project import TESTED_AT_TAG
 from openreplay_cw_stack.runtime.aws_calls import CallFailed
 from openreplay_cw_stack.runtime.rotation.access_key import WORKS_WITHIN_SECONDS, AccessKey
 from openreplay_cw_stack.runtime.rotation.kinds import (
-    Retirement,
+    PreviousKeyState,
     RotationFailed,
     RotationRefused,
 )
@@ -37,7 +37,7 @@ STEPS = ("createSecret", "setSecret", "testSecret", "finishSecret")
 class Account:
     """A service account whose key is rotated, and its reader."""
 
-    told: bool = True
+    notified: bool = True
     world: World = field(default_factory=World)
 
     def __post_init__(self) -> None:
@@ -61,12 +61,12 @@ class Account:
             kind=self.kind,
             projects=(),
             clock=lambda: self.world.now,
-            hand_over=self.hand_over,
+            notify_projects=self.notify_projects,
             log=silent_log(),
         )
 
-    def hand_over(self) -> None:
-        if self.told:
+    def notify_projects(self) -> None:
+        if self.notified:
             self.tell()
 
     def tell(self) -> None:
@@ -75,7 +75,7 @@ class Account:
 
     def rotate(self, token: str) -> None:
         """All steps, as Secrets Manager takes them; an error ends them."""
-        if self.told and self.reader.key:
+        if self.notified and self.reader.key:
             # Looks have found the reader's use of its key long before the next rotation.
             for _ in range(2):
                 self.world.now += 3600
@@ -109,10 +109,10 @@ class Account:
 
     def look_until_disabled(self) -> None:
         """Have the previous key disabled, which nobody uses between two looks."""
-        assert self.look() is Retirement.TAKEN_UP
-        assert self.look(days=1 / 24) is Retirement.DISABLED
+        assert self.look() is PreviousKeyState.ADOPTED
+        assert self.look(days=1 / 24) is PreviousKeyState.DISABLED
 
-    def look(self, days: float = 0.0) -> Retirement:
+    def look(self, days: float = 0.0) -> PreviousKeyState:
         self.world.now += days * DAY
         return self.rotation.retire(self.rotation.keys())
 
@@ -199,7 +199,7 @@ def test_a_fault_at_every_call_of_a_rotation(call: int, when: str, what: BaseExc
 
 def told_by_hand_and_rotated() -> Account:
     """An account whose reader has the first key, which was replaced a month later."""
-    account = Account(told=False)
+    account = Account(notified=False)
     account.rotate("one")
     account.tell()
     account.world.now += 30 * DAY
@@ -268,10 +268,10 @@ class TestRefusals:
         account.reader.poll()
         with pytest.raises(RotationRefused, match="the previous key was used lately"):
             account.rotate("three")
-        assert account.look(days=0.1) is Retirement.NOTHING
-        assert account.look(days=2.0) is Retirement.WAITING
+        assert account.look(days=0.1) is PreviousKeyState.NOTHING
+        assert account.look(days=2.0) is PreviousKeyState.WAITING
         account.reader.poll()
-        assert account.look(days=5.0) is Retirement.WAITING
+        assert account.look(days=5.0) is PreviousKeyState.WAITING
         account.reader.poll()
         assert account.reader.refused == 0
 
@@ -284,11 +284,11 @@ class TestRefusals:
         account.reader.poll()
         account.look_until_disabled()
         assert account.user.active[old] is False
-        assert account.look(days=6.9) is Retirement.NOTHING
+        assert account.look(days=6.9) is PreviousKeyState.NOTHING
         assert old in account.key_ids()
-        assert account.look(days=0.2) is Retirement.ENDED
+        assert account.look(days=0.2) is PreviousKeyState.ENDED
         assert account.key_ids() == {account.secret.current()["access_key_id"]}
-        assert account.look() is Retirement.NOTHING
+        assert account.look() is PreviousKeyState.NOTHING
         assert account.reader.refused == 0
 
     def test_a_previous_key_that_is_disabled_is_in_nobodys_way(self) -> None:
@@ -305,7 +305,7 @@ class TestRefusals:
     def test_our_own_test_of_the_new_key_is_no_use_of_it(self) -> None:
         account = told_by_hand_and_rotated()
         assert account.user.used[account.secret.current()["access_key_id"]]
-        assert account.look() is Retirement.NOTHING
+        assert account.look() is PreviousKeyState.NOTHING
 
     def test_nor_is_one_of_a_run_that_ended_after_it(self) -> None:
         account = told_by_hand_and_rotated()
@@ -322,19 +322,19 @@ class TestRefusals:
         account.user.reads = die_of_it  # type: ignore[method-assign]
         with pytest.raises(Died):
             account.rotation.step("testSecret", "throw-away")
-        assert account.look() is Retirement.NOTHING
+        assert account.look() is PreviousKeyState.NOTHING
 
     def test_nor_is_one_that_iam_tells_with_the_minute_after_it(self) -> None:
         account = told_by_hand_and_rotated()
         account.user.used[account.secret.current()["access_key_id"]] = account.world.now + 200
         account.world.now += DAY / 24
         account.reader.poll()
-        assert account.look() is Retirement.NOTHING
+        assert account.look() is PreviousKeyState.NOTHING
 
     @pytest.mark.parametrize("hours", [4, 5.9])
     def test_a_poller_that_rests_is_there_all_the_same(self, hours: float) -> None:
         """With a short grace as well: three hours of its rest, and what IAM takes to tell."""
-        account = Account(told=False)
+        account = Account(notified=False)
         account.kind = dataclasses.replace(account.kind, grace=3600.0)
         account.rotation = dataclasses.replace(account.rotation, kind=account.kind)
         account.rotate("one")
@@ -343,13 +343,13 @@ class TestRefusals:
         account.reader.poll()
         account.rotate("two")
         account.reader.poll()
-        assert account.look(days=hours / 24) is not Retirement.DISABLED
-        assert account.look(days=3 / 24) is Retirement.DISABLED
+        assert account.look(days=hours / 24) is not PreviousKeyState.DISABLED
+        assert account.look(days=3 / 24) is PreviousKeyState.DISABLED
 
-    @pytest.mark.parametrize("told", [True, False])
-    def test_every_four_hours_with_a_grace_of_four(self, told: bool) -> None:
-        """The shortest there is, with a reader that is told at once, and with none at all."""
-        account = Account(told=told)
+    @pytest.mark.parametrize("notified", [True, False])
+    def test_every_four_hours_with_a_grace_of_four(self, notified: bool) -> None:
+        """The shortest there is, with a reader that gets it at once, and with none at all."""
+        account = Account(notified=notified)
         account.kind = dataclasses.replace(account.kind, grace=4 * 3600.0)
         account.rotation = dataclasses.replace(account.rotation, kind=account.kind)
         for number in range(30):
@@ -363,7 +363,7 @@ class TestRefusals:
         assert account.user.most_keys == 2
 
     def test_a_key_without_any_reader_is_replaced(self) -> None:
-        account = Account(told=False)
+        account = Account(notified=False)
         for number in range(5):
             account.rotate(f"rotation {number}")
             account.world.now += 30 * DAY

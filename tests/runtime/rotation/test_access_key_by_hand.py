@@ -13,7 +13,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from openreplay_cw_stack.runtime.aws_calls import CallFailed
 from openreplay_cw_stack.runtime.rotation.kinds import (
-    Retirement,
+    PreviousKeyState,
     RotationFailed,
     RotationRefused,
 )
@@ -59,11 +59,11 @@ class TestKeysOfPersons:
         account = told_by_hand_and_rotated()
         account.world.now += 600
         account.user.active.pop(account.secret.current()["access_key_id"])
-        assert account.look() is Retirement.CURRENT_DELETED
+        assert account.look() is PreviousKeyState.CURRENT_DELETED
         # The reader's key stays, however long it takes.
         for _ in range(20):
             account.reader.poll()
-            assert account.look(days=1) is Retirement.CURRENT_DELETED
+            assert account.look(days=1) is PreviousKeyState.CURRENT_DELETED
         account.rotate("three")
         assert account.secret.current()["access_key_id"] in account.key_ids()
         account.reader.poll()
@@ -72,7 +72,7 @@ class TestKeysOfPersons:
         account.tell()
         account.reader.poll()
         account.look_until_disabled()
-        assert account.look(days=7.1) is Retirement.ENDED
+        assert account.look(days=7.1) is PreviousKeyState.ENDED
         assert account.key_ids() == {account.secret.current()["access_key_id"]}
         assert account.reader.refused == 0
 
@@ -82,7 +82,7 @@ class TestKeysOfPersons:
         account.user.active[account.secret.current()["access_key_id"]] = False
         for _ in range(20):
             account.reader.poll()
-            assert account.look(days=1) is Retirement.CURRENT_DISABLED
+            assert account.look(days=1) is PreviousKeyState.CURRENT_DISABLED
         assert account.reader.refused == 0
 
     def test_a_reader_that_went_back_from_a_disabled_key_keeps_the_previous_one(self) -> None:
@@ -104,10 +104,10 @@ class TestKeysOfPersons:
         old = account.reader.key["access_key_id"]
         account.world.now += 20 * DAY
         account.user.active[old] = False
-        assert account.look() is Retirement.FOUND_DISABLED
-        assert account.look(days=6.9) is Retirement.NOTHING
+        assert account.look() is PreviousKeyState.FOUND_DISABLED
+        assert account.look(days=6.9) is PreviousKeyState.NOTHING
         assert old in account.key_ids()
-        assert account.look(days=0.2) is Retirement.ENDED
+        assert account.look(days=0.2) is PreviousKeyState.ENDED
         assert old not in account.key_ids()
 
     def test_a_key_that_was_enabled_again_stays_while_it_is_used(self) -> None:
@@ -120,19 +120,19 @@ class TestKeysOfPersons:
         account.user.active[old["access_key_id"]] = True
         account.reader.key = old
         account.reader.poll()
-        assert account.look(days=1 / 24) is Retirement.ENABLED_AGAIN
+        assert account.look(days=1 / 24) is PreviousKeyState.ENABLED_AGAIN
         for _ in range(30):
             account.reader.poll()
-            assert account.look(days=1) in (Retirement.NOTHING, Retirement.WAITING)
+            assert account.look(days=1) in (PreviousKeyState.NOTHING, PreviousKeyState.WAITING)
         account.reader.poll()
         with pytest.raises(RotationRefused, match="the previous key was used lately"):
             account.rotate("three")
         assert account.reader.refused == 0
         # Disabled by hand once more: the grace begins anew.
         account.user.active[old["access_key_id"]] = False
-        assert account.look() is Retirement.FOUND_DISABLED
-        assert account.look(days=6.9) is Retirement.NOTHING
-        assert account.look(days=0.2) is Retirement.ENDED
+        assert account.look() is PreviousKeyState.FOUND_DISABLED
+        assert account.look(days=6.9) is PreviousKeyState.NOTHING
+        assert account.look(days=0.2) is PreviousKeyState.ENDED
 
     def test_a_key_that_was_enabled_again_and_is_not_used_is_disabled_again(self) -> None:
         account = told_by_hand_and_rotated()
@@ -142,10 +142,10 @@ class TestKeysOfPersons:
         account.reader.poll()
         account.look_until_disabled()
         account.user.active[old] = True
-        assert account.look(days=1) is Retirement.ENABLED_AGAIN
-        assert account.look(days=6.1) is Retirement.DISABLED
-        assert account.look(days=6.9) is Retirement.NOTHING
-        assert account.look(days=0.2) is Retirement.ENDED
+        assert account.look(days=1) is PreviousKeyState.ENABLED_AGAIN
+        assert account.look(days=6.1) is PreviousKeyState.DISABLED
+        assert account.look(days=6.9) is PreviousKeyState.NOTHING
+        assert account.look(days=0.2) is PreviousKeyState.ENDED
 
     def test_a_key_that_was_created_a_moment_ago_is_not_missed(self) -> None:
         """IAM may not list it yet."""
@@ -155,7 +155,7 @@ class TestKeysOfPersons:
         account.secret.values["one"] = dataclasses.replace(
             account.secret.values["one"], created=account.world.now
         )
-        assert account.look() is Retirement.NOTHING
+        assert account.look() is PreviousKeyState.NOTHING
 
     def test_a_second_reader_keeps_the_previous_key(self) -> None:
         account = told_by_hand_and_rotated()
@@ -169,8 +169,8 @@ class TestKeysOfPersons:
             account.reader.poll()
             if account.reader.polls % 45 == 0:
                 found.append(account.look())
-        assert set(found[:10]) == {Retirement.TAKEN_UP}
-        assert found[-1] is Retirement.BOTH_USED
+        assert set(found[:10]) == {PreviousKeyState.ADOPTED}
+        assert found[-1] is PreviousKeyState.BOTH_USED
         with pytest.raises(RotationRefused, match="the previous key was used lately"):
             account.rotate("three")
         second.key = account.secret.current()
@@ -178,7 +178,7 @@ class TestKeysOfPersons:
         account.reader.poll()
         second.poll()
         account.look()
-        assert account.look(days=1 / 24) is Retirement.DISABLED
+        assert account.look(days=1 / 24) is PreviousKeyState.DISABLED
         assert account.reader.refused == second.refused == 0
 
 
@@ -187,7 +187,7 @@ class People(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.account = Account(told=False)
+        self.account = Account(notified=False)
         self.world, self.user = self.account.world, self.account.user
         self.readers = [Reader(self.user), Reader(self.user)]
         self.by_hand: dict[str, dict[str, str]] = {}

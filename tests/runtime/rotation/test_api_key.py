@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from openreplay_cw_stack.contract.openreplay_project import told_tag
+from openreplay_cw_stack.contract.openreplay_project import notified_tag
 from openreplay_cw_stack.runtime.bridge.credentials import (
     ApiKey as BridgeKey,
 )
@@ -16,7 +16,7 @@ from openreplay_cw_stack.runtime.bridge.credentials import (
     KeyVersion,
 )
 from openreplay_cw_stack.runtime.rotation.api_key import KEY_LENGTH, ApiKey
-from openreplay_cw_stack.runtime.rotation.kinds import Retirement, RotationRefused
+from openreplay_cw_stack.runtime.rotation.kinds import PreviousKeyState, RotationRefused
 from openreplay_cw_stack.runtime.rotation.rotating import Rotation
 from tests.runtime.rotation.simulation import FakeSecret, World, silent_log
 
@@ -54,10 +54,10 @@ class Deployment:
             ),
             projects=self.projects,
             clock=lambda: self.world.now,
-            hand_over=lambda: None,
+            notify_projects=lambda: None,
             log=silent_log(),
         )
-        self.told = self.key()
+        self.notified = self.key()
 
     def key(self) -> BridgeKey:
         current = self.secret.current()
@@ -77,7 +77,7 @@ class Deployment:
         """Ask each bridge for a session; whether it answered."""
         answered = []
         for bridge in self.bridges:
-            accepted = bridge.accept(key or self.told)
+            accepted = bridge.accept(key or self.notified)
             answered.append(accepted is not None)
             if accepted:
                 self.uses.append((accepted.version_id, self.world.now))
@@ -91,12 +91,12 @@ class Deployment:
         for step in STEPS:
             self.rotation.step(step, token)
 
-    def look(self, days: float = 0.0) -> Retirement:
+    def look(self, days: float = 0.0) -> PreviousKeyState:
         self.world.now += days * DAY
         return self.rotation.retire(self.rotation.keys())
 
     def tell(self) -> None:
-        self.told = self.key()
+        self.notified = self.key()
 
 
 def test_a_new_key() -> None:
@@ -122,22 +122,22 @@ def test_the_bridge_knows_a_new_key_wherever_it_runs_when_it_is_told() -> None:
             assert all(deployment.ask()), "the old key is accepted all the time"
         deployment.tell()
         assert all(deployment.ask()), "and so is the new one"
-        assert deployment.look(days=0.1) in (Retirement.ENDED, Retirement.NOTHING)
-        assert deployment.look(days=0.1) is not Retirement.EXPIRED
+        assert deployment.look(days=0.1) in (PreviousKeyState.ENDED, PreviousKeyState.NOTHING)
+        assert deployment.look(days=0.1) is not PreviousKeyState.EXPIRED
         assert all(deployment.ask())
 
 
 def test_the_previous_key_is_accepted_until_the_new_one_is_used() -> None:
     deployment = Deployment()
-    old = deployment.told
+    old = deployment.notified
     deployment.rotate("one")
-    assert deployment.look(days=0.5) is Retirement.NOTHING
+    assert deployment.look(days=0.5) is PreviousKeyState.NOTHING
     assert all(deployment.ask(old))
     deployment.tell()
     assert all(deployment.ask())
     # Another project may still have the old one: it was used a moment ago.
-    assert deployment.look() is Retirement.NOTHING
-    assert deployment.look(days=0.1) is Retirement.ENDED
+    assert deployment.look() is PreviousKeyState.NOTHING
+    assert deployment.look(days=0.1) is PreviousKeyState.ENDED
     deployment.world.now += 301
     assert deployment.ask(old) == [False] * 3
     assert all(deployment.ask())
@@ -146,13 +146,13 @@ def test_the_previous_key_is_accepted_until_the_new_one_is_used() -> None:
 def test_or_until_its_time_is_up() -> None:
     deployment = Deployment()
     deployment.rotate("one")
-    assert deployment.look(days=0.9) is Retirement.NOTHING
-    assert deployment.look(days=0.2) is Retirement.WAITING
+    assert deployment.look(days=0.9) is PreviousKeyState.NOTHING
+    assert deployment.look(days=0.2) is PreviousKeyState.WAITING
     assert all(deployment.ask())
-    assert deployment.look(days=6.0) is Retirement.EXPIRED
+    assert deployment.look(days=6.0) is PreviousKeyState.EXPIRED
     deployment.world.now += 301
     assert deployment.ask() == [False] * 3
-    assert deployment.look() is Retirement.NOTHING
+    assert deployment.look() is PreviousKeyState.NOTHING
 
 
 def test_no_second_rotation_takes_the_readers_key_away() -> None:
@@ -168,16 +168,16 @@ def test_no_second_rotation_takes_the_readers_key_away() -> None:
 def test_told_counts_as_used() -> None:
     deployment = Deployment(projects=(PROJECT,))
     deployment.rotate("one")
-    deployment.secret.tags[told_tag(PROJECT)] = "one"
-    assert deployment.look() is Retirement.ENDED
+    deployment.secret.tags[notified_tag(PROJECT)] = "one"
+    assert deployment.look() is PreviousKeyState.ENDED
 
 
 def test_but_only_once_every_project_is_told() -> None:
     deployment = Deployment(projects=(PROJECT, "openreplay.example/2"))
     deployment.rotate("one")
-    deployment.secret.tags[told_tag(PROJECT)] = "one"
-    deployment.secret.tags[told_tag("openreplay.example/2")] = "first"
-    assert deployment.look() is Retirement.NOTHING
+    deployment.secret.tags[notified_tag(PROJECT)] = "one"
+    deployment.secret.tags[notified_tag("openreplay.example/2")] = "first"
+    assert deployment.look() is PreviousKeyState.NOTHING
 
 
 def test_uses_of_a_key_while_the_next_one_is_made_are_not_uses_of_the_next() -> None:
@@ -191,7 +191,7 @@ def test_uses_of_a_key_while_the_next_one_is_made_are_not_uses_of_the_next() -> 
     for step in STEPS[1:]:
         deployment.rotation.step(step, "two")
     deployment.world.now += 3601
-    assert deployment.look() is Retirement.NOTHING
+    assert deployment.look() is PreviousKeyState.NOTHING
     assert all(deployment.ask())
 
 

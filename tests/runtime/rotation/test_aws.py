@@ -12,7 +12,7 @@ import pytest
 from botocore.exceptions import ClientError, ConnectTimeoutError
 from moto import mock_aws
 
-from openreplay_cw_stack.runtime.aws_calls import CallFailed, asked, texts_of
+from openreplay_cw_stack.runtime.aws_calls import CallFailed, asked, string_fields
 from openreplay_cw_stack.runtime.registration.aws import SecretsManager
 from openreplay_cw_stack.runtime.rotation.aws import (
     BridgeUsage,
@@ -116,7 +116,7 @@ class TestErrors:
 
     @pytest.mark.parametrize("text", [None, "", "{", "[]", '"a"', "null"])
     def test_values_that_are_no_object(self, text: str | None) -> None:
-        assert texts_of(text) == {}
+        assert string_fields(text) == {}
 
 
 class TestUser:
@@ -230,7 +230,7 @@ def test_what_the_registration_reads(arn: str) -> None:
     secrets = SecretsManager()
     found = secrets.current(arn)
     assert (found.version_id, found.tags) == (FIRST, {})
-    tag = "openreplay-cw-stack:told:x/1"
+    tag = "openreplay-cw-stack:notified:x/1"
     secrets.tag(arn, tag, FIRST)
     assert secrets.current(arn).tags == {tag: FIRST}
     for _ in range(2):

@@ -102,7 +102,7 @@ def test_a_changed_log_group_is_noted_with_the_same_key() -> None:
 
 
 def test_a_changed_log_group_leaves_the_previous_key_to_its_reader() -> None:
-    account = Account(told=False)
+    account = Account(notified=False)
     account.rotate("one")
     account.tell()
     account.world.now += 30 * 86_400

@@ -18,7 +18,7 @@ class Kept:
     """Both kinds of keys, and the lines that their rotations print."""
 
     def __init__(self) -> None:
-        self.account = Account(told=False)
+        self.account = Account(notified=False)
         self.deployment = Deployment(world=self.account.world)
         self.lines: list[str] = []
         log = FunctionLog("shop", clock_ms=lambda: 1, emit=self.lines.append)
@@ -91,7 +91,7 @@ def test_a_look_says_how_old_the_keys_are_and_what_waits_for_a_person() -> None:
     kept.look()
     ages = {key: age for age, key, _ in kept.of("KeyAge")}
     assert ages == {"access_key": pytest.approx(2, abs=0.1), "api_key": pytest.approx(2, abs=0.1)}
-    assert kept.of("KeysNotTakenUp") == [(1, "api_key", True)]
+    assert kept.of("NewKeyUnused") == [(1, "api_key", True)]
 
 
 def test_one_that_cannot_be_looked_after_does_not_stop_the_other() -> None:
@@ -104,7 +104,7 @@ def test_one_that_cannot_be_looked_after_does_not_stop_the_other() -> None:
     with pytest.raises(RotationFailed, match=r"could not look after access_key$"):
         kept.look()
     assert ("ERROR", "could not look after access_key: Throttling") in kept.said
-    assert kept.of("KeysNotTakenUp") == [(1, "api_key", True)]
+    assert kept.of("NewKeyUnused") == [(1, "api_key", True)]
 
 
 def test_a_rotation_that_a_key_made_by_hand_blocks_is_refused() -> None:

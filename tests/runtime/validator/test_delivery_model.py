@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from openreplay_cw_stack.contract import session_table
 from openreplay_cw_stack.contract.session_table import Attributes
 from openreplay_cw_stack.runtime.aws_calls import CallFailed
-from openreplay_cw_stack.runtime.bridge.hits import hits_of
+from openreplay_cw_stack.runtime.bridge.hits import make_hits
 from openreplay_cw_stack.runtime.bridge.session_lines import read_session
 from openreplay_cw_stack.runtime.validator import queues, storing
 from openreplay_cw_stack.runtime.validator.envelopes import take
@@ -42,7 +42,7 @@ FORGED = token_tag(a_token(session_id=11, token_secret=b"forged"))
 ASYNCHRONOUS_ATTEMPTS = 3
 STREAM_ATTEMPTS = 6
 VISIBILITY_MS = 360_000
-MOST_STEPS = 500
+MAX_STEPS = 500
 
 TABLE_FAULTS = [
     "throttled",
@@ -253,7 +253,7 @@ class World:
 
     def run(self) -> None:
         """Until nothing is on its way."""
-        for _ in range(MOST_STEPS):
+        for _ in range(MAX_STEPS):
             if self.invocations:
                 self.invoke_directly()
             elif self.stream:
@@ -283,7 +283,7 @@ class World:
         )
         assert reading.to_the_end
         assert not reading.skipped
-        hits = hits_of(reading.lines, size=1000, with_log_group=False, all_read=True)
+        hits = make_hits(reading.lines, size=1000, with_log_group=False, all_read=True)
         assert len({hit["_id"] for hit in hits}) == len(hits)
         return [hit["_source"]["message"] for hit in hits]
 

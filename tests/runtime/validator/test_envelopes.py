@@ -228,7 +228,7 @@ class TestRetryQueue:
         assert around.retry_queue.hidden == {"handle-0": pause}
 
     def test_pauses_are_settings(self) -> None:
-        settings = replace(SETTINGS, first_pause_seconds=1, longest_pause_seconds=3)
+        settings = replace(SETTINGS, first_pause_seconds=1, max_pause_seconds=3)
         around = Surroundings(settings=settings)
         assert [pause_seconds(around.validator, n) for n in (1, 2, 3)] == [1, 2, 3]
 

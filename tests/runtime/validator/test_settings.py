@@ -16,7 +16,7 @@ SMALLEST = {
     "DEAD_LETTER_QUEUE_URL": "https://sqs/dead",
     "ACCEPT_UNSIGNED_IDS": "true",
     "FIRST_PAUSE_SECONDS": "30",
-    "LONGEST_PAUSE_SECONDS": "900",
+    "MAX_PAUSE_SECONDS": "900",
     "RETRY_SECONDS": "86400",
 }
 
@@ -32,7 +32,7 @@ def test_the_smallest_environment() -> None:
         accept_unsigned_ids=True,
         detailed_metrics=False,
         first_pause_seconds=30,
-        longest_pause_seconds=900,
+        max_pause_seconds=900,
         retry_seconds=86_400,
     )
 
@@ -98,7 +98,7 @@ def test_settings_survive_the_environment(
         accept_unsigned_ids=secret[1],
         detailed_metrics=detailed,
         first_pause_seconds=first,
-        longest_pause_seconds=longest,
+        max_pause_seconds=longest,
         retry_seconds=retry,
     )
     assert Settings.from_environment(settings.to_environment()) == settings

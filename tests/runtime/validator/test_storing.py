@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from openreplay_cw_stack.contract.limits import ITEMS_PER_BATCH_WRITE
-from openreplay_cw_stack.contract.session_table import Attributes, SessionItem, items_of
+from openreplay_cw_stack.contract.session_table import Attributes, SessionItem, pack_items
 from openreplay_cw_stack.runtime.validator.storing import (
     RETRY_SECONDS,
     ItemWriter,
@@ -30,7 +30,7 @@ from tests.runtime.validator.fakes import (
 
 
 def an_item(session: int, number: int = 0) -> SessionItem:
-    (item,) = items_of([replace(LINE, session=session, id=str(number))])
+    (item,) = pack_items([replace(LINE, session=session, id=str(number))])
     return item
 
 

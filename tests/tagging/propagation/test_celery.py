@@ -70,14 +70,14 @@ def fail() -> None:
     raise ValueError("no money")
 
 
-@app.task(name="told")  # type: ignore[untyped-decorator]
-def told(*_: Any) -> None:
-    saw("told")
+@app.task(name="notified")  # type: ignore[untyped-decorator]
+def notified(*_: Any) -> None:
+    saw("notified")
 
 
-@app.task(name="told the id")  # type: ignore[untyped-decorator]
+@app.task(name="notified the id")  # type: ignore[untyped-decorator]
 def told_the_id(_id: str) -> None:
-    saw("told the id")
+    saw("notified the id")
 
 
 @app.task(name="again", bind=True, max_retries=1)  # type: ignore[untyped-decorator]
@@ -171,10 +171,10 @@ FLOWS: dict[str, tuple[Flow, list[str]]] = {
         lambda: first.apply_async(link=chain(second.s(), first.s())),
         ["first", "first", "second"],
     ),
-    "an error link": (lambda: fail.apply_async(link_error=told.s()), ["told"]),
+    "an error link": (lambda: fail.apply_async(link_error=notified.s()), ["notified"]),
     "an error link by its id": (
         lambda: fail.apply_async(link_error=told_the_id.s()),
-        ["told the id"],
+        ["notified the id"],
     ),
     "a retry": (lambda: again.delay(), ["again", "again"]),
     "a task that calls others": (lambda: calls.delay(), ["calls", "first", "second"]),

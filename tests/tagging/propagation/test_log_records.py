@@ -339,7 +339,7 @@ class TestOrigin:
     def test_a_record_handed_over_by_somebody_is_nobodys(
         self, installed: io.StringIO, log: logging.Logger
     ) -> None:
-        """Whose it is cannot be told: it may be another visitor's, kept for a while."""
+        """Whose it is cannot be notified: it may be another visitor's, kept for a while."""
         log.handlers = [logging.StreamHandler()]
         with use_session(BERT):
             log.handle(logging.makeLogRecord({"msg": "kept", "levelno": 40}))

@@ -22,7 +22,7 @@ log: Any = loguru.logger
 
 @pytest.fixture
 def sink(installed: io.StringIO) -> Iterator[io.StringIO]:
-    """Where loguru writes; it was told so before the tagging was installed, or does not ask."""
+    """Where loguru writes; set before the tagging was installed, or looked up at each line."""
     stream = io.StringIO()
     log.remove()
     log.add(stream)

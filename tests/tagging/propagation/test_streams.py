@@ -168,13 +168,13 @@ class TestTogether:
             thread = threading.Thread(target=lambda: run_in(ANNA, left))
             thread.start()
             thread.join()
-            monkeypatch.setattr(streams, "_LONGEST_WAIT_SECONDS", 0.0)
+            monkeypatch.setattr(streams, "_MAX_WAIT_SECONDS", 0.0)
         assert sorted(installed.getvalue().splitlines()) == [
             f"{ANNA.tag} left",
             f"{ANNA.tag} unfinished",
         ]
 
-    @pytest.mark.parametrize("limit", ["_MOST_HELD", "_IDLE_SECONDS"])
+    @pytest.mark.parametrize("limit", ["_MAX_HELD", "_IDLE_SECONDS"])
     def test_lines_that_were_left_are_not_held_for_ever(
         self, installed: io.StringIO, monkeypatch: pytest.MonkeyPatch, limit: str
     ) -> None:

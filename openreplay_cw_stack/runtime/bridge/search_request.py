@@ -22,7 +22,7 @@ LARGEST_SIZE = 10_000
 _PHRASE = re.compile(rf"\s*\[?{re.escape(ID_TAG_NAME)}=([0-9]{{1,64}})\]?\s*", re.ASCII)
 
 
-class NotUnderstood(ValueError):
+class UnsupportedQuery(ValueError):
     """The body is not a search that the bridge answers.
 
     Attributes:
@@ -35,7 +35,7 @@ class NotUnderstood(ValueError):
 
 
 @dataclass(frozen=True)
-class Question:
+class SearchRequest:
     """A search.
 
     Attributes:
@@ -49,11 +49,11 @@ class Question:
     matches_any: bool = False
 
 
-def parse_question(body: bytes) -> Question:
+def parse_search_request(body: bytes) -> SearchRequest:
     """Read a search.
 
     Raises:
-        NotUnderstood: it is not JSON, or asks for something else.
+        UnsupportedQuery: it is not JSON, or asks for something else.
     """
     document = _json(body)
     size = _size(document.get("size", DEFAULT_SIZE))
@@ -62,25 +62,25 @@ def parse_question(body: bytes) -> Question:
         raise _other_query()
     ((kind, clause),) = query.items()
     if kind == "match_all":
-        return Question(size, matches_any=True)
+        return SearchRequest(size, matches_any=True)
     if kind != "match_phrase" or not isinstance(clause, dict) or list(clause) != ["message"]:
         raise _other_query()
-    return Question(size, _session_id(clause["message"]))
+    return SearchRequest(size, _session_id(clause["message"]))
 
 
 def _json(body: bytes) -> dict[str, Any]:
     try:
         document = json.loads(body or b"{}")
     except (ValueError, RecursionError):
-        raise NotUnderstood("x_content_parse_exception", "the body is not JSON") from None
+        raise UnsupportedQuery("x_content_parse_exception", "the body is not JSON") from None
     if not isinstance(document, dict):
-        raise NotUnderstood("parsing_exception", "the body is no JSON object")
+        raise UnsupportedQuery("parsing_exception", "the body is no JSON object")
     return document
 
 
 def _size(value: Any) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= LARGEST_SIZE:
-        raise NotUnderstood(
+        raise UnsupportedQuery(
             "illegal_argument_exception", f"[size] must be a number from 0 to {LARGEST_SIZE}"
         )
     return value
@@ -98,8 +98,8 @@ def _session_id(clause: Any) -> int | None:
         return None
 
 
-def _other_query() -> NotUnderstood:
-    return NotUnderstood(
+def _other_query() -> UnsupportedQuery:
+    return UnsupportedQuery(
         "parsing_exception",
         f"this endpoint answers match_phrase on message with {ID_TAG_NAME}=<session id>, "
         "and match_all",

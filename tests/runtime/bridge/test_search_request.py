@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from openreplay_cw_stack.runtime.bridge.question import (
-    NotUnderstood,
-    Question,
-    parse_question,
+from openreplay_cw_stack.runtime.bridge.search_request import (
+    SearchRequest,
+    UnsupportedQuery,
+    parse_search_request,
 )
 
 PHRASE = "openReplaySession.id=4118144119896553030"
@@ -26,35 +26,35 @@ def phrase(value: Any, **document: Any) -> bytes:
 
 def test_openreplays_question() -> None:
     body = b'{"size":1000,"query":{"match_phrase":{"message":"openReplaySession.id=42"}}}'
-    assert parse_question(body) == Question(1000, 42)
+    assert parse_search_request(body) == SearchRequest(1000, 42)
 
 
 def test_its_test_of_the_credentials() -> None:
-    assert parse_question(b'{"size": 1}') == Question(1, matches_any=True)
+    assert parse_search_request(b'{"size": 1}') == SearchRequest(1, matches_any=True)
 
 
 @pytest.mark.parametrize(
     ("body", "question"),
     [
-        (b"", Question(10, matches_any=True)),
-        (b"{}", Question(10, matches_any=True)),
-        (a_body(query={"match_all": {}}, size=0), Question(0, matches_any=True)),
-        (phrase(PHRASE), Question(10, 4118144119896553030)),
-        (phrase({"query": PHRASE, "slop": 0}), Question(10, 4118144119896553030)),
-        (phrase(f" [{PHRASE}] "), Question(10, 4118144119896553030)),
-        (phrase(PHRASE, track_total_hits=True, sort=["x"]), Question(10, 4118144119896553030)),
-        (phrase("openReplaySession.id=18446744073709551615"), Question(10, 2**64 - 1)),
-        (phrase("openReplaySession.id=18446744073709551616"), Question(10)),
-        (phrase("openReplaySession.id=" + "9" * 70), Question(10)),
-        (phrase("openReplaySession.id=-1"), Question(10)),
-        (phrase("openReplaySession.id=12a"), Question(10)),
-        (phrase("openReplaySession.id="), Question(10)),
-        (phrase("openReplaySession.id=١"), Question(10)),
-        (phrase("something else"), Question(10)),
+        (b"", SearchRequest(10, matches_any=True)),
+        (b"{}", SearchRequest(10, matches_any=True)),
+        (a_body(query={"match_all": {}}, size=0), SearchRequest(0, matches_any=True)),
+        (phrase(PHRASE), SearchRequest(10, 4118144119896553030)),
+        (phrase({"query": PHRASE, "slop": 0}), SearchRequest(10, 4118144119896553030)),
+        (phrase(f" [{PHRASE}] "), SearchRequest(10, 4118144119896553030)),
+        (phrase(PHRASE, track_total_hits=True, sort=["x"]), SearchRequest(10, 4118144119896553030)),
+        (phrase("openReplaySession.id=18446744073709551615"), SearchRequest(10, 2**64 - 1)),
+        (phrase("openReplaySession.id=18446744073709551616"), SearchRequest(10)),
+        (phrase("openReplaySession.id=" + "9" * 70), SearchRequest(10)),
+        (phrase("openReplaySession.id=-1"), SearchRequest(10)),
+        (phrase("openReplaySession.id=12a"), SearchRequest(10)),
+        (phrase("openReplaySession.id="), SearchRequest(10)),
+        (phrase("openReplaySession.id=١"), SearchRequest(10)),
+        (phrase("something else"), SearchRequest(10)),
     ],
 )
-def test_questions(body: bytes, question: Question) -> None:
-    assert parse_question(body) == question
+def test_questions(body: bytes, question: SearchRequest) -> None:
+    assert parse_search_request(body) == question
 
 
 @pytest.mark.parametrize(
@@ -83,8 +83,8 @@ def test_questions(body: bytes, question: Question) -> None:
     ],
 )
 def test_other_bodies_are_refused_by_name(body: bytes, kind: str) -> None:
-    with pytest.raises(NotUnderstood) as refused:
-        parse_question(body)
+    with pytest.raises(UnsupportedQuery) as refused:
+        parse_search_request(body)
     assert refused.value.kind == kind
     assert "4118144119896553030" not in str(refused.value)
 
@@ -99,6 +99,6 @@ json_values: st.SearchStrategy[Any] = st.recursive(
 @given(st.binary(max_size=60) | st.builds(lambda query: a_body(query=query), json_values))
 def test_whatever_the_body_it_is_read_or_refused(body: bytes) -> None:
     try:
-        assert parse_question(body).size >= 0
-    except NotUnderstood as refused:
+        assert parse_search_request(body).size >= 0
+    except UnsupportedQuery as refused:
         assert refused.kind.endswith("_exception")  # noqa: PT017
