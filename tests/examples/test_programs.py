@@ -27,11 +27,11 @@ def test_the_thread_pool() -> None:
         check=True,
     )
     ids = {"anna": ANNAS, "bert": BERTS, "nobody": None}
-    told = {
+    notified = {
         name: {judge(line).session_id for line in ran.stderr.splitlines() if f"{name}'s" in line}
         for name in ids
     }
-    assert told == {name: {session_id} for name, session_id in ids.items()}
+    assert notified == {name: {session_id} for name, session_id in ids.items()}
     linked = [judge(line).session_id for line in ran.stderr.splitlines()]
     assert {session_id: linked.count(session_id) for session_id in set(linked)} == dict.fromkeys(
         ids.values(), len(linked) // 3

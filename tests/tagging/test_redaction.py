@@ -6,7 +6,7 @@ from collections.abc import Callable
 from urllib.parse import quote
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openreplay_cw_stack.tagging import remove_session_tokens
@@ -96,6 +96,7 @@ def pieces_of(token: str) -> set[str]:
 class TestBrokenLiterals:
     """``pprint`` breaks long texts and bytes into literals of their own lines."""
 
+    @settings(deadline=None)
     @given(
         minted_tokens,
         st.integers(20, 120),

@@ -401,7 +401,7 @@ def test_each_failed_project_is_counted(
     )
     monkeypatch.setattr(handler, "_registration", lambda: registration)
     outcomes = handler.handler({"task": "register", "left": {"arn:login": [3]}}, None)
-    assert sorted(outcomes.values()) == ["failed", "removed", "notified"]
+    assert sorted(outcomes.values()) == ["failed", "notified", "removed"]
     documents = map(json.loads, capsys.readouterr().out.splitlines())
     (counted,) = [one for one in documents if "_aws" in one]
     assert counted["FailedRegistrations"] == 1

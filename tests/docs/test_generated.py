@@ -1,0 +1,192 @@
+"""What the manual lists is what the code has; ``UPDATE_SNAPSHOTS=1`` writes it."""
+
+from __future__ import annotations
+
+import argparse
+import ast
+import html
+import inspect
+import json
+import re
+from typing import Any
+
+import pytest
+
+from benchmarks import cost_model
+from demo.lines import TOKEN_SECRET, demo_lines
+from openreplay_cw_stack import commands
+from openreplay_cw_stack.infra.context import CONTEXT_OPTIONS
+from openreplay_cw_stack.tagging import Verdict, judge, remove_session_tokens, verdict
+from openreplay_cw_stack.tagging.advice import ADVICE
+from openreplay_cw_stack.tagging.redaction import REMOVED
+from tests.docs.pages import DOCS, MANUAL, README, ROOT, hold, section
+from tests.infra.conftest import EVERY_FUNCTION, PROJECT, TOKEN_SECRET_ARN
+from tests.infra.observability.test_alarms import alarms_of, every_alarm, metrics_of
+from tests.tagging.tokens import NOW_MS
+
+
+def cell(text: str) -> str:
+    """The text as it can stand in a cell of a table."""
+    return html.escape(text, quote=False).replace("|", "\\|").replace("*", "\\*")
+
+
+def test_options() -> None:
+    rows = ["| Option | Default | What it is |", "|---|---|---|"]
+    rows += [
+        f"| `{name}` | {cell(one.default_text)} | {cell(one.meaning)} |"
+        for name, one in CONTEXT_OPTIONS.items()
+    ]
+    hold(DOCS / "options.md", "options", "\n".join(rows))
+
+
+def test_every_option_that_a_command_names_exists() -> None:
+    given = {name for page in MANUAL for name in re.findall(r"-c ([a-z_]+)=", page.read_text())}
+    assert {"log_groups", "track_account"} <= given
+    assert given <= set(CONTEXT_OPTIONS)
+
+
+def meanings() -> dict[str, str]:
+    """What the source says below each verdict."""
+    body = ast.parse(inspect.getsource(verdict.Verdict)).body[0]
+    assert isinstance(body, ast.ClassDef)
+    found = {}
+    for one, after in zip(body.body, body.body[1:], strict=False):
+        if isinstance(one, ast.Assign) and isinstance(after, ast.Expr):
+            assert isinstance(after.value, ast.Constant)
+            name = ast.literal_eval(one.value)
+            found[name] = " ".join(str(after.value.value).replace("``", "`").split())
+    return found
+
+
+def test_verdicts() -> None:
+    examples: dict[Verdict, str] = {}
+    for line in demo_lines(NOW_MS):
+        judged = judge(line.message, token_secret=TOKEN_SECRET.encode(), now_ms=NOW_MS)
+        text = remove_session_tokens(line.message).replace(REMOVED, "<token>").splitlines()[0]
+        examples.setdefault(judged.verdict, text)
+    # A line that names the tag and has none; most lines without a tag do not even do that.
+    examples[Verdict.UNTAGGED] = "ERROR openReplaySessionToken missing from the request"
+    parts = []
+    for one in Verdict:
+        parts.append(
+            f"## {one}\n\n**When:** {html.escape(meanings()[one], quote=False)}\n\n"
+            f"**What to do:** {html.escape(ADVICE[one], quote=False)}\n\n"
+            f"```text\n{examples[one]}\n```"
+        )
+    hold(DOCS / "verdicts.md", "verdicts", "\n\n".join(parts))
+
+
+def threshold_of(alarm: dict[str, Any]) -> str:
+    stats = metrics_of(alarm).values() if "Metrics" in alarm else [alarm]
+    (minutes,) = {one["Period"] // 60 for one in stats}
+    in_a_row = alarm["EvaluationPeriods"]
+    rows = f", {in_a_row} times in a row" if in_a_row > 1 else ""
+    return f"{alarm['Threshold']:,} in {minutes} minutes{rows}"
+
+
+def dollars(alarms: dict[str, dict[str, Any]]) -> float:
+    """A month: CloudWatch's price list has 0.10 for each metric of an alarm."""
+    return round(sum(max(1, len(one.get("Metrics", [0])) - 1) for one in alarms.values()) / 10, 2)
+
+
+def test_alarms() -> None:
+    parts = []
+    for name, alarm in every_alarm().items():
+        over = "says when it is over" if "OKActions" in alarm else "never says that it is over"
+        # A description may end with the address of its section here.
+        text = re.sub(r"\W*\S*docs/alarms\S*$", "", alarm["AlarmDescription"])
+        parts.append(
+            f"### {name}\n\nGoes off above {threshold_of(alarm)}; {over}.\n\n"
+            f"{html.escape(text, quote=False)}."
+        )
+    hold(DOCS / "alarms.md", "alarms", "\n\n".join(parts))
+
+
+def test_commands() -> None:
+    parts = []
+    (subparsers,) = [
+        one for one in commands._parser()._actions if isinstance(one, argparse._SubParsersAction)
+    ]
+    helps = {one.dest: str(one.help) for one in subparsers._choices_actions}
+    for name, parser in subparsers.choices.items():
+        epilog, _, permissions = str(parser.epilog).partition("Permissions: ")
+        lines = [f"## {name}", "", f"{helps[name][0].upper()}{helps[name][1:]}.", ""]
+        lines += ["| Argument | What it does |", "|---|---|"]
+        lines += [
+            f"| `{spelled(one)}` | {cell(expanded(parser, one))} |"
+            for one in parser._actions
+            if not isinstance(one, argparse._HelpAction)
+        ]
+        lines += ["", cell(epilog.strip())]
+        if permissions:
+            lines += ["", f"**Permissions:** {cell(permissions)}"]
+        parts.append("\n".join(lines))
+    assert list(subparsers.choices) == list(commands.COMMANDS)
+    hold(DOCS / "commands.md", "commands", "\n\n".join(parts))
+
+
+def spelled(action: argparse.Action) -> str:
+    """An argument as it is written on a command line."""
+    value = action.metavar or ("|".join(action.choices) if action.choices else action.dest.upper())
+    parts = [", ".join(one for one in action.option_strings if one.startswith("--"))]
+    parts += [str(value).replace("|", "\\|")] if action.nargs != 0 else []
+    parts += ["…"] if action.nargs == "+" else []
+    return " ".join(parts).strip()
+
+
+def expanded(parser: argparse.ArgumentParser, action: argparse.Action) -> str:
+    return parser._get_formatter()._expand_help(action)
+
+
+def test_outputs() -> None:
+    table = section(DOCS / "construct.md", "Outputs").split("With `source_accounts`")[0]
+    named = {
+        name
+        for row in re.findall(r"^\| (`.*?) \|", table, re.MULTILINE)
+        for name in re.findall(r"`(\w+)`", row)
+    }
+    snapshot = json.loads((ROOT / "tests/infra/snapshots/default.json").read_text())
+    assert named == set(snapshot["Outputs"])
+
+
+def test_a_million_lines_cost_what_the_table_says() -> None:
+    """Within two cents: the validator's time is measured."""
+    shown = re.findall(
+        r"^\| (\d+) \(\w+\) \| (\d) \|.* \*\*([0-9.]+)\*\* \|$",
+        section(DOCS / "cost.md", "A million tagged lines"),
+        re.MULTILINE,
+    )
+    assert len(shown) == len(cost_model.ROWS)
+    for row, (lines, of_a_session, in_all) in zip(cost_model.ROWS, shown, strict=True):
+        assert (row.lines_per_payload, row.lines_of_a_session) == (int(lines), int(of_a_session))
+        modelled = sum(cost_model.dollars(cost_model.measured(row, rounds=1)).values())
+        assert modelled == pytest.approx(float(in_all), abs=0.02)
+    every = sorted(in_all for _, _, in_all in shown)
+    for page in (README, DOCS / "cost.md", DOCS / "questions.md"):
+        assert f"{every[0]} to {every[-1]}" in page.read_text()
+
+
+def test_a_month() -> None:
+    rows = ["| what | how many | dollars |", "|---|---:|---:|"]
+    bill = cost_model.monthly_dollars()
+    rows += [f"| {name} | {number:,.0f} | {price:.2f} |" for name, (number, price) in bill.items()]
+    total = sum(price for _, price in bill.values())
+    rows.append(f"| **in all** | | **{total:.2f}** |")
+    hold(DOCS / "cost.md", "cost of a month", "\n".join(rows))
+    assert round(total) == 10, "README.md, docs/cost.md and docs/questions.md say ten"
+
+
+def test_alarms_of_a_month() -> None:
+    one = dollars(alarms_of())
+    more: dict[str, dict[str, Any]] = {
+        "one more tracked log group": {"new_log_groups": ["/a", "/b"]},
+        "`token_secret`": {"token_secret": TOKEN_SECRET_ARN},
+        "`rotation`": {"rotation": EVERY_FUNCTION["rotation"]},
+        "a project in `openreplay_projects`": {"openreplay_projects": [PROJECT]},
+    }
+    rows = ["| with | dollars |", "|---|---:|", f"| one tracked log group | {one:.2f} |"]
+    rows += [
+        f"| {name} | + {dollars(alarms_of(**options)) - one:.2f} |"
+        for name, options in more.items()
+    ]
+    hold(DOCS / "cost.md", "cost of alarms", "\n".join(rows))
