@@ -1,4 +1,4 @@
-"""Uninstalling as docs/operations.md says: its commands, run one after the other."""
+"""The uninstall sequence of the docs, step by step, and what is left after each."""
 
 from __future__ import annotations
 
@@ -11,48 +11,49 @@ from typing import Any
 
 import pytest
 
-from emulator import Emulator
-from tests.docs.pages import DOCS, blocks
 from tests.end_to_end.conftest import ROOT, Deployment
-from tests.openreplay.openreplay_server import OpenReplayServer, serving
+from tests.openreplay import openreplay_server
 
 pytestmark = pytest.mark.end_to_end
 
-LOG_GROUP = "/openreplay/backend"
-PROJECT = "/integrations/1/integration/elasticsearch"
+PAGE = ROOT / "docs" / "operations.md"
 
 
 @pytest.fixture(scope="module")
 def settings() -> dict[str, str]:
-    return {"new_log_groups": LOG_GROUP, "removal_policy": "retain"}
+    return {"removal_policy": "retain"}
 
 
-@pytest.fixture
-def openreplay() -> Iterator[OpenReplayServer]:
-    with serving(OpenReplayServer(version=27)) as server:
+@pytest.fixture(scope="module")
+def openreplay() -> Iterator[openreplay_server.OpenReplayServer]:
+    with openreplay_server.serving(openreplay_server.OpenReplayServer()) as server:
         yield server
 
 
-def uninstalling() -> list[str]:
-    """The commands of the section, in order."""
-    shown = blocks(DOCS / "operations.md", "Uninstall")
-    found = [line for block in shown for line in block.text.splitlines()]
-    assert [shlex.split(line)[1] for line in found] == [
-        "register",
-        "revoke",
-        "destroy",
-        "dynamodb",
-        "logs",
-    ]
-    return found
+def documented() -> list[list[str]]:
+    """The commands of the section."""
+    section = re.split(r"^## ", PAGE.read_text(), flags=re.MULTILINE)
+    (uninstall,) = [one for one in section if one.startswith("Uninstall\n")]
+    blocks = re.findall(r"^ *```\n(.*?)^ *```$", uninstall, re.MULTILINE | re.DOTALL)
+    return [shlex.split(line) for block in blocks for line in block.splitlines() if line.strip()]
 
 
-def run_command(deployment: Deployment, openreplay: OpenReplayServer, line: str) -> None:
-    """Run ``openreplay-cw ...``, with the stand-in's address and login."""
-    words = [openreplay.url if "://" in word else word for word in shlex.split(line)[1:]]
-    further = {"register": ["--insecure"], "revoke": ["--yes"]}[words[0]]
+def ours(
+    deployment: Deployment,
+    openreplay: openreplay_server.OpenReplayServer,
+    arguments: list[str],
+) -> None:
+    """Run a command of the page, with this test's OpenReplay."""
+    replaced = {"https://openreplay.example": openreplay.url}
+    more = ["--insecure"] if "--openreplay" in arguments else ["--yes"]
     ran = subprocess.run(
-        [sys.executable, "-m", "openreplay_cw_stack", *words, *further],
+        [
+            sys.executable,
+            "-m",
+            "openreplay_cw_stack",
+            *[replaced.get(one, one) for one in arguments],
+        ]
+        + more,
         cwd=ROOT,
         env={**deployment.aws.host_environment(), "OPENREPLAY_JWT": openreplay.jwt},
         capture_output=True,
@@ -62,54 +63,74 @@ def run_command(deployment: Deployment, openreplay: OpenReplayServer, line: str)
     assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
-def call_aws(aws: Emulator, line: str, names: dict[str, str]) -> None:
-    """Make the call that a command of the AWS CLI makes."""
-    _, service, operation, *words = [names.get(word, word) for word in shlex.split(line)]
-    options = dict(zip(words[::2], words[1::2], strict=True))
-    method = getattr(aws.client(service), operation.replace("-", "_"))
-    shape = method.__self__.meta.service_model.operation_model(
-        "".join(part.title() for part in operation.split("-"))
-    ).input_shape
-    spelled = {re.sub(r"(?<!^)(?=[A-Z])", "-", one).lower(): one for one in shape.members}
-    method(**{spelled[name.removeprefix("--")]: value for name, value in options.items()})
-
-
-def left(aws: Emulator) -> dict[str, list[Any]]:
+def left(deployment: Deployment) -> dict[str, list[str]]:
+    """What the account has by kind, without what was there before."""
+    client: Any = deployment.aws.client
+    groups = client("logs").describe_log_groups()["logGroups"]
     return {
-        "tables": aws.client("dynamodb").list_tables()["TableNames"],
-        "log groups": [
-            one["logGroupName"] for one in aws.client("logs").describe_log_groups()["logGroups"]
+        "tables": client("dynamodb").list_tables()["TableNames"],
+        "log groups": sorted(
+            one["logGroupName"] for one in groups if one["logGroupName"] != "/aws/lambda/pay"
+        ),
+        "functions": [
+            one["FunctionName"] for one in client("lambda").list_functions()["Functions"]
         ],
-        "users": aws.client("iam").list_users()["Users"],
-        "functions": aws.client("lambda").list_functions()["Functions"],
-        "queues": aws.client("sqs").list_queues().get("QueueUrls", []),
+        "users": [one["UserName"] for one in client("iam").list_users()["Users"]],
         "secrets": [
-            one["Name"] for one in aws.client("secretsmanager").list_secrets()["SecretList"]
+            one["Name"]
+            for one in client("secretsmanager").list_secrets()["SecretList"]
+            if one["Name"] != "openreplay"
         ],
-        "APIs": aws.client("apigatewayv2").get_apis()["Items"],
-        "alarms": aws.client("cloudwatch").describe_alarms()["MetricAlarms"],
+        "queues": client("sqs").list_queues().get("QueueUrls", []),
+        "topics": [one["TopicArn"] for one in client("sns").list_topics()["Topics"]],
+        "filters": client("logs").describe_subscription_filters(logGroupName="/aws/lambda/pay")[
+            "subscriptionFilters"
+        ],
+        "alarms": [
+            one["AlarmName"] for one in client("cloudwatch").describe_alarms()["MetricAlarms"]
+        ],
     }
 
 
-def test_its_commands_remove_everything(
-    deployment: Deployment, openreplay: OpenReplayServer
+NOTHING: dict[str, list[str]] = {
+    "functions": [],
+    "users": [],
+    "secrets": [],
+    "queues": [],
+    "topics": [],
+    "filters": [],
+    "alarms": [],
+}
+
+
+def test_each_step_of_the_page(
+    deployment: Deployment, openreplay: openreplay_server.OpenReplayServer
 ) -> None:
-    aws, table = deployment.aws, deployment.session_table
-    remove, revoke, destroy, *deletions = uninstalling()
-    run_command(deployment, openreplay, remove.replace(" --remove", ""))
-    assert list(openreplay.rows) == [PROJECT]
-    # A key that CloudFormation does not know, which would stop the removal of its user.
-    run_command(deployment, openreplay, revoke.replace(" --no-new-key", ""))
-    run_command(deployment, openreplay, remove)
+    unregister, revoke, destroy, delete_table, delete_group = documented()
+    where = unregister[unregister.index("--openreplay") :]
+    where.remove("--remove")
+    ours(deployment, openreplay, ["register", "--stack", deployment.stack, *where])
+    # Then the user has a key that CloudFormation does not know.
+    ours(deployment, openreplay, ["revoke", "--stack", deployment.stack, "--key", "access"])
+    assert len(openreplay.rows) == 1
+
+    ours(deployment, openreplay, unregister[1:])
     assert openreplay.rows == {}
-    run_command(deployment, openreplay, revoke)
-    assert destroy.startswith("make destroy ARGS=")
-    aws.evaluate_iam(False)
+    ours(deployment, openreplay, revoke[1:])
+
+    assert destroy[:2] == ["make", "destroy"]
+    assert re.search(r"^destroy:.*\n\tnpx .*cdk destroy", (ROOT / "Makefile").read_text(), re.M)
     deployment.destroy()
-    theirs = {"log groups": ["/aws/lambda/pay"], "secrets": ["openreplay"]}
-    nothing: dict[str, list[Any]] = {kind: theirs.get(kind, []) for kind in left(aws)}
-    kept = {"tables": [table], "log groups": ["/aws/lambda/pay", LOG_GROUP]}
-    assert left(aws) == {**nothing, **kept}
-    for line in deletions:
-        call_aws(aws, line, {"SESSION_TABLE": table})
-    assert left(aws) == nothing
+    tracked = ["/app/checkout", "/app/search"]
+    assert left(deployment) == {
+        **NOTHING,
+        "tables": [deployment.session_table],
+        "log groups": tracked,
+    }
+
+    assert delete_table[:3] == ["aws", "dynamodb", "delete-table"]
+    deployment.aws.client("dynamodb").delete_table(TableName=deployment.session_table)
+    assert delete_group[:3] == ["aws", "logs", "delete-log-group"]
+    for name in tracked:
+        deployment.aws.client("logs").delete_log_group(logGroupName=name)
+    assert left(deployment) == {**NOTHING, "tables": [], "log groups": []}

@@ -55,6 +55,8 @@ class TestReplayUrl:
             found = re.search(python, line)
             assert found is not None
             assert found["session"] == "42"
+        (dashboard,) = resources(template, "AWS::CloudWatch::Dashboard").values()
+        assert "lines with replay links* of Logs Insights" in str(dashboard)
         assert resources(template_of(a_stack()), "AWS::Logs::QueryDefinition") == {}
 
 

@@ -27,6 +27,7 @@ from openreplay_cw_stack.infra.observability.alarms import (
     ONLY_WITH_TOKEN_SECRET,
     Alarms,
 )
+from openreplay_cw_stack.infra.observability.saved_query import QUERY_WITH_LINKS
 from openreplay_cw_stack.infra.session_search_bridge import SessionSearchBridge
 from openreplay_cw_stack.infra.token_validator import TokenValidator
 from openreplay_cw_stack.tagging import Verdict
@@ -144,7 +145,8 @@ def _line_rows(validator: TokenValidator, checks_signatures: bool) -> list[_Row]
             _text(
                 "Lines with a tag",
                 "Nearly all should be green. Orange and red are lines that OpenReplay cannot link: "
-                "find their log group below, and what to do in the README under *The verdicts*.",
+                "find their log group below, and what to do in the README under *The verdicts*."
+                + _where_links_are(validator),
             )
         ],
         [
@@ -175,6 +177,15 @@ def _line_rows(validator: TokenValidator, checks_signatures: bool) -> list[_Row]
     if validator.has_detailed_metrics:
         rows.append([_by_group_and_verdict(validator)])
     return rows
+
+
+def _where_links_are(validator: TokenValidator) -> str:
+    if validator.replay_url is None:
+        return ""
+    return (
+        f" Lines with the links of their replays: the saved query *{validator.deployment}/"
+        f"{QUERY_WITH_LINKS}* of Logs Insights."
+    )
 
 
 def _delivery_rows(validator: TokenValidator, functions: Sequence[lambda_.IFunction]) -> list[_Row]:

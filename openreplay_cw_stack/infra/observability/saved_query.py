@@ -9,7 +9,7 @@ from openreplay_cw_stack.infra.token_validator import TokenValidator
 from openreplay_cw_stack.tagging import ID_TAG_NAME
 from openreplay_cw_stack.tagging.replay_url import SESSION_PLACEHOLDER
 
-NAME_IN_FOLDER = "lines with replay links"
+QUERY_WITH_LINKS = "lines with replay links"
 """The query's name, in the folder that is named as the deployment."""
 
 
@@ -26,7 +26,7 @@ def save_query_with_links(scope: Construct, validator: TokenValidator) -> logs.C
     return logs.CfnQueryDefinition(
         scope,
         "LinesWithReplayLinks",
-        name=f"{validator.deployment}/{NAME_IN_FOLDER}",
+        name=f"{validator.deployment}/{QUERY_WITH_LINKS}",
         query_string="\n".join(
             [
                 f"filter @message like /{name}/",
