@@ -51,3 +51,15 @@ def aws_must(what: str) -> Iterator[None]:
         yield
     except (BotoCoreError, ClientError) as error:
         raise CommandFailed(f"cannot {what}: {error}") from None
+
+
+def dns_suffix(partition: str) -> str:
+    """Return the DNS suffix of a partition's endpoints, such as ``amazonaws.com`` for ``aws``.
+
+    botocore knows the partitions, the isolated ones included.
+    """
+    import botocore.session
+
+    endpoints = botocore.session.get_session().get_data("endpoints")
+    suffixes = {one["partition"]: one["dnsSuffix"] for one in endpoints["partitions"]}
+    return str(suffixes.get(partition, "amazonaws.com"))

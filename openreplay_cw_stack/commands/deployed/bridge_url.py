@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
+from openreplay_cw_stack.commands.aws import dns_suffix
 from openreplay_cw_stack.commands.deployed.account import Account
 from openreplay_cw_stack.commands.deployed.deployment import Deployment, Function
 from openreplay_cw_stack.commands.deployed.stack import read_template
-
-_SUFFIXES = {
-    "aws-cn": "amazonaws.com.cn",
-    "aws-iso": "c2s.ic.gov",
-    "aws-iso-b": "sc2s.sgov.gov",
-}
 
 
 def bridge_url(account: Account, deployment: Deployment, bridge: Function) -> str | None:
@@ -54,5 +49,5 @@ def _http_api_url(deployment: Deployment, bridge: Function) -> str | None:
     api = stack.find("AWS::ApiGatewayV2::Api", f"{bridge.path}HttpApi")
     if api is None:
         return None
-    suffix = _SUFFIXES.get(bridge.arn.split(":")[1], "amazonaws.com")
+    suffix = dns_suffix(bridge.arn.split(":")[1])
     return f"https://{api.physical_id}.execute-api.{stack.region}.{suffix}/"

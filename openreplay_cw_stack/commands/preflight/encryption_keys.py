@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from openreplay_cw_stack.commands.aws import dns_suffix
 from openreplay_cw_stack.commands.preflight.key_policies import missing_actions, statements_of
 from openreplay_cw_stack.commands.preflight.plan import Context
 from openreplay_cw_stack.commands.report.findings import Finding, Step, fail, guarded, ok, skip
@@ -89,7 +90,7 @@ def _policy(context: Context, arn: str, policy: str) -> Iterator[Finding]:
 
 def _users(context: Context, arn: str) -> Iterator[User]:
     partition = arn.split(":")[1]
-    suffix = "amazonaws.com.cn" if partition == "aws-cn" else "amazonaws.com"
+    suffix = dns_suffix(partition)
     root = f"arn:{partition}:iam::{context.account_id}:root"
     yield User(
         "the account's IAM policies",

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -46,3 +47,21 @@ def test_the_output_of_a_stack_with_several_deployments_is_not_used() -> None:
     deployment = Deployment("Shop", shop, {"bridge": function("bridge")}, alone=False)
     url = bridge_url(account(), deployment, function("bridge"))
     assert url == "https://abc123.execute-api.eu-west-1.amazonaws.com/"
+
+
+@pytest.mark.parametrize(
+    ("partition", "suffix"),
+    [
+        ("aws", "amazonaws.com"),
+        ("aws-us-gov", "amazonaws.com"),
+        ("aws-cn", "amazonaws.com.cn"),
+        ("aws-eusc", "amazonaws.eu"),
+        ("aws-iso", "c2s.ic.gov"),
+        ("aws-of-tomorrow", "amazonaws.com"),
+    ],
+)
+def test_each_partition_has_its_own_suffix(partition: str, suffix: str) -> None:
+    bridge = replace(function("bridge"), arn=f"arn:{partition}:lambda:eu-west-1:1:function:bridge")
+    deployment = Deployment("Shop", stack(API), {"bridge": bridge}, alone=True)
+    url = bridge_url(account(), deployment, bridge)
+    assert url == f"https://abc123.execute-api.eu-west-1.{suffix}/"
