@@ -7,7 +7,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 
 .DEFAULT_GOAL := help
-.PHONY: help install lock demo test test-emulator test-aws test-fast check format bench synth diff preflight deploy destroy clean
+.PHONY: help install lock demo test test-emulator test-languages test-aws test-fast check docs format bench synth diff preflight deploy destroy clean
 
 help: ## This list
 	@echo "openreplay-cw-stack: CloudWatch log lines beside OpenReplay's session replays"
@@ -35,6 +35,9 @@ test: install ## Everything: checks, fast tests, the emulator's, the end-to-end 
 test-emulator: install ## The emulator's own tests (see emulator/README.md)
 	$(BIN)/python -m pytest -n 2 --dist loadfile emulator/tests
 
+test-languages: install ## The examples in Java, Go, PHP and Ruby; examples/install_languages.sh installs these
+	$(BIN)/python -m pytest -n 2 -m languages tests/examples
+
 test-aws: install ## End-to-end tests in your AWS account: deploy, test, write aws-report.md, remove everything
 	OPENREPLAY_CW_TEST_ACCOUNT=aws $(BIN)/python -m pytest -n 0 -m real_account tests/end_to_end
 
@@ -45,6 +48,9 @@ check: install ## Linters and types
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+
+docs: install ## The manual as a site, in docs/_build/index.html; warnings are errors
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet docs docs/_build
 
 format: install ## Put the code into its form
 	$(BIN)/ruff check --fix

@@ -1,4 +1,4 @@
-"""Capture what Fluent Bit makes of an application's lines, with the files in ``examples/collectors``.
+"""Capture what Fluent Bit makes of lines, with the configuration in ``examples/collectors``.
 
 Run by hand, with a Fluent Bit of your own: ``python -m tests.examples.capture_events PATH``. It
 writes ``captured/fluent_bit.json``, which ``test_collectors.py`` reads. Fluent Bit's own output
@@ -26,13 +26,19 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from tests.examples.collector_lines import ANNAS_TAG, CAPTURED, LINES, LONG_LINE
+from tests.examples.collector_lines import (
+    ANNAS_TAG,
+    CAPTURED,
+    COLLECTORS,
+    LINES,
+    LONG_LINE,
+    settings_of_fluent_bit,
+)
 from tests.examples.test_servers import free_port
 
-COLLECTORS = Path(__file__).parents[2] / "examples" / "collectors"
 # Docker and containerd split lines after 16 KiB.
 PART = 16 * 1024
-# The ECS agent generates this in front of the included file; enable-ecs-log-metadata is its default.
+# What the ECS agent writes in front of the included file (enable-ecs-log-metadata, its default).
 ECS_METADATA = """
 [FILTER]
     Name   record_modifier
@@ -64,8 +70,8 @@ class CloudWatchLogs(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(b"{}")
 
-    def log_message(self, format: str, *arguments: Any) -> None:
-        pass
+    def log_message(self, *_: Any, **__: Any) -> None:
+        """Not to stderr."""
 
 
 def packed(value: object) -> bytes:
@@ -228,7 +234,11 @@ def main(fluent_bit: str) -> None:
     told = subprocess.run([fluent_bit, "--version"], capture_output=True, text=True, check=True)
     version = told.stdout.splitlines()[0]
     (CAPTURED / "fluent_bit.json").write_text(
-        json.dumps({"captured_with": version, "events": captured}, indent=1) + "\n"
+        json.dumps(
+            {"captured_with": version, "settings": settings_of_fluent_bit(), "events": captured},
+            indent=1,
+        )
+        + "\n"
     )
 
 

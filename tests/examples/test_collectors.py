@@ -10,16 +10,24 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from openreplay_cw_stack.tagging import Verdict, judge
-from tests.examples.collector_lines import ANNAS, BERTS, CAPTURED, LINES, LONG_LINE
+from tests.examples.collector_lines import (
+    ANNAS,
+    BERTS,
+    CAPTURED,
+    COLLECTORS,
+    LINES,
+    LONG_LINE,
+    settings_of_fluent_bit,
+)
 
-COLLECTORS = Path(__file__).parents[2] / "examples" / "collectors"
-FLUENT_BIT: dict[str, list[str]] = json.loads((CAPTURED / "fluent_bit.json").read_text())["events"]
+CAPTURE: dict[str, Any] = json.loads((CAPTURED / "fluent_bit.json").read_text())
+FLUENT_BIT: dict[str, list[str]] = CAPTURE["events"]
+PHP_FPM: dict[str, list[str]] = json.loads((CAPTURED / "php_fpm.json").read_text())["events"]
 OTLP: list[dict[str, Any]] = json.loads((CAPTURED / "otlp.json").read_text())["requests"]
 WHOSE = {
     "anna": judge(f"openReplaySessionToken={ANNAS}").session_id,
@@ -36,8 +44,8 @@ def assert_each_is_its_own(events: list[str], lines: list[str]) -> None:
     """No line is lost, and every event is that of the visitor whose lines it holds."""
     for event in events:
         judgement = judge(event)
-        (owner,) = set(owners(event))
-        assert judgement.session_id == WHOSE[owner], event
+        assert len(set(owners(event))) == 1, event
+        assert judgement.session_id == WHOSE[owners(event)[0]], event
         assert judgement.verdict in (Verdict.LINKABLE, Verdict.UNTAGGED), event
     found = Counter(owner for event in events for owner in owners(event))
     assert found >= Counter(owner for line in lines for owner in owners(line))
@@ -45,6 +53,11 @@ def assert_each_is_its_own(events: list[str], lines: list[str]) -> None:
 
 def verdicts(events: list[str]) -> Counter[Verdict]:
     return Counter(judge(event).verdict for event in events)
+
+
+def test_the_events_were_captured_with_the_examples() -> None:
+    """After a change of a configuration: ``python -m tests.examples.capture_events``."""
+    assert CAPTURE["settings"] == settings_of_fluent_bit()
 
 
 @pytest.mark.parametrize(
@@ -91,6 +104,14 @@ def test_what_is_joined_wrongly_is_linked_wrongly(name: str) -> None:
     mixed = [event for event in FLUENT_BIT[name] if len(set(owners(event))) > 1]
     assert [judge(event).session_id for event in mixed] == [WHOSE["anna"]]
     assert "nobody" in owners(mixed[0])
+
+
+def test_what_php_fpm_prints() -> None:
+    """A collector of its own kind: it takes the lines of its workers, and prints them."""
+    assert verdicts(PHP_FPM["php-fpm"]) == {Verdict.LINKABLE: 6}
+    assert verdicts(PHP_FPM["php-fpm, decorated"]) == {Verdict.MISSPELLED_TAG: 6}
+    # Two of the six lines are longer than 1024 bytes.
+    assert verdicts(PHP_FPM["php-fpm, cut"])[Verdict.LINKABLE] == 4
 
 
 def agent_events(lines: list[str], start_pattern: str = r"^\S") -> list[str]:
