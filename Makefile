@@ -1,4 +1,4 @@
-# `make help` explains itself.
+# Run `make help` for a list of the targets.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -9,57 +9,57 @@ export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 .DEFAULT_GOAL := help
 .PHONY: help install lock demo test test-emulator test-languages test-aws test-fast check docs format bench synth diff preflight deploy destroy clean
 
-help: ## This list
+help: ## Show this list
 	@echo "openreplay-cw-stack: CloudWatch log lines beside OpenReplay's session replays"
 	@echo
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
 	@echo
-	@echo "  Options go into cdk.json, or ARGS=\"-c log_groups=/aws/lambda/checkout\" (see README)."
+	@echo "  Set options in cdk.json, or with ARGS=\"-c log_groups=/aws/lambda/checkout\" (see README)."
 
 BROWSER := examples/browser
 
-# What a deployment needs, and no more.
+# The requirements of a deployment.
 DEPLOYMENT := $(VENV)/.installed node_modules/.installed
 
-install: $(DEPLOYMENT) $(VENV)/.installed-dev $(BROWSER)/node_modules/.installed ## What development needs into .venv and node_modules, and .venv/bin/openreplay-cw
+install: $(DEPLOYMENT) $(VENV)/.installed-dev $(BROWSER)/node_modules/.installed ## Install everything for development in .venv and node_modules, and .venv/bin/openreplay-cw
 
-demo: install ## Deploy for real to an embedded AWS on this machine and see every verdict; KEEP=1 leaves it up
+demo: install ## Deploy to an embedded AWS on this machine and show every verdict; KEEP=1 keeps it running
 	@$(BIN)/python -m demo
 
-test: install ## Everything: checks, fast tests, the emulator's, the end-to-end deployment
+test: install ## Run all checks and tests: unit, emulator and end-to-end tests
 	@$(MAKE) --no-print-directory check
 	$(BIN)/python -m pytest -n 2 -m "not emulator and not end_to_end" tests
 	@$(MAKE) --no-print-directory test-emulator
 	$(BIN)/python -m pytest -n 2 --dist loadfile -m "emulator or end_to_end" tests
 
-test-emulator: install ## The emulator's own tests (see emulator/README.md)
+test-emulator: install ## Run the tests of the emulator (see emulator/README.md)
 	$(BIN)/python -m pytest -n 2 --dist loadfile emulator/tests
 
-test-languages: install ## The examples in Java, Go, PHP and Ruby; examples/install_languages.sh installs these
+test-languages: install ## Run the examples in Java, Go, PHP and Ruby; examples/install_languages.sh installs the languages
 	$(BIN)/python -m pytest -n 2 -m languages tests/examples
 
-test-aws: install ## End-to-end tests in your AWS account: deploy, test, write aws-report.md, remove everything
+test-aws: install ## Run end-to-end tests in your AWS account: deploy, test, write aws-report.md, remove everything
 	OPENREPLAY_CW_TEST_ACCOUNT=aws $(BIN)/python -m pytest -n 0 -m real_account tests/end_to_end
 
-test-fast: install ## Without what starts the embedded AWS, or is slow otherwise: under a minute
+test-fast: install ## Run the fast tests, without the embedded AWS: under a minute
 	$(BIN)/python -m pytest -n 2 -m "not emulator and not end_to_end and not slow"
 
-check: install ## Linters and types
+check: install ## Run the linters and the type checker
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 
-docs: install ## The manual as a site, in docs/_build/index.html; warnings are errors
+docs: install ## Build the manual as docs/_build/index.html; warnings are errors
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet docs docs/_build
 
-format: install ## Put the code into its form
+format: install ## Format the code
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 
-bench: install ## Measurements, as ratios
+bench: install ## Run the benchmarks
 	$(BIN)/python -m benchmarks
 
-lock: install ## Lock what requirements.in and requirements-dev.in name; ARGS="--upgrade" for newer versions
+lock: install ## Lock the packages of requirements.in and requirements-dev.in; ARGS="--upgrade" for newer versions
 	@echo "Locking requirements.txt"
 	@$(LOCK) requirements.in --output-file requirements.txt
 	@echo "Locking requirements-dev.txt"
@@ -68,56 +68,56 @@ lock: install ## Lock what requirements.in and requirements-dev.in name; ARGS="-
 	@{ echo "-r requirements.txt"; cat requirements-dev.txt; } > requirements-dev.tmp
 	@mv requirements-dev.tmp requirements-dev.txt
 
-# For every system and Python, with the hashes of all packages
+# For every operating system and Python version, with the hashes of all packages
 LOCK = UV_CUSTOM_COMPILE_COMMAND="make lock" $(BIN)/uv pip compile --quiet --universal \
 	--python-version 3.10 --generate-hashes --no-emit-index-url $(ARGS)
 
-synth: $(DEPLOYMENT) ## The CloudFormation template, offline and without credentials
+synth: $(DEPLOYMENT) ## Print the CloudFormation template, offline and without credentials
 	npx --no-install cdk synth $(ARGS)
 
-diff: $(DEPLOYMENT) ## What a deployment would change in your AWS account
+diff: $(DEPLOYMENT) ## Show the changes of a deployment to your AWS account
 	npx --no-install cdk diff $(ARGS)
 
 ASK_THE_ACCOUNT = npx --no-install cdk synth --quiet $(ARGS) && $(BIN)/python -m openreplay_cw_stack preflight
 
-preflight: $(DEPLOYMENT) ## Ask your AWS account what would stop a deployment; changes nothing
+preflight: $(DEPLOYMENT) ## Check that your AWS account allows a deployment; changes nothing
 	@$(ASK_THE_ACCOUNT)
 
-deploy: $(DEPLOYMENT) ## Deploy to the AWS account of your credentials, after preflight (PREFLIGHT=no: without)
+deploy: $(DEPLOYMENT) ## Deploy to your AWS account after preflight (PREFLIGHT=no skips it)
 	@test "$(PREFLIGHT)" = no || { $(ASK_THE_ACCOUNT); }
 	npx --no-install cdk deploy $(ARGS)
 
-destroy: $(DEPLOYMENT) ## Remove the stack from it
+destroy: $(DEPLOYMENT) ## Delete the stack from your AWS account
 	npx --no-install cdk destroy $(ARGS)
 
-clean: ## Remove what the targets above have made
+clean: ## Delete the files that the targets above create
 	rm -rf $(VENV) node_modules $(BROWSER)/node_modules cdk.out .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 PIP = $(BIN)/python -m pip --disable-pip-version-check
 
 $(VENV)/.installed: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
-		{ echo "Python 3.10 or later is needed, not `$(PYTHON) --version 2>&1`: make PYTHON=python3.12 ..."; exit 1; }
-	@echo "Installing what a deployment needs (the AWS CDK, 500 MB) into $(VENV), once"
+		{ echo "Python 3.10 or later is required, found `$(PYTHON) --version 2>&1`: run make PYTHON=python3.12 ..."; exit 1; }
+	@echo "Installing the packages for deployments (the AWS CDK, 500 MB) in $(VENV), once"
 	@$(PYTHON) -m venv $(VENV)
 	@$(PIP) install --require-hashes -r requirements.txt
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt pyproject.toml
-	@echo "Installing what the demo, the tests and the checks need (700 MB more) into $(VENV), once"
+	@echo "Installing the packages for demo, tests and checks (another 700 MB) in $(VENV), once"
 	@$(PIP) install --require-hashes -r requirements-dev.txt
-	@echo "Installing the command openreplay-cw from this folder into $(BIN)"
+	@echo "Installing the command openreplay-cw from this folder in $(BIN)"
 	@$(PIP) install --no-deps --no-build-isolation -e .
 	@touch $@
 
 node_modules/.installed: package-lock.json
 	@node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20 ? 1 : 0)' 2>/dev/null || \
-		{ echo "Node.js 20 or later is needed (22 or later is preferred): found `node --version 2>/dev/null || echo none`"; exit 1; }
-	@echo "Installing the CDK CLI into node_modules, once"
+		{ echo "Node.js 20 or later is required (22 or later is recommended), found `node --version 2>/dev/null || echo none`"; exit 1; }
+	@echo "Installing the CDK CLI in node_modules, once"
 	@npm ci --no-audit --no-fund
 	@touch $@
 
 $(BROWSER)/node_modules/.installed: $(BROWSER)/package-lock.json node_modules/.installed
-	@echo "Installing OpenReplay's tracker for the browser test into $(BROWSER)/node_modules, once"
+	@echo "Installing OpenReplay's tracker for the browser test in $(BROWSER)/node_modules, once"
 	@npm ci --prefix $(BROWSER) --ignore-scripts --no-audit --no-fund
 	@touch $@

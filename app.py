@@ -12,25 +12,25 @@ from openreplay_cw_stack.infra.context import options_from_context
 
 
 def main() -> None:
-    """Build and synthesise the app; a wrong option ends it with a message, not a traceback."""
+    """Build and synthesise the app. A wrong option ends it with a message, not a traceback."""
     app = cdk.App()
     try:
         options = options_from_context(app.node.get_all_context())
         stack_id = options.pop("stack_id", "OpenReplayCloudWatch")
         OpenReplayCloudWatchStack(app, stack_id, env=_environment_of_the_cli(), **options)
     except ValueError as error:
-        raise SystemExit(f"The options are wrong: {error}") from None
+        raise SystemExit(f"Wrong options: {error}") from None
     cdk.Validations.of(app).add_plugins(AwsSolutionsChecks(verbose=True))
     try:
         app.synth()
     except RuntimeError as error:
-        raise SystemExit(f"The app is wrong: {error}") from None
+        raise SystemExit(f"Synthesis failed: {error}") from None
 
 
 def _environment_of_the_cli() -> cdk.Environment | None:
-    """Where the CLI deploys to; None without credentials, as in an offline synth.
+    """Return the target of the CLI; None without credentials, as in an offline synth.
 
-    With it, a log group of another account or region is refused before anything is deployed.
+    With a target, synthesis refuses log groups of another account or region.
     """
     account, region = (os.environ.get(f"CDK_DEFAULT_{name}") for name in ("ACCOUNT", "REGION"))
     return cdk.Environment(account=account, region=region) if account and region else None

@@ -1,1 +1,1 @@
-"""Measurements, as ratios taken in one run: a figure in seconds says more about the machine."""
+"""Benchmarks, as ratios within one run: seconds depend too much on the machine."""

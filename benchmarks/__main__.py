@@ -1,4 +1,4 @@
-"""``make bench``: every measurement, or the ones that are named."""
+"""``make bench``: runs all benchmarks, or the named ones."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ MEASUREMENTS = {
     "payload_memory": "memory and time of the largest payloads",
     "cost_model": "dollars per million lines, and a month",
     "linearity": "CPU by the length of a line",
-    "tagging_cost": "what the session tag costs a program that logs",
+    "tagging_cost": "the cost of the session tag in a program that logs",
     "bridge_fuzz": "hostile requests and items",
     "validator_fuzz": "hostile lines and payloads",
     "cold_start": "the bridge's cold start",
     "synth_cost": "CPU of python app.py",
     "load": "a million lines, an hour-long outage, a hot session (minutes)",
-    "bridge_cost": "a question while the table grows to a million lines (minutes)",
+    "bridge_cost": "a search while the table grows to a million lines (minutes)",
 }
 
 
 def main(names: list[str]) -> int:
-    """Run the named measurements; the exit status."""
+    """Run the named benchmarks and return the exit status."""
     unknown = set(names) - set(MEASUREMENTS)
     if unknown:
         print(f"there is no {', '.join(sorted(unknown))}; there are:")

@@ -1,14 +1,14 @@
-"""What one question costs the bridge while the session table grows.
+"""The cost of one search while the session table grows.
 
-Against the embedded AWS's DynamoDB (``STAND_IN=1``: a table in memory). Sessions of five lines are
-written until the table has 33,000 lines, and then a million; between, questions of OpenReplay's are
-answered by the whole bridge but for HTTP. One question must be one Query, read the same number of
-units, and take as long. Since the machine's own speed changes in the minutes that writing takes, a
-second table that keeps its 33,000 lines is asked in turns, and the ratio is to that.
+The benchmark uses the embedded AWS's DynamoDB (``STAND_IN=1``: a table in memory). It writes
+sessions of five lines until the table has 33,000 lines, and then a million. In between, the whole
+bridge, except HTTP, answers searches of OpenReplay. One search must cause one Query, read the same
+number of units, and take the same time. The machine's speed changes during the minutes of writing,
+so a second table, which keeps its 33,000 lines, is searched alternately for the ratio.
 
-Then one session of 100,000 lines, stored in four ways. Where all of them have one and the same
-time, none may be left out before the others are read; that takes the embedded AWS, a Python
-program, several seconds, so the bound is on the bridge's own time there.
+The second part is one session of 100,000 lines, stored in four ways. If all lines have the same
+time, the bridge must read all of them before it drops any. This takes the embedded AWS, a Python
+program, several seconds, so the bound applies to the bridge's own time.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ QUESTIONS = 300
 RATIO = 1.2
 SECONDS = 3.0
 PAGES = 5
-"""Pages of 1 MB that an answer about the large session may read."""
+"""The most pages of 1 MB that a response about the large session can read."""
 LARGE_ITEMS_OF = (20, 500)
 
 _DAY_SECONDS = 86_400
@@ -110,7 +110,7 @@ class Counting:
 
 
 def run() -> None:
-    """Print what a question costs."""
+    """Print the cost of a search."""
     bounds = Bounds()
     with _stores() as (growing, small):
         _fill(small, 0, LINES[0])
@@ -264,7 +264,7 @@ def bridge_for(table: SessionTable, emit: Callable[[str], None] = lambda _line: 
 
 
 def question(session: int) -> dict[str, Any]:
-    """OpenReplay's question, as the HTTP API hands it to the bridge."""
+    """Return OpenReplay's search as the event of the HTTP API."""
     query = {"match_phrase": {"message": id_tag(session).strip("[]")}}
     key = base64.b64encode(f"{_KEY.api_key_id}:{_KEY.api_key}".encode()).decode()
     return {

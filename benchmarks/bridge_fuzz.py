@@ -1,7 +1,7 @@
 """Hostile requests to the bridge, and hostile items in its table.
 
-Requests are OpenReplay's own with random parts replaced, or no requests at all; items are real ones
-with random bytes, attributes or versions. ``CASES=1000000`` is how many of each there are to be.
+The requests are OpenReplay's requests with random parts replaced, or arbitrary data. The items are
+real items with random bytes, attributes or versions. ``CASES=1000000`` sets the number of each.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ class _Items:
 
 
 def run() -> None:
-    """Print how the requests were answered; fail on any fault."""
+    """Print the number of responses by status. Fail on any error of the bridge."""
     source = random.Random(int(os.environ.get("SEED", "1")))
     (item,) = pack_items(lines_of(_SESSION, 5, 200))
     stored = item.attributes(arrived_ms=NOW_MS - 3_600_000, retention_seconds=86_400)

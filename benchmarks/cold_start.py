@@ -1,9 +1,9 @@
-"""What a cold start of the bridge costs: fresh processes, their CPU time above an empty one's.
+"""The CPU time of a cold start of the bridge: of fresh processes, above an empty process.
 
-Nobody waits for the validator; for the bridge, the person does who opens the panel. *Ready* means
-that a first question has become a signed Query. Nothing is sent. Bytecode of ours is not kept, as
-in Lambda, where nobody can write to a function's folder. Beside it, a boto3 client for the same
-call, which is what any function of this kind needs. There is no bound.
+Only the bridge's cold start matters: a person who opens a replay waits for it. *Ready* means that
+the first search has become a signed Query, which is not sent. The package's bytecode is not cached,
+as in Lambda, where a function's folder is read-only. For comparison, the benchmark measures a boto3
+client for the same call, which every such function needs. There is no bound.
 """
 
 from __future__ import annotations

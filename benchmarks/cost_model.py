@@ -1,11 +1,11 @@
-"""What a million tagged lines cost, and what a deployment costs whatever its traffic.
+"""The cost of a million tagged lines, and the fixed cost of a deployment.
 
-Quantities are measured with the real code and the lines of benchmarks/subscription_payloads.py:
-write units and stored bytes of the finished items, CPU up to boto3's signed requests, bytes of the
-metrics that are printed. Prices are list prices of us-east-1, without free tiers, as AWS's public
-pages had them on :data:`PRICES_OF`. Said where something is assumed.
+The quantities are measured with the real code and the lines of benchmarks/subscription_payloads.py:
+write units and stored bytes of the items, CPU time up to boto3's signed requests, and bytes of the
+printed metrics. The prices are the list prices of us-east-1 without free tiers, from AWS's public
+pages on :data:`PRICES_OF`. Assumptions are marked as such.
 
-Left out: cold starts, retries, and what you pay for your own log groups anyway.
+Not included: cold starts, retries, and the cost of your own log groups.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""The log forwarders of Datadog and of Elastic as peers, where their checkouts are at hand.
+"""The log forwarders of Datadog and Elastic for comparison, if checkouts of them are available.
 
-Nothing of theirs is needed, or part of this repository. To include them, clone the public
-repositories, install what they name into a virtual environment each, and say where both are:
+They are optional, and not part of this repository. To include them, clone the public repositories,
+install their requirements in one virtual environment each, and set these environment variables:
 
 * ``DATADOG_FORWARDER``, a clone of DataDog/datadog-serverless-functions on GitHub, and
   ``DATADOG_FORWARDER_PYTHON``, a Python with boto3 and its aws/logs_monitoring/requirements.txt.
@@ -10,10 +10,10 @@ repositories, install what they name into a virtual environment each, and say wh
   ``ELASTIC_FORWARDER_PYTHON``, a Python with its requirements.txt.
   Measured at commit b94fa97c7ca00b6167be6e43580b13cbc0acf9ef (1.21.3).
 
-Their packages clash with each other's and ours, so each runs in a process of its own, which
-measures the floor as well: the ratio is to what the same Python needs on the same payload. They
-forward every line, tagged or not, in the order it comes in; see benchmarks/forwarder_process.py for
-how they are set.
+Their packages conflict with each other and with this project's, so each forwarder runs in a
+separate process, which also measures the floor: the ratio compares times of the same Python on the
+same payload. They forward every line, tagged or not, in its original order. See
+benchmarks/forwarder_process.py for their settings.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import IO, Any
 
 CITED = {"Datadog": "8 to 9", "Elastic": "10 to 14"}
-"""Ratios to the floor that were measured before, for where there is no checkout."""
+"""Ratios to the floor from earlier measurements, which are printed without a checkout."""
 
 _ROOT = Path(__file__).parents[1]
 

@@ -1,9 +1,9 @@
-"""How the cost of a line grows with its length: a thousand times the text for as much more time.
+"""The growth of the CPU time of a line with its length.
 
-``judge``, ``remove_session_tokens`` and ``level_of`` look at whatever people log. The shapes below
-are the ones a regular expression could blow up on. A ratio of 1 is exactly linear: the cost of a
-character in a line of 1 MB over its cost in one of 1 KB (a quadratic search would show 1000). The
-bound is generous, for what is measured in microseconds.
+``judge``, ``remove_session_tokens`` and ``level_of`` process arbitrary lines. The shapes below are
+difficult for regular expressions. The ratio is the time per character in a line of 1 MB divided by
+that in a line of 1 KB: 1 for linear growth, 1000 for quadratic growth. The bound is generous, since
+the short measurements take microseconds.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""A million lines, an hour without a session table, and a session that everybody shares.
+"""A million lines, an hour without a session table, and a session shared by thousands of clients.
 
-``python -m benchmarks load``, or ``LINES=100000 python -m benchmarks load``; not part of
-``make bench``'s default, as it takes minutes. benchmarks/simulation.py says what is real in it.
-Afterwards every session is read as the bridge reads it: each linkable line has to be there exactly
-once, and nothing else.
+``python -m benchmarks load``, or ``LINES=100000 python -m benchmarks load``. It takes minutes, so
+``make bench`` does not run it by default. benchmarks/simulation.py describes the simulated parts.
+At the end, every session is read as the bridge reads it: it must contain each linkable line exactly
+once, and no other line.
 
 * *A million lines*: 500 to a payload, five to a session, one in twenty with a misspelled tag. One
   payload in fifty is delivered a second time, cut at another place. One call to the table in a
@@ -60,7 +60,7 @@ _TEXT = "payment of order refused by the bank, card declined; the customer is as
 
 
 def run() -> None:
-    """Print what became of the lines."""
+    """Print the results of the three loads."""
     bounds = Bounds()
     _million(int(os.environ.get("LINES", LINES)), bounds)
     _outage(bounds)

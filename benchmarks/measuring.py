@@ -1,4 +1,4 @@
-"""CPU time of small functions, and how a bound was met."""
+"""Measures the CPU time of small functions, and checks bounds."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from collections.abc import Callable
 
 
 class BoundMissed(Exception):
-    """A measurement is outside its bound. The message says which."""
+    """A measurement exceeds its bound. The message names it."""
 
 
 def cpu_seconds(work: Callable[[], object], *, rounds: int = 5, at_least: float = 0.005) -> float:
-    """The median CPU time of one call; short ones are repeated until they can be measured."""
+    """Return the median CPU time of one call. Short calls are repeated until measurable."""
     calls = 1
     while (taken := _time(work, calls)) < at_least:
         calls *= max(2, int(at_least / max(taken, 1e-6)))
@@ -27,7 +27,7 @@ def _time(work: Callable[[], object], calls: int) -> float:
 
 
 class Bounds:
-    """What was held and what was missed in one measurement."""
+    """The bounds of one benchmark: those that hold, and those that are missed."""
 
     def __init__(self) -> None:
         self._missed: list[str] = []

@@ -1,9 +1,9 @@
-"""What the largest payloads take of the function's memory and time.
+"""The memory and time that the function needs for the largest payloads.
 
-Each payload decompresses to just below ``MAX_DECOMPRESSED_BYTES`` and goes through the whole
-validator, boto3's signed requests included, in a process of its own, whose peak resident memory
-(VmHWM) is taken; Lambda counts that of a whole process too. A second time the session table refuses
-everything, and the events go to the retry queue.
+Each payload decompresses to just below ``MAX_DECOMPRESSED_BYTES`` and passes through the whole
+validator, including boto3's signed requests, in a separate process. The benchmark reads the peak
+resident memory (VmHWM) of the process; Lambda also counts the memory of a whole process. In a
+second run the session table refuses every item, and the log events go to the retry queue.
 
 Time is CPU time on this machine. A function with 512 MB has 512/1769 of a CPU (AWS Lambda Developer
 Guide, "Configure Lambda function memory"), so the same work takes 3.5 times as long there, if its

@@ -1,13 +1,13 @@
-"""The validator between a table and a queue that exist in memory only, on a clock of their own.
+"""The validator with a table and a queue in memory, on a simulated clock.
 
-The validator, its envelopes and the bridge's reader are the real ones. What is simulated is AWS:
+The validator, its envelopes and the bridge's reader are the real code. AWS is simulated:
 
-* invocations, of which any number run at the same time for payloads, and two for the retry queue;
+* invocations: any number at the same time for payloads, and two for the retry queue;
 * the retry queue with its visibility timeouts;
-* the session table with what limits it: 25 items a call, 400 KB an item, 1,000 write units a
+* the session table with its limits: 25 items a call, 400 KB an item, 1,000 write units a
   second for each partition, pages of 1 MB; and with faults.
 
-A call to the table takes 10 ms of simulated time; computing takes none.
+A call to the table takes 10 ms of simulated time; computation takes none.
 """
 
 from __future__ import annotations

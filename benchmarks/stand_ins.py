@@ -1,4 +1,4 @@
-"""Stand-ins for what the validator talks to, with nothing behind them."""
+"""Stand-ins for the services that the validator calls."""
 
 from __future__ import annotations
 
@@ -42,10 +42,10 @@ class TakesEverything:
 
 
 class NoQueue:
-    """A queue that nothing may be sent to."""
+    """A queue that accepts no message."""
 
     def send(self, message: str) -> None:
-        """Raises AssertionError: nothing goes to a queue where the table takes everything."""
+        """Raise AssertionError: a table that takes every item needs no queue."""
         raise AssertionError(message[:200])
 
 
@@ -59,7 +59,7 @@ def validator(
     clock_ms: Callable[[], int] = lambda: NOW_MS,
     emit: Callable[[str], None] = lambda _line: None,
 ) -> Validator:
-    """The validator as it is deployed, in front of stand-ins; signatures are checked."""
+    """Return the validator as it is deployed, with stand-ins and with signature checks."""
     return Validator(
         settings=SETTINGS,
         writer=ItemWriter(table, clock, sleep),

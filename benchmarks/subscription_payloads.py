@@ -1,8 +1,8 @@
-"""Subscription payloads as CloudWatch Logs delivers them, with the lines of real kinds of programs.
+"""Subscription payloads as CloudWatch Logs delivers them, with lines of realistic programs.
 
-Six programs in turn: Python's logging, JSON lines as Powertools writes them, with the token field
-and with the tag in the message, Java with Logback, Node on Lambda, Python tracebacks. A third of
-Java's and Node's lines carry a stack, as services do whose errors are what people look for. About
+The lines alternate between six programs: Python's logging, JSON lines of Powertools with the token
+field, the same with the tag in the message, Java with Logback, Node on Lambda, and Python
+tracebacks. A third of Java's and Node's lines have a stack trace, as in services with errors. About
 five lines belong to one session, and every token is signed.
 """
 
@@ -58,7 +58,7 @@ _MODULES = ("checkout", "charge", "inventory", "pricing", "shipping", "search", 
 
 
 def subscription_event(lines: int, tagged_share: float, seed: int = 7) -> dict[str, Any]:
-    """The event that Lambda is invoked with.
+    """Return the event of a Lambda invocation.
 
     Args:
         lines: how many log events it has.

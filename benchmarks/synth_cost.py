@@ -1,7 +1,7 @@
-"""What ``python app.py`` costs beyond what the CDK takes for an empty stack.
+"""The CPU time of ``python app.py``, compared with an empty stack of the CDK.
 
-Fresh processes in turns, the processor time of Python and of the Node.js that jsii starts. cdk-nag
-is a part of both: it is a part of ``app.py``. There is no bound.
+The benchmark alternates fresh processes of both, and measures the CPU time of Python and of the
+Node.js process of jsii. Both include cdk-nag, as ``app.py`` does. There is no bound.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
-"""What the session tag costs a log record, and a request without a token.
+"""The cost of the session tag for a log record, and for a request without a token.
 
-Peers, in the same run: asgi-correlation-id's filter, which puts a context variable into a record,
-and structlog's ``merge_contextvars``, which puts one into an event, each in front of the same
-handler. All write the value in front of the same message.
+For comparison, the same run measures asgi-correlation-id's filter, which adds a context variable to
+a record, and structlog's ``merge_contextvars``, which adds one to an event, both with the same
+handler. All write the value before the same message.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ Record = Callable[[], object]
 
 
 class Nowhere:
-    """A stream that keeps nothing."""
+    """A stream that discards its input."""
 
     def write(self, text: str) -> None:
-        """Forget a text."""
+        """Discard a text."""
 
     def flush(self) -> None:
         """Do nothing."""
@@ -41,7 +41,7 @@ def run() -> None:
     """Print the cost of a record in each case, as a ratio to a record of plain logging."""
     cases = {
         "plain logging": (_plain, _nothing),
-        "installed, nobody at work": (_plain, _installed),
+        "installed, no session": (_plain, _installed),
         "installed, a session": (_plain, _session),
         "asgi-correlation-id's filter": (_correlation_id, _correlated),
         "structlog's merge_contextvars": (_structlog, _bound),
@@ -55,8 +55,8 @@ def run() -> None:
     peers = ("asgi-correlation-id's filter", "structlog's merge_contextvars")
     ratios = [one["installed, a session"] / min(one[peer] for peer in peers) for one in rounds]
     print(f"  a session against the cheapest peer: {_spread(ratios)} (at most 1.2 wanted)")
-    idle = [one["installed, nobody at work"] / one["plain logging"] for one in rounds]
-    print(f"  nobody at work against plain logging: {_spread(idle)} (1.0 wanted)")
+    idle = [one["installed, no session"] / one["plain logging"] for one in rounds]
+    print(f"  no session against plain logging: {_spread(idle)} (1.0 wanted)")
     _requests()
 
 

@@ -1,12 +1,12 @@
-"""What a payload costs the validator, from Lambda's event to the items of BatchWriteItem.
+"""The validator's CPU time for a payload, from Lambda's event to the items of BatchWriteItem.
 
-The floor is what nobody can do without who reads a payload at all: base64, gzip, JSON. Everything
-else is a ratio to it, taken in turns in one run, with signatures checked and the network left out.
-*Items* ends with the finished items, which is what the bounds are for; *signed* goes on to the
-finished and signed requests of boto3. Peers in the same run: handlers of AWS Lambda Powertools
-(benchmarks/powertools_handlers.py), and the forwarders of Datadog and Elastic where the environment
-names their checkouts (benchmarks/forwarders.py). None of them judges, takes a token out, or groups
-by session.
+The floor is the minimum for reading any payload: base64, gzip, JSON. Everything else is a ratio to
+the floor, measured alternately in one run, with signature checks and without network. *Items* ends
+with the finished items, and has the bounds; *signed* includes the signed requests of boto3. For
+comparison, the same run measures handlers of AWS Lambda Powertools
+(benchmarks/powertools_handlers.py), and the forwarders of Datadog and Elastic if the environment
+names their checkouts (benchmarks/forwarders.py). None of these judges lines, removes tokens, or
+groups lines by session.
 """
 
 from __future__ import annotations

@@ -1,9 +1,9 @@
-"""Payloads and lines nobody would write, many more of them than a test has time for.
+"""Hostile payloads and lines, in larger numbers than a test can run.
 
-Random changes to the lines of the conformance set go through the whole validator, and random
-changes to the payloads themselves. Nothing may raise; what is stored has to be what ``judge`` calls
-linkable, can be read back, and has no session token in it. ``LINES=1000000`` is how many lines
-there are to be.
+The benchmark changes lines of the conformance set, and whole payloads, at random and passes them
+through the validator. The validator must not raise. Stored lines must be exactly those that
+``judge`` finds linkable, must be readable, and must not contain a session token. ``LINES=1000000``
+sets the number of lines.
 """
 
 from __future__ import annotations

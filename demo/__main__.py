@@ -1,4 +1,4 @@
-"""Runs the demo: deploy, write lines, show what became of them."""
+"""Runs the demo: deploys the stack, writes lines, and shows the results."""
 
 from __future__ import annotations
 
@@ -36,25 +36,25 @@ PATIENCE_SECONDS = 60.0
 
 
 class DemoFailed(Exception):
-    """What was deployed does not do what it should; the message says what."""
+    """The deployment does not work as expected. The message gives the reason."""
 
 
 @dataclass(frozen=True)
 class Deployment:
-    """The deployed stack: its outputs, and the key that the secret holds."""
+    """The deployed stack: its outputs and the service account's key."""
 
     aws: Emulator
     outputs: dict[str, str]
 
     def reader(self) -> tuple[Any, dict[str, str]]:
-        """A Logs client with the service account's key, and the key's secret."""
+        """Return a Logs client with the service account's key, and the value of the secret."""
         secrets = self.aws.client("secretsmanager")
         value = secrets.get_secret_value(SecretId=self.outputs["SecretArn"])["SecretString"]
         key = json.loads(value)
         return self.client("logs", key), key
 
     def bridge_key(self) -> tuple[str, str]:
-        """The API key id and key of the bridge, which its form takes."""
+        """Return the API key id and the API key of the bridge."""
         secrets = self.aws.client("secretsmanager")
         (arn,) = [
             one["ARN"] for one in secrets.list_secrets()["SecretList"] if "Bridge" in one["Name"]
@@ -63,7 +63,7 @@ class Deployment:
         return key["api_key_id"], key["api_key"]
 
     def client(self, service: str, key: dict[str, str]) -> Any:
-        """A client that signs with the service account's key."""
+        """Return a client that signs with the service account's key."""
         return self.aws.client(
             service,
             access_key_id=key["access_key_id"],
@@ -72,7 +72,7 @@ class Deployment:
 
 
 def main() -> int:
-    """Run the demo; the exit status."""
+    """Run the demo and return the exit status."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     say(coloured("openreplay-cw-stack: a real deployment to an embedded AWS", "bold"))
     say("Nothing leaves this machine and no AWS account is used. It takes about a minute.\n")
@@ -93,7 +93,7 @@ def main() -> int:
 
 
 def _run(aws: Emulator, folder: Path) -> tuple[dict[str, str], int]:
-    """Deploy and show everything; the settings of the deployment, and a session with lines."""
+    """Deploy and show everything. Return the deployment's options and a session with lines."""
     started = time.monotonic()
     say(f"  {coloured('✓', 'green')} embedded AWS at {aws.endpoint_url}")
     context = _context(aws)
@@ -101,7 +101,7 @@ def _run(aws: Emulator, folder: Path) -> tuple[dict[str, str], int]:
     now_ms = int(time.time() * 1000)
     lines = demo_lines(now_ms)
     judgements = [judge(one.message, token_secret=TOKEN_SECRET.encode()) for one in lines]
-    with step("IAM evaluation on: every call is now checked against its policies"):
+    with step("IAM evaluation enabled: AWS now checks every call against the policies"):
         aws.evaluate_iam(True)
     with step(f"{len(lines)} lines written to {len(LOG_GROUPS)} tracked log groups"):
         _write(aws, lines, now_ms)
@@ -114,12 +114,12 @@ def _run(aws: Emulator, folder: Path) -> tuple[dict[str, str], int]:
     _show_reach(deployment)
     _show_replay(deployment, linked)
     seconds = time.monotonic() - started
-    say(f"\n{coloured('All of it happened as it should', 'green')}, in {seconds:.0f} seconds.")
+    say(f"\n{coloured('Everything works as expected', 'green')}, in {seconds:.0f} seconds.")
     return context, linked[-1].session
 
 
 def _context(aws: Emulator) -> dict[str, str]:
-    """The settings of the deployment; the token secret is there before it, as in real life."""
+    """Return the options of the deployment. The token secret is created first, as in practice."""
     secret = aws.client("secretsmanager").create_secret(
         Name="openreplay/token-secret", SecretString=TOKEN_SECRET
     )
@@ -127,7 +127,7 @@ def _context(aws: Emulator) -> dict[str, str]:
         "new_log_groups": ",".join(LOG_GROUPS),
         "token_secret": secret["ARN"],
         "removal_policy": "destroy",
-        # Otherwise lines younger than three minutes are held back.
+        # Otherwise the bridge holds back lines of the last three minutes.
         "settle": "0",
     }
 
@@ -203,8 +203,8 @@ def _show_verdicts(
     table(("verdict", "lines", "for example", "what to do"), rows, (16, 5, 0, 0))
     silent = len(lines) - sum(counted.values())
     say(
-        f"\n  {silent} more lines have nothing like a tag: the subscription filter left them in "
-        "CloudWatch Logs,\n  where they cost nothing."
+        f"\n  {silent} more lines have no tag: the subscription filter does not deliver them, so "
+        "they add no cost."
     )
 
 
@@ -224,14 +224,14 @@ def _show_linked(linked: list[LinkedLine]) -> None:
     for line in linked:
         if remove_session_tokens(line.message) != line.message:
             raise DemoFailed("a session token is in a linked line")
-    say("\n  No session token is in any of them: not in the tag, not in the printed headers.")
+    say("\n  None of them contains a session token, neither in the tag nor in printed headers.")
 
 
 def _show_reach(deployment: Deployment) -> None:
     logs, key = deployment.reader()
     tracked = key["log_group_name"]
     own_secret = deployment.outputs["SecretArn"]
-    heading("What the service account's key may do (OpenReplay v1.20 and earlier)")
+    heading("Permissions of the service account's key (OpenReplay v1.20 and earlier)")
     say()
     found = logs.filter_log_events(logGroupName=tracked)["events"]
     say(f"  {coloured('allowed', 'green')}  logs:FilterLogEvents on {tracked}: {len(found)} lines")
@@ -271,20 +271,20 @@ def _expect_denial(name: str, call: Any) -> None:
     except ClientError as error:
         code = error.response["Error"]["Code"]
         if not code.startswith("AccessDenied"):
-            raise DemoFailed(f"{name} failed with {code}, not for want of a permission") from None
+            raise DemoFailed(f"{name} failed with {code} instead of a missing permission") from None
         say(f"  {coloured('denied', 'yellow')}   {name}")
     else:
         raise DemoFailed(f"{name} was allowed")
 
 
 def _show_replay(deployment: Deployment, linked: list[LinkedLine]) -> None:
-    """The lines of one session, asked for as OpenReplay does and by both official clients."""
+    """Show the lines of one session, as OpenReplay and both official clients receive them."""
     url = deployment.outputs["BridgeUrl"]
     session = linked[-1].session
     key = deployment.bridge_key()
     openreplay = OpenReplay(url, *key, deployment.aws.endpoint_url)
     heading(f"What OpenReplay lists beside the replay of session {session}")
-    say(f"\n  asked at {url}\n  by OpenReplay's own request (v1.21 to v1.27)")
+    say(f"\n  sent to {url}\n  with OpenReplay's own request (v1.21 to v1.27)")
     hits = openreplay.ask(session).hits()
     check_hits(hits)
     for generation, module in (("8", elasticsearch8), ("9", elasticsearch9)):
@@ -294,8 +294,8 @@ def _show_replay(deployment: Deployment, linked: list[LinkedLine]) -> None:
         phrase = {"message": f"openReplaySession.id={session}"}
         answer = client.search(index="logs", query={"match_phrase": phrase}, size=1000)
         if [one["_id"] for one in answer["hits"]["hits"]][:-1] != [one["_id"] for one in hits][:-1]:
-            raise DemoFailed(f"Elasticsearch client {generation} was answered something else")
-        say(f"  and by the Elasticsearch client for Python, version {generation}: the same")
+            raise DemoFailed(f"Elasticsearch client {generation} received another response")
+        say(f"  the Elasticsearch client for Python, version {generation}, gets the same response")
     say()
     rows = [
         (
@@ -309,22 +309,20 @@ def _show_replay(deployment: Deployment, linked: list[LinkedLine]) -> None:
     wrong = OpenReplay(url, key[0], "a wrong key", deployment.aws.endpoint_url).ask(session)
     if wrong.status != 401:
         raise DemoFailed(f"a wrong key was answered with {wrong.status}")
-    say(f"\n  {coloured('denied', 'yellow')}   the same question with a wrong key")
+    say(f"\n  {coloured('denied', 'yellow')}   the same request with a wrong key")
 
 
 def _show_next_steps() -> None:
     heading("Next")
-    say("\n  1. try lines of your own     .venv/bin/openreplay-cw judge < your.log")
-    say("  2. look around               make demo KEEP=1")
+    say("\n  1. judge your own lines      .venv/bin/openreplay-cw judge < your.log")
+    say("  2. keep the demo running     make demo KEEP=1")
     say("  3. show them in OpenReplay   docs/getting-started.md, from step 1 on\n")
 
 
 def _keep(aws: Emulator, context: dict[str, str], session: int) -> None:
-    heading(
-        "The embedded AWS stays up until you press Ctrl-C. In another terminal, in this folder:"
-    )
+    heading("The embedded AWS runs until you press Ctrl-C. In another terminal, in this folder:")
     say("\n  . .venv/bin/activate")
-    # With these two, Python finds the bridge at its host name and trusts its certificate.
+    # With these variables, Python resolves the bridge's host name and trusts its certificate.
     host = aws.host_environment()
     found = {name: host[name] for name in ("SSL_CERT_FILE", "PYTHONPATH")}
     for name, value in {**aws.environment(), **found}.items():

@@ -1,9 +1,9 @@
-"""Draws the dashboard of a synthesised template, with made-up numbers, as a web page to look at.
+"""Draws the dashboard of a synthesised template as a web page, with made-up numbers.
 
     python -m demo.dashboard cdk.out/OpenReplayCloudWatch.template.json dashboard.html
 
-There is no CloudWatch on this machine. The page has the widgets' own places, titles, labels,
-colours and axes; the numbers are of a day in which one program begins to misspell its tags.
+The page has the positions, titles, labels, colours and axes of the widgets. The numbers simulate a
+day in which one program begins to misspell its tags.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import Any
 
 COLUMN, ROW = 58, 50
 POINTS = 96
-# CloudWatch's own colours, for what has none.
+# CloudWatch's own colours, for series without a colour.
 _PALETTE = ("#1f77b4", "#ff7f0e", "#2ca02c", "#d62728", "#9467bd", "#8c564b", "#e377c2", "#7f7f7f")
 _GROUPS = ("/shop/checkout", "/shop/search", "/aws/lambda/billing", "/ecs/recommendations")
 _STYLE = """
@@ -47,7 +47,7 @@ class Series:
 
 
 def body_of(template: Mapping[str, Any]) -> dict[str, Any]:
-    """The body of the template's dashboard; references as the last part of their names."""
+    """Return the body of the template's dashboard, with shortened references."""
     (properties,) = [
         one["Properties"]
         for one in template["Resources"].values()
@@ -68,7 +68,7 @@ def _resolved(value: Any) -> str:
 
 
 def page(body: dict[str, Any]) -> str:
-    """The dashboard as HTML."""
+    """Return the dashboard as HTML."""
     drawn = "".join(map(_section, body["widgets"]))
     height = max(one["y"] + one["height"] for one in body["widgets"]) * ROW
     return (
@@ -120,7 +120,7 @@ def _number(series: Series) -> str:
 
 
 def _series(metrics: list[list[Any]]) -> Iterator[Series]:
-    """The visible series; a row repeats what it has in common with the row above as dots."""
+    """Yield the visible series. In a row, dots stand for the values of the row above."""
     above: list[Any] = []
     number = 0
     for row in metrics:
@@ -144,7 +144,7 @@ def _series(metrics: list[list[Any]]) -> Iterator[Series]:
 
 
 def _made_up(label: str) -> list[float]:
-    """A day's numbers: a wave by day, and from the afternoon on a program that misspells."""
+    """Return a day's numbers: a wave, and misspelled tags from the afternoon on."""
     sizes = {
         "Linkable": 900,
         "No tag": 40,
@@ -156,7 +156,7 @@ def _made_up(label: str) -> list[float]:
         "Answered with lines": 3,
         "No line": 1.6,
         "Held back": 0.9,
-        "Lines shown": 40,
+        "Lines returned": 40,
         "Time, median": 120,
         "Time, slowest twentieth": 480,
         "Oldest payload": 0.4,
@@ -249,7 +249,7 @@ def _short(value: float) -> str:
 
 
 def main(arguments: list[str]) -> int:
-    """Draw the dashboard of a template; the exit status."""
+    """Draw the dashboard of a template and return the exit status."""
     if len(arguments) != 2:
         sys.stderr.write(f"{__doc__}")
         return 2

@@ -1,4 +1,4 @@
-"""Log lines as programs write them: tagged well, tagged badly, and not at all."""
+"""Log lines as programs write them: tagged correctly, tagged incorrectly, and untagged."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ CHECKOUT, SEARCH, BILLING = LOG_GROUPS
 
 @dataclass(frozen=True)
 class DemoLine:
-    """One log event: the log group it goes to, the kind of program, the message."""
+    """One log event: its log group, the kind of program, and the message."""
 
     log_group: str
     program: str
@@ -23,7 +23,7 @@ class DemoLine:
 
 @dataclass(frozen=True)
 class Visitor:
-    """A visitor of the shop, with the session token that the tracker has."""
+    """A visitor of the shop, with the tracker's session token."""
 
     session_id: int
     token: str
@@ -37,7 +37,7 @@ class Visitor:
 def visitor(
     number: int, now_ms: int, *, delay_ms: int = 412, age_ms: int = 600_000, secret: str = ""
 ) -> Visitor:
-    """A visitor whose session began ``age_ms`` ago; tokens are good for two hours."""
+    """Return a visitor whose session began ``age_ms`` ago. Tokens are valid for two hours."""
     start_ms = now_ms - age_ms
     session_id = (start_ms - 1_550_000_000_000 << 24) | number << 8
     token = compose_token(
@@ -50,7 +50,7 @@ def visitor(
 
 
 def demo_lines(now_ms: int) -> list[DemoLine]:
-    """All lines, as of now."""
+    """Return all lines, with tokens as of ``now_ms``."""
     ann, ben = visitor(1, now_ms), visitor(2, now_ms, delay_ms=-2_731)
     return [*_linkable(ann, ben, now_ms), *_not_linkable(ann, now_ms), *_others()]
 

@@ -1,4 +1,4 @@
-"""What a person sees: steps with their times, tables that fit the terminal."""
+"""The output of the demo: steps with their durations, and tables that fit the terminal."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ _COLOURS = {"green": "32", "red": "31", "yellow": "33", "bold": "1", "dim": "2"}
 
 
 def coloured(text: str, colour: str) -> str:
-    """The text in a colour, where the terminal has colours and wants them."""
+    """Return the text in a colour, if the terminal supports colours and NO_COLOR allows them."""
     if not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
         return text
     return f"\033[{_COLOURS[colour]}m{text}\033[0m"
 
 
 def say(text: str = "") -> None:
-    """Print a line at once."""
+    """Print a line and flush it."""
     print(text, flush=True)
 
 
@@ -33,7 +33,7 @@ def heading(text: str) -> None:
 
 @contextmanager
 def step(text: str) -> Iterator[None]:
-    """A step that takes time: shows that it runs, then how long it took."""
+    """Show that a step runs, then its duration."""
     started = time.monotonic()
     done = threading.Event()
     ticker = threading.Thread(target=_tick, args=(text, started, done), daemon=True)
@@ -67,7 +67,7 @@ def _finish(done: threading.Event, ticker: threading.Thread) -> None:
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], widths: Sequence[int]) -> None:
-    """Print a table; a width of 0 takes what the terminal has left. Cells are wrapped."""
+    """Print a table with wrapped cells. A column of width 0 gets the rest of the terminal."""
     total = min(shutil.get_terminal_size((110, 24)).columns, 130)
     free = total - 4 - sum(widths) - 2 * (len(widths) - 1)
     flexible = max(24, free // max(1, list(widths).count(0)))

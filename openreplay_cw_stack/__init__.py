@@ -1,9 +1,9 @@
 """CloudWatch log lines beside OpenReplay's session replays.
 
-Importing this package needs neither ``aws_cdk`` nor ``boto3``: backends import
+Importing this package requires neither ``aws_cdk`` nor ``boto3``: backends import
 :mod:`openreplay_cw_stack.tagging` and Lambda functions :mod:`openreplay_cw_stack.runtime`
-without them. The constructs below are loaded when they are first named, and need the ``cdk``
-extra: ``pip install 'openreplay-cw-stack[cdk]'``.
+without them. The constructs below are imported lazily, and require the ``cdk`` extra:
+``pip install 'openreplay-cw-stack[cdk]'``.
 """
 
 from __future__ import annotations
@@ -86,7 +86,7 @@ def __getattr__(name: str) -> object:
         infra = importlib.import_module("openreplay_cw_stack.infra")
     except ModuleNotFoundError as missing:
         raise ImportError(
-            f"{name} needs {missing.name}: pip install 'openreplay-cw-stack[cdk]'"
+            f"{name} requires {missing.name}: pip install 'openreplay-cw-stack[cdk]'"
         ) from missing
     return getattr(infra, name)
 

@@ -1,6 +1,6 @@
-"""The command line: a file or a folder for each command.
+"""The command line: a module or a package for each command.
 
-A command names the package that it needs and that is not installed.
+If a command needs a package that is not installed, its error names the package.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ COMMANDS: dict[str, Any] = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command that the arguments name and return the exit status.
+    """Run a command and return its exit status.
 
-    0: as it should be. 1: not, and what is printed says why. 2: the command could not run.
+    0: success. 1: a problem was found, and the output describes it. 2: the command could not run.
     """
     for stream in (sys.stdout, sys.stderr):
-        # A terminal or pipe that is not UTF-8 shows what it cannot encode as "?".
+        # A terminal or pipe that is not UTF-8 shows "?" for characters that it cannot encode.
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
     parser = _parser()
@@ -64,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        # The reader has read enough, as `head` does. Python would report it again at the end.
+        # The reader, such as `head`, closed the pipe. Otherwise Python reports it again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     return status

@@ -1,4 +1,4 @@
-"""AWS, with the credentials of the environment. boto3 is imported where it is needed."""
+"""Access to AWS with the credentials of the environment. boto3 is imported lazily."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Any
 from openreplay_cw_stack.commands.errors import CommandFailed
 
 INSTALL = "pip install 'openreplay-cw-stack[cli]'"
-"""Installs what the commands need that read AWS or print tables."""
+"""Installs the packages of the commands that call AWS or print tables."""
 
 
 def aws_client(service: str, **settings: Any) -> Any:
-    """A client of boto3.
+    """Create a boto3 client.
 
     Args:
-        service: such as ``logs``.
-        settings: what else ``boto3.client`` takes.
+        service: the service's name, such as ``logs``.
+        settings: further arguments of ``boto3.client``.
 
     Raises:
         CommandFailed: boto3 is not installed, or has no region.
@@ -32,18 +32,18 @@ def aws_client(service: str, **settings: Any) -> Any:
     try:
         return boto3.client(service, **settings)
     except BotoCoreError as error:
-        raise CommandFailed(f"cannot ask AWS: {error}") from None
+        raise CommandFailed(f"cannot call AWS: {error}") from None
 
 
 @contextmanager
 def aws_must(what: str) -> Iterator[None]:
-    """Run calls without which the command cannot run.
+    """Run calls that the command depends on.
 
     Args:
-        what: what the calls do, such as ``read the stack Shop``.
+        what: the purpose of the calls, such as ``read the stack Shop``.
 
     Raises:
-        CommandFailed: AWS refuses a call; the message has the whole text of AWS's error.
+        CommandFailed: AWS refuses a call; the message includes the text of AWS's error.
     """
     from botocore.exceptions import BotoCoreError, ClientError
 
@@ -56,7 +56,7 @@ def aws_must(what: str) -> Iterator[None]:
 def dns_suffix(partition: str) -> str:
     """Return the DNS suffix of a partition's endpoints, such as ``amazonaws.com`` for ``aws``.
 
-    botocore knows the partitions, the isolated ones included.
+    botocore knows all partitions, including isolated ones.
     """
     import botocore.session
 

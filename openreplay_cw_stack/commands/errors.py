@@ -4,4 +4,4 @@ from __future__ import annotations
 
 
 class CommandFailed(Exception):
-    """The command could not run; the message names what is wrong and what to do."""
+    """The command could not run. The message names the problem and the fix."""

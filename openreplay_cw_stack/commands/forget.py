@@ -1,8 +1,8 @@
 """``forget``: deletes the lines of sessions from the session table.
 
-A tombstone is written first. It hides the lines that are still on their way: a payload in the
-dead-letter queue lives 14 days there, a record in the stream at most 7, a message in the retry
-queue one day, and what they bring lives for ``line_retention``. The tombstone is kept for
+The command first writes a tombstone, which hides lines that are not stored yet: a payload stays in
+the dead-letter queue for 14 days, a record in the stream for at most 7 days, a message in the retry
+queue for one day, and their lines are kept for ``line_retention``. The tombstone is kept for
 ``line_retention`` and 28 days.
 """
 
@@ -42,9 +42,9 @@ from openreplay_cw_stack.runtime.aws_calls import error_code
 HELP = "delete the lines of sessions from the session table"
 
 ON_THEIR_WAY_SECONDS = 2 * QUEUE_RETENTION_SECONDS
-"""The longest time that a line is on its way to the table, with slack: see above."""
+"""The longest time until a line reaches the table, with slack: see above."""
 MAX_PASSES = 100
-"""The most reads of a session: lines of a running session may arrive meanwhile."""
+"""The most reads of a session, since lines of a running session may arrive meanwhile."""
 
 _MAX_ATTEMPTS = 12
 _THROTTLED = (
@@ -57,7 +57,7 @@ Request = Mapping[str, Any]
 
 
 class NotForgotten(Exception):
-    """Some items of a session are still there. The message says why."""
+    """Some items of a session were not deleted. The message gives the reason."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -69,12 +69,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--yes", action="store_true", help="do not ask for confirmation")
     add_json_argument(parser)
     parser.epilog = (
-        "The command may be repeated. A tombstone hides lines that arrive later, also those of a "
-        "session that still runs, for line_retention and 28 days. Ends with 0 where every session "
-        "is deleted, with 1 where items are left, with 2 where the command could not run. "
+        "You can repeat the command. For line_retention and 28 days, a tombstone hides lines that "
+        "arrive later, including those of a session that is still running. Exit status: 0 if every "
+        "session is deleted, 1 if items are left, 2 if the command could not run. "
         "Permissions: cloudformation:DescribeStacks and ListStackResources on the stack, "
         "lambda:GetFunctionConfiguration on its functions, dynamodb:Query and BatchWriteItem on "
-        "the session table (and kms:Decrypt where it has a key of its own)."
+        "the session table (and kms:Decrypt if it has a customer managed key)."
     )
 
 
@@ -82,7 +82,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Delete the sessions and return the exit status.
 
     Raises:
-        CommandFailed: the deployment is not there, AWS refuses, or it is not confirmed.
+        CommandFailed: the deployment does not exist, AWS refuses a call, or the user does not
+            confirm.
     """
     account = Account(now=time.time())
     stack = read_stack(account, arguments.stack)
@@ -106,7 +107,7 @@ def run(arguments: argparse.Namespace) -> int:
             result = {"deleted": deleted, "left": None}
             said = f"{count(deleted, 'item')} deleted, none left"
         if arguments.json:
-            # As a text: most readers of JSON have no integers of 64 bits.
+            # As text: many JSON parsers lack 64-bit integers.
             say(json.dumps({"session": str(session), **result}))
         else:
             say(f"{session}: {said}")
@@ -120,11 +121,11 @@ class Eraser:
     """Deletes sessions from one table.
 
     Attributes:
-        client: of DynamoDB.
-        arn: the session table.
+        client: a client of DynamoDB.
+        arn: the ARN of the session table.
         kept_seconds: how long a tombstone is kept.
-        clock: seconds since 1970.
-        sleep: waits for so many seconds.
+        clock: returns the seconds since 1970.
+        sleep: waits for a number of seconds.
     """
 
     client: Any
@@ -134,11 +135,11 @@ class Eraser:
     sleep: Callable[[float], None]
 
     def forget(self, session: int) -> int:
-        """Write the tombstone, delete every other item, and return how many there were.
+        """Write the tombstone, delete every other item, and return the number of deleted items.
 
         Raises:
             NotForgotten: DynamoDB throttled for too long, or items kept arriving.
-            CommandFailed: AWS refuses.
+            CommandFailed: AWS refuses a call.
         """
         item = tombstone(
             session, forgotten_ms=int(self.clock() * 1000), kept_seconds=self.kept_seconds
@@ -158,7 +159,7 @@ class Eraser:
         raise NotForgotten(f"{count(deleted, 'item')} deleted, and items are still arriving")
 
     def _pages(self, session: int) -> Iterator[list[Mapping[str, Any]]]:
-        """The keys of a session's items without its tombstone, page by page, as they are now."""
+        """Yield the keys of a session's items except its tombstone, page by page."""
         start: dict[str, Any] = {}
         while True:
             with aws_must("read the session table"):
@@ -183,10 +184,10 @@ class Eraser:
                 requests = self._call(requests)
             if not requests:
                 return
-        raise NotForgotten(f"DynamoDB throttles, {count(len(requests), 'write')} not done")
+        raise NotForgotten(f"DynamoDB throttled {count(len(requests), 'write')} for too long")
 
     def _call(self, requests: Sequence[Request]) -> Sequence[Request]:
-        """One BatchWriteItem; the requests that DynamoDB throttled."""
+        """Call BatchWriteItem, and return the requests that DynamoDB throttled."""
         try:
             answer = self.client.batch_write_item(RequestItems={self.arn: list(requests)})
         except Exception as error:
@@ -199,9 +200,9 @@ class Eraser:
 
 def _not_reached(days: int) -> str:
     return (
-        "Not reached by this command:\n"
-        "- the tracked log groups have the original lines: `check` lists the groups\n"
-        "- payloads in the retry queue, the dead-letter queue and a Kinesis stream: a tombstone "
-        f"hides their lines for {days} days\n"
-        "- OpenReplay keeps the answers that it got: delete the session there as well"
+        "This command does not delete:\n"
+        "- the original lines in the tracked log groups, which `check` lists\n"
+        "- lines in the retry queue, the dead-letter queue and a Kinesis stream, which a tombstone "
+        f"hides for {days} days\n"
+        "- lines that OpenReplay already received: also delete the session there"
     )

@@ -1,6 +1,6 @@
-"""``judge``: the verdict of each log line, before anything is deployed or of what a log group has.
+"""``judge``: prints the verdict of each log line, from standard input or from a log group.
 
-Session tokens are taken out of what is printed.
+The output contains no session token.
 """
 
 from __future__ import annotations
@@ -32,23 +32,26 @@ _MAX_TEXT = 160
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command's arguments."""
-    parser.add_argument("--log-group", help="read this log group instead (needs boto3)")
+    parser.add_argument("--log-group", help="read this log group instead (requires boto3)")
     parser.add_argument(
-        "--minutes", type=whole_minutes(), default=60, help="how far back to read it (default: 60)"
+        "--minutes",
+        type=whole_minutes(),
+        default=60,
+        help="how far back to read the log group (default: 60)",
     )
     parser.add_argument(
         "--accept-unsigned-ids",
         action=argparse.BooleanOptionalAction,
         default=None,
-        help="accept session ids, which have no signature (default: unless signatures are checked)",
+        help="accept session ids, which have no signature (default: if signatures are not checked)",
     )
-    parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    parser.add_argument("--json", action="store_true", help="print one JSON object per line")
     parser.epilog = (
-        f"With OpenReplay's TOKEN_SECRET in the environment variable {TOKEN_SECRET_VARIABLE}, "
-        "signatures are checked. Ends with 0 where lines are linkable and no line with a tag is "
-        "not, else with 1. Standard input needs no AWS; --log-group needs logs:FilterLogEvents on "
-        f"the group. With {REPLAY_URL_VARIABLE}, such as {EXAMPLE}, linkable lines have the link "
-        "of their replay."
+        f"If the environment variable {TOKEN_SECRET_VARIABLE} has OpenReplay's TOKEN_SECRET, the "
+        "command checks signatures. Exit status: 0 if there are linkable lines and every tagged "
+        "line is linkable, otherwise 1. Standard input needs no access to AWS; --log-group needs "
+        f"logs:FilterLogEvents on the log group. If {REPLAY_URL_VARIABLE} is set, such as "
+        f"{EXAMPLE}, linkable lines have a link to their replay."
     )
 
 
@@ -62,7 +65,7 @@ def run(arguments: argparse.Namespace) -> int:
         lines: Iterable[str] = read_messages(arguments.log_group, arguments.minutes)
     else:
         if sys.stdin.isatty():
-            say("Log lines, please; end with Ctrl-D:", sys.stderr)
+            say("Enter log lines; end with Ctrl-D:", sys.stderr)
         lines = _standard_input()
     secret = os.environ.get(TOKEN_SECRET_VARIABLE)
     template = template_from_environment(os.environ)
@@ -90,7 +93,7 @@ def read_messages(log_group: str, minutes: int) -> Iterator[str]:
     """Read the lines of a log group that mention a session tag.
 
     Raises:
-        CommandFailed: boto3 is not installed, or AWS refuses.
+        CommandFailed: boto3 is not installed, or AWS refuses a call.
     """
     client = aws_client("logs")
     start_ms = int((time.time() - 60 * minutes) * 1000)
@@ -105,7 +108,7 @@ def _standard_input() -> Iterator[str]:
 
 
 def _show(line: str, judgement: Judgement, link: str | None, *, first: bool) -> None:
-    """One line of text, and what to do about a verdict where it is met first."""
+    """Print a verdict, and the advice for it if it is the first of its kind."""
     session = str(judgement.session_id) if judgement.session_id is not None else ""
     text = remove_session_tokens(line).splitlines()[:1] or [""]
     short = text[0] if len(text[0]) <= _MAX_TEXT else text[0][: _MAX_TEXT - 1] + "…"
@@ -119,7 +122,7 @@ def _show(line: str, judgement: Judgement, link: str | None, *, first: bool) -> 
 def _show_json(line: str, judgement: Judgement, link: str | None) -> None:
     document: dict[str, Any] = {
         "verdict": judgement.verdict,
-        # As a text: most readers of JSON have no integers of 64 bits.
+        # As text: many JSON parsers lack 64-bit integers.
         "session": str(judgement.session_id) if judgement.session_id is not None else None,
         "replay_url": link,
         "readers": sorted(judgement.readers),

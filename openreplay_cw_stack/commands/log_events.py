@@ -1,8 +1,8 @@
 """Reads the events of a log group that mention a session tag.
 
-CloudWatch Logs selects them. Whether FilterLogEvents takes a regular expression in every region is
-not documented ("Filter pattern syntax" names it, a field report has a refusal). Where it refuses
-the pattern, every event is read and the tag is looked for here.
+CloudWatch Logs selects the events. AWS does not document whether FilterLogEvents accepts regular
+expressions in every region ("Filter pattern syntax" lists it, but a field report has a refusal). If
+it refuses the pattern, this module reads every event and selects them itself.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from openreplay_cw_stack.runtime.aws_calls import error_code
 from openreplay_cw_stack.tagging import Verdict, judge
 
 MAX_PAGES = 50
-"""Of a sample: pages may be empty, and CloudWatch Logs gives five a second."""
+"""The most pages of a sample: pages can be empty, and CloudWatch Logs allows five a second."""
 
 Event = dict[str, Any]
 
@@ -25,8 +25,8 @@ class EventSample(NamedTuple):
     """The first events of a log group that mention a session tag.
 
     Attributes:
-        events: as FilterLogEvents gives them.
-        cut: whether there may be more.
+        events: events as FilterLogEvents returns them.
+        cut: whether there may be more events.
         unfiltered: whether FilterLogEvents refused the pattern.
     """
 

@@ -1,4 +1,4 @@
-"""The arguments that name a project of OpenReplay and a member, and the login."""
+"""The arguments for a project of OpenReplay and a member, and the login."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from openreplay_cw_stack.commands.terminal import ask
 from openreplay_cw_stack.openreplay.login import OpenReplayClient, check_is_api, log_in
 
 JWT_VARIABLE = "OPENREPLAY_JWT"
-"""Environment variable: the credential of a member who has logged in already."""
+"""Environment variable: the credential of a member who is already logged in."""
 
 
 def add_project_argument(parser: argparse.ArgumentParser) -> None:
-    """Describe the optional arguments that name a project of OpenReplay and a member."""
+    """Add the optional arguments for a project of OpenReplay and a member."""
     _add_openreplay_arguments(parser, required=False)
     parser.add_argument(
         "--project", type=_project_number, metavar="NUMBER", help="the project's number"
@@ -25,7 +25,7 @@ def add_project_argument(parser: argparse.ArgumentParser) -> None:
 
 
 def add_projects_argument(parser: argparse.ArgumentParser) -> None:
-    """Describe the arguments that name projects of OpenReplay and a member."""
+    """Add the arguments for projects of OpenReplay and a member."""
     _add_openreplay_arguments(parser, required=True)
     parser.add_argument(
         "--project",
@@ -40,9 +40,12 @@ def add_projects_argument(parser: argparse.ArgumentParser) -> None:
 
 def _add_openreplay_arguments(parser: argparse.ArgumentParser, *, required: bool) -> None:
     parser.add_argument(
-        "--openreplay", required=required, metavar="URL", help="such as https://openreplay.example"
+        "--openreplay",
+        required=required,
+        metavar="URL",
+        help="OpenReplay's address, such as https://openreplay.example",
     )
-    parser.add_argument("--email", help="the member's; asked for where it is needed")
+    parser.add_argument("--email", help="the member's email address (default: ask for it)")
     parser.add_argument("--insecure", action="store_true", help="allow http:// addresses")
 
 
@@ -50,8 +53,8 @@ def logged_in(server: SplitResult, email: str | None) -> OpenReplayClient:
     """Log in with ``OPENREPLAY_JWT``, or with an email and a password.
 
     Raises:
-        CommandFailed: there is no terminal to ask for them.
-        RegistrationFailed: OpenReplay does not let the member in.
+        CommandFailed: there is no terminal to ask for email and password.
+        RegistrationFailed: OpenReplay refuses the login.
     """
     check_is_api(server)
     jwt = os.environ.get(JWT_VARIABLE)
@@ -60,8 +63,8 @@ def logged_in(server: SplitResult, email: str | None) -> OpenReplayClient:
     if email is None:
         if not sys.stdin.isatty():
             raise CommandFailed(
-                f"there is no terminal to ask for a login: set {JWT_VARIABLE}, or name the member "
-                "with --email and write the password to standard input"
+                f"there is no terminal to ask for a login: set {JWT_VARIABLE}, or give --email and "
+                "write the password to standard input"
             )
         email = ask(f"Email of a member of {server.hostname}: ")
     return log_in(server, email, _password())
@@ -74,7 +77,7 @@ def _project_number(text: str) -> int:
     return number
 
 
-# argparse puts this name into its message about a text that is not a number.
+# argparse uses this name in its error for a text that is not a number.
 _project_number.__name__ = "project's number"
 
 

@@ -1,4 +1,4 @@
-"""The name of the program. Texts that print a command use it."""
+"""The name of the program, for texts that contain a command."""
 
 from __future__ import annotations
 

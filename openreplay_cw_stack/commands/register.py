@@ -1,4 +1,4 @@
-"""``register``: writes the bridge of a deployment into OpenReplay's integration form."""
+"""``register``: registers the bridge of a deployment with OpenReplay projects."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ from openreplay_cw_stack.openreplay.integrations import Change, Integrations, No
 from openreplay_cw_stack.openreplay.login import LoginRefused
 from openreplay_cw_stack.tagging.replay_url import replay_url_of_project
 
-HELP = "write the bridge of a deployment into OpenReplay's integration form"
+HELP = "register the bridge of a deployment with OpenReplay projects"
 
 _IN_WORDS = {
-    Change.REGISTERED: "asks the bridge from now on; open a replay and press Traces",
-    Change.UNCHANGED: "asks the bridge already, with its present key",
-    Change.REMOVED: "no longer asks the bridge",
+    Change.REGISTERED: "now uses the bridge; open a replay and press Traces",
+    Change.UNCHANGED: "already uses the bridge, with its current key",
+    Change.REMOVED: "no longer uses the bridge",
     Change.ABSENT: "has no Elasticsearch integration",
 }
 _FAILED = "failed"
@@ -45,25 +45,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command's arguments."""
     add_deployment_arguments(parser)
     add_projects_argument(parser)
-    parser.add_argument(
-        "--remove", action="store_true", help="stop the projects from asking the bridge"
-    )
+    parser.add_argument("--remove", action="store_true", help="remove the bridge from the projects")
     parser.add_argument(
         "--force",
         action="store_true",
-        help="replace or remove an Elasticsearch integration that is not this bridge's",
+        help="replace or remove an Elasticsearch integration that belongs to another program",
     )
-    parser.add_argument("--json", action="store_true", help="one JSON document")
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.epilog = (
-        f"Asks for email and password, or takes the environment variable {JWT_VARIABLE}; stores "
-        "neither. A login ends that member's other ones: use a member of its own. Projects are "
-        "registered one after the other; OpenReplay limits how often a member may ask, so many of "
-        "them take a while. Ends with 0 where each is as wanted, with 1 where one is not, with 2 "
-        "where the command could not run. Permissions: cloudformation:DescribeStacks, "
+        f"The command asks for email and password, or uses the environment variable "
+        f"{JWT_VARIABLE}; it stores neither. A login ends the member's other sessions: use a "
+        "separate member. OpenReplay limits the rate of a member's requests, so many projects take "
+        "a while. Exit status: 0 if all projects succeed, 1 if one fails, 2 if the command could "
+        "not run. Permissions: cloudformation:DescribeStacks, "
         "ListStackResources and GetTemplate on the stack, and ListExports; "
         "lambda:GetFunctionConfiguration on its functions; secretsmanager:GetSecretValue on the "
-        "bridge's secret (and kms:Decrypt where it has a key of its own), and TagResource on it, "
-        "which notes the project for links of replays and may be missing."
+        "bridge's secret (and kms:Decrypt if it has a customer managed key), and optionally "
+        "TagResource on it, to store the project for links to replays."
     )
 
 
@@ -71,9 +69,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Register the bridge, or remove it, print the outcomes and return the exit status.
 
     Raises:
-        CommandFailed: it did not work for any project; the message says why.
+        CommandFailed: no project could be changed; the message gives the reason.
     """
-    # Each once, in the order in which they were named.
+    # Each project once, in the given order.
     projects = list(dict.fromkeys(arguments.project))
     try:
         server = checked_url(arguments.openreplay, insecure=arguments.insecure)
@@ -99,7 +97,7 @@ def run(arguments: argparse.Namespace) -> int:
         say(_as_json({**head, "openreplay": host}, outcomes))
     failed = any(outcome.status == _FAILED for outcome in outcomes)
     if len(projects) == 1 and not failed and not arguments.remove and server.scheme == "https":
-        # The other commands show links of its replays from now on.
+        # From now on, the other commands show links to its replays.
         template = replay_url_of_project(server.geturl(), projects[0])
         remember_project(account, deployment, template)
     return 1 if failed else 0
@@ -110,9 +108,9 @@ class _Outcome:
     """The outcome of one project.
 
     Attributes:
-        project: its number.
+        project: the project's number.
         status: the value of a :class:`Change`, or ``failed``.
-        detail: in words.
+        detail: the outcome in words.
     """
 
     project: int
@@ -126,7 +124,7 @@ def _changes(
     form: BridgeForm,
     arguments: argparse.Namespace,
 ) -> Iterator[_Outcome]:
-    """Register or remove project by project."""
+    """Register or remove the bridge, project by project."""
     change = integrations.remove if arguments.remove else integrations.register
     failed = "is not removed" if arguments.remove else "is not registered"
     forced = "removes" if arguments.remove else "replaces"
@@ -141,7 +139,7 @@ def _changes(
         except RegistrationFailed as error:
             detail = f"{failed}: {error}"
             if isinstance(error, (LoginRefused, RateLimited)):
-                # It is so for the others as well.
+                # The same is true for the other projects.
                 ended = str(error)
         else:
             yield _Outcome(project, changed.value, _IN_WORDS[changed])
@@ -150,7 +148,7 @@ def _changes(
 
 
 def _form(account: Account, deployment: Deployment) -> BridgeForm:
-    """What the form is to have; empty where it is not there, which a removal does not need."""
+    """Return the values for the form; empty if unavailable, which is enough for a removal."""
     bridge = deployment.bridge
     if bridge is None:
         raise CommandFailed(
@@ -164,10 +162,10 @@ def _form(account: Account, deployment: Deployment) -> BridgeForm:
 
 
 def _probe(form: BridgeForm, *, insecure: bool) -> str:
-    """Ask the bridge, since OpenReplay never says whether it can; return the result in words."""
+    """Send the bridge a request, since OpenReplay does not test it; return the result in words."""
     if not form.url:
         raise CommandFailed(
-            "the bridge's HTTP API is not in the stack: it was removed by hand; delete the stack "
+            "the bridge's HTTP API is not in the stack: it was deleted by hand; delete the stack "
             "and deploy it again"
         )
     if not form.api_key_id or not form.api_key:
@@ -178,9 +176,7 @@ def _probe(form: BridgeForm, *, insecure: bool) -> str:
     try:
         probe_bridge(checked_url(form.url, insecure=insecure), form)
     except AddressRefused:
-        return (
-            "The bridge does not answer this address: OpenReplay's must be in allowed_source_ranges"
-        )
+        return "The bridge refuses this address; allowed_source_ranges must include OpenReplay's"
     return f"The bridge answers, and accepts its key: {form.url}"
 
 

@@ -1,4 +1,4 @@
-"""The links of replays, where the project is known."""
+"""Links to replays, for known projects."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from openreplay_cw_stack.tagging.replay_url import (
 )
 
 TAG = "openreplay-cw-stack:replay-url"
-"""A tag of the bridge's secret: the template without its placeholder, which a tag cannot hold.
+"""A tag of the bridge's secret: the template without its placeholder, which tags do not allow.
 
 ``register`` sets it for a deployment without the option ``replay_url``.
 """
 
 
 def template_for(account: Account, deployment: Deployment) -> str | None:
-    """The template of a deployment's replay links; None if nothing names a project.
+    """Return the template of a deployment's replay links; None if the project is unknown.
 
-    It is the option ``replay_url``, the project that ``register`` was last used for, or the
-    environment variable ``OPENREPLAY_REPLAY_URL``.
+    The sources are the option ``replay_url``, the project that ``register`` was last used for, and
+    the environment variable ``OPENREPLAY_REPLAY_URL``.
 
     Raises:
         CommandFailed: the environment variable is not a template.
@@ -37,10 +37,10 @@ def template_for(account: Account, deployment: Deployment) -> str | None:
 
 
 def template_from_environment(environment: Mapping[str, str]) -> str | None:
-    """The template that the environment variable has; None if it is not set.
+    """Return the template in the environment variable; None if it is not set.
 
     Raises:
-        CommandFailed: it is not a template.
+        CommandFailed: the environment variable is not a template.
     """
     text = environment.get(REPLAY_URL_VARIABLE)
     if not text:
@@ -52,15 +52,15 @@ def template_from_environment(environment: Mapping[str, str]) -> str | None:
 
 
 def remember_project(account: Account, deployment: Deployment, template: str) -> None:
-    """Note the template of a registered project, if AWS allows it."""
+    """Store the template of a registered project, if AWS allows it."""
     tag = {"Key": TAG, "Value": template.removesuffix(SESSION_PLACEHOLDER)}
-    # A link is an extra: without the permission there is none.
+    # Links are optional: without the permission there are none.
     with contextlib.suppress(Exception):
         account.client("secretsmanager").tag_resource(SecretId=_secret(deployment), Tags=[tag])
 
 
 def _secret(deployment: Deployment) -> str:
-    """The ARN of the bridge's secret; empty without a bridge."""
+    """Return the ARN of the bridge's secret; empty without a bridge."""
     bridge = deployment.bridge
     return bridge.environment.get("API_KEY_SECRET_ARN", "") if bridge is not None else ""
 

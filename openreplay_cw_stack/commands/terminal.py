@@ -1,8 +1,8 @@
 """Prints tables and colours on a terminal, and plain lines in a pipe.
 
-Texts from outside go through :func:`clean` and are printed as they are: rich reads no markup in
-them. A pipe gets no escape codes, no wrapped lines and no trailing blanks. rich respects NO_COLOR,
-COLUMNS and the width of the terminal.
+Texts from outside go through :func:`clean` and are printed without rich's markup. The output to a
+pipe has no escape codes, wrapped lines or trailing blanks. rich respects NO_COLOR, COLUMNS and the
+width of the terminal.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 _PIPE_WIDTH = 1_000_000
-"""Wider than any line, so that rich wraps and cuts nothing in a pipe."""
+"""Wider than any line, so that rich does not wrap or cut lines in a pipe."""
 
 
 def clean(text: str) -> str:
@@ -38,22 +38,22 @@ def say(text: str, stream: TextIO | None = None) -> None:
 
 
 def ask(question: str) -> str:
-    """Ask a person at a terminal and return what they type.
+    """Ask a question at the terminal and return the answer.
 
-    The question goes to standard error: a machine may read standard output.
+    The question goes to standard error, since a program may read standard output.
     """
     print(question, end="", file=sys.stderr, flush=True)  # noqa: T201
     return sys.stdin.readline().strip()
 
 
 def confirm(question: str) -> None:
-    """Ask a person at a terminal to confirm.
+    """Ask for confirmation at the terminal.
 
     Raises:
-        CommandFailed: they do not, or there is no terminal.
+        CommandFailed: the user does not confirm, or there is no terminal.
     """
     if not sys.stdin.isatty():
-        raise CommandFailed("there is no terminal to ask for a confirmation: add --yes")
+        raise CommandFailed("there is no terminal to ask for confirmation: add --yes")
     if ask(f"{question} [y/N] ").lower() not in ("y", "yes"):
         raise CommandFailed("not confirmed: nothing was changed")
 
@@ -62,7 +62,7 @@ class Output:
     """Prints to one stream.
 
     Attributes:
-        console: rich's.
+        console: the console of rich.
         is_terminal: whether the stream is a terminal.
     """
 
@@ -90,11 +90,11 @@ class Output:
         )
 
     def line(self, text: Any = "") -> None:
-        """Print a line, which is not wrapped: a command that is copied stays whole."""
+        """Print a line without wrapping it, so that commands can be copied."""
         self._print(text, soft_wrap=True)
 
     def show(self, renderable: Any) -> None:
-        """Print a table, or a text that is wrapped at the width of the terminal."""
+        """Print a table or a text, wrapped at the width of the terminal."""
         self._print(renderable, soft_wrap=False)
 
     def _print(self, renderable: Any, *, soft_wrap: bool) -> None:

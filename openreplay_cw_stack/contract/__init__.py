@@ -1,4 +1,4 @@
-"""What several rooms share: linked lines, the session table, metric names and limits.
+"""Definitions that several packages share: linked lines, the session table, metrics and limits.
 
 Standard library only.
 """

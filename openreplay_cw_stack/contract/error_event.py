@@ -1,7 +1,7 @@
-"""The event that tells of a session's error, as EventBridge delivers it to rules.
+"""The error event: EventBridge delivers it to rules when a session has an error.
 
-At least once: an event that comes twice has the same id. The fields of version 1 stay; a later
-version may have more.
+Delivery is at least once, and a repeated event has the same id. A later version may add fields to
+those of version 1, but removes none.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ DETAIL_TYPE = "OpenReplay session error"
 
 VERSION = 1
 MAX_MESSAGE_CHARACTERS = 500
-"""How much of the first line's message is in the event."""
+"""The maximum length of the first line's message in the event."""
 
 
 @dataclass(frozen=True)
 class ErrorEvent:
-    """An event about one session, and the lines of one payload.
+    """An event about the errors of one session in one payload.
 
     Attributes:
-        id: the same for the same lines, so that a repeated event can be recognised.
+        id: a digest of the first line, so that a repeated event can be recognised.
         session: the session id.
         time_ms: the time of the first of the lines, in milliseconds since 1970.
         detail: the event's ``detail``, a JSON object without any session token.
@@ -46,12 +46,12 @@ class ErrorEvent:
 def error_event(
     lines: Sequence[LinkedLine], *, deployment: str, replay_url_template: str | None
 ) -> ErrorEvent:
-    """Compose the event about the error lines that one payload has of a session.
+    """Compose the event about the error lines of one session in one payload.
 
     The detail has the fields ``version``, ``id``, ``deployment``, ``session`` (a decimal text),
-    ``replay_url`` (null without a template), ``lines`` (how many), and of the first line
+    ``replay_url`` (null without a template) and ``lines`` (the number of lines). The fields
     ``message`` (cut at 500 characters), ``level``, ``time`` (ISO 8601), ``account``, ``log_group``
-    and ``log_stream``.
+    and ``log_stream`` describe the first line.
 
     Args:
         lines: the linked lines of level error, at least one, in any order.

@@ -1,4 +1,4 @@
-"""The CloudWatch Logs filter pattern that selects lines with a session tag, on the server."""
+"""The CloudWatch Logs filter pattern that selects lines with a session tag."""
 
 from __future__ import annotations
 
@@ -12,12 +12,13 @@ _SESSION = _BETWEEN_WORDS.join(map(_any_case, ("open", "replay", "session")))
 _TOKEN, _ID = _any_case("token"), _any_case("id")
 FILTER_PATTERN = (
     f"%{_SESSION}\\.?{_BETWEEN_WORDS}{_TOKEN}|{_SESSION}\\.?{_BETWEEN_WORDS}{_ID}"
-    # "openReplaySession": {"id": a quote is not among the characters that AWS allows.
+    # "openReplaySession": {"id": AWS does not allow a quote in the pattern.
     rf"|{_SESSION}\W+{_ID}%"
 )
-"""Selects the session tag and its misspellings on the server: other lines cost nothing.
+"""Selects lines with a session tag or a misspelled one. CloudWatch Logs delivers no other lines.
 
-One regular expression of the kind that CloudWatch Logs filter patterns have: character classes,
-alternatives, ``?``, ``+``, ``\\.``, ``\\s`` and ``\\W``; no groups, no flags (CloudWatch Logs User
-Guide, "Supported regular expressions (regex) syntax"). A log group can have five filters with one.
+The pattern uses the syntax that CloudWatch Logs supports: character classes, alternatives, ``?``,
+``+``, ``\\.``, ``\\s`` and ``\\W``, but no groups and no flags (CloudWatch Logs User Guide,
+"Supported regular expressions (regex) syntax"). A log group can have five filters with a regular
+expression.
 """

@@ -1,7 +1,7 @@
-"""Numbers that several rooms share, each defined once, with its unit in its name.
+"""Limits and durations that several packages share. Each name contains the unit.
 
-The constructs in ``infra`` deploy with them, the functions in ``runtime`` have them as defaults,
-and the commands compute with them.
+The constructs in ``infra`` deploy with them, the functions in ``runtime`` use them as defaults, and
+the commands compute with them.
 """
 
 from __future__ import annotations
@@ -15,15 +15,15 @@ The pause doubles with each further failure, up to :data:`MAX_PAUSE_SECONDS`.
 """
 
 MAX_PAUSE_SECONDS = 15 * _MINUTE
-"""How long an event waits in the retry queue at most after a failure.
+"""The longest pause of an event in the retry queue after a failure.
 
 Amazon SQS API reference, "ChangeMessageVisibility": 12 hours at most.
 """
 
 RETRY_SECONDS = _DAY
-"""How long the validator retries an event before it becomes a dead letter.
+"""How long the validator retries an event before the event becomes a dead letter.
 
-A stream retries a payload for as long.
+A stream retries a payload for the same time.
 """
 
 QUEUE_RETENTION_SECONDS = 14 * _DAY
@@ -33,7 +33,7 @@ Amazon SQS Developer Guide, "Amazon SQS message quotas": 14 days at most.
 """
 
 SETTLE_SECONDS = 3 * _MINUTE
-"""How long the bridge holds a session's answer back after the session's last line arrived.
+"""How long the bridge holds back the hits of a session after its last line arrived.
 
 The default of the option ``settle``.
 """
@@ -45,7 +45,7 @@ OpenReplay's ``MAX_SESSION_DURATION`` is the source; this is the default of ``se
 """
 
 DEADLINE_SECONDS = 10
-"""How long the bridge takes for one question.
+"""How long the bridge takes at most to answer one search.
 
 OpenReplay gives up after 60 seconds for all its attempts
 (``backend/pkg/integrations/clients/elastic.go`` at tags v1.21.0 to v1.27.0).
@@ -60,36 +60,36 @@ The default of the option ``rotation_grace``.
 MIN_ROTATION_SECONDS = 4 * _HOUR
 """The shortest time between two rotations.
 
-Secrets Manager User Guide, "Schedule expressions": a rotation comes every 4 hours at most.
+Secrets Manager User Guide, "Schedule expressions": a secret rotates at most every 4 hours.
 """
 
 ERROR_EVENT_INTERVAL_SECONDS = 5 * _MINUTE
-"""How long the next error event of a session waits. The default of ``error_event_interval``."""
+"""The shortest time between two error events of a session; default of ``error_event_interval``."""
 
 TOKEN_SECRET_OVERLAP_SECONDS = _DAY
 """How long the validator accepts signatures of the previous token secret after it was replaced.
 
-Sessions that run while OpenReplay gets another ``TOKEN_SECRET`` have tokens of the previous one,
-and their lines may wait in the retry queue for a day.
+Sessions that started before OpenReplay got another ``TOKEN_SECRET`` keep their old tokens, and
+their lines may wait in the retry queue for a day.
 """
 
 KEY_REFRESH_SECONDS = 45
 """How long the bridge uses its keys before it reads them again.
 
-A revoked key is refused within that time. A rotation makes a new key current only after that time,
-so that every bridge knows it.
+The bridge rejects a revoked key after that time. A rotation waits that long before it makes a new
+key current, so that every bridge knows the key.
 """
 
 REGISTRATION_TIMEOUT_SECONDS = 180
 """The timeout of the registration function.
 
-It begins with another project only in the first half. A project takes four requests of at most 20
-seconds each.
+A run starts another project only in the first half of this time. A project takes four requests of
+at most 20 seconds each.
 """
 
 ITEMS_PER_BATCH_WRITE = 25
-"""How many items one call writes to the session table.
+"""The number of items that one call writes to the session table.
 
 Amazon DynamoDB API reference, "BatchWriteItem": at most 25 items and 16 MB. An item has at most
-400 KB, so that a call stays below 16 MB.
+400 KB, so a call stays below 16 MB.
 """

@@ -6,17 +6,17 @@ import json
 from dataclasses import dataclass, replace
 
 LEVELS = ("error", "warning", "info", "debug")
-"""The levels that OpenReplay's player knows."""
+"""The levels that OpenReplay's player supports."""
 
 MAX_MESSAGE_BYTES = 262_144
-"""The longest message, counted as JSON text in UTF-8, so that escapes count too: 256 KiB."""
+"""The maximum size of a message as JSON in UTF-8, including escapes: 256 KiB."""
 
 _encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":")).encode
 
 
 @dataclass(frozen=True)
 class LinkedLine:
-    """A linked line. Nothing in it contains a session token.
+    """A linked line. No attribute contains a session token.
 
     Attributes:
         session: the OpenReplay session, 0 to 2**64 - 1.
@@ -40,7 +40,7 @@ class LinkedLine:
 
     @property
     def identity(self) -> tuple[str, str, str]:
-        """A key that two copies of one source event share."""
+        """The key that identifies the source event; copies of an event share it."""
         return (self.owner, self.group, self.id)
 
     @property
@@ -52,9 +52,9 @@ class LinkedLine:
     def within_limit(self) -> tuple[LinkedLine, bool]:
         """Return the line with its message cut to the limit, and whether it was cut.
 
-        A cut message ends at a character boundary, with a note of how many characters are missing.
+        A cut message ends at a character boundary, and states how many characters are missing.
         """
-        # A character takes at most 6 bytes, as a control character's escape does.
+        # A character takes at most 6 bytes: the escape of a control character.
         if len(self.message) * 6 + 2 <= MAX_MESSAGE_BYTES:
             return self, False
         if json_size(self.message) <= MAX_MESSAGE_BYTES:

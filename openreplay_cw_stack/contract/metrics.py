@@ -1,7 +1,7 @@
-"""The names of the metrics, for Lambda functions, alarms, dashboard and README.
+"""The names of the metrics, for Lambda functions, alarms, the dashboard and the README.
 
-Every metric has the dimension :data:`DEPLOYMENT`; its other dimensions are named with it. No
-dimension contains a session or a token. All metrics are counts, except :data:`ANSWER_TIME` and
+Every metric has the dimension :data:`DEPLOYMENT`; its docstring names the others. No dimension
+contains a session or a token. All metrics are counts, except :data:`ANSWER_TIME` and
 :data:`KEY_AGE`.
 """
 
@@ -10,24 +10,24 @@ from __future__ import annotations
 NAMESPACE = "OpenReplayCloudWatch"
 
 DEPLOYMENT = "Deployment"
-"""Dimension: which deployment of the construct."""
+"""Dimension: the deployment of the construct."""
 VERDICT = "Verdict"
 """Dimension: a value of :class:`openreplay_cw_stack.tagging.Verdict`."""
 LOG_GROUP = "LogGroup"
 """Dimension: the name of a tracked log group."""
 REASON = "Reason"
-"""Dimension: why a line was dropped (``unreadable``), why the bridge refused a request
+"""Dimension: why a line was dropped (``unreadable``), why the bridge rejected a request
 (``address``, ``key``, ``path``, ``question``, ``request``), or why it skipped an item
 (``expired``, ``version``, ``corrupt``)."""
 KEY = "Key"
-"""Dimension: ``api_key`` (the bridge's) or ``access_key`` (the service account's)."""
+"""Dimension: ``api_key`` (of the bridge) or ``access_key`` (of the service account)."""
 KEY_VERSION = "KeyVersion"
-"""Dimension: the id of the secret's version that a key stands in."""
+"""Dimension: the id of the secret's version that holds a key."""
 PROJECT = "Project"
-"""Dimension: host and number of an OpenReplay project."""
+"""Dimension: the host and the number of an OpenReplay project."""
 
 LINES = "Lines"
-"""Lines by verdict, with VERDICT; on request also with LOG_GROUP and VERDICT."""
+"""Lines by verdict, with VERDICT; with detailed metrics also with LOG_GROUP and VERDICT."""
 LINKED_LINES = "LinkedLines"
 """Lines stored in the session table, with LOG_GROUP."""
 REJECTED_LINES = "RejectedLines"
@@ -37,13 +37,13 @@ EXPIRED_LINES = "ExpiredLines"
 CUT_LINES = "CutLines"
 """Linked lines that were too long and were cut."""
 DROPPED_LINES = "DroppedLines"
-"""Lines that were lost, with REASON and without."""
+"""Lost lines, with REASON and without."""
 QUEUED_LINES = "QueuedLines"
-"""Linkable lines that the session table did not take, and that went to the retry queue."""
+"""Linkable lines that could not be stored and went to the retry queue."""
 THROTTLED_WRITES = "ThrottledWrites"
 """How often DynamoDB throttled the write of an item."""
 REFUSED_ITEMS = "RefusedItems"
-"""Items that DynamoDB refused as invalid; their lines are dead letters."""
+"""Items that DynamoDB rejected as invalid; their lines are dead letters."""
 UNCHECKED_SIGNATURES = "UncheckedSignatures"
 """Lines judged without a signature check because the token secret could not be read."""
 ERROR_EVENTS = "ErrorEvents"
@@ -51,42 +51,41 @@ ERROR_EVENTS = "ErrorEvents"
 FAILED_ERROR_EVENTS = "FailedErrorEvents"
 """How often an error event could not be published. It is tried again for a day."""
 QUESTIONS = "Questions"
-"""Searches with the right key."""
+"""Searches with a valid key."""
 ANSWERS = "Answers"
 """Searches that were answered with hits."""
 HITS = "Hits"
-"""Hits in these answers."""
+"""Hits in the responses to searches."""
 EMPTY_ANSWERS = "EmptyAnswers"
-"""Searches for which there is no line."""
+"""Searches for sessions without lines."""
 UNSETTLED_ANSWERS = "UnsettledAnswers"
-"""Searches that were held back: lines may still be arriving, or the session is not over."""
+"""Searches whose hits were held back: lines may still arrive, or the session may still run."""
 TIMED_OUT_ANSWERS = "TimedOutAnswers"
 """Searches that could not be answered in time: DynamoDB was too slow, or throttled them."""
 REFUSED_QUESTIONS = "RefusedQuestions"
-"""Requests without the right key, from another address, or that were no search; with REASON."""
+"""Rejected requests: wrong key, wrong address, or not a search; with REASON."""
 FAILED_QUESTIONS = "FailedQuestions"
-"""Requests that failed for a fault of the bridge."""
+"""Requests that failed because of an error in the bridge."""
 FAILED_KEY_READS = "FailedKeyReads"
-"""Reads of the bridge's API key that failed. The keys that were known stay in use."""
+"""Failed reads of the bridge's API key. The bridge keeps the keys it knows."""
 ANSWER_TIME = "AnswerTime"
-"""How long an answer took, in milliseconds."""
+"""The duration of a search, in milliseconds."""
 SKIPPED_ITEMS = "SkippedItems"
-"""Items of the session table that the bridge did not show, with REASON and without."""
+"""Items of the session table that the bridge skipped, with REASON and without."""
 UNUSABLE_PAYLOADS = "UnusablePayloads"
 """Subscription payloads that could not be read; they are dead letters."""
 KEY_USES = "KeyUses"
-"""Sessions asked for with one of several accepted keys, with KEY_VERSION; only while there are
-several."""
+"""Searches for a session by key, with KEY_VERSION; only while the bridge accepts several keys."""
 KEY_AGE = "KeyAge"
 """The age of the current key in days, with KEY; only with rotation."""
 REFUSED_ROTATIONS = "RefusedRotations"
-"""Rotations that were refused since a new key would take the place of a key that is in use, or of
-one that no rotation created; with KEY and without."""
+"""Rotations that stopped because a new key would replace a key that is in use, or one that no
+rotation created; with KEY and without."""
 FAILED_ROTATIONS = "FailedRotations"
-"""Steps of a rotation that did not work, and, found each hour, a current key that was deleted or
-disabled by hand; with KEY and without."""
+"""Failed steps of a rotation, and hourly checks that find the current key deleted or disabled by
+hand; with KEY and without."""
 NEW_KEY_UNUSED = "NewKeyUnused"
-"""Found each hour: a new key that is not in use yet, or a replaced key that still is; with KEY and
+"""Hourly checks that find a new key not in use yet, or a replaced key still in use; with KEY and
 without."""
 FAILED_REGISTRATIONS = "FailedRegistrations"
 """Failed registrations of a key with an OpenReplay project; with PROJECT and without."""

@@ -1,8 +1,8 @@
-"""OpenReplay's projects: their addresses, their names, and which key each of them has.
+"""OpenReplay's projects: their URLs, their names, and the key that each of them has.
 
-Tags of a key's secret record, for each project, the version whose key the project has, and until
-when the rotation itself used a key. The rotation reads them: a key stays valid until the next one
-is registered, or used by a reader.
+Tags on a key's secret record the version of the key that each project has, and the time until which
+the rotation itself used a key. The rotation reads these tags: a key stays valid until the next one
+is registered, or until a reader uses the next one.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from collections.abc import Mapping
 from urllib.parse import SplitResult, urlsplit
 
 TESTED_AT_TAG = "openreplay-cw-stack:tested-at"
-"""A tag of a key's secret: until when the rotation itself used its newest key at most, in seconds
-since 1970.
+"""A tag on a key's secret: the latest time at which the rotation itself used the newest key, in
+seconds since 1970.
 
-The rotation writes it before it uses the key, so that its use is never taken for a reader's.
+The rotation writes it before it uses the key, so that its own use is never mistaken for a reader's.
 """
 
 _PREFIX = "openreplay-cw-stack:notified:"
@@ -23,28 +23,29 @@ _ALLOWED = re.compile(r"[^A-Za-z0-9.:/_+=@-]")
 
 
 def checked_url(url: str, *, insecure: bool = False) -> SplitResult:
-    """Parse and check a server's address.
+    """Parse and validate a server's URL.
 
     Args:
         url: such as ``https://openreplay.example``, with or without a path.
         insecure: allow ``http://``, which is not encrypted.
 
     Raises:
-        ValueError: it is not an address, is not encrypted, or has credentials in it.
+        ValueError: it is not a URL, is not encrypted, or contains credentials.
     """
     parts = urlsplit(url.strip())
     if parts.scheme not in ("http", "https") or not parts.hostname:
         raise ValueError(
-            f"{url.strip()!r} is not an address: write https://, host, and nothing else"
+            f"{url.strip()!r} is not an address: write https:// and the host, such as "
+            "https://openreplay.example"
         )
     if parts.username or parts.password or parts.query or parts.fragment:
         raise ValueError(
-            "the address has a user, a password, a query or a fragment in it: leave them out"
+            "the address contains a user, a password, a query or a fragment: leave them out"
         )
     if parts.scheme == "http" and not insecure:
         raise ValueError(
-            f"http://{parts.hostname} is not encrypted: credentials are sent there; use https://, "
-            "or allow it with insecure"
+            f"http://{parts.hostname} is not encrypted and would receive credentials: use "
+            "https://, or allow it with insecure"
         )
     try:
         parts.port  # noqa: B018

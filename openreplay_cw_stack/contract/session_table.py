@@ -1,6 +1,6 @@
-"""The session table: how linked lines are stored in DynamoDB, and read from it.
+"""The session table: the format of linked lines in DynamoDB.
 
-The validator writes items, the bridge reads them, the ``forget`` command deletes them. One item
+The validator writes items, the bridge reads them, and the ``forget`` command deletes them. One item
 holds lines of one session from one log stream::
 
     session  S  the session id in decimal                              partition key
@@ -10,14 +10,13 @@ holds lines of one session from one log stream::
     expires  N  when DynamoDB may delete it, in seconds since 1970     time to live
     lines    B  zlib of {"owner", "group", "stream", "lines": [[time, id, level, message], ...]}
 
-The sort key depends on the events alone. An item that is written again replaces itself, and an item
-with other events never has its key: a repeated delivery stores nothing twice and loses nothing.
+The sort key depends only on the events. A repeated write replaces the same item, and an item with
+other events has another key, so a repeated delivery neither duplicates nor loses lines.
 
 A tombstone is an item with the sort key :data:`TOMBSTONE` and the attribute ``forgotten`` (N, in
 milliseconds since 1970). It sorts before every line and hides all lines of its session.
 
-Amazon DynamoDB Developer Guide, "Quotas": an item, names of attributes included, has at most
-400 KB.
+Amazon DynamoDB Developer Guide, "Quotas": an item has at most 400 KB, including attribute names.
 """
 
 from __future__ import annotations
@@ -36,16 +35,16 @@ SORT_KEY = "item"
 TIME_TO_LIVE = "expires"
 
 VERSION = 1
-"""The version of this schema. Readers skip items of a later one."""
+"""The version of this schema. Readers skip items of a later version."""
 
 TOMBSTONE = "!forgotten"
 """The sort key of a tombstone."""
 
 MAX_INFLATED_BYTES = 1_048_576
-"""The longest ``lines`` attribute before compression: 1 MiB."""
+"""The maximum size of the ``lines`` attribute before compression: 1 MiB."""
 
 MAX_DEFLATED_BYTES = 350_000
-"""The longest ``lines`` attribute as stored, so that the whole item stays below 400 KB."""
+"""The maximum size of the stored ``lines`` attribute, so that the item stays below 400 KB."""
 
 _LATEST_TIME = 9_999_999_999_999
 _COMPRESSION_LEVEL = 1
@@ -76,7 +75,7 @@ class SessionItem:
         session: the session id.
         key: the sort key.
         deflated: the ``lines`` attribute.
-        event_ids: of the source events, in the order of the lines.
+        event_ids: the ids of the source events, in the order of the lines.
     """
 
     session: int
@@ -118,7 +117,7 @@ def pack_items(lines: Sequence[LinkedLine]) -> Iterator[SessionItem]:
     items, in any order.
 
     Args:
-        lines: each within its limit (:meth:`.LinkedLine.within_limit`).
+        lines: the lines, each within its limit (:meth:`.LinkedLine.within_limit`).
     """
     if lines:
         yield from _items(sorted(lines, key=lambda line: line.order))
@@ -158,7 +157,7 @@ def read_item(session: int, attributes: Attributes) -> StoredItem:
     """Decode an item of a session. The decompressed size is bounded.
 
     Raises:
-        UnreadableItem: it is of a later version, or damaged.
+        UnreadableItem: the item is of a later version, or damaged.
     """
     _check_version(attributes)
     try:
@@ -200,7 +199,7 @@ def has_expired(attributes: Attributes, now_seconds: float) -> bool:
 
 
 def tombstone(session: int, *, forgotten_ms: int, kept_seconds: int) -> Attributes:
-    """Return the tombstone of a session, which expires after so many seconds."""
+    """Return the tombstone of a session, which expires after ``kept_seconds``."""
     return {
         PARTITION_KEY: {"S": str(session)},
         SORT_KEY: {"S": TOMBSTONE},
@@ -213,19 +212,20 @@ def tombstone(session: int, *, forgotten_ms: int, kept_seconds: int) -> Attribut
 def error_event_mark(
     session: int, event_id: str, *, now_ms: int, interval_seconds: int
 ) -> dict[str, Any]:
-    """Return the arguments of PutItem that note a session's last error event.
+    """Return the arguments of PutItem that record a session's last error event.
 
-    Its partition is not the session's, so that no reader meets it. It is written if none is there,
-    if the last event is older than the interval, or if it was this one.
+    The item is in a separate partition, so readers of the session never see it. DynamoDB writes it
+    only if the session has none, if the last event is older than the interval, or if it is the same
+    event.
 
     Args:
         session: the session id.
-        event_id: of the event that is to be published.
+        event_id: the id of the event to publish.
         now_ms: the time, in milliseconds since 1970.
-        interval_seconds: how long the next event waits.
+        interval_seconds: the shortest time between two events of a session.
 
     Returns:
-        The arguments but for the table's name.
+        The arguments without the table's name.
     """
     item: Attributes = {
         PARTITION_KEY: {"S": f"error-event#{session}"},
@@ -233,7 +233,7 @@ def error_event_mark(
         "v": {"N": str(VERSION)},
         "event": {"S": event_id},
         "published": {"N": str(now_ms)},
-        # For as long as a failed one is tried again.
+        # A failed event is retried for a day.
         TIME_TO_LIVE: {"N": str(now_ms // 1000 + interval_seconds + 86_400)},
     }
     before_ms = now_ms - 1000 * interval_seconds
@@ -267,7 +267,7 @@ def _inflate(data: Any) -> bytes:
     inflating = zlib.decompressobj()
     inflated = inflating.decompress(data, MAX_INFLATED_BYTES + 1)
     if len(inflated) > MAX_INFLATED_BYTES or not inflating.eof:
-        raise ValueError("too long, or cut off")
+        raise ValueError("too long, or truncated")
     return inflated
 
 
@@ -283,5 +283,5 @@ def _lines(session: int, document: Any) -> Iterator[LinkedLine]:
 
 def _text(value: Any) -> str:
     if not isinstance(value, str):
-        raise TypeError("not a text")
+        raise TypeError("not a string")
     return value

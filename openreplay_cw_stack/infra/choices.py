@@ -1,4 +1,4 @@
-"""The enums among the options. Each value's text is accepted in its place."""
+"""The enums among the options. An option also accepts the text of a member."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ class Ingest(Enum):
     DIRECT = "direct"
     """CloudWatch Logs invokes the function."""
     KINESIS = "kinesis"
-    """CloudWatch Logs writes to a stream that the function reads: a peak waits in it."""
+    """CloudWatch Logs writes to a stream, which buffers peaks; the function reads the stream."""
 
 
 class ServiceAccountAccess(Enum):
-    """What the service account's key may do."""
+    """The permissions of the service account's key."""
 
     SCOPED = "scoped"
-    """``logs:FilterLogEvents`` on its log groups: all that OpenReplay's poller calls."""
+    """``logs:FilterLogEvents`` on its log groups: the only call of OpenReplay's poller."""
     SCOPED_AND_DESCRIBE = "scoped_and_describe"
-    """That, and ``logs:DescribeLogGroups``: OpenReplay up to v1.14 lists groups in a form."""
+    """Also ``logs:DescribeLogGroups``: the form of OpenReplay up to v1.14 lists log groups."""
     CLOUD_WATCH_READ_ONLY = "cloud_watch_read_only"
-    """AWS's CloudWatchReadOnlyAccess, as OpenReplay's page asks for: it reads every log group,
-    metric and alarm of the account, from any address."""
+    """The AWS managed policy CloudWatchReadOnlyAccess, which OpenReplay's page requires. It allows
+    reading every log group, metric and alarm of the account, from any address."""

@@ -24,14 +24,14 @@ from openreplay_cw_stack.infra.options import (
 
 
 class ContextOptions(OpenReplayCloudWatchOptions, total=False):
-    """What the app reads from the context: the stack's options and its name."""
+    """The options that the app reads from the context: the stack's options and its name."""
 
     stack_id: Annotated[
         str,
         Option(
             Text(
                 "[A-Za-z][A-Za-z0-9-]{0,127}",
-                "give a letter and then letters, digits and hyphens, 128 in all at most",
+                "give a letter, then letters, digits and hyphens, at most 128 characters in total",
             ),
             "OpenReplayCloudWatch",
             "The name of the stack",
@@ -42,29 +42,28 @@ class ContextOptions(OpenReplayCloudWatchOptions, total=False):
 CONTEXT_OPTIONS = {
     name: option for name, option in declared_options(ContextOptions).items() if option.in_context
 }
-"""Every option of the context by name, in the order of the README's table."""
+"""Every option of the context by name, in the order of the manual's table."""
 
 
 def options_from_context(context: Mapping[str, object]) -> dict[str, Any]:
-    """The keyword arguments of :class:`OpenReplayCloudWatchStack`, and ``stack_id``.
+    """Return the keyword arguments of :class:`OpenReplayCloudWatchStack`, and ``stack_id``.
 
-    Other keys are left alone, since feature flags, the CDK and other tools keep theirs in the
-    context too; one that is nearly the name of an option is refused. Where no log group is named,
-    one is created to begin with.
+    Other keys are ignored, since the CDK, its feature flags and other tools also use the context.
+    A key that resembles the name of an option is an error. If the context names no log group, the
+    app creates one.
 
     Raises:
-        InvalidOptions: with every error.
+        InvalidOptions: the context has errors; the exception lists all of them.
     """
     errors = [
-        f"{key}: there is no such option; did you mean {close[0]}?"
+        f"{key}: unknown option; did you mean {close[0]}?"
         for key in context
         if key not in CONTEXT_OPTIONS and (close := similar_options(key, CONTEXT_OPTIONS))
     ]
     given = {key: value for key, value in context.items() if key in CONTEXT_OPTIONS}
     for key in [key for key, value in given.items() if _is_empty(value)]:
         errors.append(
-            f"{key}: the value is empty; give one or leave {key} out. Is an environment variable "
-            "unset?"
+            f"{key}: the value is empty; give one or omit {key}. Is an environment variable unset?"
         )
         del given[key]
     try:

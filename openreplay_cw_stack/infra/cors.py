@@ -1,4 +1,4 @@
-"""CORS settings with which browsers send the session token to another origin."""
+"""CORS settings that let browsers send the session token to another origin."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from aws_cdk import aws_lambda as lambda_
 from openreplay_cw_stack.tagging.propagation.cors import cors_allow_headers
 from openreplay_cw_stack.tagging.propagation.session import HEADER_NAME
 
-# These two are large, and are loaded where they are used.
+# These two packages are large and are imported lazily.
 if TYPE_CHECKING:
     from aws_cdk import aws_apigateway as apigateway
     from aws_cdk import aws_apigatewayv2 as apigatewayv2
@@ -30,18 +30,19 @@ def function_url_cors(
     allow_credentials: bool = False,
     max_age: cdk.Duration | None = None,
 ) -> lambda_.FunctionUrlCorsOptions:
-    """CORS settings of a function URL: ``function.add_function_url(cors=function_url_cors(...))``.
+    """Return CORS settings for ``function.add_function_url(cors=function_url_cors(...))``.
 
     Args:
-        allowed_origins: of your pages, such as ``https://shop.example``; or ``*``.
-        allowed_methods: such as ``POST``; default: all.
-        allowed_headers: that your pages send besides the session token's.
+        allowed_origins: the origins of your pages, such as ``https://shop.example``; or ``*``.
+        allowed_methods: HTTP methods, such as ``POST``; default: all.
+        allowed_headers: headers that your pages send besides the session token's header.
         header_name: the header with the session token.
         allow_credentials: whether browsers send cookies.
-        max_age: how long browsers remember the answer; default: their own choice.
+        max_age: how long browsers cache the preflight response; default: the browser decides.
 
     Raises:
-        ValueError: an origin is none, is ``*`` with credentials, or a method is unknown.
+        ValueError: a text is not an origin, ``*`` is combined with credentials, or a method is
+            unknown.
     """
     _check(allowed_origins, allow_credentials)
     methods = {_ANY: lambda_.HttpMethod.ALL, **{one.name: one for one in lambda_.HttpMethod}}
@@ -63,9 +64,9 @@ def http_api_cors(
     allow_credentials: bool = False,
     max_age: cdk.Duration | None = None,
 ) -> apigatewayv2.CorsPreflightOptions:
-    """CORS settings of an HTTP API: ``HttpApi(..., cors_preflight=http_api_cors(...))``.
+    """Return CORS settings for ``HttpApi(..., cors_preflight=http_api_cors(...))``.
 
-    The arguments and errors are those of :func:`function_url_cors`.
+    See :func:`function_url_cors` for the arguments and errors.
     """
     from aws_cdk import aws_apigatewayv2 as apigatewayv2
 
@@ -92,11 +93,11 @@ def rest_api_cors(
     allow_credentials: bool = False,
     max_age: cdk.Duration | None = None,
 ) -> apigateway.CorsOptions:
-    """CORS settings of a REST API: ``RestApi(..., default_cors_preflight_options=...)``.
+    """Return CORS settings for ``RestApi(..., default_cors_preflight_options=...)``.
 
-    With a proxy integration the function itself must answer with ``Access-Control-Allow-Origin``
-    too. The headers that API Gateway's own clients send are allowed besides; the arguments and
-    errors are those of :func:`function_url_cors`.
+    With a proxy integration, the function's response must have ``Access-Control-Allow-Origin``,
+    too. The settings also allow the headers that API Gateway's own clients send. See
+    :func:`function_url_cors` for the arguments and errors.
     """
     from aws_cdk import aws_apigateway as apigateway
 
@@ -118,23 +119,23 @@ def rest_api_cors(
 def _known(method: str, methods: dict[str, M]) -> M:
     found = methods.get(method.upper())
     if found is None:
-        raise ValueError(f"{method!r} is no HTTP method: use one of {', '.join(methods)}")
+        raise ValueError(f"{method!r} is not an HTTP method: use one of {', '.join(methods)}")
     return found
 
 
 def _check(allowed_origins: Sequence[str], allow_credentials: bool) -> None:
     if not allowed_origins:
-        raise ValueError("allowed_origins is empty: name your pages' origins, or '*'")
+        raise ValueError("allowed_origins is empty: name the origins of your pages, or '*'")
     for origin in allowed_origins:
         if origin == _ANY:
             if allow_credentials:
                 raise ValueError(
-                    "browsers send no credentials to '*': name the origins in allowed_origins"
+                    "browsers do not send credentials to '*': name the origins in allowed_origins"
                 )
         elif not cdk.Token.is_unresolved(origin) and not _is_origin(origin):
             raise ValueError(
-                f"{origin!r} in allowed_origins is no origin: write scheme and host, and the port "
-                "where it is not the usual one, such as https://shop.example"
+                f"{origin!r} in allowed_origins is not an origin: give the scheme, the host, and "
+                "the port if it is not the default, such as https://shop.example"
             )
 
 

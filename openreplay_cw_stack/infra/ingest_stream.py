@@ -1,4 +1,4 @@
-"""Tracked lines through Kinesis Data Streams: beyond Lambda's concurrency, and other accounts'."""
+"""Delivery through Kinesis Data Streams, for large volumes and for lines of other accounts."""
 
 from __future__ import annotations
 
@@ -17,22 +17,23 @@ from openreplay_cw_stack.contract.limits import RETRY_SECONDS
 from openreplay_cw_stack.infra.internal.acknowledgements import acknowledge, in_packs
 
 RETENTION = cdk.Duration.days(7)
-"""How long the stream keeps a payload, also one that was given up: the replay command reads it."""
+"""How long the stream keeps a payload. The replay command can read it even after Lambda gave up."""
 MAXIMUM_AGE = cdk.Duration.seconds(RETRY_SECONDS)
-"""How long a payload is tried again, as with a message of the retry queue."""
+"""How long Lambda retries a payload: as long as a message stays in the retry queue."""
 BATCH_SIZE = 100
 PARALLELIZATION_FACTOR = 2
-"""Batches of a shard at a time: with the four shards that an on-demand stream begins with, 8."""
+"""Batches of a shard at a time. An on-demand stream begins with four shards, so 8 batches."""
 
 
 class IngestStream(Construct):
     """A stream between CloudWatch Logs and the validator.
 
     Attributes:
-        stream: on-demand; it holds for seven days what it was given.
-        role: CloudWatch Logs assumes it to write to the stream.
-        policy: what the role may do; whatever names the role must be made after it.
-        destination: what other accounts subscribe their log groups to; None where none may.
+        stream: an on-demand stream, which keeps records for seven days.
+        role: the role that CloudWatch Logs assumes to write to the stream.
+        policy: the role's policy. Resources that name the role must depend on it.
+        destination: the log destination for subscriptions of other accounts; None without other
+            accounts.
     """
 
     def __init__(
@@ -51,7 +52,7 @@ class IngestStream(Construct):
             source_accounts: ids of the other accounts that may send their lines.
             encryption_key: encrypts the stream; default: the account's key for Kinesis.
         """
-        # Loaded here, since the default stack has no stream.
+        # Imported lazily: the default stack has no stream.
         from aws_cdk import aws_kinesis as kinesis
 
         super().__init__(scope, construct_id)
@@ -64,13 +65,13 @@ class IngestStream(Construct):
             if encryption_key
             else kinesis.StreamEncryption.MANAGED,
             encryption_key=encryption_key,
-            # Whatever it holds is in the tracked log groups.
+            # The tracked log groups have all its lines.
             removal_policy=cdk.RemovalPolicy.DESTROY,
         )
         if encryption_key is not None:
             asked_for = (
-                "encryption_key= asks for a customer managed key in the place of the account's key "
-                "for Kinesis, whose requests cost nothing"
+                "The account's key for Kinesis encrypts the stream, and its requests are free; "
+                "encryption_key= sets a customer managed key"
             )
             acknowledge(self.stream, in_packs("KDS3", asked_for, ["AwsSolutions"]))
         self.role = self._role(source_accounts)
@@ -93,12 +94,12 @@ class IngestStream(Construct):
             self.destination.node.add_dependency(self.policy)
 
     def filter_destination(self) -> logs.ILogSubscriptionDestination:
-        """What a subscription filter of this account names."""
-        # The role is complete as it is.
+        """Return the destination for subscription filters of this account."""
+        # The role needs no further permissions.
         return destinations.KinesisDestination(self.stream, role=self.role.without_policy_updates())
 
     def statement(self) -> iam.PolicyStatement:
-        """What the function that reads the stream has to be allowed, besides the use of its key.
+        """Return the permissions of the function that reads the stream, except those on its key.
 
         AWS documentation, "Configuring Lambda execution role permissions for Kinesis".
         """
@@ -117,11 +118,11 @@ class IngestStream(Construct):
     def feed(
         self, function: lambda_.Function, dead_letter_queue: sqs.IQueue
     ) -> lambda_.EventSourceMapping:
-        """Have a function read the stream.
+        """Connect a function to the stream.
 
-        What cannot be taken for a day is given up: the queue gets the numbers of the records, and
-        the stream has them for the rest of its retention. There is no limit to the number of
-        tries, which would be used up in the first minutes in which DynamoDB takes nothing.
+        Lambda retries a record for a day, then sends its sequence number to the queue. The stream
+        keeps the record for the rest of its retention. The number of retries is not limited: a
+        limit would be reached within the first minutes of an outage of DynamoDB.
         """
         from aws_cdk import aws_lambda_event_sources as event_sources
 
@@ -140,13 +141,16 @@ class IngestStream(Construct):
             on_failure=event_sources.SqsDlq(dead_letter_queue),
         )
         if self.destination is not None:
-            # PutDestination tries the role at once, and fails while IAM does not know it yet
-            # everywhere; CloudFormation does not try again. By now some time has passed.
+            # PutDestination uses the role at once, and fails until IAM has propagated it.
+            # CloudFormation does not retry. This dependency lets some time pass.
             self.destination.node.add_dependency(mapping)
         return mapping
 
     def _role(self, source_accounts: Sequence[str]) -> iam.Role:
-        """AWS documentation, "Cross-account subscriptions": whose log groups may use the role."""
+        """Create the role; its trust policy names the accounts whose log groups can use it.
+
+        AWS documentation, "Cross-account subscriptions".
+        """
         stack = cdk.Stack.of(self)
         log_groups = [
             stack.format_arn(
@@ -200,7 +204,10 @@ class IngestStream(Construct):
 
 
 def _use_of(encryption_key: kms.IKey | None) -> list[iam.PolicyStatement]:
-    """Kinesis developer guide, "Permissions to use user-generated KMS keys"."""
+    """Return the permissions to use the stream's key.
+
+    Kinesis developer guide, "Permissions to use user-generated KMS keys".
+    """
     if encryption_key is None:
         return []
     return [

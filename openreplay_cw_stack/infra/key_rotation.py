@@ -1,8 +1,8 @@
 """Rotation of the bridge's API key and of the service account's access key.
 
 AWS documentation, "Rotate AWS Secrets Manager secrets": Secrets Manager invokes the function for
-each step, when the schedule says so. Where a person enters the key in OpenReplay, the
-old key stays in use until the new one is used; see ``openreplay_cw_stack.runtime.rotation``.
+each step of a scheduled rotation. If a person enters the key in OpenReplay, the old key stays valid
+until OpenReplay uses the new one; see ``openreplay_cw_stack.runtime.rotation``.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ from openreplay_cw_stack.infra.service_account import ServiceAccount
 from openreplay_cw_stack.infra.session_search_bridge import SessionSearchBridge
 from openreplay_cw_stack.runtime.rotation.settings import Settings
 
-# As long as one run of a step can take to store the key that it has made.
+# The longest time in which one run of a step stores the key that it created.
 _ORPHAN_AFTER_SECONDS = 60
 _FOLLOWED_WITHIN = cdk.Duration.minutes(6)
 _SPARE_SECONDS = 10
 _NOBODY_FLOODS = (
-    "Secrets Manager, a schedule and CloudFormation alone invoke it: nothing outside the account "
-    "can use up concurrency with it"
+    "Only Secrets Manager, a schedule and CloudFormation invoke it: nothing outside the account "
+    "can use up its concurrency"
 )
 
 
@@ -51,7 +51,7 @@ class KeyRotation(Construct):
         function: the rotation function.
         log_group: the function's own log group. It never holds a key.
         deployment: the value of the metric dimension ``Deployment``.
-        every: how often a key is replaced.
+        every: the time between two rotations of a key.
     """
 
     def __init__(
@@ -66,30 +66,31 @@ class KeyRotation(Construct):
         encryption_key: kms.IKey | None = None,
         **options: Unpack[RotationOptions],
     ) -> None:
-        """Rotate keys.
+        """Create the rotation function and its schedules.
 
         Args:
             scope: the parent construct.
             construct_id: the id under it.
-            deployment: the value of the metric dimension of that name.
-            bridge: whose API key is rotated.
-            service_account: whose access key is rotated; made with the same ``rotation``.
+            deployment: the value of the metric dimension ``Deployment``.
+            bridge: the bridge whose API key is rotated.
+            service_account: the service account whose access key is rotated. It must have the same
+                ``rotation``.
             registrations: registers the bridge's new keys.
-            encryption_key: encrypts the secrets, and the function's own log group.
-            options: see :class:`RotationOptions`; ``rotation`` is needed.
+            encryption_key: encrypts the secrets and the function's own log group.
+            options: see :class:`RotationOptions`; ``rotation`` is required.
 
         Raises:
-            InvalidOptions: an option is wrong. A ValueError, as the next one.
-            ValueError: there is nothing to rotate, or no ``rotation``.
+            InvalidOptions: an option is wrong. This is a ValueError.
+            ValueError: there is no key to rotate, or no ``rotation``.
         """
         values = check_options(RotationOptions, options).values
         every, grace = values["rotation"], values["rotation_grace"]
         if every is None:
-            raise ValueError("rotation: give how often keys are replaced, a cdk.Duration")
+            raise ValueError("rotation: give the time between two rotations as a cdk.Duration")
         if bridge is None and service_account is None:
             raise ValueError(
-                "rotation is set, but there is no key to rotate: bridge and service_account are "
-                "both False"
+                "rotation: there is no key to rotate, since bridge and service_account are both "
+                "False"
             )
         super().__init__(scope, construct_id)
         self.deployment = deployment
@@ -135,7 +136,7 @@ class KeyRotation(Construct):
         self._acknowledge(bridge is not None)
         permission = self._let_secrets_manager_invoke()
         for secret in secrets:
-            # The bridge has a key from the beginning; the service account's first one is made now.
+            # The bridge already has a key; the first rotation creates the service account's.
             first = service_account is not None and secret is service_account.secret
             schedule = secretsmanager.CfnRotationSchedule(
                 secret,
@@ -150,7 +151,7 @@ class KeyRotation(Construct):
             schedule.node.add_dependency(permission, self.function)
             if first and service_account is not None:
                 self._follow_deployments(service_account, schedule, registrations)
-        invoke_each_hour(self, self.function, "Looks after the keys that were replaced")
+        invoke_each_hour(self, self.function, "Checks the use of rotated keys")
 
     def metric(
         self,
@@ -162,7 +163,7 @@ class KeyRotation(Construct):
         label: str | None = None,
         color: str | None = None,
     ) -> cloudwatch.Metric:
-        """A metric of the rotation's; over five minutes by default."""
+        """Return a metric of the rotation, over five minutes by default."""
         return deployment_metric(
             self.deployment,
             metric_name,
@@ -189,10 +190,11 @@ class KeyRotation(Construct):
         schedule: secretsmanager.CfnRotationSchedule,
         registrations: ProjectRegistrations | None,
     ) -> None:
-        """Wait for the first key; and delete the keys after the schedule and before the user.
+        """Wait for the first key, and delete the keys after the schedule and before the user.
 
-        What deletes them is there before the schedule, so that it is whatever fails after that. The
-        user and the secret are there before the function, whose policy names both.
+        The resource that deletes the keys is created before the schedule, so that a rollback always
+        deletes them. The user and the secret are created before the function, whose policy names
+        both.
         """
         user_name = service_account.user.user_name
         keys = cdk.CustomResource(
@@ -222,9 +224,10 @@ class KeyRotation(Construct):
             registrations.register_after(first_key)
 
     def _let_it_ask_for_a_rotation(self) -> iam.ManagedPolicy:
-        """AWS API reference, "RotateSecret": the caller must be allowed to invoke the function.
+        """Allow the function to call RotateSecret.
 
-        A policy of its own: the function depends on the other one.
+        AWS API reference, "RotateSecret": the caller needs permission to invoke the rotation
+        function. This is a separate policy, since the function depends on its first policy.
         """
         return iam.ManagedPolicy(
             self,
@@ -247,19 +250,19 @@ class KeyRotation(Construct):
                 policy,
                 {
                     "AwsSolutions-IAM5[Resource::*]": "cloudwatch:GetMetricStatistics takes no "
-                    "resource; it reads how often each key was used, so that none is refused "
-                    "while OpenReplay still has it"
+                    "resource; it reads how often each key was used, so that no key is disabled "
+                    "while OpenReplay still uses it"
                 },
             )
 
 
 def _rate(every: cdk.Duration) -> str:
-    """Secrets Manager User Guide, "Schedule expressions": rate() in hours or days."""
+    """Return the schedule. Secrets Manager User Guide, "Schedule expressions": hours or days."""
     hours = int(every.to_hours())
     number, unit = (hours // 24, "day") if hours % 24 == 0 else (hours, "hour")
     return f"rate({number} {unit}{'' if number == 1 else 's'})"
 
 
 def _notice_seconds(grace: cdk.Duration) -> float:
-    """How long the new key may be unused before an alarm: there is still time to act."""
+    """Return how long a new key can be unused before the alarm, which leaves time to act."""
     return float(min(cdk.Duration.days(1).to_seconds(), grace.to_seconds() / 2))

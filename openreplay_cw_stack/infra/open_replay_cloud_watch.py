@@ -1,4 +1,4 @@
-"""The construct to import: everything between tracked log groups and OpenReplay."""
+"""The construct of the whole integration, for use in other CDK apps."""
 
 from __future__ import annotations
 
@@ -55,9 +55,10 @@ class OpenReplayCloudWatch(Construct):
     Attributes:
         session_table: holds the linked lines.
         validator: judges the tracked lines.
-        bridge: answers OpenReplay's Elasticsearch integration; None where it is switched off.
-        service_account: None where it is switched off.
-        rotation: replaces the keys; None without ``rotation``.
+        bridge: answers OpenReplay's Elasticsearch integration; None if ``bridge`` is False.
+        service_account: the IAM user for OpenReplay up to v1.20; None if ``service_account`` is
+            False.
+        rotation: rotates the keys; None without ``rotation``.
         registrations: registers the bridge with OpenReplay projects; None without
             ``openreplay_projects``.
         monitoring: alarms, their topic, and the dashboard.
@@ -71,13 +72,14 @@ class OpenReplayCloudWatch(Construct):
         Args:
             scope: the parent construct.
             construct_id: the id under it.
-            options: see :class:`OpenReplayCloudWatchOptions`. Where a log group, secret, key,
-                topic or table is meant, its name or its ARN is accepted too, and where an enum is
-                meant, its text.
+            options: see :class:`OpenReplayCloudWatchOptions`. Options that take a log group,
+                secret, key, topic or table also accept its name or ARN. Options that take an enum
+                also accept its text.
 
         Raises:
-            TypeError: there is no such option.
-            InvalidOptions: a value is wrong, or options contradict each other. A ValueError.
+            TypeError: an option is unknown.
+            InvalidOptions: a value is wrong, or options contradict each other. This is a
+                ValueError.
         """
         checked = check_options(OpenReplayCloudWatchOptions, options)
         if not isinstance(checked.values["session_table"], str):
@@ -157,9 +159,8 @@ class OpenReplayCloudWatch(Construct):
             log_group: a log group, its name or its ARN.
 
         Raises:
-            ValueError: it is tracked already, by itself or with the account, belongs to this
-                deployment, is in another account or region, or its class has no subscription
-                filters.
+            ValueError: the log group is already tracked, belongs to this deployment, is in another
+                account or region, or its class does not support subscription filters.
         """
         group: logs.ILogGroup = check_argument(LOG_GROUP, "log_group", log_group, self)
         subscription_filter = self.validator.subscribe(group)
@@ -168,10 +169,10 @@ class OpenReplayCloudWatch(Construct):
             self.service_account.allow_reading(group)
 
     def tag_errors_of(self, function: lambda_.IFunction, **options: Unpack[TaggingOptions]) -> None:
-        """Have a Python function's log lines tagged without a change of its code.
+        """Tag the log lines of a Python function without a change to its code.
 
-        Its log group is not tracked by this: ``track(function.log_group)``. The arguments and
-        errors are those of :meth:`TaggingLayer.tag_errors_of`.
+        This does not track the function's log group: call ``track(function.log_group)``. See
+        :meth:`TaggingLayer.tag_errors_of` for the arguments and errors.
         """
         if self._tagging_layer is None:
             self._tagging_layer = TaggingLayer(self, "TaggingLayer")
@@ -189,7 +190,7 @@ class OpenReplayCloudWatch(Construct):
         return self.service_account.grant_read_key(grantee)
 
     def grant_read_lines(self, grantee: iam.IGrantable) -> iam.Grant:
-        """Let a principal ask the session table for the linked lines of a session."""
+        """Let a principal query the session table for the linked lines of a session."""
         grants = [
             iam.Grant.add_to_principal(
                 grantee=grantee,
@@ -202,20 +203,20 @@ class OpenReplayCloudWatch(Construct):
         return grants[0].combine(grants[1]) if len(grants) > 1 else grants[0]
 
     def metric_linkable(self, *, period: cdk.Duration | None = None) -> cloudwatch.Metric:
-        """How many lines OpenReplay can link; a sum over five minutes by default."""
+        """Return the metric of linkable lines: a sum, over five minutes by default."""
         return self.validator.metric_lines(Verdict.LINKABLE, period=period)
 
     def metric_rejected(
         self, verdict: Verdict | str, *, period: cdk.Duration | None = None
     ) -> cloudwatch.Metric:
-        """How many lines were not linked for one verdict; a sum over five minutes by default.
+        """Return the metric of lines that were rejected with one verdict: a sum.
 
         Args:
             verdict: a verdict other than ``linkable``, or its text.
-            period: what is summed up.
+            period: the period of the sum; default: five minutes.
 
         Raises:
-            ValueError: it is no such verdict.
+            ValueError: the verdict is unknown or ``linkable``.
         """
         if verdict == Verdict.LINKABLE:
             raise ValueError("linkable is not a rejection: use metric_linkable()")
@@ -274,10 +275,14 @@ class OpenReplayCloudWatch(Construct):
         if self.registrations is not None:
             own += [("a registration's", one) for one in self.registrations.log_groups]
         for whose, log_group in own:
-            self.validator.refuse(log_group, f"it is {whose} own, and holds no lines of yours")
+            self.validator.refuse(
+                log_group, f"it is {whose} own log group, which has no lines of your applications"
+            )
         for child in self.node.find_all():
             if isinstance(child, logs.LogGroup) and not self.validator.is_refused(child):
-                self.validator.refuse(child, "it is of this deployment and holds no lines of yours")
+                self.validator.refuse(
+                    child, "it belongs to this deployment and has no lines of your applications"
+                )
 
     def _new_log_group(self, name: str) -> logs.LogGroup:
         key = self._values.encryption_key

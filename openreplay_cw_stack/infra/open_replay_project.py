@@ -1,4 +1,4 @@
-"""An OpenReplay project that the bridge is registered with on each deployment."""
+"""An OpenReplay project that each deployment registers the bridge with."""
 
 from __future__ import annotations
 
@@ -18,24 +18,25 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class OpenReplayProject:
-    """A project of an OpenReplay v1.21 or later, and a login that may change its integrations.
+    """A project of OpenReplay v1.21 or later, and a login that can change its integrations.
 
-    The registration is made on deployment, gets every new key, and is removed when the project
-    leaves the stack. One that fails is tried again each hour and alarmed; it never stops a
-    deployment. An integration that is not this deployment's is neither replaced nor removed.
+    A deployment registers the bridge with the project, updates the registration with every new key,
+    and removes it when the project leaves the stack. A registration that fails is retried every
+    hour and sets off an alarm; it never stops a deployment. An integration of another origin is
+    neither replaced nor removed.
 
     Attributes:
         url: OpenReplay's address, such as ``https://openreplay.example``.
-        project_id: the project's number, as the address bar has it.
-        login_secret: a JSON object with ``email`` and ``password`` of a member of its own: a login
-            ends that member's other ones. The projects of one OpenReplay can share it. A captcha
-            (OpenReplay's own service) and a single sign-on refuse it: register by the command
-            then.
-        vpc: where OpenReplay can be reached from; default: the Internet. Secrets Manager must be
-            reachable from its private subnets, by a NAT gateway or an endpoint.
-        insecure: allow ``http://`` in ``url``: every machine on the way can read login and key.
-        replace_integration: replace an Elasticsearch integration that the project has already and
-            that is not this deployment's. OpenReplay keeps one of them, so the other one is lost.
+        project_id: the project's number, as in the browser's address bar.
+        login_secret: a secret with a JSON object with the ``email`` and ``password`` of a member
+            that only this deployment uses: each login ends the member's other sessions. The
+            projects of one OpenReplay can share the secret. A login fails with a captcha, as on
+            OpenReplay's own service, and with single sign-on: use the register command instead.
+        vpc: a VPC from which OpenReplay can be reached; default: the Internet. Its private subnets
+            need access to Secrets Manager through a NAT gateway or an endpoint.
+        insecure: allow ``http://`` in ``url``, which exposes login and key to the network.
+        replace_integration: replace an existing Elasticsearch integration of the project even if
+            it is not from this deployment. OpenReplay keeps only one, so the existing one is lost.
     """
 
     url: str
@@ -47,29 +48,29 @@ class OpenReplayProject:
 
     @property
     def name(self) -> str:
-        """Host and number, as in metrics, logs and tags."""
+        """The host and the project's number, as in metrics, logs and tags."""
         return project_name(self.url, self.project_id)
 
     @property
     def host(self) -> str:
-        """The host part of the name: whose project it is."""
+        """The host part of the name, which identifies the OpenReplay."""
         return self.name.rpartition("/")[0]
 
     def check(self) -> None:
-        """Refuse what can never be registered.
+        """Refuse a project that can never be registered.
 
         Raises:
-            ValueError: the address is not one that can be asked, or the number is below 1.
+            ValueError: the address cannot be used, or the number is below 1.
         """
         if cdk.Token.is_unresolved(self.url):
-            raise ValueError("the url of an OpenReplayProject must be known when the app is built")
+            raise ValueError("the url of an OpenReplayProject must be known during synthesis")
         checked_url(self.url, insecure=self.insecure)
         if self.project_id < 1:
             raise ValueError(f"project_id must be 1 or more, not {self.project_id}")
 
 
 def default_replay_url(projects: Sequence[OpenReplayProject]) -> str | None:
-    """Return the template of replay links, if there is one project and its address is https."""
+    """Return the template of replay links if there is exactly one project and it uses https."""
     if len(projects) != 1 or not projects[0].url.startswith("https://"):
         return None
     return replay_url_of_project(projects[0].url, projects[0].project_id)
@@ -89,12 +90,12 @@ def projects_by_openreplay(
         if others and project.url.strip().rstrip("/") != others[0].url.strip().rstrip("/"):
             raise ValueError(
                 f"openreplay_projects: {project.host} has the addresses {others[0].url} and "
-                f"{project.url}: name one"
+                f"{project.url}: use one of them"
             )
         if others and project.vpc is not others[0].vpc:
             raise ValueError(
-                f"openreplay_projects: {project.host} is reached from several VPCs: name the same "
-                "vpc for all of its projects, or none"
+                f"openreplay_projects: the projects of {project.host} have different VPCs: give "
+                "all of them the same vpc, or none"
             )
         others.append(project)
     return found

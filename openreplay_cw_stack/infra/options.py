@@ -1,8 +1,8 @@
 """The options of the constructs, each defined once: name, type, default, meaning and check.
 
-The constructs take the groups below as keywords, and the stack and the CDK context take all of
-them. The README's table is written from here. This file is longer than others because every option
-is in it.
+Each construct takes some of the groups below as keywords. The stack and the CDK context take all of
+them. The manual's table is generated from this file, which is longer than others because it holds
+every option.
 """
 
 from __future__ import annotations
@@ -54,10 +54,10 @@ from openreplay_cw_stack.infra.open_replay_project import OpenReplayProject
 from openreplay_cw_stack.tagging.replay_url import EXAMPLE
 
 FIRST_LOG_GROUP = "/openreplay/backend"
-"""The log group that the app creates and tracks where none is named."""
+"""The log group that the app creates and tracks if the options name no log group."""
 
 WHAT_IS_TRACKED = ("log_groups", "new_log_groups", "track_account", "source_accounts")
-"""The options of which a stack needs at least one."""
+"""A stack needs at least one of these options."""
 
 # CloudWatch Logs API reference, "PutRetentionPolicy".
 _RETENTIONS = {
@@ -90,29 +90,29 @@ _DEPLOYS_BOTH = ("bridge", "service_account")
 
 
 class EncryptionOptions(TypedDict, total=False):
-    """What everything that stores something takes."""
+    """The options of every construct that stores data."""
 
     encryption_key: Annotated[
         kms.IKey | str | None,
         Option(
             OrNone(KEY),
             None,
-            "KMS key for session table, log groups, secrets, queues and topic; the policy of an "
-            "existing key must let CloudWatch Logs and alarms use it",
+            "The KMS key for the session table, log groups, secrets, queues and topic; the policy "
+            "of an existing key must allow CloudWatch Logs and CloudWatch alarms",
             shown="AWS's own keys",
         ),
     ]
 
 
 class RotationOptions(TypedDict, total=False):
-    """How often keys are replaced."""
+    """The options of key rotation."""
 
     rotation: Annotated[
         cdk.Duration | None,
         Option(
             OrNone(LengthOfTime(MIN_ROTATION_SECONDS // 3600, 24_000, "30d", "hours")),
             None,
-            "How often the bridge's API key and the service account's access key are replaced",
+            "How often to rotate the bridge's API key and the service account's access key",
             needs=_DEPLOYS_BOTH,
         ),
     ]
@@ -121,38 +121,39 @@ class RotationOptions(TypedDict, total=False):
         Option(
             LengthOfTime(1, 24_000, "7d", "hours"),
             cdk.Duration.seconds(PREVIOUS_KEY_SECONDS),
-            "How long the bridge accepts a replaced key at most, and how long a disabled access "
-            "key can be enabled again; at most rotation",
+            "The longest time that the bridge accepts a rotated key, and that a disabled access "
+            "key can be enabled again; must not exceed rotation",
             needs=("rotation",),
         ),
     ]
 
 
 class SourceRangeOptions(TypedDict, total=False):
-    """Where requests may come from."""
+    """The options that limit the source of requests."""
 
     allowed_source_ranges: Annotated[
         Sequence[str],
         Option(
             ListOf(SourceRange()),
             (),
-            "Addresses in CIDR notation that may ask the bridge and use the service account's key",
-            shown="all, with the key",
+            "Address ranges in CIDR notation from which the bridge accepts requests and AWS "
+            "accepts the service account's key",
+            shown="all addresses",
             needs=_DEPLOYS_BOTH,
         ),
     ]
 
 
 class ValidatorOptions(EncryptionOptions, total=False):
-    """What the validator takes."""
+    """The options of the validator."""
 
     ingest: Annotated[
         Ingest | str,
         Option(
             Choice({one.value: one for one in Ingest}),
             Ingest.DIRECT,
-            "How lines get to the validator: direct, or kinesis (a stream between, for more than "
-            "Lambda runs at once and for other accounts)",
+            "How lines reach the validator: direct, or kinesis (through a stream, for volumes "
+            "beyond Lambda's concurrency and for lines of other accounts)",
         ),
     ]
     source_accounts: Annotated[
@@ -160,7 +161,7 @@ class ValidatorOptions(EncryptionOptions, total=False):
         Option(
             ListOf(Text("[0-9]{12}", "give the id of an account: twelve digits", tokens=True)),
             (),
-            "With ingest=kinesis: ids of other accounts that may send their lines",
+            "With ingest=kinesis: ids of the other AWS accounts that can send lines",
         ),
     ]
     line_retention: Annotated[
@@ -176,7 +177,8 @@ class ValidatorOptions(EncryptionOptions, total=False):
         Option(
             OrNone(SECRET),
             None,
-            "A secret that holds a self-hosted OpenReplay's TOKEN_SECRET, to check signatures",
+            "A secret with the TOKEN_SECRET of a self-hosted OpenReplay, to check the signatures "
+            "of session tokens",
         ),
     ]
     accept_unsigned_ids: Annotated[
@@ -184,8 +186,8 @@ class ValidatorOptions(EncryptionOptions, total=False):
         Option(
             OrNone(Flag()),
             None,
-            "Link lines by a session id alone, which has no signature; none: yes, unless "
-            "token_secret is given",
+            "Whether to link lines that have only a session id, which has no signature; none "
+            "means true without token_secret, and false with it",
         ),
     ]
     replay_url: Annotated[
@@ -193,8 +195,8 @@ class ValidatorOptions(EncryptionOptions, total=False):
         Option(
             OrNone(ReplayUrl()),
             None,
-            f"The address of a replay, for links: {EXAMPLE}",
-            shown="that of openreplay_projects, if there is one",
+            f"The address of a replay, for links to it: {EXAMPLE}",
+            shown="the address of the project in openreplay_projects, if it has exactly one",
         ),
     ]
     error_events: Annotated[
@@ -202,8 +204,8 @@ class ValidatorOptions(EncryptionOptions, total=False):
         Option(
             EventBus(),
             None,
-            "An EventBridge bus that gets an event about each session with an error line; true is "
-            "the default bus",
+            "An EventBridge bus that receives an event for each session with an error line; true "
+            "means the account's default bus",
         ),
     ]
     error_event_interval: Annotated[
@@ -211,7 +213,7 @@ class ValidatorOptions(EncryptionOptions, total=False):
         Option(
             LengthOfTime(0, 86_400, "5m"),
             cdk.Duration.seconds(ERROR_EVENT_INTERVAL_SECONDS),
-            "How long the next event about the same session waits",
+            "The shortest time between two events about the same session",
             needs=("error_events",),
         ),
     ]
@@ -220,8 +222,8 @@ class ValidatorOptions(EncryptionOptions, total=False):
         Option(
             OrNone(Number(1)),
             10,
-            "How many payloads the validator judges at once; none reserves nothing, which an "
-            "account with the initial quota of 10 needs",
+            "How many payloads the validator judges at once; none reserves no concurrency, as an "
+            "account with the initial quota of 10 requires",
         ),
     ]
     detailed_metrics: Annotated[
@@ -229,20 +231,22 @@ class ValidatorOptions(EncryptionOptions, total=False):
         Option(
             Flag(),
             False,
-            "Also publish lines by log group and verdict (0.30 dollars a month a pair)",
+            "Whether to publish the number of lines for each pair of log group and verdict (0.30 "
+            "dollars a month for each pair)",
         ),
     ]
 
 
 class ServiceAccountOptions(EncryptionOptions, RotationOptions, SourceRangeOptions, total=False):
-    """What the service account takes."""
+    """The options of the service account."""
 
     service_account_access: Annotated[
         ServiceAccountAccess | str,
         Option(
             Choice({one.value: one for one in ServiceAccountAccess}),
             ServiceAccountAccess.SCOPED,
-            "What its key may do: scoped, scoped_and_describe or cloud_watch_read_only",
+            "The permissions of the service account's key: scoped, scoped_and_describe or "
+            "cloud_watch_read_only",
             needs=("service_account",),
         ),
     ]
@@ -251,8 +255,8 @@ class ServiceAccountOptions(EncryptionOptions, RotationOptions, SourceRangeOptio
         Option(
             ListOf(LOG_GROUP),
             (),
-            "Log groups that its key reads; needed with track_account, and with more tracked log "
-            "groups than a policy has room for",
+            "The log groups that the service account's key can read; required with track_account, "
+            "and if the tracked log groups do not fit into one policy",
             shown="the tracked log groups",
         ),
     ]
@@ -267,8 +271,9 @@ class ServiceAccountOptions(EncryptionOptions, RotationOptions, SourceRangeOptio
                 )
             ),
             None,
-            "The IAM user's name, unique in an account; none for a generated one",
-            shown="openreplay_cw; generated in a construct",
+            "The name of the service account's IAM user, unique in the AWS account; none "
+            "generates one",
+            shown="openreplay_cw; in a construct, a generated name",
             needs=("service_account",),
         ),
     ]
@@ -277,22 +282,22 @@ class ServiceAccountOptions(EncryptionOptions, RotationOptions, SourceRangeOptio
         Option(
             Number(1),
             1,
-            "A higher number replaces the access key; not with rotation",
+            "A number; a higher one replaces the service account's access key; not with rotation",
             needs=("service_account",),
         ),
     ]
 
 
 class BridgeOptions(EncryptionOptions, RotationOptions, SourceRangeOptions, total=False):
-    """What the bridge takes."""
+    """The options of the bridge."""
 
     bridge_domain_name: Annotated[
         apigatewayv2.IDomainName | None,
         Option(
             OrNone(DOMAIN_NAME),
             None,
-            "A domain of your own for the bridge",
-            shown="API Gateway's",
+            "A custom domain name for the bridge",
+            shown="a domain name of API Gateway",
             needs=("bridge",),
             in_context=False,
         ),
@@ -302,8 +307,8 @@ class BridgeOptions(EncryptionOptions, RotationOptions, SourceRangeOptions, tota
         Option(
             OrNone(Number(1)),
             25,
-            "How many requests the bridge answers at once; none sets no cap, which an account with "
-            "the initial quota of 10 needs",
+            "How many requests the bridge answers at once; none sets no limit, as an account with "
+            "the initial quota of 10 requires",
             needs=("bridge",),
         ),
     ]
@@ -312,8 +317,8 @@ class BridgeOptions(EncryptionOptions, RotationOptions, SourceRangeOptions, tota
         Option(
             LengthOfTime(0, 3600, "3m"),
             cdk.Duration.seconds(SETTLE_SECONDS),
-            "How long after a session's last line its answer is held back (OpenReplay keeps the "
-            "first answer)",
+            "The time after a session's last line before the bridge returns its lines; OpenReplay "
+            "keeps the first response that has lines",
             needs=("bridge",),
         ),
     ]
@@ -322,7 +327,7 @@ class BridgeOptions(EncryptionOptions, RotationOptions, SourceRangeOptions, tota
         Option(
             LengthOfTime(60, 30 * 86_400, "2h"),
             cdk.Duration.seconds(SESSION_LIFETIME_SECONDS),
-            "OpenReplay's MAX_SESSION_DURATION",
+            "The longest duration of a session: the value of OpenReplay's MAX_SESSION_DURATION",
             needs=("bridge",),
         ),
     ]
@@ -331,7 +336,7 @@ class BridgeOptions(EncryptionOptions, RotationOptions, SourceRangeOptions, tota
         Option(
             Flag(),
             False,
-            "Give no lines while the session may still be running",
+            "Whether the bridge returns no lines while the session may still be running",
             needs=("bridge",),
         ),
     ]
@@ -340,32 +345,32 @@ class BridgeOptions(EncryptionOptions, RotationOptions, SourceRangeOptions, tota
         Option(
             Flag(),
             True,
-            "Whether a message beside the replay begins with its log group",
+            "Whether each message beside a replay begins with the name of its log group",
             needs=("bridge",),
         ),
     ]
 
 
 class MonitoringOptions(EncryptionOptions, total=False):
-    """What alarms and dashboard take."""
+    """The options of the alarms and the dashboard."""
 
     alarm_topic: Annotated[
         sns.ITopic | str | None,
-        Option(OrNone(TOPIC), None, "An SNS topic for the alarms", shown="a new one"),
+        Option(OrNone(TOPIC), None, "The SNS topic that alarms notify", shown="a new topic"),
     ]
     dashboard: Annotated[bool, Option(Flag(), True, "Whether to create a CloudWatch dashboard")]
 
 
 class TrackingOptions(TypedDict, total=False):
-    """Which lines are judged, and how long they are kept."""
+    """The options of the tracked log groups and of the session table."""
 
     new_log_groups: Annotated[
         Sequence[str],
         Option(
             ListOf(LOG_GROUP_NAME),
             (),
-            "Names of log groups to create and to track",
-            shown=f"{FIRST_LOG_GROUP} where no log group is named",
+            "Names of log groups to create and track",
+            shown=f"{FIRST_LOG_GROUP} if no option names a log group",
         ),
     ]
     log_groups: Annotated[
@@ -377,21 +382,22 @@ class TrackingOptions(TypedDict, total=False):
         Option(
             Flag(),
             False,
-            "Track every log group of the account and region, with one subscription, in place of "
-            "log_groups and new_log_groups; an account has one such subscription in a region",
+            "Whether to track every log group of the account and region with one account-level "
+            "subscription, instead of log_groups and new_log_groups; CloudWatch Logs allows one "
+            "such subscription per account and region",
         ),
     ]
     excluded_log_groups: Annotated[
         Sequence[str],
-        Option(ListOf(LOG_GROUP_NAME), (), "With track_account: names of log groups to leave out"),
+        Option(ListOf(LOG_GROUP_NAME), (), "With track_account: names of log groups to skip"),
     ]
     session_table: Annotated[
         dynamodb.ITable | str | None,
         Option(
             OrNone(TABLE),
             None,
-            "An existing session table, also of another region or account",
-            shown="a new one",
+            "An existing session table, which can be in another region or account",
+            shown="a new table",
         ),
     ]
     session_table_write_limit: Annotated[
@@ -399,7 +405,7 @@ class TrackingOptions(TypedDict, total=False):
         Option(
             OrNone(Number(1)),
             None,
-            "Write units a second that the new session table takes at most, as a cost brake",
+            "The most write units per second of the new session table, to limit its cost",
         ),
     ]
     log_retention: Annotated[
@@ -407,7 +413,7 @@ class TrackingOptions(TypedDict, total=False):
         Option(
             Choice(_RETENTIONS),
             logs.RetentionDays.ONE_MONTH,
-            "Days that lines are kept in the log groups created here",
+            "How many days the log groups of new_log_groups keep their lines",
             needs=("new_log_groups",),
         ),
     ]
@@ -416,35 +422,37 @@ class TrackingOptions(TypedDict, total=False):
         Option(
             Choice(_REMOVAL_POLICIES),
             cdk.RemovalPolicy.RETAIN,
-            "What becomes of the session table and the log groups created here when the stack "
-            "goes: retain or destroy",
+            "Whether to retain or destroy the session table and the created log groups when the "
+            "stack is deleted",
         ),
     ]
 
 
 class PartOptions(TypedDict, total=False):
-    """Which parts there are."""
+    """The options that add or leave out a part."""
 
     service_account: Annotated[
         bool,
         Option(
             Flag(),
             True,
-            "Whether to create the IAM user of OpenReplay's page, which OpenReplay v1.21 and "
-            "later do not use",
+            "Whether to create the IAM user for OpenReplay up to v1.20; later versions do not use "
+            "it",
         ),
     ]
     bridge: Annotated[
         bool,
-        Option(Flag(), True, "Whether to create the endpoint that OpenReplay v1.21 and later ask"),
+        Option(
+            Flag(), True, "Whether to create the search endpoint for OpenReplay v1.21 and later"
+        ),
     ]
     openreplay_projects: Annotated[
         Sequence[OpenReplayProject | Mapping[str, object]],
         Option(
             ListOfFields(PROJECT),
             (),
-            'OpenReplay projects that the bridge is registered with: a list of {"url": …, '
-            '"project_id": …, "login_secret": ARN}',
+            "The OpenReplay projects to register the bridge with: a list of "
+            '{"url": …, "project_id": …, "login_secret": ARN}',
         ),
     ]
 
@@ -458,4 +466,4 @@ class OpenReplayCloudWatchOptions(
     MonitoringOptions,
     total=False,
 ):
-    """What :class:`OpenReplayCloudWatch` and its stack take."""
+    """The options of :class:`OpenReplayCloudWatch` and its stack."""

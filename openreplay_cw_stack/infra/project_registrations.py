@@ -1,4 +1,4 @@
-"""Unattended registration: OpenReplay's projects get the bridge's address and each new key."""
+"""Unattended registration of the bridge's address and keys with OpenReplay projects."""
 
 from __future__ import annotations
 
@@ -32,21 +32,21 @@ from openreplay_cw_stack.runtime.registration.settings import Settings, projects
 
 _TIMEOUT = cdk.Duration.seconds(REGISTRATION_TIMEOUT_SECONDS)
 _NOBODY_FLOODS = (
-    "It is invoked by a schedule, by deployments and after rotations only: nothing outside the "
-    "account can use up concurrency with it"
+    "Only a schedule, deployments and rotations invoke it: nothing outside the account can use up "
+    "its concurrency"
 )
 
 
 class ProjectRegistrations(Construct):
-    """Registers the bridge with OpenReplay projects: one function for each OpenReplay.
+    """Registers the bridge with OpenReplay projects, with one function for each OpenReplay.
 
-    Each login ends that member's other ones, and OpenReplay limits how often a member may ask, so
-    one function registers them one after the other.
+    Each login ends the member's other sessions, and OpenReplay limits the rate of a member's
+    requests. So one function registers the projects of an OpenReplay one after the other.
 
     Attributes:
-        functions: by the OpenReplay's host.
+        functions: the functions by the host of their OpenReplay.
         projects: the projects.
-        log_groups: the functions' own. None holds a key or a login.
+        log_groups: the functions' own log groups. They never hold a key or a login.
     """
 
     def __init__(
@@ -59,14 +59,14 @@ class ProjectRegistrations(Construct):
         bridge: SessionSearchBridge,
         encryption_key: kms.IKey | None = None,
     ) -> None:
-        """Make a function for each OpenReplay, and one that follows deployments.
+        """Create a function for each OpenReplay, and one that runs them on deployments.
 
         Args:
             scope: the parent construct.
             construct_id: the id under it.
             projects: the projects.
-            deployment: the value of the metric dimension of that name.
-            bridge: what is registered.
+            deployment: the value of the metric dimension ``Deployment``.
+            bridge: the bridge to register.
             encryption_key: encrypts the functions' own log groups and the key's secret.
 
         Raises:
@@ -96,11 +96,11 @@ class ProjectRegistrations(Construct):
 
     @property
     def every_function(self) -> list[lambda_.Function]:
-        """The functions that register projects, and the one that follows deployments."""
+        """The functions that register projects, and the one that runs them on deployments."""
         return [self._follower, *self.functions.values()]
 
     def register_after(self, dependency: IDependable) -> None:
-        """Register once something else is deployed."""
+        """Register projects only after another resource is deployed."""
         for resource in self._resources:
             resource.node.add_dependency(dependency)
 
@@ -119,7 +119,7 @@ class ProjectRegistrations(Construct):
             concurrency=None,
             nothing_reserved=_NOBODY_FLOODS,
             no_network="It calls the public endpoint of AWS Lambda and answers CloudFormation; in "
-            "a VPC without a way out the answer would be missed for an hour",
+            "a VPC without Internet access CloudFormation would wait an hour for the answer",
         )
         acknowledge_no_queue(function)
         return function
@@ -130,7 +130,7 @@ class ProjectRegistrations(Construct):
         return log_group
 
     def metric_failed(self, *, period: cdk.Duration | None = None) -> cloudwatch.Metric:
-        """How often a registration failed; a sum over five minutes by default."""
+        """Return the metric of failed registrations: a sum, over five minutes by default."""
         return deployment_metric(self._deployment, names.FAILED_REGISTRATIONS, period=period)
 
     def _register(self, host: str, projects: Sequence[OpenReplayProject]) -> None:
@@ -165,7 +165,7 @@ class ProjectRegistrations(Construct):
         acknowledge_no_queue(function)
         self.functions[host] = function
         invoke_each_hour(scope, function, f"Registers a new key with the projects of {host}")
-        # Its own policy, which exists until the registrations are removed.
+        # A separate policy, which exists until the registrations are removed.
         may_run = iam.ManagedPolicy(
             scope,
             "MayRun",
@@ -184,7 +184,7 @@ class ProjectRegistrations(Construct):
             resource_type="Custom::OpenReplayProjects",
             service_token=self._follower.function_arn,
             service_timeout=cdk.Duration.minutes(5),
-            # A change of any of these registers the projects anew.
+            # A change to any of these registers the projects again.
             properties={
                 "OpenReplay": host,
                 "FunctionName": function.function_name,
@@ -195,10 +195,10 @@ class ProjectRegistrations(Construct):
                 "Bridge": self._bridge.url,
             },
         )
-        # The bridge answers once it has its routes, stage and permissions.
+        # The bridge can answer only when its routes, stage and permissions exist.
         resource.node.add_dependency(may_run, function, key_secret, self._bridge)
         if first.vpc is not None:
-            # A VPC of the same stack has its way out before, and until the projects are removed.
+            # A VPC of the same stack keeps its Internet access until the projects are removed.
             way_out = first.vpc.select_subnets().internet_connectivity_established
             resource.node.add_dependency(way_out)
         self._resources.append(resource)

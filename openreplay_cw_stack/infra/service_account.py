@@ -1,8 +1,8 @@
-"""The service account of OpenReplay's CloudWatch page: an IAM user, its policy, its key, a secret.
+"""The service account for OpenReplay's CloudWatch page: an IAM user, its policy, key and secret.
 
-Nothing in OpenReplay v1.21 and later uses it (``backend/pkg/integrations`` has no CloudWatch
-client since tag v1.21.0); up to v1.20 its poller signs ``FilterLogEvents`` with this key
-(``clients/cloudwatch.go`` at tag v1.20.0) and takes a user's key only, no role.
+OpenReplay v1.21 and later do not use it: ``backend/pkg/integrations`` has no CloudWatch client
+since tag v1.21.0. The poller of OpenReplay up to v1.20 signs ``FilterLogEvents`` with this key
+(``clients/cloudwatch.go`` at tag v1.20.0). It accepts a user's key, but cannot assume a role.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ from openreplay_cw_stack.infra.internal.option_checks import check_options
 from openreplay_cw_stack.infra.options import ServiceAccountOptions
 
 POLICY_CHARACTERS_ALLOWED = 6144
-"""Of a managed policy: IAM User Guide, "IAM and AWS STS quotas". White space does not count."""
+"""Characters of a managed policy without white space: IAM User Guide, "IAM and AWS STS quotas"."""
 
 _MAX_PREFIX = len("arn:aws-us-gov:logs:ap-southeast-99:123456789012:log-group:")
 
@@ -51,11 +51,10 @@ class ServiceAccount(Construct):
 
     Attributes:
         user: the IAM user.
-        access_key: its access key; None where the key is rotated.
+        access_key: its access key; None if the key is rotated.
         secret: the secret that holds the key.
-        log_group_name: the name of the first log group that the key may read, which goes into the
-            secret.
-        source_ranges: the address ranges that the key may be used from; empty: all.
+        log_group_name: the name of the first log group that the key can read, as in the secret.
+        source_ranges: the address ranges from which the key can be used; empty: all.
     """
 
     def __init__(
@@ -66,19 +65,19 @@ class ServiceAccount(Construct):
     ) -> None:
         """Create the service account.
 
-        With ``rotation``, a :class:`KeyRotation` makes its keys, the first one as well:
-        CloudFormation has none, since it would take the rotated one back.
-        ``CLOUD_WATCH_READ_ONLY`` is a policy of AWS and knows no ``allowed_source_ranges``.
+        With ``rotation``, a :class:`KeyRotation` creates all keys, including the first one. A key
+        of CloudFormation would replace the rotated key. ``CLOUD_WATCH_READ_ONLY`` is an AWS managed
+        policy and ignores ``allowed_source_ranges``.
 
         Args:
             scope: the parent construct.
             construct_id: the id under it.
             options: see :class:`ServiceAccountOptions`. :meth:`allow_reading` adds further log
-                groups. Synthesis refuses a service account that reads none, and one that reads
-                more than its policy has room for.
+                groups. Synthesis fails if there is no log group, or if the log groups do not fit
+                into one policy.
 
         Raises:
-            InvalidOptions: an option is wrong. A ValueError.
+            InvalidOptions: an option is wrong. This is a ValueError.
         """
         checked = check_options(ServiceAccountOptions, options)
         super().__init__(scope, construct_id)
@@ -109,25 +108,25 @@ class ServiceAccount(Construct):
         self.node.add_validation(_LogGroupsValidation(self))
         cdk.Annotations.of(self).add_info_v2(
             "openreplay-cw-stack:service-account",
-            "OpenReplay v1.21 and later do not use this access key: their CloudWatch integration "
-            "was removed, and the bridge takes its place. service_account=False removes the key",
+            "OpenReplay v1.21 and later do not use this access key: the bridge replaces their "
+            "former CloudWatch integration. service_account=False removes the key",
         )
 
     @property
     def log_groups(self) -> tuple[logs.ILogGroup, ...]:
-        """The log groups that the key may read, in the order in which they were added."""
+        """The log groups that the key can read, in the order in which they were added."""
         return tuple(self._log_groups.values())
 
     def allow_reading(self, log_group: logs.ILogGroup) -> None:
         """Let the key read one more log group.
 
         Raises:
-            ValueError: the key may read it already.
+            ValueError: the key can already read it.
         """
         key = identity(log_group)
         if key in self._log_groups:
             raise ValueError(
-                f"the service account reads {describe(log_group)} already: name every log group "
+                f"the service account already reads {describe(log_group)}: name every log group "
                 "once"
             )
         self._log_groups[key] = log_group
@@ -145,9 +144,9 @@ class ServiceAccount(Construct):
         return self.secret.grant_read(grantee)
 
     def policy_characters(self) -> int:
-        """How long the policy of the key can be at most, whatever names are chosen when deployed.
+        """Return the most characters of the key's policy, for the longest names at deployment.
 
-        IAM counts a policy's characters without white space, and the CDK writes none.
+        IAM counts characters without white space, and the CDK does not write any.
         """
         if self._policy is None:
             return 0
@@ -176,9 +175,9 @@ class ServiceAccount(Construct):
             acknowledge(
                 self._policy,
                 {
-                    "AwsSolutions-IAM5[Resource::*]": "Asked for with SCOPED_AND_DESCRIBE: "
-                    "logs:DescribeLogGroups lists the groups of an account and takes no narrower "
-                    "resource without a name prefix, which OpenReplay does not send"
+                    "AwsSolutions-IAM5[Resource::*]": "SCOPED_AND_DESCRIBE requires it: "
+                    "logs:DescribeLogGroups lists the log groups of an account, and supports no "
+                    "narrower resource without a name prefix, which OpenReplay does not send"
                 },
             )
 
@@ -210,8 +209,8 @@ class ServiceAccount(Construct):
             },
         )
         not_rotated = (
-            "CloudFormation owns this key: rotation by Secrets Manager would be overwritten by the "
-            "next template change. key_serial replaces the key, and rotation= rotates it"
+            "CloudFormation owns this key, and the next template change would overwrite a rotation "
+            "by Secrets Manager. key_serial replaces the key, and rotation= rotates it"
         )
         acknowledge(
             secret,
@@ -223,7 +222,7 @@ class ServiceAccount(Construct):
         return secret
 
     def _secret_for_rotation(self, encryption_key: kms.IKey | None) -> secretsmanager.Secret:
-        """A secret of its own: a template change of the other's value would undo a rotation."""
+        """Create a secret without a value in the template, which would undo a rotation."""
         return secretsmanager.Secret(
             self,
             "RotatedSecret",
@@ -240,7 +239,7 @@ class ServiceAccount(Construct):
 
 @jsii.implements(IValidation)
 class _LogGroupsValidation:
-    """Refuses a key that reads nothing, and a policy that IAM would refuse."""
+    """Refuses a key without log groups, and a policy that is too long for IAM."""
 
     def __init__(self, account: ServiceAccount) -> None:
         self._account = account
@@ -250,16 +249,16 @@ class _LogGroupsValidation:
         count = len(self._account.log_groups)
         if not count:
             return [
-                "the service account reads no log group: track one by its name, name some in "
-                "service_account_log_groups, or leave the key out with service_account=False"
+                "the service account has no log group to read: track one by its name, name some in "
+                "service_account_log_groups, or omit the key with service_account=False"
             ]
         characters = self._account.policy_characters()
         if characters <= POLICY_CHARACTERS_ALLOWED:
             return []
         return [
-            f"the service account reads {count} log groups, whose policy can have {characters} "
-            f"characters, and IAM allows {POLICY_CHARACTERS_ALLOWED}: name the ones that "
-            "OpenReplay reads in service_account_log_groups, or leave the key out with "
+            f"the service account reads {count} log groups, so its policy can have {characters} "
+            f"characters, and IAM allows {POLICY_CHARACTERS_ALLOWED}: name only the log groups "
+            "that OpenReplay reads in service_account_log_groups, or omit the key with "
             "service_account=False"
         ]
 
@@ -269,8 +268,8 @@ def _acknowledge_read_only(group: iam.Group, policy_name: str) -> None:
     acknowledge(
         group,
         {
-            f"AwsSolutions-IAM4[Policy::{arn}]": "Asked for with CLOUD_WATCH_READ_ONLY, for "
-            "parity with OpenReplay's page; SCOPED is the default"
+            f"AwsSolutions-IAM4[Policy::{arn}]": "CLOUD_WATCH_READ_ONLY requires it, for parity "
+            "with OpenReplay's page; SCOPED is the default"
         },
     )
 

@@ -1,7 +1,7 @@
-"""The bridge: the search endpoint that OpenReplay's Elasticsearch integration asks.
+"""The bridge: the search endpoint for OpenReplay's Elasticsearch integration.
 
-What OpenReplay v1.21 to v1.27 sends is in ``backend/pkg/integrations/clients/elastic.go`` at these
-tags. Its form takes a URL, an API key id and an API key.
+``backend/pkg/integrations/clients/elastic.go`` at the tags v1.21 to v1.27 shows the requests that
+OpenReplay sends. Its form has a URL, an API key id and an API key.
 """
 
 from __future__ import annotations
@@ -40,15 +40,15 @@ from openreplay_cw_stack.runtime.bridge.settings import Settings
 
 _MEGABYTES = 512
 _DEADLINE = cdk.Duration.seconds(DEADLINE_SECONDS)
-"""For one request. OpenReplay gives up after 60 seconds for all its attempts."""
+"""The timeout of one request. OpenReplay gives up after 60 seconds, including retries."""
 _REQUESTS_A_SECOND, _REQUESTS_AT_ONCE = 10, 30
-# A page that begins before the deadline takes 12 seconds at most, and API Gateway waits for 30.
+# A page that starts before the deadline takes at most 12 seconds, and API Gateway waits for 30.
 _BEYOND_DEADLINE = cdk.Duration.seconds(19)
 _PROTECTED = (
-    "It must be reached from OpenReplay, outside this account. Every request needs the API key "
-    "that only the secret holds, compared in constant time; an ill-formed one costs no AWS call; "
-    "allowed_source_ranges refuses others before anything is read; concurrency is capped; the "
-    "function may ask one table, read its key and see the length of one queue, and nothing else"
+    "OpenReplay must reach it from outside this account. Every request needs the API key, which "
+    "only the secret holds and which is compared in constant time. Malformed requests cause no AWS "
+    "call. allowed_source_ranges refuses other addresses first. Concurrency is limited. The "
+    "function can only query one table, read its key and read the length of one queue"
 )
 
 
@@ -60,7 +60,7 @@ class SessionSearchBridge(Construct):
         log_group: the function's own log group. It never holds a line, a session or a key.
         secret: a JSON object with ``api_key_id`` and ``api_key``, for OpenReplay's form.
         api: the HTTP API in front of the function.
-        url: what goes into the form as the URL.
+        url: the URL for OpenReplay's form.
     """
 
     def __init__(
@@ -78,14 +78,14 @@ class SessionSearchBridge(Construct):
         Args:
             scope: the parent construct.
             construct_id: the id under it.
-            session_table: holds the linked lines; also one of another region or account.
-            retry_queue: holds the events that the session table did not take yet. The bridge looks
-                whether it is empty.
-            deployment: the value of the metric dimension of that name; default: generated.
+            session_table: holds the linked lines. It can be in another region or account.
+            retry_queue: holds the log events that the validator could not store yet. The bridge
+                checks whether it is empty.
+            deployment: the value of the metric dimension ``Deployment``; default: generated.
             options: see :class:`BridgeOptions`.
 
         Raises:
-            InvalidOptions: an option is wrong. A ValueError.
+            InvalidOptions: an option is wrong. This is a ValueError.
         """
         checked = check_options(BridgeOptions, options)
         super().__init__(scope, construct_id)
@@ -141,7 +141,7 @@ class SessionSearchBridge(Construct):
         label: str | None = None,
         color: str | None = None,
     ) -> cloudwatch.Metric:
-        """A metric of the bridge's; over five minutes by default."""
+        """Return a metric of the bridge, over five minutes by default."""
         return deployment_metric(
             self.deployment,
             metric_name,
@@ -152,7 +152,7 @@ class SessionSearchBridge(Construct):
         )
 
     def grant_read_api_key(self, grantee: iam.IGrantable) -> iam.Grant:
-        """Let somebody read the API key from its secret."""
+        """Let a principal read the API key from its secret."""
         return self.secret.grant_read(grantee)
 
     def _secret(self, encryption_key: kms.IKey | None) -> secretsmanager.Secret:
@@ -203,16 +203,16 @@ class SessionSearchBridge(Construct):
         if not rotated:
             self._acknowledge_not_rotated()
         is_asked = (
-            "It is invoked by HTTP requests, whose caller sees a failure at once; nothing is "
-            "queued that a dead-letter queue could keep"
+            "HTTP requests invoke it, and their sender sees a failure at once; there is no event "
+            "that a dead-letter queue could keep"
         )
         packs = ["Serverless", "HIPAA", "NIST"]
         acknowledge(self.function, in_packs("LambdaDLQ", is_asked, packs))
 
     def _acknowledge_not_rotated(self) -> None:
         not_rotated = (
-            "OpenReplay keeps this key in its own database and needs each new one: rotating it "
-            "unasked would end its answers. rotation= rotates it, with time to tell OpenReplay"
+            "OpenReplay stores this key in its own database and needs each new key: an unannounced "
+            "rotation would lock it out. rotation= rotates the key, with time to update OpenReplay"
         )
         acknowledge(
             self.secret,

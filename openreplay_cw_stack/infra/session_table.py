@@ -1,4 +1,4 @@
-"""The session table: where the validator stores linked lines, and the bridge reads them."""
+"""The session table: the validator stores linked lines in it, and the bridge reads them."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ def new_session_table(
     removal_policy: cdk.RemovalPolicy = cdk.RemovalPolicy.RETAIN,
     encryption_key: kms.IKey | None = None,
 ) -> dynamodb.Table:
-    """A session table: on demand, encrypted, without a name of its own.
+    """Create a session table: on-demand, encrypted, with a generated name.
 
     Amazon DynamoDB Developer Guide, "Maximum throughput for on-demand tables": the limit of write
-    units is a target, and DynamoDB throttles what is above it.
+    units is a target, and DynamoDB throttles requests above it.
 
     Args:
         scope: the parent construct.
         construct_id: the id under it.
-        write_limit: write units a second at most, as a cost brake; default: none.
-        removal_policy: what becomes of the table when it leaves the stack. Nothing stays of a
-            first deployment that fails.
+        write_limit: the most write units a second, to limit the cost; default: no limit.
+        removal_policy: whether to retain or destroy the table when it leaves the stack. A first
+            deployment that fails always destroys it.
         encryption_key: encrypts the table; default: a key that AWS owns.
     """
     table = dynamodb.Table(
@@ -54,8 +54,8 @@ def new_session_table(
         removal_policy=kept_once_deployed(removal_policy),
     )
     copies = (
-        "Its lines are copies of the tracked log groups' lines and expire; a backup would bring "
-        "back a session that was erased, and the retain policy keeps the table itself"
+        "Its lines are copies of the tracked log groups' lines and expire; a backup would restore "
+        "sessions that were deleted on request, and the retain policy keeps the table itself"
     )
     acknowledge(
         table,
@@ -69,15 +69,15 @@ def new_session_table(
 
 
 def check_session_table(table: dynamodb.ITable | None) -> None:
-    """Refuse a table of another shape.
+    """Refuse a table with another schema.
 
-    Only a table that the same app creates shows its shape when the app is synthesised.
+    During synthesis, only the schema of a table that the same app creates is known.
 
     Args:
         table: an existing table; None for a new one.
 
     Raises:
-        ValueError: the table has other keys or another time to live.
+        ValueError: the table has other keys or another time to live attribute.
     """
     if table is not None:
         _check_shape(table)
@@ -114,7 +114,7 @@ def _resolved(stack: cdk.Stack, value: Any) -> list[dict[str, Any]]:
 
 
 def statements_to_write(table: dynamodb.ITable) -> list[iam.PolicyStatement]:
-    """What the validator may do with the session table."""
+    """Return the permissions to write to the session table, for the validator."""
     actions = ["kms:Encrypt", "kms:GenerateDataKey", "kms:ReEncryptFrom", "kms:ReEncryptTo"]
     return [
         iam.PolicyStatement(
@@ -127,7 +127,7 @@ def statements_to_write(table: dynamodb.ITable) -> list[iam.PolicyStatement]:
 
 
 def statements_to_read(table: dynamodb.ITable) -> list[iam.PolicyStatement]:
-    """What a reader of the session table may do with it: ask for the lines of a session."""
+    """Return the permissions to query the session table, for its readers."""
     return [
         iam.PolicyStatement(
             sid="ReadLinkedLines", actions=["dynamodb:Query"], resources=[table.table_arn]
@@ -137,9 +137,10 @@ def statements_to_read(table: dynamodb.ITable) -> list[iam.PolicyStatement]:
 
 
 def _use_of_its_key(table: dynamodb.ITable, actions: list[str]) -> list[iam.PolicyStatement]:
-    """Amazon DynamoDB Developer Guide, "DynamoDB encryption at rest: usage notes".
+    """Return the permissions on the table's key.
 
-    DynamoDB uses a customer managed key on behalf of its caller, who needs these permissions.
+    DynamoDB uses a customer managed key on behalf of its caller, who needs these permissions:
+    Amazon DynamoDB Developer Guide, "DynamoDB encryption at rest: usage notes".
     """
     if table.encryption_key is None:
         return []

@@ -1,4 +1,4 @@
-"""A stack around the construct, for deployments without a CDK app of their own."""
+"""A stack with the construct, for deployments without another CDK app."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from openreplay_cw_stack.infra.options import WHAT_IS_TRACKED, OpenReplayCloudWa
 from openreplay_cw_stack.infra.session_search_bridge import SessionSearchBridge
 
 USER_NAME = "openreplay_cw"
-"""What OpenReplay's page calls the service account."""
+"""The name of the service account in OpenReplay's page."""
 
 
 class OpenReplayCloudWatchStack(cdk.Stack):
@@ -40,13 +40,14 @@ class OpenReplayCloudWatchStack(cdk.Stack):
             construct_id: the stack's id and name.
             env: account and region; default: those that the CLI deploys to.
             options: see :class:`OpenReplayCloudWatchOptions`. ``user_name`` is ``openreplay_cw``
-                by default. An IAM user is global: a second deployment in the account needs another
+                by default. IAM users are global: a second deployment in the account needs another
                 name, or None.
 
         Raises:
-            TypeError: there is no such option.
-            InvalidOptions: for the reasons of the construct. A ValueError, as the next one.
-            ValueError: no log group is named.
+            TypeError: an option is unknown.
+            InvalidOptions: a value is wrong, or options contradict each other. This is a
+                ValueError.
+            ValueError: the options name no log group.
         """
         given: dict[str, Any] = dict(options)
         if options.get("service_account") is not False:
@@ -54,8 +55,8 @@ class OpenReplayCloudWatchStack(cdk.Stack):
         checked = check_options(OpenReplayCloudWatchOptions, given)
         if not any(map(checked.values.get, WHAT_IS_TRACKED)):
             raise ValueError(
-                "no log group to track: name some in new_log_groups (created) or log_groups "
-                "(existing), for example -c log_groups=/aws/lambda/checkout,/ecs/shop"
+                "no log group to track: name some in log_groups (existing) or new_log_groups (to "
+                "create), for example -c log_groups=/aws/lambda/checkout,/ecs/shop"
             )
         super().__init__(
             scope,
@@ -73,19 +74,23 @@ class OpenReplayCloudWatchStack(cdk.Stack):
         integration = self.integration
         table = integration.session_table
         self._output("SessionTableName", table.table_name, "Holds the linked lines")
-        self._output("SessionTableArn", table.table_arn, "For session_table of other deployments")
         self._output(
-            "AlarmTopicArn", integration.monitoring.topic.topic_arn, "Subscribe to hear of alarms"
+            "SessionTableArn", table.table_arn, "The value of session_table for other deployments"
+        )
+        self._output(
+            "AlarmTopicArn",
+            integration.monitoring.topic.topic_arn,
+            "Subscribe to be notified of alarms",
         )
         self._output(
             "DeadLetterQueueUrl",
             integration.validator.dead_letter_queue.queue_url,
-            "What could not be stored",
+            "Lines that could not be stored",
         )
         self._output(
             "RetryQueueUrl",
             integration.validator.retry_queue.queue_url,
-            "What the session table did not take yet",
+            "Lines that could not be stored yet",
         )
         ingest = integration.validator.ingest
         if ingest is not None and ingest.destination is not None:
@@ -94,17 +99,19 @@ class OpenReplayCloudWatchStack(cdk.Stack):
                 "aws logs put-subscription-filter --log-group-name LOG_GROUP --filter-name "
                 f"OpenReplay --filter-pattern '{FILTER_PATTERN}' --destination-arn "
                 f"{ingest.destination.attr_arn} --distribution Random --region {self.region}",
-                "With credentials of a source account, tracks its log group LOG_GROUP",
+                "Tracks the log group LOG_GROUP of a source account; run it with its credentials",
             )
             self._output(
                 "IngestDestinationArn",
                 ingest.destination.attr_arn,
-                "What source accounts subscribe their log groups to",
+                "The destination of the subscription filters in source accounts",
             )
         if integration.bridge is not None:
             self._add_bridge_outputs(integration.bridge)
         if integration.dashboard is not None:
-            self._output("DashboardName", integration.dashboard.dashboard_name, "In CloudWatch")
+            self._output(
+                "DashboardName", integration.dashboard.dashboard_name, "The CloudWatch dashboard"
+            )
         if integration.service_account is not None:
             self._add_service_account_outputs(integration.service_account.secret.secret_arn)
 

@@ -1,4 +1,4 @@
-"""Lambda functions whose errors carry the session tag without a change of their code."""
+"""Session tags on the log lines of Lambda functions, without a change to their code."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _RUNTIMES = (
 
 
 class TaggingOptions(TypedDict, total=False):
-    """The arguments of :meth:`TaggingLayer.tag_errors_of` beside the function."""
+    """The keyword arguments of :meth:`TaggingLayer.tag_errors_of`."""
 
     header_name: str
     tag_stdout: bool
@@ -42,17 +42,17 @@ class TaggingOptions(TypedDict, total=False):
 
 
 class TaggingLayer(Construct):
-    """A Lambda layer with the tagging package, and the functions that it is put in front of.
+    """A Lambda layer with the tagging package, for the functions of one stack.
 
-    Functions get it from a construct in their own stack: a layer's ARN changes with every release
-    of this package, and what one stack exports to another cannot change.
+    Each stack needs its own construct: a layer's ARN changes with every release of this package,
+    and CloudFormation does not change an export that another stack uses.
 
     Attributes:
-        layer: the layer; ``openreplay_cw_stack.tagging`` can be imported where it is.
+        layer: the layer. Its functions can import ``openreplay_cw_stack.tagging``.
     """
 
     def __init__(self, scope: Construct, construct_id: str) -> None:
-        """Make the layer."""
+        """Create the layer."""
         super().__init__(scope, construct_id)
         with tempfile.TemporaryDirectory() as folder:
             _stage(Path(folder))
@@ -73,25 +73,24 @@ class TaggingLayer(Construct):
         tag: Tag = "token",
         level: int | str | None = None,
     ) -> None:
-        """Have a Python function's log lines tagged with the session that its event's header names.
+        """Tag a Python function's log lines with the session in the header of its event.
 
-        The function's handler becomes one of this package, which calls the one that was there; an
-        exec wrapper (``AWS_LAMBDA_EXEC_WRAPPER``) stays as it is. Its log group is not tracked by
-        this: ``track(function.log_group)``.
+        The function gets a handler of this package, which calls the original handler. An exec
+        wrapper (``AWS_LAMBDA_EXEC_WRAPPER``) does not change. This does not track the function's
+        log group: call ``track(function.log_group)``.
 
         Args:
-            function: a function of your app with code of its own.
+            function: a function of the same stack.
             header_name: the header with the session token.
-            tag_stdout: tag what is printed to stdout as well.
-            tag: ``"id"`` writes the session id in place of the session token. The token's signature
-                is checked nowhere then: a header is worth what its sender says.
-            level: the level from which records of ``logging`` are tagged, such as ``"WARNING"``;
-                None: all.
+            tag_stdout: also tag the lines that the function prints to stdout.
+            tag: ``"id"`` writes the session id instead of the session token. Then no component
+                checks the token's signature, and a client can send any id in the header.
+            level: the lowest level of ``logging`` records to tag, such as ``"WARNING"``; None: all.
 
         Raises:
-            ValueError: the function cannot be redirected: it is imported, an alias or a version, a
-                container image, inline code, or in another stack; its runtime is no Python that
-                AWS Lambda still runs; it is tagged already; or an argument is not what it can be.
+            ValueError: the handler cannot be changed, since the function is imported, an alias, a
+                version, a container image, inline code, or in another stack; its runtime is not a
+                Python version that AWS Lambda runs; it is already tagged; or an argument is wrong.
         """
         HeaderReader(header_name)
         check_tag(tag)
@@ -113,7 +112,7 @@ class TaggingLayer(Construct):
 
 
 def _stage(folder: Path) -> None:
-    """Lay the package out as Lambda's Python finds it in a layer."""
+    """Copy the package into the folder from which Lambda's Python imports a layer's modules."""
     package = folder / "python" / PACKAGE.name
     shutil.copytree(
         PACKAGE / "tagging", package / "tagging", ignore=shutil.ignore_patterns("__pycache__")
@@ -122,30 +121,30 @@ def _stage(folder: Path) -> None:
 
 
 def _redirectable(function: lambda_.IFunction, stack: cdk.Stack) -> lambda_.Function:
-    """The function, if its handler can be redirected.
+    """Return the function if its handler can be changed.
 
     Raises:
-        ValueError: it cannot.
+        ValueError: the handler cannot be changed.
     """
     name = function.node.path
     if not isinstance(function, lambda_.Function):
         raise ValueError(
-            f"{name} cannot be tagged: it is no function that this app makes, but an imported one, "
-            "an alias or a version, whose handler cannot be changed here; pass the function "
-            "itself, or decorate its handler with tag_lambda_handler"
+            f"{name} cannot be tagged: it is an imported function, an alias or a version, whose "
+            "handler this app cannot change; pass the function itself, or decorate its handler "
+            "with tag_lambda_handler"
         )
     resource = function.node.default_child
     if not isinstance(resource, lambda_.CfnFunction):
-        raise ValueError(f"{name} cannot be tagged: it is no AWS::Lambda::Function")
+        raise ValueError(f"{name} cannot be tagged: it is not an AWS::Lambda::Function")
     _check_code(name, function, resource)
     if cdk.Stack.of(function).node.addr != stack.node.addr:
         raise ValueError(
-            f"{name} cannot be tagged from here: it is in another stack, which would hold on to "
-            f"this release of the layer; use TaggingLayer({cdk.Stack.of(function).node.id}, "
+            f"{name} cannot be tagged from here: it is in another stack, whose import would block "
+            f"updates of the layer; use TaggingLayer({cdk.Stack.of(function).node.id}, "
             "...).tag_errors_of(function) there"
         )
     if resource.handler == REDIRECTED_HANDLER:
-        raise ValueError(f"{name} is tagged already: name every function once")
+        raise ValueError(f"{name} is already tagged: name every function once")
     return function
 
 
@@ -153,17 +152,17 @@ def _check_code(name: str, function: lambda_.Function, resource: lambda_.CfnFunc
     code = cdk.Stack.of(function).resolve(resource.code)
     if resource.package_type == "Image" or "imageUri" in code:
         raise ValueError(
-            f"{name} cannot be tagged: it is a container image, which has no layers; put "
-            "openreplay-cw-stack into the image and decorate the handler with tag_lambda_handler"
+            f"{name} cannot be tagged: it is a container image, which cannot have layers; install "
+            "openreplay-cw-stack in the image and decorate the handler with tag_lambda_handler"
         )
     if "zipFile" in code:
         raise ValueError(
-            f"{name} cannot be tagged: its code is inline, and CloudFormation calls inline code by "
-            "a handler in `index` only; use Code.from_asset()"
+            f"{name} cannot be tagged: its code is inline, and the handler of inline code must be "
+            "in the module `index`; use Code.from_asset()"
         )
     names = [runtime.name for runtime in _RUNTIMES]
     if function.runtime.name not in names:
         raise ValueError(
-            f"{name} cannot be tagged: its runtime is {function.runtime.name}, and the tagging is "
-            f"Python's, of {names[0]} to {names[-1]}"
+            f"{name} cannot be tagged: its runtime is {function.runtime.name}, and the layer "
+            f"supports {names[0]} to {names[-1]}"
         )

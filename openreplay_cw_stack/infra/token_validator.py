@@ -46,9 +46,9 @@ from openreplay_cw_stack.tagging import Verdict
 
 _MEGABYTES = 512
 _TIMEOUT = cdk.Duration.minutes(1)
-"""For one payload. The function keeps 25 seconds of it to store lines and hand over the rest."""
+"""The timeout for one payload. The function reserves 25 seconds of it to store or queue lines."""
 _STREAM_TIMEOUT = cdk.Duration.minutes(5)
-"""For the up to a hundred payloads of a batch."""
+"""The timeout for a batch of up to a hundred payloads."""
 
 
 class TokenValidator(Construct):
@@ -57,15 +57,15 @@ class TokenValidator(Construct):
     Attributes:
         function: the Lambda function.
         log_group: the function's own log group. It never holds a line's content.
-        retry_queue: the events that the session table did not take. The function tries each for a
+        retry_queue: holds the log events that could not be stored. The function retries each for a
             day.
-        dead_letter_queue: what could not be stored for a day or can never be stored, and payloads
-            that Lambda gave up, after two retries or six hours.
+        dead_letter_queue: holds log events that could not be stored for a day or can never be
+            stored, and payloads that Lambda gave up after two retries or six hours.
         deployment: the value of the metric dimension ``Deployment``.
         has_detailed_metrics: whether lines by log group and verdict are published.
-        replay_url: the template of replay links; None if there is none.
+        replay_url: the template of replay links, if there is one.
         publishes_error_events: whether sessions with errors are published to an event bus.
-        ingest: the stream that lines come through; None where the function is invoked directly.
+        ingest: the stream that delivers the lines; None if CloudWatch Logs invokes the function.
     """
 
     def __init__(
@@ -82,14 +82,14 @@ class TokenValidator(Construct):
         Args:
             scope: the parent construct.
             construct_id: the id under it.
-            session_table: where linked lines go; also one of another region or account.
-            deployment: the value of the metric dimension of that name; default: generated from
+            session_table: the table for linked lines. It can be in another region or account.
+            deployment: the value of the metric dimension ``Deployment``; default: generated from
                 the construct's path.
             options: see :class:`ValidatorOptions`.
 
         Raises:
-            InvalidOptions: an option is wrong. A ValueError, as the next one.
-            ValueError: the table has another shape.
+            InvalidOptions: an option is wrong. This is a ValueError.
+            ValueError: the table has another schema.
         """
         checked = check_options(ValidatorOptions, options)
         check_session_table(session_table)
@@ -142,7 +142,7 @@ class TokenValidator(Construct):
         )
         environment = {
             **settings.to_environment(),
-            # For the hints of the commands: the function does not read it.
+            # The commands read it for their hints; the function does not.
             "OWN_LOG_GROUP": self.log_group.log_group_name,
         }
         self.function = lambda_function(
@@ -174,7 +174,7 @@ class TokenValidator(Construct):
             retry_attempts=2,
             max_event_age=cdk.Duration.hours(6),
         )
-        # Delivery begins with the first filter: what is given up must have a place by then.
+        # Delivery begins with the first filter: the dead-letter queue must exist by then.
         before: list[IDependable] = [invocation]
         if self.ingest is not None:
             before.append(self.ingest.feed(self.function, self.dead_letter_queue))
@@ -182,13 +182,14 @@ class TokenValidator(Construct):
             self, "Subscriptions", function=self.function, stream=self.ingest, after=before
         )
         self._subscriptions.refuse(
-            self.log_group, "it is the validator's own, and holds no lines of yours"
+            self.log_group,
+            "it is the validator's own log group, which has no lines of your applications",
         )
         self._acknowledge()
 
     @property
     def tracks_others(self) -> bool:
-        """Whether lines come from log groups that are not named here."""
+        """Whether lines also come from log groups that the options do not name."""
         from_accounts = self.ingest is not None and self.ingest.destination is not None
         return from_accounts or self._subscriptions.account_policy is not None
 
@@ -198,31 +199,31 @@ class TokenValidator(Construct):
         return self._subscriptions.log_groups
 
     def subscribe(self, log_group: logs.ILogGroup) -> logs.SubscriptionFilter:
-        """Track a log group; its subscription filter.
+        """Track a log group, and return its subscription filter.
 
         Raises:
-            ValueError: it is refused, tracked already, in another account or region, or of a class
-                without subscription filters.
+            ValueError: the log group is refused, already tracked, in another account or region, or
+                its class does not support subscription filters.
         """
         return self._subscriptions.add(log_group)
 
     def subscribe_account(self, untracked: Sequence[str] = ()) -> None:
-        """Track every log group of the account and region but the refused ones.
+        """Track every log group of the account and region except refused ones.
 
         Args:
-            untracked: names of further log groups to leave out.
+            untracked: names of further log groups to exclude.
 
         Raises:
-            ValueError: a log group is tracked by itself.
+            ValueError: a log group already has its own subscription.
         """
         self._subscriptions.add_account(untracked)
 
     def refuse(self, log_group: logs.ILogGroup, reason: str) -> None:
-        """Refuse to track a log group from now on, with the reason for the error."""
+        """Refuse to track a log group from now on. The error gives the reason."""
         self._subscriptions.refuse(log_group, reason)
 
     def is_refused(self, log_group: logs.ILogGroup) -> bool:
-        """Whether a log group may not be tracked."""
+        """Return whether a log group is refused."""
         return self._subscriptions.is_refused(log_group)
 
     def metric_lines(
@@ -233,7 +234,7 @@ class TokenValidator(Construct):
         label: str | None = None,
         color: str | None = None,
     ) -> cloudwatch.Metric:
-        """How many lines had a verdict; a sum over five minutes by default."""
+        """Return the metric of lines with a verdict: a sum, over five minutes by default."""
         return self.metric(
             names.LINES,
             {names.VERDICT: str(verdict)},
@@ -251,15 +252,15 @@ class TokenValidator(Construct):
         label: str | None = None,
         color: str | None = None,
     ) -> cloudwatch.Metric:
-        """A metric of :mod:`openreplay_cw_stack.contract.metrics`; a sum over five minutes."""
+        """Return the sum of a metric of :mod:`openreplay_cw_stack.contract.metrics`."""
         return deployment_metric(
             self.deployment, metric_name, dimensions, period=period, label=label, color=color
         )
 
     def _acknowledge(self) -> None:
         has_destination = (
-            "What Lambda gives up goes to an on-failure destination, which holds the error as "
-            "well as the event; a dead-letter configuration would store the event a second time"
+            "Lambda sends events that it gives up to an on-failure destination, with the error; a "
+            "dead-letter configuration would store each event a second time"
         )
         packs = ["Serverless", "HIPAA", "NIST"]
         acknowledge(self.function, in_packs("LambdaDLQ", has_destination, packs))

@@ -1,3 +1,3 @@
-"""OpenReplay's HTTP API: the login, integrations, and the probe of the bridge."""
+"""A client of OpenReplay's HTTP API: the login, integrations, and the probe of the bridge."""
 
 from __future__ import annotations

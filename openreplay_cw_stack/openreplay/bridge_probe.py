@@ -1,4 +1,4 @@
-"""Probes the bridge with the request with which OpenReplay's service tests credentials.
+"""Probe the bridge with the request that OpenReplay sends to test credentials.
 
 OpenReplay saves the form even if that test fails, and does not report the failure
 (``backend/pkg/integrations/clients/elastic.go`` at v1.21.0 to v1.27.0).
@@ -20,11 +20,11 @@ from openreplay_cw_stack.openreplay.http_calls import (
 )
 
 PRODUCT_HEADER = "x-elastic-product"
-"""The bridge sends this header with every answer. OpenReplay's client needs it."""
+"""The bridge sends this header with every response. OpenReplay's client requires it."""
 
 
 class AddressRefused(RegistrationFailed):
-    """The bridge refuses the caller's address. It may accept OpenReplay's."""
+    """The bridge rejects the caller's address. It may accept OpenReplay's address."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +33,8 @@ class BridgeForm:
 
     Attributes:
         url: the bridge's URL.
-        api_key_id: the id of its API key.
-        api_key: its API key.
+        api_key_id: the id of the bridge's API key.
+        api_key: the bridge's API key.
     """
 
     url: str
@@ -42,15 +42,15 @@ class BridgeForm:
     api_key: str = field(repr=False)
 
     def as_options(self) -> dict[str, str]:
-        """Return the values as OpenReplay stores them: every one is a text."""
+        """Return the values as OpenReplay stores them, all as strings."""
         return {"url": self.url, "api_key_id": self.api_key_id, "api_key": self.api_key}
 
 
 def question(bridge: SplitResult, form: BridgeForm) -> Answer:
-    """Test the credentials and return the bridge's answer.
+    """Send OpenReplay's test of the credentials and return the bridge's response.
 
     Args:
-        bridge: the bridge's address, parsed by ``checked_url(form.url)``.
+        bridge: the bridge's URL, parsed by ``checked_url(form.url)``.
         form: the values of OpenReplay's form.
 
     Raises:
@@ -67,9 +67,9 @@ def question(bridge: SplitResult, form: BridgeForm) -> Answer:
 
 
 def is_accepted(answer: Answer) -> bool:
-    """Return whether the bridge accepted the key: the answer has the hit that says "connected".
+    """Return whether the bridge accepted the key: the response has the hit "connected".
 
-    A bridge that cannot read its key at the moment answers without hits.
+    A bridge that temporarily cannot read its key responds without hits.
     """
     if answer.status != 200 or answer.headers.get(PRODUCT_HEADER) != "Elasticsearch":
         return False
@@ -80,33 +80,35 @@ def is_accepted(answer: Answer) -> bool:
 
 
 def has_timed_out(answer: Answer) -> bool:
-    """Return whether the bridge cannot answer at the moment."""
+    """Return whether the bridge reports a timeout: it temporarily cannot answer."""
     return isinstance(answer.body, dict) and answer.body.get("timed_out") is True
 
 
 def probe_bridge(bridge: SplitResult, form: BridgeForm, *, sleep: Sleep = time.sleep) -> None:
-    """Check that the bridge is_accepted a form's values.
+    """Check that the bridge accepts a form's values.
 
     Args:
         bridge: see :func:`question`.
         form: see :func:`question`.
-        sleep: waits before a request that was throttled is sent again.
+        sleep: waits before a throttled request is retried.
 
     Raises:
-        AddressRefused: the caller's address is in none of the ``allowed_source_ranges``.
-        RateLimited: AWS throttles the bridge, also after pauses.
-        RegistrationFailed: the bridge cannot be reached, or refuses the key.
+        AddressRefused: the caller's address is not in the ``allowed_source_ranges``.
+        RateLimited: AWS still throttles the bridge after all retries.
+        RegistrationFailed: the bridge cannot be reached, or rejects the key.
     """
     answer = call_patiently(lambda: question(bridge, form), str(bridge.hostname), sleep)
     if answer.status == 403:
         raise AddressRefused(
-            "the bridge does not answer this address, which is not among the allowed_source_ranges"
+            "the bridge does not answer this address: it is not in the allowed_source_ranges"
         )
     if answer.status == 401:
-        raise RegistrationFailed("the bridge refuses its own key: was it replaced a moment ago?")
+        raise RegistrationFailed(
+            "the bridge refuses its own key: if the key was just replaced, try again in a minute"
+        )
     if has_timed_out(answer):
-        raise RegistrationFailed("the bridge cannot read its key at the moment: try again")
+        raise RegistrationFailed("the bridge cannot read its key right now: try again in a minute")
     if not is_accepted(answer):
         raise RegistrationFailed(
-            f"the bridge's URL answered with {answer.status}: is it the bridge?"
+            f"the bridge's URL answered with {answer.status}: check that it is the bridge's URL"
         )

@@ -1,7 +1,7 @@
-"""HTTP calls with credentials, which go only to the named host.
+"""HTTP calls that send credentials only to the given host.
 
-Redirects are not followed, since they would send the credentials to another host. No error contains
-the headers, the body or the path of a request.
+Redirects are not followed, because they would send the credentials to another host. No error
+contains the headers, the body or the path of a request.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ _MAX_ANSWER = 1_000_000
 
 _ATTEMPTS = 5
 _MIN_PAUSE_SECONDS, _MAX_PAUSE_SECONDS = 1.1, 2.0
-"""The first pause after an answer of 429. Each further one is twice as long."""
+"""The range of the first pause after a 429 response. Each further pause is twice as long."""
 
 Sleep = Callable[[float], None]
-"""Waits for so many seconds."""
+"""Waits for a number of seconds."""
 
 
 class RegistrationFailed(Exception):
-    """A registration failed. The message says why, and what to do."""
+    """A registration failed. The message says why and what to do."""
 
 
 class Unreachable(RegistrationFailed):
@@ -39,16 +39,16 @@ class Unreachable(RegistrationFailed):
 
 
 class RateLimited(RegistrationFailed):
-    """The server answers that it gets too many requests, also after all pauses."""
+    """The server still responds with 429 after all retries."""
 
 
 @dataclass(frozen=True)
 class Answer:
-    """The answer of a server.
+    """The response of a server.
 
     Attributes:
         status: the HTTP status.
-        headers: the headers by name in small letters.
+        headers: the headers by lower-case name.
         body: the parsed JSON of the body; None if it is not JSON.
         text: the first 200 characters of the body.
     """
@@ -68,11 +68,11 @@ def call(
     body: object = None,
     timeout: float = TIMEOUT_SECONDS,
 ) -> Answer:
-    """Send a request with JSON and return the answer.
+    """Send a request with a JSON body and return the response.
 
     Raises:
-        Unreachable: the server did not answer.
-        RegistrationFailed: it answered with a redirect.
+        Unreachable: the server did not respond.
+        RegistrationFailed: the server responded with a redirect.
     """
     host = str(server.hostname)
     connection = _connection(server, timeout)
@@ -93,27 +93,27 @@ def call(
     if 300 <= answer.status < 400:
         raise RegistrationFailed(
             f"{host} answered with a redirect, which is not followed with credentials: use the "
-            "address that it leads to"
+            "address it redirects to"
         )
     found = {name.lower(): value for name, value in answer.getheaders()}
     return Answer(answer.status, found, _json(text), text[:200])
 
 
 def call_patiently(ask: Callable[[], Answer], host: str, sleep: Sleep = time.sleep) -> Answer:
-    """Send a request, and again while the answer is 429; return the first other answer.
+    """Send a request, retry it while the response is 429, and return the first other response.
 
-    OpenReplay's limiter gives a member more requests only after a whole second without one, and a
-    refused request counts as well (``backend/pkg/server/limiter/limiter.go`` at v1.21.0 to
-    v1.27.0). So each pause is longer than a second, and of a random length, since others may wait
-    for the same member.
+    OpenReplay's limiter allows a member more requests only after a whole second without one, and a
+    rejected request counts too (``backend/pkg/server/limiter/limiter.go`` at v1.21.0 to v1.27.0).
+    Each pause is therefore longer than a second. Its length is random, because other clients of the
+    same member may also wait.
 
     Args:
         ask: sends the request.
-        host: whom it is sent to, for the error.
+        host: the server's host, for the error.
         sleep: waits between two attempts.
 
     Raises:
-        RateLimited: every answer was 429.
+        RateLimited: every response was 429.
     """
     for attempt in range(_ATTEMPTS):
         answer = ask()
@@ -124,20 +124,20 @@ def call_patiently(ask: Callable[[], Answer], host: str, sleep: Sleep = time.sle
             sleep(pause * 2**attempt)
     raise RateLimited(
         f"{host} answers that it gets too many requests (429), {_ATTEMPTS} times in a row: try "
-        "again in a minute, and look whether another program uses the same member"
+        "again in a minute, and check whether another program uses the same member"
     )
 
 
 def _in_words(error: Exception, host: str, timeout: float) -> str:
     if isinstance(error, (socket.gaierror, UnicodeError)):
         return (
-            f"the name {host} does not resolve: is it spelled correctly, and can this machine "
-            "look it up?"
+            f"the name {host} does not resolve: check its spelling, and that this machine can "
+            "resolve it"
         )
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"{host} has a certificate that this machine does not trust: is it of that name?"
+        return f"{host} has a certificate that this machine does not trust: check its name and CA"
     if isinstance(error, TimeoutError):
-        return f"{host} did not answer within {timeout:.0f} seconds: does this machine reach it?"
+        return f"{host} did not answer within {timeout:.0f} seconds: check the network to it"
     return f"{host} did not answer ({type(error).__name__})"
 
 

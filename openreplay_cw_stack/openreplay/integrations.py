@@ -1,11 +1,11 @@
-"""Reads, writes and removes the Elasticsearch integration of OpenReplay's projects.
+"""Read, write and remove the Elasticsearch integration of OpenReplay's projects.
 
-A project has one integration of this kind, which may be its owner's: each change looks first. It
-overwrites or removes only an integration of this bridge, unless it is forced to.
+A project has one integration of this kind, and it may point to another server. Each change reads it
+first, and overwrites or removes only an integration of this bridge, unless it is forced.
 
-OpenReplay v1.21 and later answer the first POST with 422 and save the row, and POST of a row that
-exists, or to a project that does not, with 500. They answer each PATCH and DELETE with 200. Only a
-GET says what is stored, so each change ends with one.
+OpenReplay v1.21 and later respond to the first POST with 422 but save the row. They respond with
+500 to a POST for a row that exists or a project that does not, and with 200 to every PATCH and
+DELETE. Only a GET shows the stored values, so each change ends with one.
 """
 
 from __future__ import annotations
@@ -33,31 +33,31 @@ Options = Mapping[str, object]
 
 
 class Change(Enum):
-    """What a call has changed."""
+    """The effect of a call."""
 
     REGISTERED = "registered"
-    """The project has the bridge's URL and key now."""
+    """The project now has the bridge's URL and key."""
     UNCHANGED = "unchanged"
-    """It had them before."""
+    """The project already had the bridge's URL and key."""
     REMOVED = "removed"
-    """The integration is gone."""
+    """The integration was removed."""
     ABSENT = "absent"
-    """There was none."""
+    """The project had no integration."""
 
 
 class NotOurs(RegistrationFailed):
-    """The project has an integration that is not of this bridge. It was left as it is."""
+    """The project's integration belongs to another server. It was not changed."""
 
 
 def is_of_bridge(stored: Options, form: BridgeForm) -> bool:
-    """Return whether an integration is the bridge's, so that it may be overwritten or removed.
+    """Return whether an integration is the bridge's, so that it can be overwritten or removed.
 
-    It is where it has the bridge's host, or its key: the bridge's URL can change, and nobody else
-    has the key. A row without a URL and a key is nobody's.
+    It is the bridge's if it has the bridge's host or key: the bridge's URL can change, but no other
+    server has the key. A row without a URL and a key can also be overwritten.
 
     Args:
         stored: the values that OpenReplay stores.
-        form: the bridge's own.
+        form: the bridge's values.
     """
     if not stored.get("url") and not stored.get("api_key"):
         return True
@@ -69,28 +69,28 @@ def is_of_bridge(stored: Options, form: BridgeForm) -> bool:
 
 
 def integration_host(stored: Options) -> str:
-    """Return the host of an integration's URL, which may have a password in it."""
+    """Return the host of an integration's URL, without a password that the URL may contain."""
     address = _address_of(str(stored.get("url") or ""))
     return address[0] if address else "no host"
 
 
 @dataclass
 class Integrations:
-    """The Elasticsearch integrations of an OpenReplay.
+    """The Elasticsearch integrations of an OpenReplay instance.
 
     Attributes:
-        openreplay: the API, with the credential of a member.
+        openreplay: the client, with a member's credential.
     """
 
     openreplay: OpenReplayClient
     _routes: tuple[str, ...] = field(default=_ROUTES, repr=False)
-    """Those of every version; the only one of this version once it is known."""
+    """The routes of all versions; only the route of this version after it is known."""
 
     def stored(self, project: int) -> Options | None:
         """Return a project's integration, or None if it has none.
 
         Raises:
-            RegistrationFailed: OpenReplay answers with an error.
+            RegistrationFailed: OpenReplay responds with an error.
         """
         for route in self._routes:
             path = route.format(project=project)
@@ -99,7 +99,7 @@ class Integrations:
             if options is not None:
                 self._routes = (route,)
                 return options
-            # Up to v1.20 the frontend answers with its page.
+            # Up to v1.20 the frontend responds with its HTML page.
             if answer.status not in (200, *_NO_SUCH_ROUTE):
                 raise self._refused(answer)
         return None
@@ -113,9 +113,9 @@ class Integrations:
             force: replace an integration that is not the bridge's.
 
         Raises:
-            NotOurs: there is another integration, and ``force`` is False.
-            RegistrationFailed: OpenReplay did not store the values, or has no such integration (up
-                to v1.20).
+            NotOurs: the project has another integration, and ``force`` is False.
+            RegistrationFailed: OpenReplay did not store the values, or does not support the
+                integration (up to v1.20).
         """
         found = self.stored(project)
         wanted = form.as_options()
@@ -130,13 +130,13 @@ class Integrations:
         different = _different(self.stored(project) or {}, wanted)
         if different:
             raise RegistrationFailed(
-                f"{self._host} has not stored {', '.join(different)} for project {project}: is the "
-                "project's number right, and may this member change its integrations?"
+                f"{self._host} has not stored {', '.join(different)} for project {project}: check "
+                "the project's number, and that this member can change its integrations"
             )
         return Change.REGISTERED
 
     def remove(self, project: int, form: BridgeForm, *, force: bool = False) -> Change:
-        """Remove the registration of a project, if there is one.
+        """Remove the bridge from a project, if it is registered.
 
         Args:
             project: the project's number.
@@ -144,8 +144,8 @@ class Integrations:
             force: remove an integration that is not the bridge's.
 
         Raises:
-            NotOurs: there is another integration, and ``force`` is False.
-            RegistrationFailed: OpenReplay answers with an error, or has not removed it.
+            NotOurs: the project has another integration, and ``force`` is False.
+            RegistrationFailed: OpenReplay responds with an error, or did not remove it.
         """
         found = self.stored(project)
         if found is None:
@@ -155,8 +155,8 @@ class Integrations:
         self._change("DELETE", project)
         if self.stored(project) is not None:
             raise RegistrationFailed(
-                f"{self._host} has not removed the integration of project {project}: may this "
-                "member change its integrations?"
+                f"{self._host} has not removed the integration of project {project}: check that "
+                "this member can change its integrations"
             )
         return Change.REMOVED
 
@@ -171,11 +171,11 @@ class Integrations:
                 raise self._refused(saved)
         raise RegistrationFailed(
             f"{self._host} has no integration of this kind: OpenReplay up to v1.20 cannot show "
-            "these lines, upgrade it; or the address is not OpenReplay's"
+            "these lines. Upgrade it, or check that the address is OpenReplay's"
         )
 
     def _change(self, method: str, project: int, body: object = None) -> None:
-        # The route is known: the integration was found there.
+        # The route is known, because the integration was found there.
         (route,) = self._routes
         answer = self.openreplay.request(method, route.format(project=project), body)
         if answer.status != 200:
@@ -187,13 +187,13 @@ class Integrations:
 
     def _refused(self, answer: Answer) -> RegistrationFailed:
         return RegistrationFailed(
-            f"{self._host} answered with {answer.status}: is the project's number right, and may "
-            "this member change its integrations?"
+            f"{self._host} answered with {answer.status}: check the project's number, and that "
+            "this member can change its integrations"
         )
 
 
 def _options_of(answer: Answer) -> Options | None:
-    """The values in the answer to a GET; none in them where OpenReplay stores ``null``."""
+    """Return the values in the response to a GET; empty if OpenReplay stores ``null``."""
     if answer.status != 200:
         return None
     if answer.text.strip() == "null":
@@ -216,7 +216,7 @@ def _not_ours(stored: Options) -> NotOurs:
 
 
 def _address_of(url: str) -> tuple[str, int | None] | None:
-    """Host and port of a URL, or None if it has no host."""
+    """Return the host and port of a URL, or None if it has no host."""
     try:
         parts = urlsplit(url.strip())
         host, port = parts.hostname, parts.port

@@ -1,6 +1,6 @@
-"""The login to OpenReplay's HTTP API, and calls of it.
+"""Log in to OpenReplay's HTTP API and call it.
 
-``api/routers/core_dynamic.py`` (login) and ``backend/pkg/integrations/api/handlers.go``
+Sources: ``api/routers/core_dynamic.py`` (login) and ``backend/pkg/integrations/api/handlers.go``
 (integrations) at tags v1.21.0 to v1.27.0.
 """
 
@@ -19,27 +19,27 @@ from openreplay_cw_stack.openreplay.http_calls import (
 )
 
 SAAS_HOST = "api.openreplay.com"
-"""The API of OpenReplay's own service. Its login has no ``/api`` in front."""
+"""The API host of OpenReplay's own service. Its login path has no ``/api`` prefix."""
 
 _SAAS_FRONTENDS = ("app.openreplay.com", "openreplay.com", "www.openreplay.com")
 
 
 class LoginRefused(RegistrationFailed):
-    """OpenReplay refuses the login, or this way of logging in."""
+    """OpenReplay rejects the login, or this way to log in."""
 
 
 class LoginEnded(LoginRefused):
-    """The login is no longer valid, since the same member logged in elsewhere."""
+    """The login is no longer valid, because the same member logged in elsewhere."""
 
 
 @dataclass(frozen=True)
 class OpenReplayClient:
-    """The API of an OpenReplay, with the credential of a member.
+    """A client of OpenReplay's API, with a member's credential.
 
     Attributes:
-        server: its address.
+        server: OpenReplay's URL.
         jwt: the member's credential.
-        sleep: waits before a request that was refused with 429 is sent again.
+        sleep: waits before a request that failed with 429 is retried.
     """
 
     server: SplitResult
@@ -47,12 +47,12 @@ class OpenReplayClient:
     sleep: Sleep = field(default=time.sleep, repr=False)
 
     def request(self, method: str, path: str, body: object = None) -> Answer:
-        """Send a request as that member and return the answer.
+        """Send a request as that member and return the response.
 
         Raises:
             LoginEnded: the credential is no longer valid.
-            RateLimited: OpenReplay refuses the request with 429, also after pauses.
-            RegistrationFailed: there was no answer, or a redirect.
+            RateLimited: OpenReplay still responds with 429 after all retries.
+            RegistrationFailed: OpenReplay did not respond, or responded with a redirect.
         """
         headers = {"Authorization": f"Bearer {self.jwt}"}
         answer = call_patiently(
@@ -62,22 +62,21 @@ class OpenReplayClient:
         )
         if answer.status in (401, 403):
             raise LoginEnded(
-                f"{self.server.hostname} does not accept the login any more: each login ends that "
-                "member's other ones; use a member of its own for this"
+                f"{self.server.hostname} no longer accepts the login: each login ends the member's "
+                "other logins; use a separate member for this"
             )
         return answer
 
 
 def check_is_api(server: SplitResult) -> None:
-    """Check that an address is not the frontend of OpenReplay's own service.
+    """Check that a URL is not the frontend of OpenReplay's own service.
 
     Raises:
-        RegistrationFailed: it is.
+        RegistrationFailed: the URL is that frontend.
     """
     if server.hostname in _SAAS_FRONTENDS:
         raise RegistrationFailed(
-            f"{server.hostname} is not the API of OpenReplay's own service: name "
-            f"https://{SAAS_HOST}"
+            f"{server.hostname} is not the API of OpenReplay's own service: use https://{SAAS_HOST}"
         )
 
 
@@ -87,15 +86,15 @@ def log_in(
     """Log a member in. This ends that member's other logins.
 
     Args:
-        server: OpenReplay's address.
-        email: the member's.
-        password: the member's.
+        server: OpenReplay's URL.
+        email: the member's email.
+        password: the member's password.
         sleep: see :class:`OpenReplayClient`.
 
     Raises:
-        LoginRefused: email or password is wrong, or OpenReplay asks for a captcha or a single
-            sign-on.
-        RegistrationFailed: there was no answer, or an unexpected one.
+        LoginRefused: the email or the password is wrong, or OpenReplay asks for a captcha or a
+            single sign-on.
+        RegistrationFailed: OpenReplay did not respond, or responded unexpectedly.
     """
     check_is_api(server)
     host = str(server.hostname)
@@ -110,15 +109,15 @@ def log_in(
 
 def _refused(host: str, answer: Answer) -> RegistrationFailed:
     said = answer.text.lower()
-    by_hand = "log in with a browser and pass the value of `jwt` from its answer to the login"
+    by_hand = "log in with a browser and pass the value of `jwt` from the response to the login"
     if "captcha" in said:
         return LoginRefused(
             f"{host} asks for a captcha, which this command cannot answer: {by_hand}"
         )
     if "sso" in said or "single sign" in said:
-        return LoginRefused(f"{host} wants a single sign-on of this member: {by_hand}")
+        return LoginRefused(f"{host} requires a single sign-on from this member: {by_hand}")
     if answer.status == 422:
-        return LoginRefused(f"{host} does not take the email for an address: is it complete?")
+        return LoginRefused(f"{host} does not accept the email as an address: check it")
     if answer.status in (400, 401, 403):
         return LoginRefused(f"{host} does not know this email with this password")
     return RegistrationFailed(f"{host} answered the login with {answer.status}: is it OpenReplay?")

@@ -1,6 +1,6 @@
 """The language of the product: the session tag, the session token, and the verdict on a log line.
 
-Pure standard library: what a backend imports to try its own lines needs nothing else.
+Standard library only, so a backend can import it to judge its own lines.
 
 >>> from openreplay_cw_stack.tagging import judge
 >>> judgement = judge("[openReplaySession.id=4118144119896553030] ValueError: no stock left")

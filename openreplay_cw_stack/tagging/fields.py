@@ -1,8 +1,8 @@
-"""Session tags as fields of a JSON line, in the places that belong to the program.
+"""Find session tags that are fields of a JSON line.
 
-A JSON line is a message that is one whole JSON object. Loggers write the fields of the program into
-the outermost object or into one object directly inside it (:data:`CONTAINERS`). Every other object
-may be a visitor's, such as a logged request body, and is not entered; nor is any array.
+A JSON line is a message that is one whole JSON object. Loggers write the program's fields into the
+outermost object or into one object directly inside it (:data:`CONTAINERS`). Every other object may
+hold a visitor's data, such as a logged request body. The search skips those objects and all arrays.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ CONTAINERS = frozenset(
         "message",  # Lambda's JSON log format with an object as the message
     }
 )
-"""The objects directly inside a JSON line whose fields are the program's."""
+"""The names of objects directly inside a JSON line that hold the program's fields."""
 
 WRAPPERS = frozenset({"log", "message", "msg"})
-"""The fields whose whole text may be the JSON line of a program: FireLens and Docker write
-``log``, Lambda's JSON log format ``message``."""
+"""The names of fields that may hold a program's JSON line as text: FireLens and Docker write
+``log``, Lambda's JSON log format writes ``message``."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,8 @@ class SessionField:
     """A session tag that is a field of a JSON line.
 
     Attributes:
-        is_id: whether it is an id field; a token field otherwise.
-        value: what it holds: a text; None for ``null``; a :class:`NotAText` for everything else.
+        is_id: True for an id field, False for a token field.
+        value: the text; None for ``null``; a :class:`NotAText` for every other value.
     """
 
     is_id: bool
@@ -56,28 +56,29 @@ class SessionField:
 
 
 class NotAText:
-    """A number, an object or another value that is not a text.
+    """A number, an object or another value that is not text.
 
     JavaScript rounds numbers above 2**53, and most session ids are.
     """
 
 
 _NOT_A_TEXT = NotAText()
-# What stands in front of the objects of some writers.
+# Some writers put a byte order mark or blanks before the object.
 _BLANKS = "\ufeff \t\r\n"
-# The decoder's pairs as a tuple: arrays are lists, so the two differ, and equal names are
-# both there.
+# Objects decode to tuples of pairs. Arrays decode to lists, so the two differ, and duplicate names
+# survive.
 _Object = tuple[tuple[str, Any], ...]
 _decode = json.JSONDecoder(object_pairs_hook=tuple).decode
 
 
 def find_fields(message: str) -> list[SessionField] | None:
-    """The session tags of the first rank that has any, in order; None for text.
+    """Return the session fields of a JSON line, in order; None for a message that is not one.
 
-    The ranks are the outermost object, the objects of :data:`CONTAINERS`, and the JSON lines in
-    :data:`WRAPPERS`, whose own first rank counts.
+    The search has three ranks: the outermost object, the objects named in :data:`CONTAINERS`, and
+    the JSON lines inside the fields named in :data:`WRAPPERS`, which are searched by the first two
+    ranks. The first rank that has a session field wins.
 
-    Linear in the length of the message; never raises.
+    Linear in the length of the message. Never raises.
     """
     outermost = _parse(message)
     if outermost is None:
@@ -92,9 +93,9 @@ def find_fields(message: str) -> list[SessionField] | None:
 
 
 def _parse(text: str) -> _Object | None:
-    """The members of a JSON object; None for everything else, and for what the parser refuses."""
+    """Return the members of a JSON object; None for other text and for text that does not parse."""
     text = text.strip(_BLANKS)
-    # What has no tag is not worth parsing.
+    # Parsing is slow, and text without a tag does not need it.
     if not text.startswith("{") or not text.endswith("}") or not may_have_tag(text):
         return None
     try:
@@ -129,7 +130,7 @@ def _field(value: object, *, is_id: bool) -> SessionField:
     return SessionField(is_id, value if value is None or isinstance(value, str) else _NOT_A_TEXT)
 
 
-# A field in text: in a JSON line that is cut, prefixed, or part of a string.
+# Matches a field in text: in a JSON line that is cut, prefixed, or quoted in a string.
 _FIELD_IN_TEXT = re.compile(
     rf""""({TOKEN_TAG_NAME}|{re.escape(ID_TAG_NAME)})\\{{0,8}}"\s{{0,8}}:\s{{0,8}}"""
     r"""(?:\\{0,8}"([^"\\]{0,256})|([^\s",}]{0,256}))"""
@@ -137,15 +138,16 @@ _FIELD_IN_TEXT = re.compile(
 
 
 def fields_around(message: str, position: int, *, is_json: bool) -> list[SessionField]:
-    """The fields of the broken JSON line that a tag in text is a part of; none if there is none.
+    """Return the session fields of the broken JSON line around a tag in text; empty without one.
 
-    Such a line is cut or prefixed, so that it is text. What its strings quote is not what its
-    program says.
+    A broken JSON line is cut or prefixed, and so counts as text. A tag in one of its strings may
+    quote a visitor, while its fields come from the program.
 
     Args:
         message: the whole message.
-        position: where the tag stands.
-        is_json: whether the message is a JSON line; then only the string around the tag counts.
+        position: the index of the tag in the message.
+        is_json: whether the message is a JSON line. If so, only the string around the tag is
+            searched.
     """
     if f'"{SESSION_FIELD_NAME}' not in message:
         return []
@@ -160,7 +162,7 @@ def fields_around(message: str, position: int, *, is_json: bool) -> list[Session
 
 
 def _string_around(message: str, position: int) -> tuple[int, int]:
-    """Where the JSON string around a position begins and ends."""
+    """Return the start and the end of the JSON string around a position."""
     start = position
     while start > 0 and not _is_quote(message, start - 1):
         start = message.rfind('"', 0, start - 1) + 1
@@ -171,7 +173,7 @@ def _string_around(message: str, position: int) -> tuple[int, int]:
 
 
 def _is_quote(message: str, position: int) -> bool:
-    """Whether an unescaped quote stands there."""
+    """Return whether the character at a position is an unescaped quote."""
     before = position
     while before > 0 and message[before - 1] == "\\":
         before -= 1

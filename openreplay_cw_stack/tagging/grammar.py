@@ -1,16 +1,16 @@
-"""The session token and the names of session tags: how they are written and read.
+"""The grammar of session tokens and session tags.
 
-This module is the one source of truth about both. What OpenReplay mints and reads was taken from
-its source: ``backend/pkg/token/tokenizer.go`` at tags v1.0.0, v1.9.0 and v1.20.0.
+The formats follow OpenReplay's source: ``backend/pkg/token/tokenizer.go`` at tags v1.0.0, v1.9.0
+and v1.20.0. No other module defines them.
 
-* A **session token** is ``id.delay.expiry.signature``: the session id (unsigned, 64 bits), the
-  difference between the server's and the browser's clock in milliseconds (signed, 64 bits; it has
-  a leading ``-`` where the browser's clock is ahead) and the expiry in milliseconds since 1970, all
-  in base 36; then the base 58 form of HMAC-SHA256 over everything before the last dot. OpenReplay
-  v1.0 to v1.8 minted ``id.expiry.signature``.
-* A **session tag** is how a log line names its session. In text it is a **token tag**,
+* A **session token** is ``id.delay.expiry.signature``. The first three parts are in base 36: the
+  session id (unsigned, 64 bits), the server's clock minus the browser's in milliseconds (signed, 64
+  bits; negative if the browser's clock is ahead) and the expiry in milliseconds since 1970. The
+  signature is HMAC-SHA256 over everything before the last dot, in base 58. OpenReplay v1.0 to v1.8
+  minted ``id.expiry.signature``.
+* A **session tag** names the session of a log line. In text it is a **token tag**,
   ``[openReplaySessionToken=<token>]``, or an **id tag**, ``openReplaySession.id=<decimal id>``; the
-  brackets are customary. In a JSON line it can be a **token field** or an **id field**:
+  brackets are optional. In a JSON line it can be a **token field** or an **id field**:
   ``"openReplaySessionToken": "<token>"``, ``"openReplaySession.id": "<decimal id>"`` or
   ``"openReplaySession": {"id": "<decimal id>"}``. :mod:`.text_tags` and :mod:`.fields` find them.
 
@@ -25,13 +25,13 @@ import re
 from dataclasses import dataclass, field
 
 TOKEN_TAG_NAME = "openReplaySessionToken"
-"""The name in front of a session token in a log line. Case-sensitive."""
+"""The name before a session token in a log line. Case-sensitive."""
 
 ID_TAG_NAME = "openReplaySession.id"
-"""The name in front of a decimal session id in a log line. Case-sensitive."""
+"""The name before a decimal session id in a log line. Case-sensitive."""
 
 SESSION_FIELD_NAME, SESSION_ID_FIELD_NAME = "openReplaySession", "id"
-"""The names of an id field whose id stands in an object of its own. Case-sensitive."""
+"""The names of the object and the member of a nested id field. Case-sensitive."""
 
 BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz"
 """The digits of a signature."""
@@ -44,7 +44,7 @@ SIGNED_64 = 2**63 - 1
 
 _BASE58_VALUE = {character: value for value, character in enumerate(BASE58)}
 _SIGNATURE_BYTES = 32
-# 32 bytes take 32 characters at least (all zero) and 44 at most.
+# 32 bytes take 32 characters (if all are zero) to 44 characters.
 _SIGNATURE_LENGTHS = range(32, 45)
 _BASE36_DIGITS_OF_64_BITS = 13
 _DECIMAL_DIGITS_OF_64_BITS = 20
@@ -54,12 +54,12 @@ _DECIMAL_NUMBER = re.compile(r"[0-9]+\Z")
 
 
 class MalformedToken(ValueError):
-    """The text is not a session token. The message says which part, and never quotes the text."""
+    """The text is not a session token. The message names the bad part and never quotes the text."""
 
 
 @dataclass(frozen=True)
 class SessionToken:
-    """A session token, taken apart. Nothing is said here about whether its signature is right.
+    """A parsed session token. Its signature is not verified.
 
     Attributes:
         session_id: the session, 0 to 2**64 - 1.
@@ -77,19 +77,19 @@ class SessionToken:
     signed_text: str = field(repr=False)
 
     def is_signed_with(self, token_secret: bytes) -> bool:
-        """Whether OpenReplay's ``TOKEN_SECRET`` made this signature; compared in constant time."""
+        """Return whether OpenReplay's ``TOKEN_SECRET`` made this signature, in constant time."""
         return hmac.compare_digest(self.signature, sign(self.signed_text, token_secret))
 
     def is_expired(self, now_ms: int) -> bool:
-        """Whether the token has expired at ``now_ms``, milliseconds since 1970."""
+        """Return whether the token has expired at ``now_ms``, in milliseconds since 1970."""
         return self.expires_ms <= now_ms
 
 
 def parse_token(text: str) -> SessionToken:
-    """Take a session token apart; four parts, or three as OpenReplay v1.0 to v1.8 minted them.
+    """Parse a session token of four parts, or of three as OpenReplay v1.0 to v1.8 minted them.
 
     Raises:
-        MalformedToken: a part is missing, not in its alphabet, or out of its range.
+        MalformedToken: a part is missing, not in its alphabet, or out of range.
     """
     parts = text.split(".", 4)
     if len(parts) not in (3, 4):
@@ -102,12 +102,12 @@ def parse_token(text: str) -> SessionToken:
 
 
 def sign(signed_text: str, token_secret: bytes) -> bytes:
-    """The signature of a token, 32 bytes: HMAC-SHA256 with OpenReplay's ``TOKEN_SECRET``."""
+    """Return the 32-byte signature of a token: HMAC-SHA256 with OpenReplay's ``TOKEN_SECRET``."""
     return hmac.digest(token_secret, signed_text.encode(), "sha256")
 
 
 def parse_session_id(text: str) -> int:
-    """Read a decimal session id of 64 bits.
+    """Parse a decimal session id of 64 bits.
 
     Raises:
         ValueError: the text is not a decimal number, or not below 2**64.
@@ -122,12 +122,12 @@ def parse_session_id(text: str) -> int:
 
 
 def token_tag(token: str) -> str:
-    """The session tag for a token, as it should stand in front of a log message."""
+    """Return the token tag to put before a log message."""
     return f"[{TOKEN_TAG_NAME}={token}]"
 
 
 def id_tag(session_id: int) -> str:
-    """The session tag for a session id, as it should stand in front of a log message."""
+    """Return the id tag to put before a log message."""
     return f"[{ID_TAG_NAME}={session_id}]"
 
 

@@ -1,8 +1,8 @@
-"""The judgement: all that can be said of a log line, its verdict and who will show it.
+"""Judge a log line: its verdict, its session, and the OpenReplay integrations that will show it.
 
-Two readers are answered for. ``SEARCH``, OpenReplay's Elasticsearch integration from v1.21 on,
-reads through the bridge whatever identifies a session. ``POLL``, its CloudWatch integration up to
-v1.20, cuts a token out of the line with expressions of its own (:mod:`.poller`).
+There are two readers. ``SEARCH``, OpenReplay's Elasticsearch integration from v1.21 on, shows every
+line that identifies a session; the bridge answers its requests. ``POLL``, OpenReplay's CloudWatch
+integration up to v1.20, extracts a token with its own regular expressions (:mod:`.poller`).
 """
 
 from __future__ import annotations
@@ -27,18 +27,18 @@ from openreplay_cw_stack.tagging.verdict import (
 
 
 class PollSkip(Word):
-    """Why ``POLL`` does not take a line: the first that holds, in this order."""
+    """Why ``POLL`` does not show a line: the first reason that applies, in this order."""
 
     NO_TOKEN = "no_token"
-    """Its filter or its expression finds no token."""
+    """Its filter or its regular expression finds no token."""
     NOT_AN_ERROR = "not_an_error"
-    """Neither "exception" nor "error" stands in the same event."""
+    """The event contains neither "exception" nor "error"."""
     OTHER_TAG_FIRST = "other_tag_first"
-    """It reads an earlier tag, which is bad, and not the one that identifies the session."""
+    """It reads an earlier, bad tag instead of the one that identifies the session."""
     TRUNCATED_TOKEN = "truncated_token"
-    """A ``-`` in the token, or a ``.`` behind it, breaks its expression."""
+    """A ``-`` in the token, or a ``.`` after it, breaks its regular expression."""
     OLDER_FORMAT = "older_format"
-    """A token of three parts, as OpenReplay v1.0 to v1.8 minted them."""
+    """The token has three parts, as OpenReplay v1.0 to v1.8 minted them."""
     JUST_EXPIRED = "just_expired"
     """The token expired less than 30 seconds ago."""
     INVALID_TOKEN = "invalid_token"
@@ -47,16 +47,17 @@ class PollSkip(Word):
 
 @dataclass(frozen=True)
 class Judgement:
-    """What :func:`judge` says of a line.
+    """The result of :func:`judge`.
 
     Attributes:
-        verdict: that of the tag that decides (:func:`.decisive_tag`).
+        verdict: the verdict of the decisive tag (:func:`.decisive_tag`).
         session_id: the session of that tag; None unless the verdict is linkable.
-        readers: who will show the line. ``SEARCH`` exactly where the verdict is linkable, ``POLL``
-            exactly where OpenReplay v1.20 would emit an event and find its session.
-        poll_skip: why ``POLL`` is not among the readers; None where it is.
-        expired: the linkable token has expired. It is linked all the same.
-        signature_checked: the verdict rests on a signature that was compared.
+        readers: the integrations that will show the line. ``SEARCH`` if and only if the verdict is
+            linkable; ``POLL`` if and only if OpenReplay v1.20 would emit an event and find its
+            session.
+        poll_skip: why ``POLL`` is not among the readers; None if it is.
+        expired: whether the linkable token has expired. An expired token still links the line.
+        signature_checked: whether the verdict rests on a verified signature.
     """
 
     verdict: Verdict
@@ -81,16 +82,16 @@ def judge(
 ) -> Judgement:
     """Say whether OpenReplay will link a log line to a replay, and why not.
 
-    Pure, linear in the line's length, and never raises, whatever the line contains.
+    Pure, and linear in the line's length. Never raises.
 
     Args:
         message: one log event's message, as CloudWatch Logs delivers it.
         token_secret: OpenReplay's ``TOKEN_SECRET``. Without it every well-formed signature counts
-            as right, and ``signature_checked`` is False.
-        accept_unsigned_ids: whether an id tag or an id field is accepted although it has no
-            signature: whoever can write to the log can write it. None accepts ids unless
-            signatures are checked, that is, without ``token_secret``.
-        now_ms: the time to judge expiry by, in milliseconds since 1970; default: now.
+            as valid, and ``signature_checked`` is False.
+        accept_unsigned_ids: whether to accept id tags and id fields, which have no signature, so
+            anyone who can write to the log can forge one. None accepts them only without
+            ``token_secret``.
+        now_ms: the time for the expiry check, in milliseconds since 1970; default: now.
     """
     now_ms = int(time.time() * 1000) if now_ms is None else now_ms
     if accept_unsigned_ids is None:
@@ -126,7 +127,7 @@ def _poll_skip(message: str, decisive: JudgedTag, polled: PollerResult) -> PollS
     if polled.reading in _READINGS_THAT_SKIP:
         return _READINGS_THAT_SKIP[polled.reading]
     if decisive.verdict is Verdict.LINKABLE and not (
-        # A field is not read at all.
+        # The poller never reads fields.
         isinstance(decisive.tag, SessionTag) and decisive.tag.value_start <= polled.start
     ):
         return PollSkip.OTHER_TAG_FIRST
@@ -140,7 +141,7 @@ def _poll_skip(message: str, decisive: JudgedTag, polled: PollerResult) -> PollS
 
 
 def _is_truncated(message: str, polled: PollerResult) -> bool:
-    """Whether the token that stands there is well-formed, but not as the poller cuts it out."""
+    """Return whether the token is well-formed in the line but not as the poller extracts it."""
     for tag in islice(find_tags(message), MAX_TAGS):
         if tag.value_start == polled.start:
             cut = tag.value != polled.token and tag.value.startswith(polled.token.rstrip("."))

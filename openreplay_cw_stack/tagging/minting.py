@@ -1,4 +1,4 @@
-"""Session tokens as OpenReplay mints them. For tests and demonstrations: we mint none."""
+"""Mint session tokens as OpenReplay does, for tests and demonstrations."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ def compose_token(
     Args:
         session_id: 0 to 2**64 - 1.
         expires_ms: milliseconds since 1970, 0 to 2**63 - 1.
-        token_secret: what OpenReplay calls ``TOKEN_SECRET``.
+        token_secret: OpenReplay's ``TOKEN_SECRET``.
         delay_ms: -2**63 to 2**63 - 1; None mints the older, three-part format.
 
     Raises:
-        ValueError: a number is out of its range.
+        ValueError: a number is out of range.
     """
     if not 0 <= session_id <= UNSIGNED_64:
         raise ValueError(f"session_id must be 0 to 2**64 - 1, not {session_id}")

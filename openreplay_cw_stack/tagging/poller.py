@@ -1,8 +1,8 @@
-"""What OpenReplay's CloudWatch poller, up to v1.20, does with a log line.
+"""A model of OpenReplay's CloudWatch poller, up to v1.20.
 
-A model of ``backend/pkg/integrations`` at tag v1.20.0: CloudWatch's filter term, then the two
-expressions of ``clients/utils.go``, then ``pkg/token/tokenizer.go``. Its expressions ignore case
-in Go's way, in which "ſ" is an "s" and the Kelvin sign a "k".
+It follows ``backend/pkg/integrations`` at tag v1.20.0: CloudWatch's filter term, then the two
+regular expressions of ``clients/utils.go``, then ``pkg/token/tokenizer.go``. The expressions ignore
+case as Go does: "ſ" matches "s", and the Kelvin sign matches "k".
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from openreplay_cw_stack.tagging.grammar import (
 )
 
 JUST_EXPIRED_MS = 30_000
-"""v1.20 refuses a token that expired less than this ago, and accepts one that expired earlier."""
+"""v1.20 rejects a token that expired less than this ago, and accepts one that expired earlier."""
 
 _FILTER_TERM = TOKEN_TAG_NAME
 _EXCEPTION = re.compile(r"exception|error", re.IGNORECASE | re.ASCII)
@@ -30,28 +30,28 @@ _TOKEN = re.compile(
 
 
 class PollerReading(Enum):
-    """Where a line stops on its way through the poller."""
+    """The step at which the poller stops processing a line."""
 
     NO_TOKEN = "no_token"
-    """CloudWatch's filter or the poller's expression finds no token."""
+    """CloudWatch's filter or the poller's regular expression finds no token."""
     NOT_AN_ERROR = "not_an_error"
-    """Neither "exception" nor "error" is in the line, in any case."""
+    """The line contains neither "exception" nor "error", in upper or lower case."""
     JUST_EXPIRED = "just_expired"
     """The token expired less than 30 s ago."""
     INVALID_TOKEN = "invalid_token"
-    """The token it reads is none, in the older format, or not signed with the secret."""
+    """The token is malformed, in the older format, or not signed with the secret."""
     EVENT = "event"
-    """It emits an event and finds the session of its token."""
+    """The poller emits an event and finds the session of the token."""
 
 
 @dataclass(frozen=True)
 class PollerResult:
-    """What the poller makes of a line.
+    """The result of :func:`read_as_poller`.
 
     Attributes:
-        reading: where the line stops.
-        token: the token as the poller cuts it out of the line; empty where it finds none.
-        start: where that token begins in the line; -1 where it finds none.
+        reading: the step at which the poller stops.
+        token: the token as the poller extracts it; empty if it finds none.
+        start: the index of that token in the line; -1 if it finds none.
     """
 
     reading: PollerReading
@@ -62,7 +62,8 @@ class PollerResult:
 def read_as_poller(message: str, *, token_secret: bytes | None, now_ms: int) -> PollerResult:
     """Read a line as OpenReplay v1.20 would at ``now_ms``.
 
-    Without ``token_secret`` every well-formed signature counts as right. Never raises; linear.
+    Without ``token_secret`` every well-formed signature counts as valid. Linear in the length of
+    the line. Never raises.
     """
     match = _TOKEN.search(message) if _FILTER_TERM in message else None
     if match is None:

@@ -1,8 +1,8 @@
-"""Session tokens out of a text, wherever they stand in it.
+"""Remove session tokens from text.
 
 Tracebacks print request headers, access logs print URLs and cookies, and a JSON document may hold a
-token under any key; so a token is recognised by its shape, not by a tag in front of it. It may be
-percent-encoded, escaped in JSON, or broken over lines by ``pprint``.
+token under any key. A token is therefore recognised by its shape, with or without a tag. It may be
+percent-encoded, escaped in JSON, or broken over several lines by ``pprint``.
 """
 
 from __future__ import annotations
@@ -12,40 +12,40 @@ from bisect import bisect_right
 from itertools import accumulate
 
 REMOVED = "<session token removed>"
-"""What stands in the place of a removed session token."""
+"""The text that replaces a session token."""
 
 _SIGNATURE = "[1-9A-HJ-NP-Za-km-z]{38}"
-# As they are, percent-encoded (once or more often), or escaped in JSON (likewise).
+# Literal, or percent-encoded or escaped in JSON, once or several times.
 _DOT = r"(?:\.|%(?:25){0,4}2[Ee]|\\{1,8}u002[Ee])"
 _SIGN = r"(?:-|%(?:25){0,4}2[Dd]|\\{1,8}u002[Dd])?"
-# id.delay.expiry.signature or id.expiry.signature, letters and digits glued to either end included,
-# and further tokens glued to the first. The signature decides: 32 random bytes take fewer than 38
-# characters of base 58 once in 10**11 tokens, and hardly anything else has that many without "0",
-# "O", "I" and "l". The look-behind keeps the search linear: a run of letters is entered at its
-# beginning only.
+# Matches id.delay.expiry.signature or id.expiry.signature, with adjacent letters, digits and more
+# tokens. The signature identifies a token: 32 random bytes take fewer than 38 characters of base 58
+# once in 10**11 tokens, and other text rarely has that many characters without "0", "O", "I" and
+# "l". The look-behind keeps the search linear: a match begins only at the start of a run of letters
+# and digits.
 TOKEN_SHAPE = re.compile(
     rf"(?<![0-9A-Za-z])"
     rf"(?:[0-9A-Za-z]*(?:{_DOT}{_SIGN}[0-9A-Za-z]{{1,64}}){{1,2}}{_DOT}{_SIGNATURE})+[0-9A-Za-z]*"
 )
-"""What a session token looks like, in every notation but a broken one."""
+"""Matches a session token in every notation except one broken over several lines."""
 
-# pprint breaks a long literal into several, each on a line of its own: 'abc'\n 'def', and
-# b'abc'\n b'def' (Python's Lib/pprint.py, _pprint_str and _pprint_bytes).
+# pprint breaks a long literal into several, one per line: 'abc'\n 'def' and b'abc'\n b'def'
+# (Python's Lib/pprint.py, _pprint_str and _pprint_bytes).
 _BREAK = re.compile(r"""(\\{0,8}['"])(?:\s|\\{1,8}[nrt]){1,400}b?\1""")
-# Where one ends: a quote in front of a line feed, which may be escaped.
+# The end of such a literal: a quote before a line feed, which may be escaped.
 _END_OF_LITERAL = re.compile(r"""\n(?<=['"]\n)""")
 _ESCAPED_END_OF_LITERAL = re.compile(r"""\\(?<=['"]\\)""")
 
-# Most texts have no token, and these searches say so at once. A dot that is percent-encoded or
-# escaped in JSON ends in "e".
+# Most texts have no token, and these searches reject them quickly. A dot that is percent-encoded or
+# escaped in JSON ends with "e".
 _DOT_AND_SIGNATURE = re.compile(rf"\.{_SIGNATURE}")
 _ENCODED_DOT_AND_SIGNATURE = re.compile(rf"[Ee]{_SIGNATURE}")
 
 
 def remove_session_tokens(text: str) -> str:
-    """The text with :data:`REMOVED` in the place of everything that has a session token's shape.
+    """Return the text with each session token replaced by :data:`REMOVED`.
 
-    Linear in the length of the text; never raises.
+    Linear in the length of the text. Never raises.
     """
     if has_session_token(text):
         text = TOKEN_SHAPE.sub(REMOVED, text)
@@ -53,7 +53,7 @@ def remove_session_tokens(text: str) -> str:
 
 
 def has_session_token(text: str) -> bool:
-    """Whether there may be one on one line: never False where it would be removed from it."""
+    """Return False only if :func:`remove_session_tokens` would leave this line unchanged."""
     if _DOT_AND_SIGNATURE.search(text) is not None:
         return True
     has_encoding = "%" in text or "\\u" in text
@@ -67,13 +67,13 @@ def _may_have_broken_literals(text: str) -> bool:
 
 
 def _remove_broken(text: str) -> str:
-    """Remove the tokens that appear once the broken literals are joined."""
+    """Remove the tokens that appear after the broken literals are joined."""
     breaks = [found.span() for found in _BREAK.finditer(text)]
     joined = _BREAK.sub("", text)
     if not breaks or not has_session_token(joined):
         return text
     lengths = list(accumulate((end - start for start, end in breaks), initial=0))
-    # Where each break was in the joined text.
+    # The position of each break in the joined text.
     places = [start - before for (start, _), before in zip(breaks, lengths, strict=False)]
 
     def position(in_joined: int) -> int:

@@ -1,7 +1,7 @@
-"""The address of a replay in OpenReplay's player.
+"""Build the URL of a replay in OpenReplay's player.
 
-``https://<host>/<project id>/session/<session id>``, without a slash at its end, from OpenReplay
-v1.0.0 to v1.27.0 (``frontend/app/routes.ts``: ``session`` and ``withSiteId``).
+The URL is ``https://<host>/<project id>/session/<session id>``, without a trailing slash, from
+OpenReplay v1.0.0 to v1.27.0 (``frontend/app/routes.ts``: ``session`` and ``withSiteId``).
 """
 
 from __future__ import annotations
@@ -9,21 +9,21 @@ from __future__ import annotations
 from urllib.parse import urlsplit
 
 SESSION_PLACEHOLDER = "{session}"
-"""What the session id takes the place of."""
+"""The placeholder for the session id."""
 
 REPLAY_URL_VARIABLE = "OPENREPLAY_REPLAY_URL"
 """Environment variable: the template of replay links, for backends and commands."""
 
 EXAMPLE = "https://openreplay.example/5/session/{session}"
-"""A template: 5 is the project."""
+"""An example template; 5 is the project id."""
 
 
 def checked_replay_url(template: str) -> str:
-    """Return a template without blanks around it.
+    """Validate a template and return it without surrounding blanks.
 
     Raises:
-        ValueError: it is not a https:// address with one placeholder. The message says what to
-            write, and does not quote the template.
+        ValueError: it is not an https:// URL with one placeholder. The message says what to write,
+            and does not quote the template.
     """
     template = template.strip()
     fix = f"write an https:// address with {SESSION_PLACEHOLDER} once, such as {EXAMPLE}"
@@ -42,7 +42,7 @@ def checked_replay_url(template: str) -> str:
 
 
 def replay_url_of_project(openreplay_url: str, project_id: int) -> str:
-    """Return the template for a project of the OpenReplay at an address."""
+    """Return the template for a project of the OpenReplay instance at a URL."""
     return f"{openreplay_url.rstrip('/')}/{project_id}/session/{SESSION_PLACEHOLDER}"
 
 

@@ -1,8 +1,8 @@
-"""Session tags in text: the exact forms, and everything that was meant to be one.
+"""Find session tags in text, exact or misspelled.
 
-A tag in any other spelling or notation than the exact one is found as well, so that its author gets
-to know: the name in another case or with separators, ``:`` or ``=>`` for ``=``, HTML entities,
-percent-encoding, escapes of JSON, ANSI colours, XML.
+Misspelled tags are found so that a verdict can report them to the author. They have the name in
+another case or with separators, ``:`` or ``=>`` instead of ``=``, HTML entities, percent-encoding,
+JSON escapes, ANSI colours, or XML.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ class TagForm(Enum):
     """How a session tag is written."""
 
     TOKEN = "token"
-    """``openReplaySessionToken=``, to the letter."""
+    """Exactly ``openReplaySessionToken=``."""
     ID = "id"
-    """``openReplaySession.id=``, to the letter."""
+    """Exactly ``openReplaySession.id=``."""
     MISSPELLED = "misspelled"
-    """Meant to be one of the two: another case, spaces around ``=``, ``:`` for ``=``, a JSON key in
-    a line that is not JSON."""
+    """Close to one of the two: another case, spaces around ``=``, ``:`` instead of ``=``, or a JSON
+    key in a line that is not JSON."""
 
 
 @dataclass(frozen=True)
@@ -33,12 +33,12 @@ class SessionTag:
     """A session tag found in a text.
 
     Attributes:
-        form: how it is written.
-        value: the token or id as written, without sentence punctuation after it; may be empty.
-        start: where the tag begins in the text, its opening bracket included.
-        value_start: where the value begins.
-        value_end: where the value ends; equal to ``value_start`` for an empty value.
-        end: where the tag ends, its closing bracket included.
+        form: how the tag is written.
+        value: the token or id as written, without trailing punctuation; may be empty.
+        start: the index of the tag's start in the text, including its opening bracket.
+        value_start: the index of the value's start.
+        value_end: the index of the value's end; equal to ``value_start`` for an empty value.
+        end: the index of the tag's end, including its closing bracket.
     """
 
     form: TagForm
@@ -61,7 +61,7 @@ _NAME = re.compile(
 _HEADER_PREFIXES = ("x-", "x_")
 # Bounded repetition keeps the search linear in lines made of blanks.
 _SEPARATOR = re.compile(r"""[\\"'\])]{0,4}\s{0,8}(?:=|:|%3[dD])[=>]?\s{0,8}[\\"']{0,4}""")
-# A "-" belongs to a token only as the sign of its delay, right behind a dot.
+# A "-" belongs to a token only as the sign of its delay, directly after a dot.
 _TOKEN_VALUE = re.compile(r"[0-9A-Za-z.]*(?:(?<=\.)-[0-9A-Za-z.]*)*")
 _ID_VALUE = re.compile(r"[0-9A-Za-z_.]*")
 _EXACT = {
@@ -72,12 +72,12 @@ _MASK = re.compile(r"\*+")
 _NOTHING_FOLLOWS = re.compile(r"""["']{0,2}(?:[\s\]),;}>|&]|\Z)""")
 _OTHER_VALUE = re.compile(r"""[^\s\]),;}>|&]{1,256}""")
 
-# How far behind a name a token or an id still belongs to it, in characters.
+# The largest distance between a name and its token or id, in characters.
 _NEAR = 64
 _MAX_TOKEN = 320
 _ID_BEHIND_A_NAME = re.compile(r"[0-9]{15,20}(?![0-9A-Za-z])")
-# What stands between a name and an id that belong together. The escapes come first: their letters
-# and digits are not those of a value.
+# Matches the characters between a name and its id. The escapes come first, because their letters
+# and digits are not part of a value.
 _GLUE = re.compile(
     r"&(?:[a-z]{2,6}|\#x?[0-9A-Fa-f]{1,4});"
     r"|%(?:25){0,4}[0-9A-Fa-f]{2}"
@@ -89,16 +89,16 @@ _GLUE = re.compile(
 
 
 def may_have_tag(text: str) -> bool:
-    """Whether a text may have a session tag. Most texts have none, and this says so at once."""
+    """Return whether a text may have a session tag: a quick check, since most texts have none."""
     return "replay" in text.lower()
 
 
 def find_tags(text: str) -> Iterator[SessionTag]:
-    """Every session tag of a text and everything that was meant to be one, in order.
+    """Yield the session tags of a text in order, exact or misspelled.
 
-    Fields of a JSON line are not among them: :func:`.judge` finds those.
+    Fields of a JSON line are not included: :func:`.judge` finds those.
 
-    Linear in the length of the text; never raises.
+    Linear in the length of the text. Never raises.
     """
     if not may_have_tag(text):
         return
@@ -109,7 +109,7 @@ def find_tags(text: str) -> Iterator[SessionTag]:
 
 
 def is_masked(value: str) -> bool:
-    """Whether a tag's value is what a CloudWatch Logs data protection policy leaves: asterisks."""
+    """Return whether a value is all asterisks, as a CloudWatch Logs data protection policy does."""
     return _MASK.fullmatch(value) is not None
 
 
@@ -135,11 +135,11 @@ def _tag_at(text: str, name: re.Match[str]) -> SessionTag | None:
 
 
 def _near_value(text: str, position: int) -> tuple[int, int] | None:
-    """Where the token or the id stands that belongs to the name in front of ``position``."""
+    """Return the span of the token or id that belongs to the name before ``position``."""
     end = position + _NEAR + _MAX_TOKEN
     following = _NAME.search(text, position, end)
     if following is not None:
-        # What is behind the next name belongs to that.
+        # A value after the next name belongs to that name.
         end = following.start()
     token = TOKEN_SHAPE.search(text, position, end)
     if token is not None and token.start() <= position + _NEAR:

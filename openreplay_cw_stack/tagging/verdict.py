@@ -1,6 +1,6 @@
-"""The verdict: what OpenReplay will do with a log line, and which of its tags decides that.
+"""Decide the verdict of a log line: whether OpenReplay can link it, and by which tag.
 
-All that the validator asks of a line; what can be said of one besides is :mod:`.judgement`'s.
+The validator needs nothing else. :mod:`.judgement` adds details for people and commands.
 """
 
 from __future__ import annotations
@@ -16,41 +16,41 @@ from openreplay_cw_stack.tagging.text_tags import SessionTag, TagForm, find_tags
 
 
 class Word(str, Enum):
-    """An enum whose members are texts, and are printed as such."""
+    """An enum whose members are strings and print as their values."""
 
     def __str__(self) -> str:
         return str(self.value)
 
 
 class Verdict(Word):
-    """What OpenReplay will do with a line. The values are metric dimensions."""
+    """Whether OpenReplay can link a line, and if not, why. The values are metric dimensions."""
 
     UNTAGGED = "untagged"
-    """Nothing that looks like a session tag."""
+    """The line contains nothing that looks like a session tag."""
     MISSPELLED_TAG = "misspelled_tag"
-    """Looks like a session tag, but is not one to the letter."""
+    """The line contains something that looks like a session tag, but is misspelled."""
     CONFLICTING_TAGS = "conflicting_tags"
-    """Fields of a JSON line name different sessions; or the line is cut or prefixed, and a tag in
-    its text names another session than its fields."""
+    """The fields of a JSON line name different sessions, or the line is cut or prefixed and a tag
+    in its text contradicts its fields."""
     EMPTY_TOKEN = "empty_token"
-    """Nothing stands after the ``=``."""
+    """Nothing follows the ``=``."""
     MASKED_TOKEN = "masked_token"
-    """Only asterisks stand after the ``=``: a data protection policy masked the token."""
+    """Only asterisks follow the ``=``: a data protection policy masked the token."""
     MALFORMED_TOKEN = "malformed_token"
-    """What stands after the ``=`` is not a session token or a session id."""
+    """The value after the ``=`` is neither a session token nor a session id."""
     BAD_SIGNATURE = "bad_signature"
-    """The token was not signed with the token secret: another OpenReplay's, or a forgery."""
+    """The token was not signed with the token secret: it is another OpenReplay's, or forged."""
     UNSIGNED = "unsigned"
-    """A session id that nobody signed, where signatures are asked for."""
+    """The line has a session id without a signature, and signatures are required."""
     LINKABLE = "linkable"
-    """A session is identified: OpenReplay can show the line beside its replay."""
+    """The line identifies a session: OpenReplay can show it beside the replay."""
 
 
 class Reader(Word):
-    """OpenReplay as it reads."""
+    """An OpenReplay integration that reads log lines."""
 
     SEARCH = "search"
-    """The Elasticsearch integration from v1.21 on, answered by the bridge."""
+    """The Elasticsearch integration from v1.21 on; the bridge answers it."""
     POLL = "poll"
     """The CloudWatch integration up to v1.20, with the service account's key."""
 
@@ -69,18 +69,18 @@ _RANK = {
 
 
 MAX_TAGS = 64
-"""How many session tags of a line are judged. A line made of tags costs no more than these."""
+"""The number of session tags judged per line. It limits the cost of a line that is full of tags."""
 
 
 @dataclass(frozen=True)
 class JudgedToken:
-    """What a session token is worth, whatever line it stands in and whatever the time.
+    """The verdict on a session token alone, independent of its line and of the time.
 
     Attributes:
         verdict: LINKABLE, MALFORMED_TOKEN or BAD_SIGNATURE.
-        session_id: None unless linkable.
-        expires_ms: likewise; milliseconds since 1970.
-        signature_checked: whether a signature was compared.
+        session_id: the session; None unless linkable.
+        expires_ms: the expiry in milliseconds since 1970; None unless linkable.
+        signature_checked: whether the signature was compared.
     """
 
     verdict: Verdict
@@ -91,13 +91,13 @@ class JudgedToken:
 
 @dataclass(frozen=True)
 class JudgedTag:
-    """A session tag of a line with its own verdict.
+    """A session tag of a line and its verdict.
 
     Attributes:
-        verdict: of this tag alone, or CONFLICTING_TAGS.
-        tag: the tag, in text or as a field; None for a line without any.
-        session_id, expired, signature_checked: as in :class:`.Judgement`.
-        claimed_id: the session that the tag names, also where that is not enough to link the line.
+        verdict: the verdict on this tag alone, or CONFLICTING_TAGS.
+        tag: the tag, in text or as a field; None for a line without a tag.
+        session_id, expired, signature_checked: see :class:`.Judgement`.
+        claimed_id: the session that the tag names, even if the tag cannot link the line.
     """
 
     verdict: Verdict
@@ -112,7 +112,7 @@ _NO_TAG = JudgedTag(Verdict.UNTAGGED)
 
 
 def judge_token(text: str, token_secret: bytes | None) -> JudgedToken:
-    """Judge a session token. Without a secret every well-formed signature counts as right."""
+    """Judge a session token. Without a secret every well-formed signature counts as valid."""
     try:
         token = parse_token(text)
     except MalformedToken:
@@ -131,17 +131,18 @@ def decisive_tag(
     unsigned_ids_accepted: bool,
     now_ms: int,
 ) -> JudgedTag:
-    """The tag that decides a line's verdict.
+    """Return the tag that decides a line's verdict.
 
-    Fields of a JSON line come before tags in text: the program writes the fields, and anyone can
-    write text. All fields must name the same session. Of the tags in text the best one decides, and
-    among equals the first; in a JSON line that is cut or prefixed, it must agree with the fields.
+    Fields of a JSON line take precedence over tags in text: the program writes the fields, and
+    anyone can write text. All fields must name the same session. Of the tags in text, the one with
+    the best verdict decides, or the first of several equal ones. In a JSON line that is cut or
+    prefixed, it must agree with the fields.
 
     Args:
         message: one log event's message.
-        judge_token: :func:`judge_token` with a token secret; a caller may remember its answers.
+        judge_token: :func:`judge_token` with a token secret; the caller may cache its results.
         unsigned_ids_accepted: whether an id tag or an id field identifies a session.
-        now_ms: the time to judge expiry by, in milliseconds since 1970.
+        now_ms: the time for the expiry check, in milliseconds since 1970.
     """
     fields = find_fields(message)
     if fields:
@@ -167,10 +168,10 @@ def decisive_tag(
 
 
 def _agreed(judged: list[JudgedTag]) -> JudgedTag:
-    """The tag that decides where all must name the same session.
+    """Return the decisive field of a line whose fields must all name the same session.
 
-    A field that names none contradicts one that does: a program that writes an empty token has no
-    session, whatever a visitor's field beside it says.
+    A field without a session contradicts a field with one. A program that writes an empty token has
+    no session, even if a visitor's data adds a field that names one.
     """
     if len({one.claimed_id for one in judged}) > 1:
         return JudgedTag(Verdict.CONFLICTING_TAGS, judged[0].tag)

@@ -175,19 +175,19 @@ def test_what_is_throttled_for_too_long_stops_no_other_session(
     table.add(SESSION, "1#x")
     table.add(7, "1#x")
     table.unprocessed = [0, *[1] * 12]
-    with pytest.raises(NotForgotten, match="DynamoDB throttles, 1 write not done"):
+    with pytest.raises(NotForgotten, match="DynamoDB throttled 1 write for too long"):
         eraser(table).forget(SESSION)
     assert (str(SESSION), "1#x") in table.items
 
     def forget(self: Eraser, session: int) -> int:
         if session == SESSION:
-            raise NotForgotten("DynamoDB throttles")
+            raise NotForgotten("DynamoDB throttled")
         return 1
 
     monkeypatch.setattr(Eraser, "forget", forget)
     status, out, _ = forgotten(capsys, "--yes", str(SESSION), "7")
     assert status == 1
-    assert f"{SESSION}: DynamoDB throttles; run the command again\n7: 1 item deleted" in out
+    assert f"{SESSION}: DynamoDB throttled; run the command again\n7: 1 item deleted" in out
 
 
 def test_items_that_keep_arriving(table: Table) -> None:
@@ -218,7 +218,7 @@ class Terminal(io.StringIO):
         (Terminal("y\n"), 0, "1 item deleted, none left"),
         (Terminal("\n"), 2, "not confirmed: nothing was changed"),
         (Terminal("no\n"), 2, "not confirmed"),
-        (io.StringIO("y\n"), 2, "there is no terminal to ask for a confirmation: add --yes"),
+        (io.StringIO("y\n"), 2, "there is no terminal to ask for confirmation: add --yes"),
     ],
 )
 def test_it_asks_first(
@@ -244,9 +244,14 @@ def test_what_is_printed(table: Table, capsys: pytest.CaptureFixture[str]) -> No
     assert out.split("\n")[:3] == [
         f"{SESSION}: 2 items deleted, none left",
         "7: 0 items deleted, none left",
-        "Not reached by this command:",
+        "This command does not delete:",
     ]
-    for place in ("tracked log groups", "dead-letter queue", "58 days", "OpenReplay keeps"):
+    for place in (
+        "tracked log groups",
+        "dead-letter queue",
+        "58 days",
+        "OpenReplay already received",
+    ):
         assert place in out
 
 

@@ -177,7 +177,7 @@ def test_openreplay_knows_the_bridge_then(
     status, out, err = register(openreplay, capsys, "--email", EMAIL)
     assert (status, err) == (0, "")
     assert f"The bridge answers, and accepts its key: {bridge.url}\n" in out
-    assert "Project 7 of 127.0.0.1 asks the bridge from now on; open a replay and press" in out
+    assert "Project 7 of 127.0.0.1 now uses the bridge; open a replay and press" in out
     assert openreplay.rows[PATH] == {
         "url": bridge.url,
         "api_key_id": "openreplay",
@@ -196,7 +196,7 @@ def test_with_the_credential_of_a_login(
     assert "POST /api/login" not in openreplay.asked
     status, out, _ = register(openreplay, capsys, "--remove")
     assert (status, openreplay.rows) == (0, {})
-    assert "no longer asks the bridge" in out
+    assert "no longer uses the bridge" in out
 
 
 @pytest.fixture
@@ -246,11 +246,11 @@ class TestManyProjects:
         projects = [*map(str, range(1, 26)), "3"]
         status, out, _ = register(openreplay, capsys, projects=projects)
         assert (status, len(openreplay.rows)) == (0, 25)
-        assert out.count("asks the bridge from now on") == 25
+        assert out.count("now uses the bridge") == 25
         assert 429 in openreplay.answered
         assert len(bridge.authorizations) == 1
         status, out, _ = register(openreplay, capsys, projects=projects)
-        assert (status, out.count("asks the bridge already")) == (0, 25)
+        assert (status, out.count("already uses the bridge")) == (0, 25)
 
     def test_one_that_fails_does_not_stop_the_others(
         self, openreplay: OpenReplayServer, capsys: pytest.CaptureFixture[str]
@@ -279,7 +279,7 @@ class TestManyProjects:
         openreplay.log_in_elsewhere()
         status, out, _ = register(openreplay, capsys, projects=["1", "2", "3"])
         assert status == 1
-        assert out.count("does not accept the login any more") == 3
+        assert out.count("no longer accepts the login") == 3
         assert len(openreplay.asked) == 1
 
     @pytest.mark.parametrize("number", ["0", "-1", "x", "1.5"])
@@ -320,7 +320,7 @@ def test_as_json(
             {"project": 8, "status": "failed"},
         ],
     }
-    assert "asks the bridge" in details[0]
+    assert "uses the bridge" in details[0]
     assert "--force" in details[1]
     assert status == 1
     status, out, _ = register(openreplay, capsys, "--json", "--remove", projects=["7", "9"])
@@ -359,7 +359,7 @@ def test_a_removal_needs_neither_the_bridge_nor_its_key(
 def test_the_frontend_of_openreplays_own_service(capsys: pytest.CaptureFixture[str]) -> None:
     where = ["--openreplay", "https://app.openreplay.com", "--project", "7", "--insecure"]
     assert main(["register", "--stack", "OpenReplayCloudWatch", *where]) == 2
-    assert "name https://api.openreplay.com" in capsys.readouterr().err
+    assert "use https://api.openreplay.com" in capsys.readouterr().err
 
 
 def test_a_host_that_does_not_resolve(
@@ -390,7 +390,7 @@ def test_a_bridge_that_answers_openreplay_alone_is_registered_all_the_same(
     bridge.status = 403
     status, out, _ = register(openreplay, capsys, "--email", EMAIL)
     assert status == 0
-    assert "does not answer this address" in out
+    assert "refuses this address" in out
     assert len(openreplay.rows) == 1
 
 
@@ -400,7 +400,7 @@ def test_a_bridge_that_answers_openreplay_alone_is_registered_all_the_same(
         ({"stack": "Nowhere"}, "cannot read the stack Nowhere"),
         ({"stack": "WithoutBridge"}, "WithoutBridge was deployed without a bridge"),
         ({"stack": "Another"}, "has no function of openreplay-cw-stack"),
-        ({"stack": "Shop"}, "name one with --deployment (Shop, Staff)"),
+        ({"stack": "Shop"}, "give one as --deployment (Shop, Staff)"),
     ],
 )
 def test_a_stack_that_is_another(

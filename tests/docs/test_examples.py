@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from openreplay_cw_stack import commands
 from openreplay_cw_stack.contract.linked_line import LinkedLine
 from openreplay_cw_stack.runtime.bridge.hits import make_hits
 from openreplay_cw_stack.tagging import judge
@@ -111,6 +113,18 @@ def test_what_a_command_prints() -> None:
             command, shell=True, cwd=ROOT, capture_output=True, text=True, check=False
         ).stdout
         assert printed == output
+
+
+def commands_shown() -> list[str]:
+    """Every command line of ``openreplay-cw`` in a code block, without its prompt and pipe."""
+    lines = [line for block in BLOCKS for line in block.text.replace("\\\n", " ").splitlines()]
+    found = [re.fullmatch(r"(?:\$ )?(?:\.venv/bin/)?openreplay-cw (.*)", one) for one in lines]
+    return [one[1].replace("SESSION_ID", str(ANNA.session_id)) for one in found if one]
+
+
+@pytest.mark.parametrize("line", dict.fromkeys(commands_shown()))
+def test_commands_have_these_arguments(line: str) -> None:
+    assert commands._parser().parse_args(shlex.split(line)).command in commands.COMMANDS
 
 
 def test_the_line_before_and_after() -> None:

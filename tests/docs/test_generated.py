@@ -16,11 +16,20 @@ from benchmarks import cost_model
 from demo.lines import TOKEN_SECRET, demo_lines
 from openreplay_cw_stack import commands
 from openreplay_cw_stack.infra.context import CONTEXT_OPTIONS
+from openreplay_cw_stack.infra.internal.subscription_limits import RESOURCES_ALLOWED
+from openreplay_cw_stack.infra.observability.alarms import WATCHED_LOG_GROUPS
 from openreplay_cw_stack.tagging import Verdict, judge, remove_session_tokens, verdict
 from openreplay_cw_stack.tagging.advice import ADVICE
 from openreplay_cw_stack.tagging.redaction import REMOVED
 from tests.docs.pages import DOCS, MANUAL, README, ROOT, hold, section
-from tests.infra.conftest import EVERY_FUNCTION, PROJECT, TOKEN_SECRET_ARN
+from tests.infra.conftest import (
+    ENCRYPTION_KEY_ARN,
+    EVERY_FUNCTION,
+    PROJECT,
+    TOKEN_SECRET_ARN,
+    a_stack,
+    template_of,
+)
 from tests.infra.observability.test_alarms import alarms_of, every_alarm, metrics_of
 from tests.tagging.tokens import NOW_MS
 
@@ -149,6 +158,36 @@ def test_outputs() -> None:
     assert named == set(snapshot["Outputs"])
 
 
+@pytest.mark.slow
+def test_how_many_log_groups_a_stack_tracks() -> None:
+    """Alarms on delivery follow the first log groups; from there on each one counts alike."""
+    more = {**EVERY_FUNCTION, "encryption_key": ENCRYPTION_KEY_ARN}
+    stacks: dict[str, dict[str, Any]] = {
+        "with the defaults": {},
+        "with rotation, one registered project and a key of yours": more,
+    }
+    rows = ["| Stack | Existing log groups | New log groups |", "|---|---:|---:|"]
+    for name, options in stacks.items():
+        existing, new = (
+            most_log_groups(kind, options) for kind in ("log_groups", "new_log_groups")
+        )
+        rows.append(f"| {name} | {existing} | {new} |")
+    hold(DOCS / "scaling.md", "log groups in a stack", "\n".join(rows))
+
+
+def most_log_groups(kind: str, options: dict[str, Any]) -> int:
+    """As many as CloudFormation's resources are enough for."""
+    few, one_more = (
+        resource_count({"new_log_groups": [], **options, kind: [f"/{one}" for one in range(count)]})
+        for count in (WATCHED_LOG_GROUPS, WATCHED_LOG_GROUPS + 1)
+    )
+    return WATCHED_LOG_GROUPS + (RESOURCES_ALLOWED - few) // (one_more - few)
+
+
+def resource_count(options: dict[str, Any]) -> int:
+    return len(template_of(a_stack(**options)).to_json()["Resources"])
+
+
 def test_a_million_lines_cost_what_the_table_says() -> None:
     """Within two cents: the validator's time is measured."""
     shown = re.findall(
@@ -159,7 +198,7 @@ def test_a_million_lines_cost_what_the_table_says() -> None:
     assert len(shown) == len(cost_model.ROWS)
     for row, (lines, of_a_session, in_all) in zip(cost_model.ROWS, shown, strict=True):
         assert (row.lines_per_payload, row.lines_of_a_session) == (int(lines), int(of_a_session))
-        modelled = sum(cost_model.dollars(cost_model.measured(row, rounds=1)).values())
+        modelled = sum(cost_model.dollars(cost_model.measured(row, rounds=3)).values())
         assert modelled == pytest.approx(float(in_all), abs=0.02)
     every = sorted(in_all for _, _, in_all in shown)
     for page in (README, DOCS / "cost.md", DOCS / "questions.md"):

@@ -118,7 +118,7 @@ def test_all_is_well(deployment: Deployment, capsys: pytest.CaptureFixture[str])
     assert [step["detail"].split(":")[0] for step in report.named("lines")] == sorted(
         GROUPS, key=lambda group: "new" if group.startswith("/app") else ""
     )
-    assert report.text.splitlines()[-1].startswith("all right: ")
+    assert report.text.splitlines()[-1].startswith("no problem found: ")
     for line in report.text.splitlines():
         assert line == line.rstrip()
 
@@ -158,7 +158,7 @@ def test_without_its_subscription_filter(
     report = check(deployment, capsys)
     assert report.status == 1
     (step,) = report.failed()
-    assert step["detail"] == "/app/checkout has lost our subscription filter"
+    assert step["detail"] == "/app/checkout does not have the stack's subscription filter"
     follow(deployment, step["remedy"])
     assert check(deployment, capsys).status == 0
     found_again = logs.describe_subscription_filters(logGroupName=GROUPS[0])
@@ -211,7 +211,7 @@ def test_with_an_inactive_key(deployment: Deployment, capsys: pytest.CaptureFixt
     assert report.status == 1
     keys, key = report.failed()
     assert keys["detail"] == "the key in the secret is inactive"
-    assert key["detail"].startswith("the key does not read /app/checkout: ")
+    assert key["detail"].startswith("the key cannot read /app/checkout: ")
     follow(deployment, keys["remedy"])
     assert check(deployment, capsys).status == 0
 
@@ -225,7 +225,7 @@ def test_with_a_key_that_may_do_more(
     iam.put_user_policy(UserName=user, PolicyName="more", PolicyDocument=document)
     (step,) = check(deployment, capsys).failed()
     assert step["name"] == "service account key"
-    assert step["detail"] == "the key may list log groups, which its policy does not say"
+    assert step["detail"] == "the key can list log groups, which its policy does not allow"
     iam.delete_user_policy(UserName=user, PolicyName="more")
 
 
@@ -248,10 +248,10 @@ def test_what_openreplay_has_stored(
     right = dict(row)
     row["url"] = "https://me:hidden@elastic.example/"
     (step,) = check(deployment, capsys, *where).failed()
-    assert step["detail"] == "project 7 of 127.0.0.1 asks another URL, at elastic.example"
+    assert step["detail"] == "project 7 of 127.0.0.1 has another URL, at elastic.example"
     row.update(right, api_key="hidden")
     (step,) = check(deployment, capsys, *where).failed()
-    assert step["detail"].endswith("has the bridge's URL and a key that the bridge does not know")
+    assert step["detail"].endswith("has the bridge's URL and a key that the bridge refuses")
 
     # A former key: accepted still, to be replaced.
     secrets, arn = deployment.aws.client("secretsmanager"), deployment.outputs["BridgeSecretArn"]
@@ -261,7 +261,7 @@ def test_what_openreplay_has_stored(
     report = check(deployment, capsys, *where)
     (step,) = report.named("registration")
     assert (step["status"], report.status) == ("warn", 0)
-    assert "its former key" in step["detail"]
+    assert "its previous key" in step["detail"]
 
 
 def test_with_a_validator_that_lost_its_policy(
@@ -338,7 +338,7 @@ def test_the_report_that_the_manual_shows(shop: Shop, capsys: pytest.CaptureFixt
 
 def same_for_everybody(report: str) -> str:
     """Without the address that AWS generates, and without what other tests have asked."""
-    report = re.sub(r"(bridge questions).*?(?=\n[A-Z])", r"\1", report, flags=re.DOTALL)
+    report = re.sub(r"(bridge requests).*?(?=\n[A-Z])", r"\1", report, flags=re.DOTALL)
     report = re.sub(r"(SessionTable\w{8})-\w+", r"\1", report)
     return re.sub(r"https://\w+\.", "https://", report)
 
@@ -347,10 +347,10 @@ def test_a_stack_of_another_name(
     deployment: Deployment, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for arguments, said in (
-        (["--stack", "Nowhere"], "the region is us-east-1"),
+        (["--stack", "Nowhere"], "The region is us-east-1"),
         (["--stack", "CDKToolkit"], "has no function of openreplay-cw-stack"),
         (["--stack", deployment.stack, "--deployment", "Other"], "has no deployment Other"),
-        (["--stack", deployment.stack, "--project", "7"], "belong together"),
+        (["--stack", deployment.stack, "--project", "7"], "or neither"),
     ):
         assert main(["check", *arguments]) == 2
         assert said in capsys.readouterr().err

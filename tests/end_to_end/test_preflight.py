@@ -136,9 +136,9 @@ def test_after_the_deployment(app: App, capsys: pytest.CaptureFixture[str]) -> N
     app.cdk.deploy(app.context, app.folder / "outputs.json")
     status, steps = preflight(app, capsys)
     assert (status, failed(steps)) == (0, [])
-    assert steps["stack"] == [("ok", f"{STACK} is CREATE_COMPLETE, and will be changed")]
-    assert steps["IAM user"] == [("ok", "openreplay_cw is this stack's")]
-    assert ("ok", "/app/checkout is this stack's") in steps["log group"]
+    assert steps["stack"] == [("ok", f"{STACK} is CREATE_COMPLETE, and will be updated")]
+    assert steps["IAM user"] == [("ok", "openreplay_cw belongs to this stack")]
+    assert ("ok", "/app/checkout belongs to this stack") in steps["log group"]
     assert ("ok", "/aws/lambda/pay: 1 subscription filter with this stack's") in steps["log group"]
 
 
@@ -162,6 +162,6 @@ def test_check_finds_metrics_that_a_policy_switches_off(
     status, said = eventually(metrics, lambda found: found[0] == "fail")
     aws.client("logs").delete_account_policy(**policy)
     assert status == "fail"
-    assert "an account policy has switched off the metrics of" in said
-    assert "no-metrics is to leave out" in said
+    assert "an account policy disabled the metrics of" in said
+    assert "the policy no-metrics:" in said
     assert "ValidatorLogGroup" in said

@@ -129,13 +129,15 @@ def test_the_account_and_log_groups_by_name_do_not_go_together() -> None:
 def test_the_service_accounts_log_groups_are_known() -> None:
     with pytest.raises(InvalidOptions, match="OpenReplay reads, or set service_account to false"):
         options_from_context({"track_account": True})
-    with pytest.raises(InvalidOptions, match="service_account is off; leave one out"):
+    with pytest.raises(
+        InvalidOptions, match="it has no effect with service_account=false; omit one"
+    ):
         options_from_context({"service_account": False, "service_account_log_groups": "/a"})
 
 
 def test_an_existing_table_has_its_own_limit() -> None:
     context = {"session_table": SESSION_TABLE_ARN, "session_table_write_limit": 5}
-    with pytest.raises(InvalidOptions, match="session_table_write_limit: it limits the new"):
+    with pytest.raises(InvalidOptions, match="session_table_write_limit: it limits a new"):
         options_from_context(context)
 
 
@@ -212,11 +214,11 @@ def test_the_bridges_settings() -> None:
         ("source_accounts", "111111111111", ["use ingest=kinesis"]),
         ("excluded_log_groups", "/a", ["without track_account"]),
         ("openreplay_projects", "x", ["give a JSON list"]),
-        ("openreplay_projects", [{"url": "https://a"}], ["[0]: ", "give its login_secret too"]),
+        ("openreplay_projects", [{"url": "https://a"}], ["[0]: ", "add its login_secret"]),
         (
             "openreplay_projects",
             [{"url": "https://a", "project_id": 1, "login_secret": "s", "password": "hunter2"}],
-            ["leave password out"],
+            ["omit password"],
         ),
     ],
 )
@@ -247,9 +249,9 @@ def test_every_error_at_once() -> None:
     for words in (
         "log_retention: 31 is wrong",
         "key_serial: 'x' is wrong",
-        "dashbord: there is no such option; did you mean dashboard?",
+        "dashbord: unknown option; did you mean dashboard?",
         "session_table: 'c' is wrong",
-        "log_groups: '/a' is in new_log_groups too",
+        "log_groups: '/a' is also in new_log_groups",
     ):
         assert words in text
     assert len(invalid.value.errors) == 5
@@ -295,6 +297,6 @@ def test_the_app_ends_with_a_message_and_no_traceback(tmp_path: Path) -> None:
         check=False,
     )
     assert ended.returncode == 1
-    assert "The options are wrong: \n  - " in ended.stderr
+    assert "Wrong options: \n  - " in ended.stderr
     assert "log_retention: 31 is wrong" in ended.stderr
     assert "Traceback" not in ended.stderr

@@ -86,7 +86,7 @@ class TestRefusals:
         "origin", ["shop.example", "https://shop.example/", "https://shop.example/cart", "null", ""]
     )
     def test_what_is_no_origin(self, make: Any, origin: str) -> None:
-        with pytest.raises(ValueError, match=r"is no origin: write scheme and host"):
+        with pytest.raises(ValueError, match=r"is not an origin: give the scheme, the host"):
             make(allowed_origins=[origin])
 
     def test_no_origin(self, make: Any) -> None:
@@ -94,9 +94,9 @@ class TestRefusals:
             make(allowed_origins=[])
 
     def test_everybody_with_credentials(self, make: Any) -> None:
-        with pytest.raises(ValueError, match="browsers send no credentials"):
+        with pytest.raises(ValueError, match="browsers do not send credentials"):
             make(allowed_origins=["*"], allow_credentials=True)
 
     def test_an_unknown_method(self, make: Any) -> None:
-        with pytest.raises(ValueError, match="'FETCH' is no HTTP method: use one of"):
+        with pytest.raises(ValueError, match="'FETCH' is not an HTTP method: use one of"):
             make(allowed_origins=[ORIGIN], allowed_methods=["FETCH"])

@@ -201,5 +201,5 @@ def test_our_own_log_groups_cannot_be_tracked() -> None:
     assert integration.rotation is not None
     assert integration.registrations is not None
     for group in (integration.rotation.log_group, *integration.registrations.log_groups):
-        with pytest.raises(ValueError, match="holds no lines of yours"):
+        with pytest.raises(ValueError, match="has no lines of your applications"):
             integration.track(group)

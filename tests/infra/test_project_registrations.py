@@ -107,7 +107,9 @@ def test_an_integration_is_replaced_for_the_project_that_asks_for_it() -> None:
 )
 def test_two_addresses_of_one_openreplay(url: str) -> None:
     other = {**OTHER, "url": url, "insecure": True}
-    with pytest.raises(ValueError, match=r"openreplay\.example has the addresses https://.*: name"):
+    with pytest.raises(
+        ValueError, match=r"openreplay\.example has the addresses https://.*: use one"
+    ):
         a_stack(openreplay_projects=[PROJECT, other])
     a_stack(openreplay_projects=[PROJECT, {**OTHER, "url": f"{PROJECT['url']}/"}])
 
@@ -121,7 +123,7 @@ def test_two_ways_to_one_openreplay(stack: cdk.Stack) -> None:
         )
         for number, way in ((1, vpc), (2, None))
     ]
-    with pytest.raises(ValueError, match="is reached from several VPCs: name the same vpc"):
+    with pytest.raises(ValueError, match="have different VPCs: give all of them the same vpc"):
         OpenReplayCloudWatch(
             stack, "Tracking", new_log_groups=["/one"], openreplay_projects=projects
         )
@@ -244,7 +246,7 @@ def a_project(stack: cdk.Stack, **changes: Any) -> OpenReplayProject:
         ({"url": "openreplay.example"}, "'openreplay.example' is not an address"),
         ({"url": "http://openreplay.example"}, "is not encrypted"),
         ({"url": "https://a:b@openreplay.example"}, "has a user, a password"),
-        ({"url": cdk.Aws.URL_SUFFIX}, "must be known when the app is built"),
+        ({"url": cdk.Aws.URL_SUFFIX}, "must be known during synthesis"),
         ({"project_id": 0}, "project_id must be 1 or more, not 0"),
     ],
 )

@@ -188,12 +188,12 @@ class TestLogGroups:
 
     def test_one_is_named_once(self) -> None:
         arn = "arn:aws:logs:eu-west-1:123456789012:log-group:/a"
-        with pytest.raises(ValueError, match="the service account reads /a already"):
+        with pytest.raises(ValueError, match="the service account already reads /a"):
             a_stack(service_account_log_groups=["/a", arn])
 
     def test_the_account_does_not_tell_them(self) -> None:
         account: dict[str, Any] = {"new_log_groups": [], "track_account": True}
-        with pytest.raises(ValueError, match="name the ones that OpenReplay reads, or set"):
+        with pytest.raises(ValueError, match="name the log groups that OpenReplay reads, or set"):
             a_stack(**account)
         named = template_of(a_stack(**account, service_account_log_groups=["/a"]))
         assert len(read_by(named)) == 1
@@ -202,11 +202,15 @@ class TestLogGroups:
 
     def test_none_at_all_end_the_synth(self, stack: cdk.Stack) -> None:
         OpenReplayCloudWatch(stack, "OpenReplay")
-        with pytest.raises(RuntimeError, match="the service account reads no log group: track"):
+        with pytest.raises(
+            RuntimeError, match="the service account has no log group to read: track"
+        ):
             template_of(stack)
 
     def test_without_a_service_account_none_are_named(self) -> None:
-        with pytest.raises(ValueError, match="service_account is off; leave one out"):
+        with pytest.raises(
+            ValueError, match="it has no effect with service_account=false; omit one"
+        ):
             a_stack(service_account=False, service_account_log_groups=["/a"])
 
 
@@ -220,7 +224,9 @@ class TestPolicySize:
                 count for count in range(1, 99) if self.characters(names[: count + 1]) > 6144
             )
             template_of(a_stack(new_log_groups=[], log_groups=names[:held]))
-            with pytest.raises(RuntimeError, match=r"characters, and IAM allows 6144: name the"):
+            with pytest.raises(
+                RuntimeError, match=r"characters, and IAM allows 6144: name only the"
+            ):
                 template_of(a_stack(new_log_groups=[], log_groups=names[: held + 1]))
             few = a_stack(new_log_groups=[], log_groups=names, service_account_log_groups=names[:2])
             template_of(few)

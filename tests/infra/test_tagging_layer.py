@@ -193,7 +193,7 @@ class TestRefusals:
     def test_twice(self, stack: cdk.Stack, code: lambda_.Code) -> None:
         layer, function = TaggingLayer(stack, "Tagging"), a_function(stack, code)
         layer.tag_errors_of(function)
-        with pytest.raises(ValueError, match="tagged already"):
+        with pytest.raises(ValueError, match="already tagged"):
             layer.tag_errors_of(function)
 
     @pytest.mark.parametrize(

@@ -109,7 +109,7 @@ class TestBridge:
     def test_a_project_that_does_not_exist(self, server: OpenReplayServer) -> None:
         server.projects = frozenset({1})
         openreplay = integrations(server)
-        assert "is the project's number right" in refused(openreplay.register, 7, FORM)
+        assert "check the project's number" in refused(openreplay.register, 7, FORM)
         assert openreplay.remove(7, FORM) is Change.ABSENT
 
     def test_what_was_not_removed_is_noticed(self, server: OpenReplayServer) -> None:
@@ -121,7 +121,7 @@ class TestBridge:
     def test_a_login_that_another_one_ended(self, server: OpenReplayServer) -> None:
         openreplay = integrations(server)
         server.log_in_elsewhere()
-        with pytest.raises(LoginRefused, match="a member of its own"):
+        with pytest.raises(LoginRefused, match="use a separate member"):
             openreplay.register(7, FORM)
         assert server.rows == {}
 
@@ -253,7 +253,7 @@ class TestLogin:
 
     def test_an_email_that_is_not_an_address(self, server: OpenReplayServer) -> None:
         where = checked_url(server.url, insecure=True)
-        assert "is it complete?" in refused(log_in, where, "rotation", PASSWORD)
+        assert "as an address: check it" in refused(log_in, where, "rotation", PASSWORD)
 
     def test_credentials_do_not_follow_a_redirect(self, server: OpenReplayServer) -> None:
         with serving(OpenReplayServer()) as elsewhere:
@@ -270,8 +270,8 @@ class TestLogin:
     @pytest.mark.parametrize(
         ("error", "said"),
         [
-            (socket.gaierror(-2, "Name or service not known"), "does not resolve: is it spelled"),
-            (UnicodeError("label too long"), "does not resolve: is it spelled"),
+            (socket.gaierror(-2, "Name or service not known"), "does not resolve: check its"),
+            (UnicodeError("label too long"), "does not resolve: check its"),
             (TimeoutError(), "did not answer within 20 seconds"),
             (
                 ssl.SSLCertVerificationError("self-signed"),
@@ -300,7 +300,7 @@ class TestLogin:
 
     def test_openreplays_own_service(self, monkeypatch: pytest.MonkeyPatch) -> None:
         frontend = urlsplit("https://app.openreplay.com")
-        assert "name https://api.openreplay.com" in refused(log_in, frontend, EMAIL, PASSWORD)
+        assert "use https://api.openreplay.com" in refused(log_in, frontend, EMAIL, PASSWORD)
         asked = []
 
         def call(server: object, method: str, path: str, **_: object) -> Answer:

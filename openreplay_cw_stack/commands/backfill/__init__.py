@@ -1,4 +1,4 @@
-"""``backfill``: sends the lines from before tracking through the validator."""
+"""``backfill``: sends lines to the validator that were written before tracking began."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command: reads lines, sends them, and prints how far it came."""
+"""The command: reads lines, sends them, and prints its progress."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ from openreplay_cw_stack.runtime.bridge.hits import timestamp
 from openreplay_cw_stack.runtime.validator.subscription import Payload
 from openreplay_cw_stack.tagging import judge
 
-HELP = "send the lines of a log group from before tracking through the validator"
+HELP = "send lines to the validator that a log group received before it was tracked"
 
 ROUND_BYTES = 8 * 1_048_576
 """How many bytes of messages the command reads before it sends them."""
@@ -53,27 +53,30 @@ _MAX_INVOCATION_SECONDS = 900
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command's arguments."""
     add_deployment_arguments(parser)
-    parser.add_argument("--log-group", required=True, metavar="NAME", help="the group to read")
+    parser.add_argument("--log-group", required=True, metavar="NAME", help="the log group")
     parser.add_argument(
-        "--since", required=True, metavar="TIME", help="24h, 7d, or 2026-11-28T10:00:00Z"
+        "--since",
+        required=True,
+        metavar="TIME",
+        help="the first time to read: 24h or 7d ago, or 2026-11-28T10:00:00Z",
     )
     parser.add_argument(
         "--until",
         metavar="TIME",
-        help="lines that CloudWatch Logs received before this time (default: when the stack's "
-        "subscription filter on the group was made; without a filter, now)",
+        help="read only lines that CloudWatch Logs received before this time (default: the "
+        "creation of the stack's subscription filter on the log group; without a filter, now)",
     )
     parser.add_argument(
-        "--dry-run", action="store_true", help="read and count the lines, send nothing"
+        "--dry-run", action="store_true", help="read and count the lines, but send nothing"
     )
     add_json_argument(parser)
     parser.epilog = (
-        "The log group must be in the account and region of the stack. The command may be "
-        "repeated: a line that is stored twice is shown once. That holds for lines which the "
-        "subscription also delivered only if the ids of FilterLogEvents and of the subscription "
-        "are equal, which AWS does not document; with the default of --until there are no such "
-        "lines. Ends with 0 where all lines were sent, with 1 where sending stopped, with 2 where "
-        "the command could not run. Permissions: cloudformation:DescribeStacks, ListStackResources "
+        "The log group must be in the account and region of the stack. You can repeat the command: "
+        "a line that is stored twice is shown once. For lines that the subscription also "
+        "delivered, this requires that FilterLogEvents and the subscription give an event the same "
+        "id, which AWS does not document; with the default of --until there are no such lines. "
+        "Exit status: 0 if all lines were sent, 1 if sending stopped, 2 if the command could not "
+        "run. Permissions: cloudformation:DescribeStacks, ListStackResources "
         "and GetTemplate on the stack, lambda:GetFunctionConfiguration on its functions, "
         "logs:DescribeSubscriptionFilters and FilterLogEvents on the log group, "
         "lambda:InvokeFunction on the validator."
@@ -84,8 +87,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Send the lines and return the exit status.
 
     Raises:
-        CommandFailed: the deployment or the log group is not there, a time is wrong, or AWS
-            refuses.
+        CommandFailed: the deployment or the log group does not exist, a time is wrong, or AWS
+            refuses a call.
     """
     progress = Output(sys.stderr)
     account = Account(now=time.time())
@@ -123,13 +126,13 @@ class Backfill:
 
     Attributes:
         reader: reads the log group.
-        source: where the lines come from.
-        read: lines with a tag that were read.
-        sent: lines that the validator took.
-        payloads: payloads that it took, or would get.
-        verdicts: lines by verdict; of a dry run.
-        failure: why it stopped.
-        resume_ms: the time of the first line that was not taken.
+        source: the account and log group of the lines.
+        read: the number of tagged lines that were read.
+        sent: the number of lines that the validator accepted.
+        payloads: the number of payloads that it accepted, or would receive.
+        verdicts: the number of lines by verdict, in a dry run.
+        failure: why sending stopped.
+        resume_ms: the time of the first line that was not accepted.
     """
 
     reader: Reader
@@ -142,14 +145,14 @@ class Backfill:
     resume_ms: int | None = None
 
     def count(self, progress: Output) -> None:
-        """Count what there is, and send nothing. Signatures are not checked."""
+        """Count the lines, but send nothing. Signatures are not checked."""
         with _progress(progress, self.reader) as show:
             for events in self._rounds(show):
                 self.payloads += sum(1 for _ in make_payloads(self.source, events))
                 self.verdicts.update(str(judge(event["message"]).verdict) for event in events)
 
     def send(self, sender: Sender, progress: Output) -> None:
-        """Send everything, until the validator does not take a payload."""
+        """Send all lines, until the validator does not accept a payload."""
         reached_ms = self.reader.since_ms
         try:
             with _progress(progress, self.reader) as show:
@@ -161,11 +164,11 @@ class Backfill:
         except (CommandFailed, KeyboardInterrupt) as failed:
             if not self.sent:
                 raise
-            # What was read of this round is not sent yet.
+            # The lines of this round are not sent yet.
             self.failure, self.resume_ms = str(failed) or "interrupted", reached_ms
 
     def _took(self, payloads: list[Payload], failures: list[SendingFailed | None]) -> bool:
-        """Note what became of payloads; whether all were taken."""
+        """Record the results of payloads, and return whether all were accepted."""
         for payload, failure in zip(payloads, failures, strict=True):
             if failure is None:
                 self.sent += len(payload.events)
@@ -177,7 +180,7 @@ class Backfill:
         return self.failure is None
 
     def _rounds(self, show: Callable[[int, int], None]) -> Iterator[list[Event]]:
-        """The lines, some megabytes at a time."""
+        """Yield the lines, some megabytes at a time."""
         events: list[Event] = []
         size = 0
         for page in self.reader.pages():
@@ -209,7 +212,7 @@ class Backfill:
     def lines(self, arguments: argparse.Namespace) -> Iterator[str]:
         """Describe the outcome."""
         if self.reader.judged_here:
-            yield "CloudWatch Logs refused the filter pattern: all lines were read and judged here."
+            yield "CloudWatch Logs refused the filter pattern, so all lines were read and judged."
         span = f"{timestamp(self.reader.since_ms)} to {timestamp(self.reader.until_ms)}"
         yield f"{clean(self.source.log_group)}: {count(self.read, 'tagged line')} read, {span}"
         payloads = count(self.payloads, "payload")
@@ -219,7 +222,7 @@ class Backfill:
         else:
             yield f"{count(self.sent, 'line')} sent to the validator in {payloads}"
         if self.failure and self.resume_ms is not None:
-            yield f"Stopped: {clean(self.failure)}. Remove the cause, then continue:"
+            yield f"Stopped: {clean(self.failure)}. Fix the cause, then continue:"
             again = ["--stack", arguments.stack, "--log-group", self.source.log_group]
             if arguments.deployment:
                 again += ["--deployment", arguments.deployment]
@@ -230,7 +233,7 @@ class Backfill:
 
 @contextmanager
 def _progress(output: Output, reader: Reader) -> Iterator[Callable[[int, int], None]]:
-    """A progress bar over the time that is read; nothing in a pipe."""
+    """Show a progress bar over the time range; nothing in a pipe."""
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     bar = Progress(
@@ -259,7 +262,7 @@ def _time(text: str, account: Account) -> int:
 
 
 def _subscribed_ms(account: Account, deployment: Deployment, log_group: str) -> int:
-    """When the stack's subscription filter on the group was made; now where there is none."""
+    """Return when the stack's subscription filter was created; now if there is none."""
     with aws_must("read the stack's template"):
         tracked = find_tracked(account, deployment)
     names = {one.filter_name for one in tracked.groups if one.name == log_group}
@@ -270,7 +273,7 @@ def _subscribed_ms(account: Account, deployment: Deployment, log_group: str) -> 
 
 
 def _invoking_client(account: Account) -> Any:
-    """Lambda, for invocations that are waited for and made once."""
+    """Return a Lambda client for long invocations without retries."""
     from botocore.config import Config
 
     config = Config(read_timeout=_MAX_INVOCATION_SECONDS, retries={"total_max_attempts": 1})

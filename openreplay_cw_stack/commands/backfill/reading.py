@@ -1,7 +1,7 @@
-"""Reads the lines of a log group with a tag, below the quota of FilterLogEvents.
+"""Reads the tagged lines of a log group, below the quota of FilterLogEvents.
 
-CloudWatch Logs quotas: FilterLogEvents takes 5 calls a second in the slowest regions, for the
-whole account.
+CloudWatch Logs quotas: FilterLogEvents allows 5 calls a second for the whole account in the regions
+with the lowest quota.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Event = dict[str, Any]
 
 
 class _PatternRefused(Exception):
-    """CloudWatch Logs does not take the filter pattern."""
+    """CloudWatch Logs refuses the filter pattern."""
 
 
 @dataclass
@@ -32,14 +32,14 @@ class Reader:
     """Reads one log group.
 
     Attributes:
-        client: of CloudWatch Logs.
-        log_group: its name.
-        since_ms: lines with this time and later, in milliseconds since 1970.
-        until_ms: lines that CloudWatch Logs received before this time. What it received later,
-            the subscription filter delivers.
-        clock: seconds of a clock that never goes back.
-        sleep: waits for so many seconds.
-        judged_here: whether the pattern was refused, so that lines are selected here.
+        client: a client of CloudWatch Logs.
+        log_group: the log group's name.
+        since_ms: the earliest time of a line, in milliseconds since 1970.
+        until_ms: read only lines that CloudWatch Logs received before this time. The subscription
+            filter delivers later ones.
+        clock: returns the seconds of a monotonic clock.
+        sleep: waits for a number of seconds.
+        judged_here: whether CloudWatch Logs refused the pattern, so this class selects the lines.
     """
 
     client: Any
@@ -52,10 +52,10 @@ class Reader:
     _last_call: float | None = field(default=None)
 
     def pages(self) -> Iterator[list[Event]]:
-        """Read the lines with a tag, page by page, in the order of their times.
+        """Read the tagged lines, page by page, in the order of their times.
 
         Raises:
-            CommandFailed: AWS refuses.
+            CommandFailed: AWS refuses a call.
         """
         token: str | None = None
         while True:
@@ -66,7 +66,7 @@ class Reader:
                 return
 
     def _page(self, token: str | None) -> dict[str, Any]:
-        """The next page; without the pattern, from the first page on, if AWS refuses it."""
+        """Return the next page. If AWS refuses the pattern, all pages are read without it."""
         try:
             return self._call(token)
         except _PatternRefused:

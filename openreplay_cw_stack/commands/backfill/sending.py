@@ -14,28 +14,29 @@ from openreplay_cw_stack.runtime.aws_calls import CallFailed, asked
 from openreplay_cw_stack.runtime.validator.subscription import LogEvent, Payload, encode_payload
 
 MAX_MESSAGE_BYTES = 1_048_576
-"""Of the messages of one payload. As JSON they take at most six times as much, and as base64 of
-what gzip cannot compress a third more: below Lambda's 6 MB for a synchronous invocation."""
+"""The most bytes of the messages in one payload. JSON makes them at most six times as long, and
+base64 of data that gzip cannot compress adds a third: below Lambda's 6 MB for a synchronous
+invocation."""
 MAX_EVENTS = 10_000
-"""Of one payload, as CloudWatch Logs has it."""
+"""The most log events of one payload, as in payloads of CloudWatch Logs."""
 AT_ONCE = 2
-"""How many invocations run at one time."""
+"""How many invocations run at the same time."""
 
 _THROTTLED = ("TooManyRequestsException", "ThrottlingException", "EC2ThrottledException")
 _MAX_ATTEMPTS = 10
 
 
 class SendingFailed(Exception):
-    """The validator did not take a payload. The message says why, and quotes nothing."""
+    """The validator did not accept a payload. The message gives the reason and quotes no line."""
 
 
 @dataclass(frozen=True)
 class Source:
-    """Where the lines come from.
+    """The origin of lines.
 
     Attributes:
         owner: the AWS account of the log group.
-        log_group: its name.
+        log_group: the log group's name.
     """
 
     owner: str
@@ -77,12 +78,12 @@ def _chunks(lines: Sequence[LogEvent]) -> Iterator[list[LogEvent]]:
 
 @dataclass(frozen=True)
 class Sender:
-    """Invokes the validator and waits for its answer.
+    """Invokes the validator and waits for its response.
 
     Attributes:
-        client: of Lambda; it makes one attempt.
-        function: the validator's name.
-        sleep: waits for so many seconds.
+        client: a client of Lambda without retries.
+        function: the name of the validator's function.
+        sleep: waits for a number of seconds.
     """
 
     client: Any
@@ -90,9 +91,9 @@ class Sender:
     sleep: Callable[[float], None]
 
     def send(self, payloads: Sequence[Payload]) -> list[SendingFailed | None]:
-        """Send payloads in order, two at a time, and return each failure, or None.
+        """Send payloads in order, two at a time, and return the failure of each, or None.
 
-        After a failure no further payload is begun; those count as failed, too.
+        After a failure no further payload is sent; the remaining payloads also count as failed.
         """
         failures: list[SendingFailed | None] = []
         with ThreadPoolExecutor(AT_ONCE) as pool:

@@ -1,4 +1,4 @@
-"""``check``: walks the whole path of a deployed stack, and says of each step what is wrong."""
+"""``check``: checks each step of a deployed stack, from log groups to OpenReplay."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Checks the bridge: asks it as OpenReplay does, with the right key and with a wrong one."""
+"""Checks the bridge: sends requests as OpenReplay does, with its key and with a wrong key."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from openreplay_cw_stack.openreplay.bridge_probe import (
 from openreplay_cw_stack.openreplay.http_calls import Unreachable
 
 REFUSAL_REASONS = ("address", "key", "path", "question", "request")
-"""The values of the dimension ``Reason`` of refused questions."""
+"""The values of the dimension ``Reason`` for refused requests."""
 SKIP_REASONS = ("version", "corrupt")
-"""The values of the dimension ``Reason`` of skipped items that are a fault: expiry is none."""
+"""The values of the dimension ``Reason`` for skipped items that are errors. Expiry is not one."""
 MANY_REFUSALS = 20
-"""More refusals than these need attention; every public address gets a few."""
+"""More refused requests than this need attention. Every public address gets a few."""
 
 NEW_KEY_SECONDS = 120
-"""A key that is younger may not be known to the bridge yet, if it was asked with a wrong one."""
+"""The bridge may not know a younger key yet if it recently received a request with a wrong key."""
 
 
 @dataclass(frozen=True)
@@ -38,8 +38,8 @@ class Endpoint:
     """The bridge's address and its key.
 
     Attributes:
-        form: what OpenReplay's form is to have.
-        key_seconds: the age of the key.
+        form: the values for OpenReplay's form.
+        key_seconds: the age of the key in seconds.
     """
 
     form: BridgeForm
@@ -47,13 +47,13 @@ class Endpoint:
 
 
 def check_bridge(context: Context) -> Step[Endpoint | None]:
-    """Check the bridge, and return its address and key where both are known."""
+    """Check the bridge, and return its address and key if both are known."""
     bridge = context.bridge
     if bridge is None:
         yield skip("bridge", "the stack has none: OpenReplay shows no line without it")
         return None
-    # Before it is asked: the question with a wrong key counts as refused.
-    yield from guarded("bridge questions", _questions(context, bridge))
+    # Before the requests below: the one with a wrong key counts as refused.
+    yield from guarded("bridge requests", _questions(context, bridge))
     endpoint = yield from guarded("bridge key", _key(context, bridge), None)
     if endpoint is not None:
         yield from guarded("bridge", _ask(context, endpoint))
@@ -78,7 +78,7 @@ def _key(context: Context, bridge: Function) -> Step[Endpoint | None]:
         yield fail(
             "bridge",
             "its HTTP API is not in the stack",
-            "It was removed by hand: delete the stack and deploy it again.",
+            "It was deleted by hand: delete the stack and deploy it again.",
         )
         return None
     age_seconds = context.account.now - secret.created.timestamp()
@@ -94,15 +94,15 @@ def _ask(context: Context, endpoint: Endpoint) -> Step[None]:
         yield fail(
             name,
             str(error),
-            f"Does this machine reach {server.hostname}, and does OpenReplay's?",
+            f"Check that this machine, and OpenReplay's, can reach {server.hostname}.",
         )
         return
     if answer.status == 403 and PRODUCT_HEADER in answer.headers:
-        # The bridge says so. Where AWS refuses, the header is missing.
+        # The bridge sets this header. If AWS refuses the request, it is missing.
         yield skip(
             name,
-            "cannot be judged from here: this address is not in allowed_source_ranges",
-            f"It answers at {form.url}; ask it from where OpenReplay runs.",
+            "cannot be checked from here: this address is not in allowed_source_ranges",
+            f"It answers at {form.url}; check it from the machine that runs OpenReplay.",
         )
         return
     if answer.status == 401 and endpoint.key_seconds < NEW_KEY_SECONDS:
@@ -112,24 +112,24 @@ def _ask(context: Context, endpoint: Endpoint) -> Step[None]:
     elif has_timed_out(answer):
         yield fail(name, f"cannot read its key: {form.url}", _UNREADABLE)
     elif is_accepted(answer):
-        yield ok(name, f"answers, and is_accepted its key: {form.url}")
+        yield ok(name, f"answers, and accepts its key: {form.url}")
         yield from _wrong_key(context, form)
     else:
         yield fail(name, f"{form.url} answered with {answer.status}", _OTHER)
 
 
-_NEW = "It reads the secret at most once a minute: look again then."
+_NEW = "The bridge reads the secret at most once a minute: check again in a minute."
 _UNREADABLE = (
-    "Look into the function's log group for the error's code: its role may read the secret, and "
-    "with a key of your own use that key."
+    "The function's log group has the error code. The function's role needs permission to read the "
+    "secret and, if the secret has a customer managed key, to use that key."
 )
 _REFUSES = (
-    "Look into the function's log group; where it names no error, is the URL that of this bridge?"
+    "See the function's log group; if it has no error, check that the URL is that of this bridge."
 )
 _OTHER = (
-    "403 or 404: the URL is not the bridge's. 429 or 503: the HTTP API throttles, or the reserved "
-    "concurrency is used up or 0. 500: the HTTP API may not invoke the function. Otherwise look "
-    "into the function's log group."
+    "403 or 404: the URL is not the bridge's. 429 or 503: the HTTP API throttles requests, or the "
+    "reserved concurrency is used up or 0. 500: the HTTP API has no permission to invoke the "
+    "function. Otherwise see the function's log group."
 )
 
 
@@ -140,17 +140,17 @@ def _wrong_key(context: Context, form: BridgeForm) -> Step[None]:
     if answer.status == 401:
         yield ok(name, "refused with 401")
     elif has_timed_out(answer):
-        yield warn(name, "not judged: the bridge cannot read its key at the moment", _UNREADABLE)
+        yield warn(name, "not checked: the bridge cannot read its key at the moment", _UNREADABLE)
     else:
         yield fail(
             name,
             f"answered with {answer.status} instead of 401",
-            "The URL is not the bridge's, or something in front of it answers: take it away.",
+            "The URL is not the bridge's, or a proxy in front of it answers: remove the proxy.",
         )
 
 
 def _questions(context: Context, bridge: Function) -> Step[None]:
-    name, deployment = "bridge questions", context.deployment.name
+    name, deployment = "bridge requests", context.deployment.name
     single = (names.QUESTIONS, names.ANSWERS, names.FAILED_QUESTIONS, names.TIMED_OUT_ANSWERS)
     metrics = [our_metric(deployment, one) for one in single]
     own = (("FunctionName", bridge.name),)
@@ -164,7 +164,7 @@ def _questions(context: Context, bridge: Function) -> Step[None]:
     )
     refused = {one: number for one, number in zip(REFUSAL_REASONS, refusals, strict=True) if number}
     reasons = ", ".join(f"{number} {one}" for one, number in refused.items())
-    # An earlier check asked once with the right key and once with a wrong one.
+    # An earlier check sent one request with the right key and one with a wrong key.
     seen = (
         f"{asked} in {context.account.span}, other checks included; {answered} answered with "
         f"lines, {sum(refusals)} refused{f' ({reasons})' if reasons else ''}"
@@ -172,11 +172,11 @@ def _questions(context: Context, bridge: Function) -> Step[None]:
     remedies = []
     if failed or errors:
         seen += f", {failed + errors} failed"
-        remedies.append("Failed: the function's log group names the fault.")
+        remedies.append("Failed: the function's log group names the error.")
     if timed_out:
         seen += f", {timed_out} timed out"
         remedies.append(
-            "Timed out: DynamoDB was too slow or throttled; the function's log group has the code."
+            "Timed out: DynamoDB was slow or throttled; the function's log group has the error."
         )
     if throttles:
         seen += f", {throttles} throttled"
@@ -184,12 +184,12 @@ def _questions(context: Context, bridge: Function) -> Step[None]:
     if later or corrupt:
         seen += f", {count(later + corrupt, 'item')} skipped ({later} version, {corrupt} corrupt)"
         remedies.append(
-            "Skipped: version: a newer release wrote the item, deploy it here as well; corrupt: "
-            "another program wrote the item."
+            "Skipped, version: a newer release wrote the item; deploy that release here. Skipped, "
+            "corrupt: another program wrote the item."
         )
     if sum(refusals) > MANY_REFUSALS:
         remedies.append(
-            "Refused: key: OpenReplay has another one, or a stranger tries; address: "
-            "OpenReplay's is not in allowed_source_ranges."
+            "Refused, key: OpenReplay has another key, or another client tries one. Refused, "
+            "address: OpenReplay's address is not in allowed_source_ranges."
         )
     yield warn(name, seen, " ".join(remedies)) if remedies else ok(name, seen)

@@ -56,17 +56,17 @@ from openreplay_cw_stack.openreplay.http_calls import RegistrationFailed
 from openreplay_cw_stack.openreplay.login import OpenReplayClient
 from openreplay_cw_stack.tagging.replay_url import replay_url
 
-HELP = "say of a deployed stack what works, what does not, and what to do"
+HELP = "check a deployed stack, and print each problem with its fix"
 
 _MAX_MINUTES = 1440
 _THRESHOLDS = (
-    f"{MAX_LINES} lines of a log group are judged at most, and the group fails where as many have "
-    f"a fault as are linkable; a line of the last {ON_THEIR_WAY_SECONDS // 60} minutes may be on "
-    f"its way; a log group with {FILTERS_ALLOWED} subscription filters, more than {MANY_REFUSALS} "
-    f"refused questions, an access key that is {OLD_KEY_DAYS} days old or unused for "
-    f"{UNUSED_DAYS} days give a warning, as any throttling does; an invocation that fails, a "
-    "payload that is lost and a dead letter fail; the bridge has "
-    f"{NEW_KEY_SECONDS // 60} minutes to know a new key"
+    f"at most {MAX_LINES} lines of a log group are judged, and a log group fails if at least as "
+    f"many lines are rejected as linkable; lines of the last {ON_THEIR_WAY_SECONDS // 60} minutes "
+    f"may not be stored yet; a log group with {FILTERS_ALLOWED} subscription filters, more than "
+    f"{MANY_REFUSALS} refused requests, an access key that is {OLD_KEY_DAYS} days old or unused "
+    f"for {UNUSED_DAYS} days, and any throttling cause a warning; a failed invocation, a lost "
+    "payload and a dead letter cause a failure; the bridge has "
+    f"{NEW_KEY_SECONDS // 60} minutes to accept a new key"
 )
 
 
@@ -79,14 +79,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=60,
         help="how far back to look (default: 60)",
     )
-    parser.add_argument("--json", action="store_true", help="one JSON document")
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
     add_project_argument(parser)
     parser.epilog = (
-        "With --openreplay and --project it looks at what OpenReplay has stored as well, with "
-        f"email and password, or the environment variable {JWT_VARIABLE}. It changes nothing; the "
-        "bridge is asked once with a wrong key, and the service account's key is tried. Ends with "
-        "0 where nothing fails, with 1 where something does, with 2 where it could not run. A step "
-        "whose permission is missing says so, and stops no other one. Permissions: "
+        "With --openreplay and --project the command also checks the integration that OpenReplay "
+        "has stored; it logs in with email and password, or the environment variable "
+        f"{JWT_VARIABLE}. It changes nothing, sends the bridge one request with a wrong key, and "
+        "uses the service account's key. Exit status: 0 if nothing fails, 1 if a step fails, 2 if "
+        "the command could not run. A step that lacks a permission fails and names it; the others "
+        "continue. Permissions: "
         "cloudformation:DescribeStacks, ListStackResources, GetTemplate and ListExports; "
         "lambda:GetFunctionConfiguration; logs:DescribeLogGroups, DescribeSubscriptionFilters, "
         "DescribeAccountPolicies and FilterLogEvents; cloudwatch:GetMetricData and ListMetrics; "
@@ -102,14 +103,14 @@ def run(arguments: argparse.Namespace) -> int:
     """Check the stack, print the findings and return the exit status.
 
     Raises:
-        CommandFailed: there is no such stack or deployment, or OpenReplay does not let us in.
+        CommandFailed: the stack or the deployment does not exist, or OpenReplay refuses the login.
     """
     server = _server(arguments)
     output = None if arguments.json else Output(sys.stdout)
     account = Account(now=time.time(), minutes=arguments.minutes)
     stack = read_stack(account, arguments.stack)
     deployments = find_deployments(account, stack, arguments.deployment)
-    # A login ends that member's other ones: not before the rest is right.
+    # A login ends the member's other sessions, so everything else is checked first.
     openreplay = _log_in(server, arguments.email) if server is not None else None
     checked = [_section(account, one, arguments, openreplay) for one in deployments]
     if output is None:
@@ -120,9 +121,9 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _server(arguments: argparse.Namespace) -> SplitResult | None:
-    """The address of OpenReplay, if the arguments name one."""
+    """Return the address of OpenReplay, if the arguments name one."""
     if (arguments.openreplay is None) != (arguments.project is None):
-        raise CommandFailed("--openreplay and --project belong together: give both, or neither")
+        raise CommandFailed("give both --openreplay and --project, or neither")
     if arguments.openreplay is None:
         return None
     try:
@@ -161,13 +162,13 @@ def _findings(
     openreplay: OpenReplayClient | None,
     seen: list[Sample],
 ) -> Step[None]:
-    """Run every step, in the order in which a line passes them; ``seen`` gets the samples."""
+    """Run every step, in the order in which a line passes them. The samples go into ``seen``."""
     yield from guarded("deployment", check_deployment(account, deployment))
     tracked = yield from guarded(
         "tracked log group", check_what_is_tracked(account, deployment), ()
     )
     context = Context(account, deployment, tracked, insecure=arguments.insecure)
-    # First: without them every count of the steps below is too low.
+    # First: if metrics are missing, every count of the steps below is too low.
     yield from guarded("metrics", check_metric_lines(context))
     subscribed_ms = yield from guarded("tracked log group", check_tracked_log_groups(context), {})
     samples = yield from guarded("lines", check_lines(context, subscribed_ms), ())

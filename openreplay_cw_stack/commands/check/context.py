@@ -16,10 +16,10 @@ class Context:
     """One deployment in its account.
 
     Attributes:
-        account: how AWS is asked.
-        deployment: what is checked.
+        account: the AWS account.
+        deployment: the deployment to check.
         tracked: its tracked log groups.
-        insecure: whether ``http://`` addresses are asked.
+        insecure: whether requests to ``http://`` addresses are allowed.
     """
 
     account: Account
@@ -29,12 +29,12 @@ class Context:
 
     @property
     def validator(self) -> Function | None:
-        """The function that judges."""
+        """The function that judges lines."""
         return self.deployment.validator
 
     @property
     def bridge(self) -> Function | None:
-        """The function that answers."""
+        """The function that answers OpenReplay."""
         return self.deployment.bridge
 
     @property
@@ -43,5 +43,5 @@ class Context:
         return self.deployment.functions.get("rotation")
 
     def client(self, service: str) -> Any:
-        """A client of an AWS service."""
+        """Return a client of an AWS service."""
         return self.account.client(service)

@@ -1,8 +1,8 @@
-"""Checks what CloudWatch Logs has delivered.
+"""Checks the delivery of lines by CloudWatch Logs.
 
-CloudWatch Logs User Guide, "Monitoring with CloudWatch metrics", names the dimensions and not the
-values of ``DestinationType``, so that ListMetrics is asked for those that are there. It knows a new
-metric only after up to 15 minutes: the likely one is summed as well.
+CloudWatch Logs User Guide, "Monitoring with CloudWatch metrics", names the dimensions, but not the
+values of ``DestinationType``, so this module gets the values from ListMetrics. ListMetrics returns
+a new metric only after up to 15 minutes, so the likely value is always included.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ Dimensions = Mapping[str, str]
 
 
 def check_delivery(account: Account, group: TrackedLogGroup) -> Step[None]:
-    """Check what the stack's filter on a log group has delivered."""
-    # The metric's value has a question mark for each character that is not ASCII.
+    """Check the delivery by the stack's filter on a log group."""
+    # The metric's dimension has a question mark for each character that is not ASCII.
     filter_name = group.filter_name.encode("ascii", "replace").decode()
     likely = {
         "LogGroupName": group.name,
@@ -40,9 +40,9 @@ def check_delivery(account: Account, group: TrackedLogGroup) -> Step[None]:
 
 
 def check_account_delivery(account: Account, policy: str) -> Step[None]:
-    """Check what the account's subscription has delivered.
+    """Check the delivery by the account's subscription.
 
-    An account has one in a region, so that any ``FilterName`` is its own.
+    An account has one per region, so every ``FilterName`` belongs to it.
     """
     metrics = _metrics(account, {"Name": "PolicyLevel"}, lambda _: True, None)
     yield _finding(account, policy, metrics)
@@ -54,7 +54,7 @@ def _metrics(
     is_own: Callable[[Dimensions], bool],
     likely: Dimensions | None,
 ) -> dict[str, list[Metric]]:
-    """The metrics of one subscription, by name."""
+    """Return the metrics of one subscription, by name."""
     found: dict[str, set[tuple[tuple[str, str], ...]]] = {name: set() for name in _NAMES}
     for name, dimensions in _listed(account, wanted):
         if name in found and is_own(dimensions):
@@ -85,14 +85,14 @@ def _finding(account: Account, what: str, metrics: Mapping[str, list[Metric]]) -
         return fail(
             "delivery",
             f"{seen}, {count(errors, 'delivery error')}",
-            "CloudWatch Logs may not invoke the validator, or it is gone: lines are skipped for up "
-            "to ten minutes after each. Look whether the function still has the stack's "
-            "permission for logs.amazonaws.com.",
+            "CloudWatch Logs has no permission to invoke the validator, or the validator does not "
+            "exist. After each error it skips lines for up to ten minutes. Check that the function "
+            "still has the stack's permission for logs.amazonaws.com.",
         )
     if throttled:
         return warn(
             "delivery",
             f"{seen}, {throttled} throttled",
-            "They are tried again for a day. Raise reserved_concurrency.",
+            "CloudWatch Logs retries them for a day. Raise reserved_concurrency.",
         )
     return ok("delivery", seen)

@@ -19,7 +19,7 @@ def check_deployment(account: Account, deployment: Deployment) -> Step[None]:
         yield warn(
             "stack",
             f"{deployment.stack.name} is {status}",
-            "Look at its events in CloudFormation; the steps below may show the former state.",
+            "See its events in CloudFormation; the steps below may show the previous state.",
         )
     for room in _ROOMS_OF_ONE:
         function = deployment.functions.get(room)
@@ -37,8 +37,8 @@ def _parts(deployment: Deployment) -> Step[None]:
         if gone is not None and room not in deployment.functions:
             yield fail(
                 room,
-                f"the function {gone.physical_id} is in the stack and does not exist",
-                "It was removed by hand. Delete the stack and deploy it again.",
+                f"the function {gone.physical_id} is in the stack, but does not exist",
+                "It was deleted by hand. Delete the stack and deploy it again.",
             )
 
 
@@ -60,8 +60,8 @@ def _role(account: Account, deployment: Deployment, function: Function) -> Step[
         return
     yield fail(
         name,
-        f"{function.role} does not have the policy that the stack gave it",
-        "It was detached, so every call of the function is refused. Attach it again:\n"
+        f"{function.role} does not have the policy that the stack attached",
+        "The policy was detached, so AWS refuses every call of the function. Attach it again:\n"
         f"aws iam attach-role-policy --role-name {function.role} "
         f"--policy-arn {policy.physical_id}",
     )

@@ -1,4 +1,4 @@
-"""Checks the lines with a tag in CloudWatch: judges them as the validator does."""
+"""Checks the tagged lines in CloudWatch: judges them as the validator does."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from openreplay_cw_stack.tagging.advice import ADVICE
 MAX_LINES = 1000
 """The most lines of a log group that the check judges."""
 ON_THEIR_WAY_SECONDS = 300
-"""A younger line may not have been delivered and counted yet."""
+"""A newer line may not have been delivered and counted yet."""
 
 _NO_FAULT = (Verdict.LINKABLE, Verdict.UNTAGGED)
 
@@ -40,14 +40,14 @@ class Sample:
     """The lines of one log group that the check judged.
 
     Attributes:
-        log_group: its name.
-        verdicts: how many lines have each.
-        expected: of these, the ones that came after the subscription filter.
-        settled: of these, the ones that must have been counted by now.
-        cut: there are more lines than were looked at.
-        unfiltered: FilterLogEvents refused the filter pattern.
-        newest: when CloudWatch Logs received the newest linkable line that came after the filter,
-            in milliseconds since 1970, and its session.
+        log_group: the log group's name.
+        verdicts: the number of lines by verdict.
+        expected: of these, the lines that arrived after the subscription filter was created.
+        settled: of these, the lines that must have been counted by now.
+        cut: whether the log group has more lines than were read.
+        unfiltered: whether FilterLogEvents refused the filter pattern.
+        newest: the newest linkable line that arrived after the filter was created: when CloudWatch
+            Logs received it, in milliseconds since 1970, and its session.
     """
 
     log_group: str
@@ -60,12 +60,12 @@ class Sample:
 
     @property
     def tagged(self) -> int:
-        """How many lines have a tag. The filter selects a few others that only name it."""
+        """The number of tagged lines. The filter also selects a few lines that only name a tag."""
         return sum(self.verdicts.values()) - self.verdicts[Verdict.UNTAGGED]
 
     @property
     def faults(self) -> Counter[Verdict]:
-        """The lines with a tag that cannot be linked, by verdict."""
+        """The number of tagged lines that cannot be linked, by verdict."""
         return Counter(
             {one: number for one, number in self.verdicts.items() if one not in _NO_FAULT}
         )
@@ -73,13 +73,13 @@ class Sample:
 
 @dataclass(frozen=True)
 class Judging:
-    """How lines are judged.
+    """The settings for judging lines.
 
     Attributes:
         secrets: OpenReplay's TOKEN_SECRET, and the previous one while it is accepted; empty:
             signatures are not checked.
-        accept_unsigned_ids: as the validator does.
-        said: in words.
+        accept_unsigned_ids: whether session ids without a signature are linkable.
+        said: the settings in words.
     """
 
     secrets: Sequence[bytes] = field(repr=False)
@@ -87,7 +87,7 @@ class Judging:
     said: str
 
     def judge(self, line: str) -> Judgement:
-        """Judge a line, with each secret until one fits."""
+        """Judge a line with each secret until a signature matches."""
         first, *others = self.secrets or (None,)
         accept = self.accept_unsigned_ids
         judgement = judge(line, token_secret=first, accept_unsigned_ids=accept)
@@ -98,11 +98,11 @@ class Judging:
 
 
 def check_lines(context: Context, subscribed_ms: Mapping[str, int]) -> Step[Sequence[Sample]]:
-    """Judge lines of each log group, and compare with what the validator counted.
+    """Judge lines of each log group, and compare them with the counts of the validator.
 
     Args:
-        context: what is checked.
-        subscribed_ms: since when a log group has the stack's filter, by its name.
+        context: the deployment to check.
+        subscribed_ms: when the stack's filter was created, by the name of the log group.
 
     Returns a sample of each log group that can be read.
     """
@@ -120,16 +120,16 @@ def check_lines(context: Context, subscribed_ms: Mapping[str, int]) -> Step[Sequ
         yield warn(
             "lines",
             "FilterLogEvents refuses the filter pattern here, so every line was read",
-            f"`check`, `{PROGRAM} judge` and `backfill` find the same lines, and take longer. "
-            "Delivery is not concerned: `preflight` says whether CloudWatch Logs takes the "
+            f"`check`, `{PROGRAM} judge` and `backfill` find the same lines, but take longer. This "
+            "does not affect delivery: `preflight` shows whether CloudWatch Logs accepts the "
             "pattern. Report the region.",
         )
     if samples and not any(sample.tagged for sample in samples):
         yield warn(
             "lines",
-            f"no tracked log group has a line with a tag of {context.account.span}",
-            "Does the browser send the header, and does the program tag what it logs? The README "
-            f"says how; `{PROGRAM} judge` tries a line. --minutes looks back further.",
+            f"no tracked log group has a tagged line from {context.account.span}",
+            "Check that the browser sends the header, and that the program tags its log lines, as "
+            f"in the manual. `{PROGRAM} judge` judges a line. --minutes looks further back.",
         )
     yield from guarded("lines counted", _compare(context, samples))
     return samples
@@ -144,13 +144,13 @@ def _judging(context: Context) -> Judging:
     try:
         secrets = SecretsManagerReader(arn, context.client("secretsmanager"))()
     except SecretUnreadable as unreadable:
-        said = f"signatures not checked, the token secret cannot be read: {unreadable}"
+        said = f"signatures not checked, since the token secret cannot be read: {unreadable}"
         return Judging((), accept, said)
     return Judging(secrets, accept, "signatures checked")
 
 
 def _lines(context: Context, log_group: str, since_ms: int, judging: Judging) -> Step[Sample]:
-    """Judge lines of one log group; returns what they are."""
+    """Judge lines of one log group, and return the sample."""
     events, cut, unfiltered = sample_events(
         context.client("logs"), log_group, context.account.start_ms, MAX_LINES
     )
@@ -176,16 +176,16 @@ def _lines(context: Context, log_group: str, since_ms: int, judging: Judging) ->
 
 
 def _received_ms(event: Mapping[str, Any]) -> int:
-    """When CloudWatch Logs received a line: what is old by its own clock may be new here."""
+    """Return when CloudWatch Logs received a line, which can be long after the line's own time."""
     return int(event.get("ingestionTime", event["timestamp"]))
 
 
 def _verdicts(sample: Sample, judging: Judging) -> Finding:
     untagged = sample.verdicts[Verdict.UNTAGGED]
-    named = f"; {count(untagged, 'line names', 'lines name')} it and have none" if untagged else ""
+    named = f"; {count(untagged, 'line only names', 'lines only name')} a tag" if untagged else ""
     if not sample.tagged:
-        so_far = " in what could be read of it" if sample.cut else ""
-        return ok("lines", f"{sample.log_group}: no line with a tag{so_far}{named}")
+        so_far = " in the part that was read" if sample.cut else ""
+        return ok("lines", f"{sample.log_group}: no tagged line{so_far}{named}")
     parts = ", ".join(
         f"{sample.verdicts[one]} {one}"
         for one in reversed(Verdict)
@@ -193,7 +193,7 @@ def _verdicts(sample: Sample, judging: Judging) -> Finding:
     )
     first = f"the first {sample.tagged} lines" if sample.cut else count(sample.tagged, "line")
     early = sum(sample.verdicts.values()) - sum(sample.expected.values())
-    before = f"; {early} from before the filter, which stay where they are" if early else ""
+    before = f"; {early} from before the filter, which are not delivered" if early else ""
     seen = f"{sample.log_group}: {first} with a tag: {parts} ({judging.said}){named}{before}"
     faults = sample.faults
     if not faults:
@@ -206,7 +206,7 @@ def _verdicts(sample: Sample, judging: Judging) -> Finding:
 
 
 def _compare(context: Context, samples: Sequence[Sample]) -> Step[None]:
-    """Compare what the validator counted with what CloudWatch has."""
+    """Compare the counts of the validator with the lines in CloudWatch."""
     name = "lines counted"
     metrics = [
         our_metric(context.deployment.name, names.LINES, Verdict=str(one)) for one in Verdict
@@ -223,13 +223,13 @@ def _compare(context: Context, samples: Sequence[Sample]) -> Step[None]:
         yield warn(
             name,
             f"{seen}, and the log groups have {there}",
-            "They are young and may be on their way: look again in five minutes.",
+            "They are recent and may not be delivered yet: check again in five minutes.",
         )
     elif not total:
         yield fail(
             name,
             f"{seen}, and the log groups have {settled} of more than five minutes ago",
-            "Nothing is delivered: see the tracked log groups and the delivery above.",
+            "No line is delivered: see the tracked log groups and the delivery above.",
         )
     else:
         yield warn(

@@ -38,10 +38,10 @@ def _stored(sample: Sample, stored: int, health: Health) -> Finding:
     causes = health.causes()
     if not causes and not sample.settled[Verdict.LINKABLE]:
         said = f"{seen} of {count(linkable, 'linkable line')}, all of the last five minutes"
-        return warn(_NAME, said, "They may be on their way: check again in five minutes.")
+        return warn(_NAME, said, "They may not be stored yet: check again in five minutes.")
     cause = f"The likely cause: {', '.join(causes)}. " if causes else ""
     return fail(
         _NAME,
         f"{seen} of {count(linkable, 'linkable line')}",
-        f"{cause}Do what the first step above says that is not OK.",
+        f"{cause}Fix the first step above that is not OK.",
     )

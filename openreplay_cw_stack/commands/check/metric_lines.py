@@ -1,8 +1,8 @@
-"""Checks whether CloudWatch makes metrics of what the functions print.
+"""Checks whether CloudWatch extracts metrics from the functions' log lines.
 
-They print their metrics as log lines. An account policy can switch that off, and CloudWatch ignores
-lines that it takes for invalid; then every count is 0 and no alarm goes off, which looks healthy.
-CloudWatch Logs User Guide, "Monitoring with CloudWatch metrics".
+The functions print their metrics as log lines. An account policy can disable the extraction, and
+CloudWatch ignores lines that it considers invalid. Then every count is 0 and no alarm goes off,
+which looks healthy. CloudWatch Logs User Guide, "Monitoring with CloudWatch metrics".
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _INVALID = ("EMFParsingErrors", "EMFValidationErrors")
 
 
 def check_metric_lines(context: Context) -> Step[None]:
-    """Check what CloudWatch has left out of the functions' metrics."""
+    """Check that CloudWatch extracts all metrics of the functions."""
     account = context.account
     groups = sorted({one.log_group for one in context.deployment.functions.values()})
     disabled = _sum(account, groups, _DISABLED)
@@ -35,20 +35,20 @@ def check_metric_lines(context: Context) -> Step[None]:
         names = ", ".join(one["policyName"] for one in policies) or f"of the type {kind}"
         yield fail(
             _NAME,
-            f"an account policy has switched off the metrics of {count(disabled, 'line')} of the "
+            f"an account policy disabled the metrics of {count(disabled, 'line')} of the "
             f"functions in {account.span}",
-            "Every count below is too low, and no alarm goes off. The policy "
-            f"{names} is to leave out {', '.join(groups)}.",
+            "Every count below is too low, and no alarm goes off. Exclude these log groups from "
+            f"the policy {names}: {', '.join(groups)}.",
         )
     if invalid:
         yield fail(
             _NAME,
             f"CloudWatch has ignored metrics in {count(invalid, 'line')} of the functions in "
             f"{account.span}",
-            f"Counts below are too low. It is a fault of openreplay-cw-stack {VERSION}: report it.",
+            f"Counts below are too low. This is a bug of openreplay-cw-stack {VERSION}: report it.",
         )
     if not disabled and not invalid:
-        yield ok(_NAME, f"none of the functions' metrics was left out in {account.span}")
+        yield ok(_NAME, f"CloudWatch extracted all metrics of the functions in {account.span}")
 
 
 def _sum(account: Account, groups: list[str], *names: str) -> int:

@@ -10,7 +10,7 @@ from openreplay_cw_stack.commands.deployed.account import Account
 from openreplay_cw_stack.contract import metrics as names
 
 _MAX_QUERIES = 500
-"""Of one GetMetricData: API reference, "GetMetricData"."""
+"""The most queries of one call: API reference, "GetMetricData"."""
 
 
 @dataclass(frozen=True)
@@ -18,9 +18,9 @@ class Metric:
     """A metric, with all its dimensions.
 
     Attributes:
-        namespace: such as ``AWS/Lambda``.
-        name: such as ``Errors``.
-        dimensions: names and values.
+        namespace: the namespace, such as ``AWS/Lambda``.
+        name: the metric's name, such as ``Errors``.
+        dimensions: the names and values of all dimensions.
     """
 
     namespace: str
@@ -35,9 +35,9 @@ def our_metric(deployment: str, name: str, **dimensions: str) -> Metric:
 
 
 def sums(account: Account, metrics: Sequence[Metric]) -> list[int]:
-    """Return the sum of each metric; 0 where nothing was published.
+    """Return the sum of each metric; 0 for a metric without data.
 
-    The metrics are asked for by name: ListMetrics knows a new one only after up to 15 minutes.
+    The metrics are requested by name: ListMetrics returns a new one only after up to 15 minutes.
     """
     totals = [0.0] * len(metrics)
     for first in range(0, len(metrics), _MAX_QUERIES):
@@ -54,7 +54,7 @@ def _values(account: Account, metrics: Sequence[Metric]) -> list[tuple[int, list
         .paginate(
             MetricDataQueries=queries,
             StartTime=account.start,
-            # The minute that is running is included.
+            # This includes the current minute.
             EndTime=account.now + 60,
         )
     )

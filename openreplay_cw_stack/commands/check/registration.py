@@ -17,7 +17,7 @@ _NAME = "registration"
 def check_registration(
     context: Context, endpoint: Endpoint | None, openreplay: OpenReplayClient, project: int
 ) -> Step[None]:
-    """Compare a project's Elasticsearch form with the bridge. No key is ever shown."""
+    """Compare a project's Elasticsearch integration with the bridge. The findings show no key."""
     if endpoint is None:
         yield skip(_NAME, "there is no bridge to compare with")
         return
@@ -36,8 +36,8 @@ def check_registration(
     if url.rstrip("/") != form.url.rstrip("/"):
         yield fail(
             _NAME,
-            f"{where} asks another URL, at {integration_host(stored)}",
-            f"If nobody needs that integration, replace it:\n{again} --force",
+            f"{where} has another URL, at {integration_host(stored)}",
+            f"If that integration is not needed, replace it:\n{again} --force",
         )
         return
     key = (stored.get("api_key_id"), stored.get("api_key"))
@@ -46,17 +46,15 @@ def check_registration(
     elif all(key) and key == _previous(context):
         yield warn(
             _NAME,
-            f"{where} has the bridge's URL and its former key",
-            f"The bridge accepts that until the key is changed once more. {remedy}",
+            f"{where} has the bridge's URL and its previous key",
+            f"The bridge accepts that key until the next change of the key. {remedy}",
         )
     else:
-        yield fail(
-            _NAME, f"{where} has the bridge's URL and a key that the bridge does not know", remedy
-        )
+        yield fail(_NAME, f"{where} has the bridge's URL and a key that the bridge refuses", remedy)
 
 
 def _previous(context: Context) -> tuple[str | None, str | None] | None:
-    """The key before the present one, where Secrets Manager still has it."""
+    """Return the previous key, if Secrets Manager still has it."""
     arn = context.bridge.environment["API_KEY_SECRET_ARN"] if context.bridge else ""
     try:
         values = read_secret(context.account, arn, "AWSPREVIOUS").texts

@@ -1,4 +1,4 @@
-"""Checks rotation, and which key each automatically registered project has."""
+"""Checks rotation, and the key of each automatically registered project."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def _secret(context: Context, of: str, arn: str) -> Step[None]:
             yield fail(
                 f"registered, {of}",
                 f"{project} does not have the current key",
-                "The registration tries again each hour. Its log group says why it failed.",
+                "The registration is retried every hour. Its log group has the error.",
             )
 
 
@@ -48,8 +48,8 @@ def _rotation(context: Context, name: str, described: dict[str, Any]) -> Finding
     if not described.get("RotationEnabled"):
         return fail(
             name,
-            "is switched off in Secrets Manager, although the stack has it",
-            "It was cancelled by hand: switch it on there with the function of the stack.",
+            "is disabled in Secrets Manager, although the stack enables it",
+            "It was cancelled by hand: enable it there with the stack's rotation function.",
         )
     rotated = described.get("LastRotatedDate")
     seen = (
@@ -62,7 +62,7 @@ def _rotation(context: Context, name: str, described: dict[str, Any]) -> Finding
         return warn(
             name,
             f"{seen}; a rotation is not complete",
-            "Secrets Manager repeats it. The log group of the rotation function says why.",
+            "Secrets Manager retries it. The log group of the rotation function has the error.",
         )
     return ok(name, seen)
 

@@ -1,4 +1,4 @@
-"""Checks the service account: its secret, its keys, and what the key can read."""
+"""Checks the service account: its secret, its keys, and the permissions of the current key."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ from openreplay_cw_stack.commands.terminal import count
 from openreplay_cw_stack.runtime.aws_calls import error_code
 
 OLD_KEY_DAYS = 90
-"""A key of this age needs replacement."""
+"""A key of this age should be replaced."""
 UNUSED_DAYS = 30
 """A key that is unused for this long should be removed."""
 
 _VALUES = ("access_key_id", "secret_access_key", "region", "log_group_name")
 _NEW_KEY = (
-    "Deploy with a higher key_serial: it makes a new key and writes the secret anew. Where the key "
-    "is rotated, rotate it: aws secretsmanager rotate-secret."
+    "Deploy with a higher key_serial, which creates a new key and stores it in the secret. If the "
+    "key is rotated, rotate it instead: aws secretsmanager rotate-secret."
 )
 _UNUSED = (
     "OpenReplay v1.21 and later never use this key: service_account=false removes the account."
@@ -41,31 +41,31 @@ _UNUSED = (
 
 
 def check_service_account(context: Context) -> Step[None]:
-    """Check the service account, where there is one."""
+    """Check the service account, if there is one."""
     user = context.deployment.resource("AWS::IAM::User", "ServiceAccountUser")
     if user is None:
         yield skip("service account", "the stack has none (OpenReplay v1.21 and later need none)")
         return
     name = user.physical_id
     key = yield from guarded("service account secret", _secret(context), None)
-    # Asked before the key is used below.
+    # Before the key is used below.
     key_id = key["access_key_id"] if key else None
     yield from guarded("service account keys", _keys(context, name, key_id))
     allowed = yield from guarded(POLICIES, check_policies(context, name), Allowed())
     if key is None:
-        yield skip("service account key", "not tried: there is no key to try")
+        yield skip("service account key", "not tried: there is no key")
     elif _is_being_taken_up(context, name):
         yield skip(
             "service account key",
-            "not tried: the key before it is still active, and rotation waits for the first use of "
-            "the new one",
+            "not tried: the previous key is still active, and the rotation waits for the first use "
+            "of the new one",
         )
     else:
         yield from guarded("service account key", _key(context, key, allowed))
 
 
 def _secret(context: Context) -> Step[Mapping[str, str] | None]:
-    """Check the secret; returns its values where they are complete."""
+    """Check the secret, and return its values if they are complete."""
     name = "service account secret"
     secret = context.deployment.service_account_secret
     if secret is None:
@@ -104,13 +104,13 @@ def _keys(context: Context, user: str, current: str | None) -> Step[None]:
     age = max(ages.values(), default=0)
     seen = f"{count(len(keys), 'key')}, the oldest of {count(age, 'day')}"
     if age >= OLD_KEY_DAYS:
-        yield warn(name, seen, f"A key is to be replaced after {OLD_KEY_DAYS} days. {_NEW_KEY}")
+        yield warn(name, seen, f"Replace a key after {OLD_KEY_DAYS} days. {_NEW_KEY}")
     elif len(keys) > 1:
         yield warn(
             name,
             seen,
-            "A user has two keys at most, so no new one can be made: delete the one that the "
-            "secret does not hold.",
+            "A user can have two keys, so no new key can be created: delete the key that is not in "
+            "the secret.",
         )
     else:
         yield ok(name, seen)
@@ -124,14 +124,14 @@ def _rotated_keys(name: str, keys: list[dict[str, Any]], current: str, age: int)
     if others == ["Active"] and age >= 1:
         return warn(
             name,
-            f"{seen}, and the one before it is still active",
-            "OpenReplay has not used the new key yet: tell it the one in the secret.",
+            f"{seen}, and the previous one is still active",
+            "OpenReplay has not used the new key yet: enter the key of the secret there.",
         )
-    return ok(name, seen + (f"; the one before it is {others[0].lower()}" if others else ""))
+    return ok(name, seen + (f"; the previous one is {others[0].lower()}" if others else ""))
 
 
 def _is_being_taken_up(context: Context, user: str) -> bool:
-    """Whether rotation waits for a sign that the reader has the new key."""
+    """Return whether the rotation waits until OpenReplay uses the new key."""
     if context.rotation is None:
         return False
     keys = context.client("iam").list_access_keys(UserName=user)["AccessKeyMetadata"]
@@ -150,7 +150,7 @@ def _use(context: Context, key_id: str, age: int) -> Step[None]:
     if unused:
         yield warn(name, seen, _UNUSED)
     else:
-        yield ok(name, f"{seen} (this check uses it as well)")
+        yield ok(name, f"{seen} (this check also uses it)")
 
 
 def _key(context: Context, key: Mapping[str, str], allowed: Allowed) -> Step[None]:
@@ -165,37 +165,37 @@ def _key(context: Context, key: Mapping[str, str], allowed: Allowed) -> Step[Non
     if refusal in DENIED and allowed.conditional:
         yield skip(
             name,
-            "cannot be judged from here: its policy has a condition, such as "
+            "cannot be checked from here: its policy has a condition, such as "
             "allowed_source_ranges, and refuses this address",
         )
     elif refusal is not None:
-        yield fail(name, f"the key does not read {group}: {refusal}", _help(refusal))
+        yield fail(name, f"the key cannot read {group}: {refusal}", _help(refusal))
     elif _refusal(logs.describe_log_groups) in DENIED:
-        yield ok(name, f"reads {group}; may not list log groups")
+        yield ok(name, f"reads {group}; cannot list log groups")
     elif allowed.wider:
         yield warn(
             name,
-            f"reads {group}, and may list log groups",
-            "service_account_access=scoped takes that away.",
+            f"reads {group}; can also list log groups",
+            "service_account_access=scoped removes that permission.",
         )
     else:
         yield fail(
             name,
-            "the key may list log groups, which its policy does not say",
-            "Look for other policies of the user, its groups, or the log groups, and remove them.",
+            "the key can list log groups, which its policy does not allow",
+            "Find the other policy of the user, its groups, or the log groups, and remove it.",
         )
 
 
 def _help(refusal: str) -> str:
     if refusal in DENIED:
-        return "Its policy is missing: see the policies above."
+        return "The policy is missing: see the policies above."
     if refusal == "ResourceNotFoundException":
         return "The log group does not exist: create it again, or deploy without it."
     return f"AWS does not know the key, or it is inactive. {_NEW_KEY}"
 
 
 def _refusal(call: Callable[..., Any], **arguments: Any) -> str | None:
-    """The code with which AWS refuses a call; None where it does not."""
+    """Return the error code with which AWS refuses a call, or None if the call succeeds."""
     from botocore.exceptions import ClientError
 
     try:

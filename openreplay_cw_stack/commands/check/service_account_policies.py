@@ -1,4 +1,4 @@
-"""What the policies of the service account allow its key."""
+"""Checks the permissions in the policies of the service account."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ _READ = "logs:FilterLogEvents"
 
 @dataclass(frozen=True)
 class Allowed:
-    """What the policies of the service account say.
+    """The permissions in the policies of the service account.
 
     Attributes:
-        log_groups: the log groups that the key may read.
-        wider: further actions, or the name of a policy that AWS made.
+        log_groups: the log groups that the key can read.
+        wider: further actions, or the name of an AWS managed policy.
         conditional: whether a condition, such as the caller's address, restricts the key.
     """
 
@@ -30,7 +30,7 @@ class Allowed:
     conditional: bool = False
 
     def __or__(self, other: Allowed) -> Allowed:
-        """What both say together."""
+        """Return the permissions of both."""
         return Allowed(
             self.log_groups | other.log_groups,
             self.wider | other.wider,
@@ -39,7 +39,7 @@ class Allowed:
 
 
 def check_policies(context: Context, user: str) -> Step[Allowed]:
-    """Check the policies of a user's groups; returns what those say that can be read."""
+    """Check the policies of a user's groups, and return the permissions in readable policies."""
     iam = context.client("iam")
     arns = [
         policy["PolicyArn"]
@@ -55,8 +55,8 @@ def check_policies(context: Context, user: str) -> Step[Allowed]:
         yield fail(
             POLICIES,
             f"no policy is attached to a group of {user}",
-            "It was detached, or the user was taken out of the group: attach the stack's policy "
-            "to the group of the stack again, with the user in it.",
+            "The policy was detached, or the user was removed from the group: attach the stack's "
+            "policy to the stack's group again, and add the user to the group.",
         )
         return Allowed()
     allowed = Allowed()
@@ -69,17 +69,17 @@ def check_policies(context: Context, user: str) -> Step[Allowed]:
     if allowed.wider:
         yield warn(
             POLICIES,
-            f"the key may do more than read log groups: {', '.join(sorted(allowed.wider))}",
-            "It was asked for with service_account_access; scoped is enough for every OpenReplay.",
+            f"the key can do more than read log groups: {', '.join(sorted(allowed.wider))}",
+            "service_account_access sets this; scoped is enough for every OpenReplay.",
         )
     elif complete:
-        only = " from some addresses alone" if allowed.conditional else ""
+        only = " from some addresses only" if allowed.conditional else ""
         yield ok(POLICIES, f"logs:FilterLogEvents on {groups}{only}, and nothing else")
     return allowed
 
 
 def _policy(iam: Any, arn: str) -> Allowed | None:
-    """What one policy says."""
+    """Return the permissions of one policy."""
     if arn.endswith(":aws:policy/CloudWatchReadOnlyAccess"):
         return Allowed(wider=frozenset({"CloudWatchReadOnlyAccess"}))
     version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
@@ -101,12 +101,12 @@ def _statement(statement: Any) -> Allowed:
 
 
 def _group_of(arn: str) -> str:
-    """The log group in an ARN such as ``arn:aws:logs:eu-west-1:1:log-group:/app:*``."""
+    """Return the log group in an ARN such as ``arn:aws:logs:eu-west-1:1:log-group:/app:*``."""
     return arn.partition(":log-group:")[2].removesuffix(":*") or arn
 
 
 def _list(value: Any) -> list[Any]:
-    """What IAM writes as one value or as a list of them."""
+    """Return a list, for a value that IAM writes as a list or as a single value."""
     return value if isinstance(value, list) else [value]
 
 

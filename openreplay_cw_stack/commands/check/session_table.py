@@ -1,4 +1,4 @@
-"""Checks the session table: that it exists, has the right key, and deletes expired items."""
+"""Checks that the session table exists, has the right key, and deletes expired items."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def check_session_table(context: Context) -> Step[None]:
         if function is not None
     } - {""}
     if not arns:
-        yield skip(_NAME, "no function names one")
+        yield skip(_NAME, "no function has one")
         return
     if len(arns) > 1:
         yield fail(
@@ -43,7 +43,7 @@ def check_session_table(context: Context) -> Step[None]:
         yield fail(
             _NAME,
             f"{arn} does not exist",
-            "No line is stored and no session is answered. Deploy the stack with another "
+            "No line is stored, and the bridge returns no line. Deploy the stack with another "
             "session_table, or delete the stack and deploy it again.",
         )
         return
@@ -58,7 +58,7 @@ def _state(arn: str, table: Mapping[str, Any]) -> Finding:
         keys = ", ".join(f"{key} ({use}, {kind})" for key, use, kind in sorted(shape))
         return fail(
             _NAME,
-            f"{name} has another shape: its key is {keys}",
+            f"{name} has another schema: its key is {keys}",
             f"The key must be {PARTITION_KEY} (HASH, S) and {SORT_KEY} (RANGE, S). A table's key "
             "cannot be changed: create a table with this key and deploy with "
             "session_table=<its ARN>, or without session_table.",
@@ -67,8 +67,8 @@ def _state(arn: str, table: Mapping[str, Any]) -> Finding:
         return fail(
             _NAME,
             f"{name} is {table['TableStatus']}",
-            "DynamoDB takes no item in this state. INACCESSIBLE_ENCRYPTION_CREDENTIALS: allow the "
-            "use of its KMS key again.",
+            "DynamoDB accepts no item in this state. INACCESSIBLE_ENCRYPTION_CREDENTIALS: allow "
+            "the use of its KMS key again.",
         )
     items = count(table.get("ItemCount", 0), "item")
     megabytes = table.get("TableSizeBytes", 0) / 1_000_000
@@ -105,4 +105,4 @@ def _time_to_live(client: Any, arn: str) -> Finding:
         f"aws dynamodb update-time-to-live --table-name {arn} --time-to-live-specification "
         f"Enabled=true,AttributeName={TIME_TO_LIVE}"
     )
-    return fail(name, seen, f"Lines are kept and paid for without end. Switch it on:\n{switch_on}")
+    return fail(name, seen, f"Lines never expire, and cost money. Enable it:\n{switch_on}")

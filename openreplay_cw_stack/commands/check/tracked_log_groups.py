@@ -1,4 +1,4 @@
-"""Checks the tracked log groups: whether each is subscribed, and whether the filter delivers."""
+"""Checks the tracked log groups: their subscription filters, and the delivery of their lines."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ _NAME = "tracked log group"
 def check_what_is_tracked(
     account: Account, deployment: Deployment
 ) -> Step[tuple[TrackedLogGroup, ...]]:
-    """Check that the stack tracks something; returns the log groups that it tracks."""
+    """Check that the stack tracks log groups, and return them."""
     if deployment.validator is None:
         return ()
     tracked = find_tracked(account, deployment)
     for filter_name in tracked.unknown:
         yield fail(
             _NAME,
-            f"the template does not say on which log group {filter_name} is",
-            "Name the log group in the app, so that it can be looked at.",
+            f"the template does not name the log group of the filter {filter_name}",
+            "Name the log group in the app, so that this command can check it.",
         )
     for policy in tracked.policies:
         yield from guarded("account policy", _account_policy(account, policy))
     if tracked.destinations:
         others = ", ".join(tracked.destinations)
-        yield ok(_NAME, f"other accounts may subscribe theirs to {others}")
+        yield ok(_NAME, f"other accounts can subscribe their log groups to {others}")
     elif not tracked.groups and not tracked.policies:
         yield fail(
             _NAME,
@@ -59,8 +59,8 @@ def _account_policy(account: Account, policy: AccountPolicy) -> Step[None]:
     if not found:
         yield fail(
             "account policy",
-            f"the stack's policy {policy.name} is gone",
-            "It was removed by hand: deploy once without it, and then with it.",
+            f"the stack's policy {policy.name} does not exist",
+            "It was deleted by hand: deploy once without track_account, then with it.",
         )
         return
     criteria = found[0].get("selectionCriteria") or "every log group of the account"
@@ -69,10 +69,10 @@ def _account_policy(account: Account, policy: AccountPolicy) -> Step[None]:
 
 
 def check_tracked_log_groups(context: Context) -> Step[Mapping[str, int]]:
-    """Check of each log group that it is there, its filters, and what they have delivered.
+    """Check each log group, its filters and their delivery.
 
-    Returns since when each log group has the stack's filter, by name, in milliseconds since 1970.
-    No earlier line is delivered. A group whose filter is not found is left out.
+    Returns when the stack's filter was created, by the name of the log group, in milliseconds since
+    1970. Earlier lines are not delivered. Log groups without the filter are not in the result.
     """
     subscribed_ms: dict[str, int] = {}
     validator = context.validator
@@ -87,14 +87,14 @@ def check_tracked_log_groups(context: Context) -> Step[Mapping[str, int]]:
 
 
 def _group(context: Context, group: TrackedLogGroup, validator: Function) -> Step[int | None]:
-    """Check one log group; returns since when it has the stack's filter."""
+    """Check one log group, and return when the stack's filter was created."""
     found = find_log_group(context.account, group.name)
     if found is None:
         yield fail(
             _NAME,
             f"{group.name} does not exist",
-            "Its program creates it with the first line, without our filter: leave it out of "
-            "log_groups, deploy, and deploy with it again.",
+            "Its program creates it again with its next line, but without the stack's filter: "
+            "deploy without it in log_groups, then with it.",
         )
         return None
     kind = found.get("logGroupClass", "STANDARD")
@@ -102,8 +102,8 @@ def _group(context: Context, group: TrackedLogGroup, validator: Function) -> Ste
         yield fail(
             _NAME,
             f"{group.name} is of the class {kind}, which delivers nothing",
-            "Only the Standard class has subscription filters, and a group's class cannot be "
-            "changed: have the program write to another group.",
+            "Only log groups of the Standard class can have subscription filters, and the class "
+            "cannot be changed: let the program write to another log group.",
         )
         return None
     filters = subscription_filters(context.account, group.name)
@@ -122,32 +122,32 @@ def _subscription(
     others = [one["filterName"] for one in filters if one is not own]
     beside = f"; others: {', '.join(others)}" if others else ""
     if own is None:
-        said = f"{group.name} has lost our subscription filter{beside}"
-        return fail(_NAME, said, f"It was removed by hand. {_put(group, validator)}")
+        said = f"{group.name} does not have the stack's subscription filter{beside}"
+        return fail(_NAME, said, f"It was deleted by hand. {_put(group, validator)}")
     if own["destinationArn"] != (group.stream_arn or validator.arn):
         said = f"the filter of {group.name} has another destination"
         return fail(_NAME, said, f"It was changed by hand. {_put(group, validator)}")
     if own["filterPattern"] != FILTER_PATTERN:
         said = f"the filter of {group.name} has another pattern"
-        remedy = "It was changed by hand, or the stack is of another release: deploy this one. "
+        remedy = "It was changed by hand, or the stack has another release: deploy this one. "
         return fail(_NAME, said, remedy + _put(group, validator))
     kept = f"lines kept {count(retention, 'day')}" if retention else "lines kept for ever"
     quotas = f"{FILTERS_ALLOWED} allowed, in some accounts {FILTERS_COMMON}"
     number = count(len(filters), "subscription filter")
     seen = f"{group.name}: {number} ({quotas}); {kept}{beside}"
     if len(filters) >= FILTERS_ALLOWED:
-        return warn(_NAME, seen, "A change of our filter needs a free place: remove one.")
+        return warn(_NAME, seen, "An update of the stack's filter needs room for one: remove one.")
     return ok(_NAME, seen)
 
 
 def _put(group: TrackedLogGroup, validator: Function) -> str:
     if group.stream_arn:
         return (
-            "CloudFormation does not see that: leave the log group out of log_groups, deploy, and "
-            "deploy with it again."
+            "CloudFormation does not notice this: deploy without the log group in log_groups, then "
+            "with it."
         )
     return (
-        "CloudFormation does not see that; put it back:\n"
+        "CloudFormation does not notice this; restore the filter:\n"
         f"aws logs put-subscription-filter --log-group-name '{group.name}' "
         f"--filter-name '{group.filter_name}' --filter-pattern '{FILTER_PATTERN}' "
         f"--destination-arn {validator.arn}"

@@ -1,4 +1,4 @@
-"""Checks the validator: errors, dropped entries, and messages in its queues."""
+"""Checks the validator: errors, dropped log events, and messages in its queues."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from openreplay_cw_stack.contract import metrics as names
 
 @dataclass(frozen=True)
 class Health:
-    """What happened to the validator in the time span.
+    """The counts of the validator in the time span.
 
     Attributes:
         errors: invocations that failed.
-        throttles: invocations that Lambda delayed.
-        dropped: entries that are not log events.
+        throttles: invocations that Lambda throttled.
+        dropped: entries of payloads that are not log events.
         dead_letters: messages in the dead-letter queue now.
         waiting: messages in the retry queue now.
         unusable: payloads that could not be read.
         refused: items that DynamoDB refused as invalid.
-        throttled_writes: how often DynamoDB throttled an item.
+        throttled_writes: writes of items that DynamoDB throttled.
         unchecked: lines that were judged without a signature check.
     """
 
@@ -41,7 +41,7 @@ class Health:
     unchecked: int = 0
 
     def causes(self) -> list[str]:
-        """Return why lines may not be stored, the likeliest first."""
+        """Return possible causes for missing lines, the most likely first."""
         found = {
             count(self.errors, "invocation") + " of the validator failed": self.errors,
             count(self.dead_letters, "message") + " in the dead-letter queue": self.dead_letters,
@@ -55,7 +55,7 @@ class Health:
 
 
 def check_validator(context: Context) -> Step[Health]:
-    """Check the validator's metrics and queues; returns what they say."""
+    """Check the validator's metrics and queues, and return their counts."""
     validator = context.validator
     if validator is None:
         return Health()
@@ -72,7 +72,7 @@ def check_validator(context: Context) -> Step[Health]:
 
 
 def _measured(context: Context, validator: Function) -> Health:
-    """What the metrics say."""
+    """Return the sums of the metrics."""
     own = (("FunctionName", validator.name),)
     deployment = context.deployment.name
     metrics = {
@@ -89,7 +89,7 @@ def _measured(context: Context, validator: Function) -> Health:
 
 
 def _queues(context: Context, validator: Function) -> tuple[int, int] | None:
-    """How many messages the dead-letter queue and the retry queue have."""
+    """Return the number of messages in the dead-letter queue and in the retry queue."""
     return (
         _messages(context, validator.environment.get("DEAD_LETTER_QUEUE_URL")),
         _messages(context, validator.environment.get("RETRY_QUEUE_URL")),
@@ -97,7 +97,7 @@ def _queues(context: Context, validator: Function) -> tuple[int, int] | None:
 
 
 def _messages(context: Context, queue: str | None) -> int:
-    """How many messages a queue has, those at work or delayed included."""
+    """Return the number of messages in a queue, including those in flight or delayed."""
     if queue is None:
         return 0
     kinds = [
@@ -112,25 +112,26 @@ def _messages(context: Context, queue: str | None) -> int:
 def _faults(context: Context, validator: Function, health: Health) -> Iterator[Finding]:
     name, span = "validator", context.account.span
     own = validator.environment.get("OWN_LOG_GROUP", f"/aws/lambda/{validator.name}")
-    look = f"The code of the error is in the function's log group {own}"
+    look = f"The function's log group {own} has the error code"
     if health.dead_letters:
         yield fail(
             name,
             f"{count(health.dead_letters, 'message')} in the dead-letter queue",
-            f"{look}. Once the cause is removed, invoke the validator with them again:\n"
+            f"{look}. Fix the cause, then invoke the validator with them again:\n"
             f"{PROGRAM} replay --stack {context.deployment.stack.name}",
         )
     if health.errors:
         yield fail(
             name,
             f"{count(health.errors, 'invocation')} failed in {span}",
-            f"{look}. If there is nothing, its role may not write there either.",
+            f"{look}. If the log group is empty, the role may lack the permission to write there.",
         )
     if health.unusable:
         yield fail(
             name,
             f"{count(health.unusable, 'payload')} could not be read in {span}",
-            f"{look}. Each one is in the dead-letter queue with its reason; `replay` prints it.",
+            f"{look}. The dead-letter queue has each payload with its reason, which `replay` "
+            "prints.",
         )
     if health.refused:
         yield fail(
@@ -142,31 +143,30 @@ def _faults(context: Context, validator: Function, health: Health) -> Iterator[F
         yield fail(
             name,
             f"{count(health.dropped, 'entry', 'entries')} of payloads dropped in {span}",
-            "They are not log events: does another program invoke the validator?",
+            "They are not log events: find out whether another program invokes the validator.",
         )
     if health.waiting:
         yield warn(
             name,
             f"{count(health.waiting, 'message')} in the retry queue now",
-            "The session table did not take their lines. The validator tries them again for a "
-            f"day. {look}.",
+            f"The validator could not store their lines, and retries them for a day. {look}.",
         )
     if health.throttled_writes:
         yield warn(
             name,
             f"DynamoDB throttled {count(health.throttled_writes, 'write')} in {span}",
-            "One partition takes 1,000 write units a second: many clients may share one session "
-            "token. A limit of write units on the table throttles, too.",
+            "A session can use 1,000 write units a second: many clients may share one session "
+            "token. A write limit on the table also throttles.",
         )
     if health.throttles:
         yield warn(
             name,
             f"{count(health.throttles, 'invocation')} throttled in {span}",
-            "Lambda tries them again for six hours. Raise reserved_concurrency.",
+            "Lambda retries them for six hours. Raise reserved_concurrency.",
         )
     if health.unchecked:
         yield warn(
             name,
             f"{count(health.unchecked, 'line')} linked without a signature check in {span}",
-            f"The token secret cannot be read. {look}.",
+            f"The validator cannot read the token secret. {look}.",
         )

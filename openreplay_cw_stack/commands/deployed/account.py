@@ -1,4 +1,4 @@
-"""The AWS account: its clients, and the time span that a command looks at."""
+"""The AWS account: its clients, and the time span that a command examines."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from openreplay_cw_stack.commands.aws import aws_client
 from openreplay_cw_stack.runtime.aws_calls import arn_region
 
 DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
-"""AWS refuses a call that no policy allows with one of these codes."""
+"""The error codes of AWS for a call that no policy allows."""
 THROTTLED = frozenset(
     {
         "ProvisionedThroughputExceededException",
@@ -20,19 +20,19 @@ THROTTLED = frozenset(
         "TooManyRequestsException",
     }
 )
-"""AWS answers with one of these codes where it is called too often."""
+"""The error codes of AWS for a throttled call."""
 
 MakeClient = Callable[..., Any]
 
 
 @dataclass(frozen=True)
 class Account:
-    """How the account is asked, and about which time.
+    """Access to the account, and the time span to examine.
 
     Attributes:
-        now: seconds since 1970.
-        minutes: how far back lines and metrics are looked at.
-        make_client: makes a client of boto3 from a service's name, and settings by keyword.
+        now: the current time in seconds since 1970.
+        minutes: the length of the time span.
+        make_client: creates a boto3 client from a service's name, and settings by keyword.
     """
 
     now: float
@@ -42,7 +42,7 @@ class Account:
 
     @property
     def start(self) -> float:
-        """When the time span begins, in seconds since 1970."""
+        """The beginning of the time span, in seconds since 1970."""
         return self.now - 60 * self.minutes
 
     @property
@@ -62,9 +62,9 @@ class Account:
         return self._clients[service]
 
     def regional_client(self, service: str, arn: str) -> Any:
-        """Return a client of a service in the region that an ARN names."""
+        """Return a client of a service in the region of an ARN."""
         return self.make_client(service, region_name=arn_region(arn))
 
     def days_since(self, time: Any) -> int:
-        """Return how many whole days ago a time was."""
+        """Return the number of whole days since a time."""
         return int(max(0.0, self.now - time.timestamp()) // 86_400)

@@ -9,10 +9,10 @@ from openreplay_cw_stack.commands.deployed.stack import read_template
 
 
 def bridge_url(account: Account, deployment: Deployment, bridge: Function) -> str | None:
-    """Return the bridge's address: the stack's output, its own domain, or its HTTP API.
+    """Return the bridge's address: the stack's output, its custom domain, or its HTTP API.
 
     Args:
-        account: whose stack it is.
+        account: the account of the stack.
         deployment: the deployment.
         bridge: its bridge.
 
@@ -21,7 +21,7 @@ def bridge_url(account: Account, deployment: Deployment, bridge: Function) -> st
 
     Raises:
         CommandFailed: the template is not JSON.
-        ClientError: AWS refuses.
+        ClientError: AWS refuses a call.
     """
     if deployment.alone and deployment.stack.outputs.get("BridgeUrl"):
         return deployment.stack.outputs["BridgeUrl"]
@@ -29,7 +29,7 @@ def bridge_url(account: Account, deployment: Deployment, bridge: Function) -> st
 
 
 def _own_domain(account: Account, deployment: Deployment, bridge: Function) -> str | None:
-    """The domain that an HTTP API answers at, where it has one of its own."""
+    """Return the custom domain of the HTTP API, if it has one."""
     stack = deployment.stack
     api = stack.find("AWS::ApiGatewayV2::Api", f"{bridge.path}HttpApi")
     mappings = stack.of_kind("AWS::ApiGatewayV2::ApiMapping")

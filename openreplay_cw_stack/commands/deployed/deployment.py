@@ -1,8 +1,8 @@
 """Finds the deployments in a stack: one for each construct.
 
-The package's own stack has outputs; a host's stack that only contains the construct has none. The
-functions are the same in both: their handlers are of this package, and their environment names
-everything else.
+The package's own stack has outputs; another app's stack with the construct has none. Both have the
+same functions: their handlers come from this package, and their environment variables name all
+other resources.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ class Function:
     """A Lambda function of this package.
 
     Attributes:
-        room: which of :mod:`openreplay_cw_stack.runtime` it runs, such as ``validator``.
-        logical_id: in the template.
-        name: the function's.
-        arn: likewise.
+        room: its package in :mod:`openreplay_cw_stack.runtime`, such as ``validator``.
+        logical_id: its logical id in the template.
+        name: the function's name.
+        arn: the function's ARN.
         role: the name of its role.
-        log_group: the name of the log group that it prints to.
-        environment: its variables.
+        log_group: the name of the log group that it writes to.
+        environment: its environment variables.
     """
 
     room: str
@@ -53,14 +53,14 @@ class Function:
 
 @dataclass(frozen=True)
 class Deployment:
-    """One construct, as it is deployed.
+    """One deployed construct.
 
     Attributes:
         name: the value of the metric dimension ``Deployment``.
-        stack: what it is in.
-        functions: by room; of the registration functions, which may be several, the last.
+        stack: the stack that contains it.
+        functions: the functions by room; of several registration functions, the last.
         registrations: the registration functions.
-        alone: whether it is the only one in its stack, so that the stack's outputs are its own.
+        alone: whether it is the only deployment in its stack, which then has its outputs.
     """
 
     name: str
@@ -76,12 +76,12 @@ class Deployment:
 
     @property
     def bridge(self) -> Function | None:
-        """The function that answers questions."""
+        """The function that answers OpenReplay."""
         return self.functions.get("bridge")
 
     @property
     def service_account_secret(self) -> Resource | None:
-        """The secret of the service account's key; with rotation it is another than without."""
+        """The secret of the service account's key. With rotation it is a different secret."""
         kind = "AWS::SecretsManager::Secret"
         rotated = self.resource(kind, "ServiceAccountRotatedSecret")
         return rotated or self.resource(kind, "ServiceAccountSecret")
@@ -100,12 +100,12 @@ def find_deployments(account: Account, stack: Stack, only: str | None = None) ->
     """Find the deployments in a stack.
 
     Args:
-        account: whose stack it is.
+        account: the account of the stack.
         stack: the stack.
-        only: the name of the one that is wanted.
+        only: return only the deployment of this name.
 
     Raises:
-        CommandFailed: there is none, or none of that name; or AWS refuses.
+        CommandFailed: there is no deployment, or none of that name; or AWS refuses a call.
     """
     by_name: dict[str, list[Function]] = {}
     for function in _functions(account, stack):
@@ -135,13 +135,14 @@ def find_deployment(account: Account, stack: Stack, only: str | None) -> Deploym
     """Find the only deployment in a stack, or the one named ``only``.
 
     Raises:
-        CommandFailed: the stack has several and none is named, or none at all; or AWS refuses.
+        CommandFailed: the stack has several deployments and ``only`` is None, or the deployment
+            does not exist, or AWS refuses a call.
     """
     found = find_deployments(account, stack, only)
     if len(found) > 1:
         names = ", ".join(deployment.name for deployment in found)
         raise CommandFailed(
-            f"the stack {stack.name} has several deployments: name one with --deployment ({names})"
+            f"the stack {stack.name} has several deployments: give one as --deployment ({names})"
         )
     return found[0]
 
@@ -153,7 +154,7 @@ def require_validator(deployment: Deployment) -> Function:
         CommandFailed: it has none.
     """
     if deployment.validator is None:
-        raise CommandFailed(f"{deployment.name} has no validator: run `check`, it says why")
+        raise CommandFailed(f"{deployment.name} has no validator: run `check` to find out why")
     return deployment.validator
 
 
@@ -166,8 +167,8 @@ def variable(function: Function, name: str) -> str:
     value = function.environment.get(name)
     if not value:
         raise CommandFailed(
-            f"the function {function.name} has no {name}: the stack is of another version, deploy "
-            "it again with this one"
+            f"the function {function.name} has no {name}: the stack has another version; deploy it "
+            "again with this version"
         )
     return value
 
@@ -183,7 +184,7 @@ def _functions(account: Account, stack: Stack) -> Iterator[Function]:
 
 
 def _configuration(client: Any, name: str) -> Mapping[str, Any]:
-    """A function's configuration; nothing in it where the function is not there."""
+    """Return a function's configuration, which is empty if the function does not exist."""
     try:
         found: Mapping[str, Any] = client.get_function_configuration(FunctionName=name)
     except Exception as error:
@@ -194,7 +195,7 @@ def _configuration(client: Any, name: str) -> Mapping[str, Any]:
 
 
 def runtime_package(handler: str) -> str | None:
-    """Return which of :mod:`openreplay_cw_stack.runtime` a handler is of; None: it is another's."""
+    """Return the handler's package in :mod:`openreplay_cw_stack.runtime`, or None for another's."""
     match = _HANDLER.match(handler)
     return match.group(1) if match else None
 
@@ -215,7 +216,7 @@ def _function(resource: Resource, configuration: Mapping[str, Any]) -> Function 
 
 
 def _log_group(configuration: Mapping[str, Any]) -> str:
-    """Lambda Developer Guide, "Configuring CloudWatch log groups"."""
+    """Return the log group. Lambda Developer Guide, "Configuring CloudWatch log groups"."""
     own: str | None = configuration.get("LoggingConfig", {}).get("LogGroup")
     return own or f"/aws/lambda/{configuration['FunctionName']}"
 
@@ -226,8 +227,8 @@ def _nothing_in(stack: Stack) -> str:
         for one in stack.of_kind(NESTED_STACK)
         if "/" in one.physical_id
     ]
-    inside = f"; if it is in one of its nested stacks, name that: {', '.join(nested)}"
+    inside = f"; if it is in a nested stack, give that one: {', '.join(nested)}"
     return (
-        f"the stack {stack.name} in {stack.region} has no function of openreplay-cw-stack: is it "
-        f"another stack?{inside if nested else ''}"
+        f"the stack {stack.name} in {stack.region} has no function of openreplay-cw-stack: check "
+        f"the name{inside if nested else ''}"
     )

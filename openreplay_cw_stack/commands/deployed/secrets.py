@@ -1,4 +1,4 @@
-"""Reads the secrets that a deployment names."""
+"""Reads the secrets of a deployment."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from openreplay_cw_stack.runtime.aws_calls import string_fields
 
 @dataclass(frozen=True)
 class Secret:
-    """A version of a secret that is a JSON object.
+    """A version of a secret whose value is a JSON object.
 
     Attributes:
-        texts: the texts in it, by name; none where it is not such an object.
-        created: when this version was made.
+        texts: the texts in the object, by name; empty if the value is not an object.
+        created: when this version was created.
     """
 
     texts: Mapping[str, str] = field(repr=False)
@@ -27,12 +27,12 @@ def read_secret(account: Account, arn: str, stage: str = "AWSCURRENT") -> Secret
     """Read a secret.
 
     Args:
-        account: whose secret it is.
-        arn: the secret's.
-        stage: which version, by its staging label.
+        account: the account of the secret.
+        arn: the secret's ARN.
+        stage: the staging label of the version.
 
     Raises:
-        ClientError: AWS refuses.
+        ClientError: AWS refuses the call.
     """
     client = account.client("secretsmanager")
     answer = client.get_secret_value(SecretId=arn, VersionStage=stage)

@@ -22,8 +22,8 @@ class Resource:
 
     Attributes:
         logical_id: its name in the template.
-        physical_id: what ``Ref`` gives: mostly its name, for some types a URL or an ARN.
-        kind: such as ``AWS::Lambda::Function``.
+        physical_id: the value of ``Ref``: usually its name, for some types a URL or an ARN.
+        kind: its type, such as ``AWS::Lambda::Function``.
     """
 
     logical_id: str
@@ -36,12 +36,12 @@ class Stack:
     """A deployed stack.
 
     Attributes:
-        name: the stack's.
-        region: where it is.
-        status: such as ``UPDATE_COMPLETE``.
-        outputs: by name.
-        parameters: by name.
-        resources: all of them.
+        name: the stack's name.
+        region: the stack's region.
+        status: the stack's status, such as ``UPDATE_COMPLETE``.
+        outputs: its outputs by name.
+        parameters: its parameters by name.
+        resources: all its resources.
     """
 
     name: str
@@ -55,8 +55,8 @@ class Stack:
         """Return an output.
 
         Args:
-            name: the output's.
-            meaning: what the stack was deployed without where it has no such output.
+            name: the output's name.
+            meaning: the part of the stack that has this output, for the error.
 
         Raises:
             CommandFailed: the stack has no output of that name.
@@ -65,7 +65,7 @@ class Stack:
         if value is None:
             raise CommandFailed(
                 f"the stack {self.name} has no output {name}: it was deployed without {meaning}, "
-                "or is another stack; its name is in `make deploy`'s output"
+                "or this is the wrong stack; `make deploy` prints the name"
             )
         return value
 
@@ -78,8 +78,8 @@ class Stack:
 
         Args:
             kind: its type.
-            path: of the construct within the stack, as the CDK makes logical ids of it: the ids
-                joined, and a hash of eight characters behind them.
+            path: the construct's path within the stack as in logical ids: the joined ids. The CDK
+                appends a hash of eight characters.
         """
         wanted = re.compile(re.escape(path) + r"[0-9A-F]{8}\Z")
         return next((one for one in self.of_kind(kind) if wanted.match(one.logical_id)), None)
@@ -89,11 +89,11 @@ def read_stack(account: Account, name: str) -> Stack:
     """Read a stack and list its resources.
 
     Args:
-        account: whose stack it is.
-        name: the stack's.
+        account: the account of the stack.
+        name: the stack's name.
 
     Raises:
-        CommandFailed: there is none of that name here, or AWS refuses.
+        CommandFailed: the stack does not exist in this region, or AWS refuses a call.
     """
     client = account.client("cloudformation")
     region = str(client.meta.region_name)
@@ -104,17 +104,17 @@ def read_stack(account: Account, name: str) -> Stack:
             resources = tuple(_resources(client, name))
     except CommandFailed as failure:
         raise CommandFailed(
-            f"{failure}; the credentials must be those of the stack's account, the region is "
-            f"{region} (AWS_REGION changes it), and `aws cloudformation list-stacks` has the names"
+            f"{failure}; use credentials of the stack's account. The region is {region} "
+            "(AWS_REGION sets it). `aws cloudformation list-stacks` lists the names"
         ) from None
     return _stack(name, region, found, resources)
 
 
 def find_stack(account: Account, name: str) -> Stack | None:
-    """Read a stack, with the resources of its nested stacks as well; None where there is none.
+    """Read a stack and the resources of its nested stacks; None if the stack does not exist.
 
     Raises:
-        ClientError: AWS refuses.
+        ClientError: AWS refuses a call.
     """
     client = account.client("cloudformation")
     try:
@@ -161,12 +161,12 @@ def _resources(client: Any, name: str) -> Iterator[Resource]:
 
 @dataclass(frozen=True)
 class Template:
-    """The template of a stack, as far as values can be worked out from it.
+    """The template of a stack, for evaluating its expressions.
 
     Attributes:
-        stack: the one that it made.
-        resources: of the template, by logical id.
-        exports: what other stacks of the account and region export.
+        stack: the deployed stack.
+        resources: the resources of the template, by logical id.
+        exports: the exports of other stacks of the account and region.
     """
 
     stack: Stack
@@ -174,12 +174,12 @@ class Template:
     exports: Mapping[str, str]
 
     def properties(self, logical_id: str) -> Mapping[str, Any]:
-        """Return the properties of a resource, as the template has them."""
+        """Return the properties of a resource, as in the template."""
         found: Mapping[str, Any] = self.resources.get(logical_id, {}).get("Properties", {})
         return found
 
     def value(self, expression: Any) -> str | None:
-        """Evaluate an expression of the template; None where the value is not known."""
+        """Evaluate an expression of the template; None if the value is unknown."""
         if isinstance(expression, str):
             return expression
         if not isinstance(expression, dict) or len(expression) != 1:
@@ -208,7 +208,7 @@ class Template:
         return None if None in values else str(separator).join(map(str, values))
 
     def _select(self, argument: Any) -> str | None:
-        """Of a text that is split: how the CDK takes a name out of an ARN."""
+        """Evaluate ``Fn::Select`` of ``Fn::Split``, with which the CDK extracts names from ARNs."""
         index, split = argument
         if not isinstance(split, dict) or set(split) != {"Fn::Split"}:
             return None
@@ -219,11 +219,11 @@ class Template:
 
 
 def read_template(account: Account, stack: Stack) -> Template:
-    """Read a stack's template, as CloudFormation keeps it.
+    """Read a stack's template from CloudFormation.
 
     Raises:
-        CommandFailed: it is not JSON, as every template of the CDK is.
-        ClientError: AWS refuses.
+        CommandFailed: the template is not JSON, unlike every template of the CDK.
+        ClientError: AWS refuses the call.
     """
     client = account.client("cloudformation")
     body = client.get_template(StackName=stack.name)["TemplateBody"]
@@ -232,7 +232,7 @@ def read_template(account: Account, stack: Stack) -> Template:
             body = json.loads(body)
         except ValueError:
             raise CommandFailed(
-                "the stack's template is not JSON: the CDK did not make it"
+                "the stack's template is not JSON, so the CDK did not create it"
             ) from None
     resources = body.get("Resources", {})
     return Template(stack, resources, _exports(client, resources))

@@ -1,9 +1,8 @@
 """Finds the log groups that a stack subscribes the validator to.
 
-The template says which they are: its subscription filters name their log group and their
-destination. CloudFormation gives only the filter's name as the physical id, and CloudWatch Logs
-finds a filter only by its log group. Without the template, every group of the account would have
-to be asked.
+The subscription filters in the template name their log group and their destination. CloudFormation
+returns only the filter's name as the physical id, and CloudWatch Logs lists filters only by log
+group. Without the template, this module would have to query every log group of the account.
 """
 
 from __future__ import annotations
@@ -18,9 +17,9 @@ from openreplay_cw_stack.commands.deployed.deployment import Deployment, Functio
 from openreplay_cw_stack.commands.deployed.stack import Resource, Template, read_template
 
 FILTERS_ALLOWED = 5
-"""Subscription filters to a log group: AWS documentation, "CloudWatch Logs quotas"."""
+"""Subscription filters per log group: AWS documentation, "CloudWatch Logs quotas"."""
 FILTERS_COMMON = 2
-"""What the API reference of PutSubscriptionFilter says; some accounts are held to it."""
+"""The limit in the API reference of PutSubscriptionFilter, which applies to some accounts."""
 
 FILTER = "AWS::Logs::SubscriptionFilter"
 ACCOUNT_POLICY = "AWS::Logs::AccountPolicy"
@@ -32,9 +31,9 @@ class TrackedLogGroup:
     """A log group that the stack subscribed the validator to.
 
     Attributes:
-        name: the group's.
-        filter_name: that of the stack's subscription filter on it.
-        stream_arn: the Kinesis stream that the filter is to deliver to; None: the validator.
+        name: the log group's name.
+        filter_name: the name of the stack's subscription filter on it.
+        stream_arn: the Kinesis stream that the filter must deliver to; None: the validator.
     """
 
     name: str
@@ -47,8 +46,8 @@ class AccountPolicy:
     """A subscription filter for many log groups of the account.
 
     Attributes:
-        kind: its type, as CloudWatch Logs names it.
-        name: the policy's; None where the template does not say.
+        kind: its type in CloudWatch Logs.
+        name: the policy's name; None if the template does not show it.
     """
 
     kind: str
@@ -57,13 +56,13 @@ class AccountPolicy:
 
 @dataclass(frozen=True)
 class Tracked:
-    """What a stack subscribes the validator to.
+    """The sources that a stack subscribes the validator to.
 
     Attributes:
         groups: the log groups.
-        unknown: names of filters whose log group the template does not say.
-        policies: account policies.
-        destinations: names of the destinations that other accounts may subscribe to.
+        unknown: the names of filters whose log group the template does not show.
+        policies: the account policies.
+        destinations: the names of the destinations for other accounts.
     """
 
     groups: tuple[TrackedLogGroup, ...] = ()
@@ -73,11 +72,11 @@ class Tracked:
 
 
 def find_tracked(account: Account, deployment: Deployment) -> Tracked:
-    """Find what the stack subscribes the validator to. Empty without a validator.
+    """Find the sources that the stack subscribes the validator to. Empty without a validator.
 
     Raises:
         CommandFailed: the template cannot be read.
-        ClientError: AWS refuses.
+        ClientError: AWS refuses a call.
     """
     validator = deployment.validator
     if validator is None:
@@ -94,13 +93,13 @@ def find_tracked(account: Account, deployment: Deployment) -> Tracked:
 
 
 def find_log_group(account: Account, name: str) -> Mapping[str, Any] | None:
-    """Return a log group, as CloudWatch Logs describes it; None where there is none.
+    """Return a log group, as CloudWatch Logs describes it; None if it does not exist.
 
     Raises:
         ClientError: AWS refuses.
     """
     pages = account.client("logs").get_paginator("describe_log_groups")
-    # The group of exactly this name comes first; others follow whose name is longer.
+    # The log group of exactly this name comes first, before those with longer names.
     for page in pages.paginate(logGroupNamePrefix=name):
         return next((one for one in page["logGroups"] if one["logGroupName"] == name), None)
     return None
@@ -139,7 +138,7 @@ def subscription_filters(account: Account, log_group: str) -> list[dict[str, Any
 
 @dataclass(frozen=True)
 class _Finder:
-    """Finds what delivers to a validator, or to the stream that it reads."""
+    """Finds the resources that deliver to a validator, or to the stream that it reads."""
 
     deployment: Deployment
     validator: Function
@@ -147,7 +146,7 @@ class _Finder:
     stream: Resource | None
 
     def filters(self) -> Iterator[TrackedLogGroup | str]:
-        """Each subscription filter: its log group, or the filter's name where that is unknown."""
+        """Yield the log group of each subscription filter; if unknown, the name of the filter."""
         for resource in self.deployment.stack.of_kind(FILTER):
             properties = self.template.properties(resource.logical_id)
             destination = properties.get("DestinationArn")
@@ -161,7 +160,7 @@ class _Finder:
             yield TrackedLogGroup(group, filter_name, stream_arn) if group else filter_name
 
     def policies(self) -> Iterator[AccountPolicy]:
-        """The account policies."""
+        """Yield the account policies."""
         for resource in self.deployment.stack.of_kind(ACCOUNT_POLICY):
             properties = self.template.properties(resource.logical_id)
             if self._names_stream(properties) or _mentions(properties, self.validator):
@@ -170,7 +169,7 @@ class _Finder:
                 yield AccountPolicy(kind or "SUBSCRIPTION_FILTER_POLICY", name)
 
     def destinations(self) -> tuple[str, ...]:
-        """The destinations in front of the stream."""
+        """Return the names of the destinations that write to the stream."""
         found = self.deployment.stack.of_kind(LOGS_DESTINATION) if self.stream else []
         return tuple(one.physical_id for one in found)
 
@@ -187,7 +186,7 @@ def _names(properties: Any, logical_id: str) -> bool:
 
 
 def _stream(template: Template, deployment: Deployment, validator: Function) -> Resource | None:
-    """The Kinesis stream that the validator reads, if it does."""
+    """Return the Kinesis stream that the validator reads, if there is one."""
     for mapping in deployment.stack.of_kind("AWS::Lambda::EventSourceMapping"):
         properties = template.properties(mapping.logical_id)
         if not _mentions(properties.get("FunctionName"), validator):
@@ -199,6 +198,6 @@ def _stream(template: Template, deployment: Deployment, validator: Function) -> 
 
 
 def _arn(stream: Resource, validator: Function) -> str:
-    """The ARN of a stream in the validator's account and region."""
+    """Return the ARN of a stream in the validator's account and region."""
     _, partition, _, region, account, *_ = validator.arn.split(":")
     return f"arn:{partition}:kinesis:{region}:{account}:stream/{stream.physical_id}"

@@ -1,4 +1,4 @@
-"""``preflight``: asks AWS before a deployment what would stop it, or let it show nothing."""
+"""``preflight``: checks before a deployment whether the AWS account allows it."""
 
 from __future__ import annotations
 

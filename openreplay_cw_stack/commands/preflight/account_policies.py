@@ -1,4 +1,4 @@
-"""Checks the account policies of CloudWatch Logs, which reach into every stack of the account."""
+"""Checks the account policies of CloudWatch Logs, which affect every stack of the account."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _NAME = "account policy"
 
 
 def check_account_policies(context: Context) -> Step[None]:
-    """Check that no policy is in the way of the stack's own, or of its metrics."""
+    """Check that no account policy conflicts with the stack's own policy or its metrics."""
     if any(_is_subscription(one.properties) for one in context.plan.of_kind(ACCOUNT_POLICY)):
         yield from guarded(_NAME, _subscriptions(context), denied=skip)
     yield from guarded(_NAME, _metrics(context), denied=skip)
@@ -38,15 +38,18 @@ def _is_subscription(properties: Any) -> bool:
 
 
 def _subscriptions(context: Context) -> Step[None]:
-    """CloudWatch Logs API reference, "PutAccountPolicy": one for an account and region."""
+    """Check for another subscription of the account.
+
+    CloudWatch Logs API reference, "PutAccountPolicy": one per account and region.
+    """
     own = context.owned(ACCOUNT_POLICY)
     existing = account_policies(context.account, SUBSCRIPTIONS)
     others = [one["policyName"] for one in existing if one["policyName"] not in own]
     if others:
         yield fail(
             _NAME,
-            f"the account has a subscription for all log groups already: {', '.join(others)}",
-            "An account has one in a region: name log groups in log_groups in the place of "
+            f"the account already has a subscription for all log groups: {', '.join(others)}",
+            "An account can have one per region: name log groups in log_groups instead of "
             "track_account, or remove the other policy.",
         )
     else:
@@ -58,7 +61,7 @@ def _metrics(context: Context) -> Step[None]:
 
 
 def metrics_finding(name: str, policies: Iterable[dict[str, Any]]) -> Finding:
-    """Say whether a policy can switch off the metrics that functions print.
+    """Judge whether a policy can disable the metrics that functions print.
 
     CloudWatch Logs API reference, "PutAccountPolicy".
     """
@@ -67,10 +70,11 @@ def metrics_finding(name: str, policies: Iterable[dict[str, Any]]) -> Finding:
         for one in policies
     ]
     if not found:
-        return ok(name, "none switches off metrics in log lines")
+        return ok(name, "no policy disables metrics in log lines")
     return warn(
         name,
-        f"can switch off the metrics that the functions print: {', '.join(found)}",
-        "Without them dashboard and alarms show nothing. Have the policy leave out the log groups "
-        "of the stack's functions; `check` says after the first lines whether it takes them.",
+        f"can disable the metrics that the functions print: {', '.join(found)}",
+        "Without these metrics the dashboard and the alarms show nothing. Exclude the log groups "
+        "of the stack's functions from the policy; after the first lines, `check` shows whether "
+        "metrics are missing.",
     )

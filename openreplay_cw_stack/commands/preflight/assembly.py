@@ -1,8 +1,8 @@
-"""Reads what ``cdk synth`` has written: the stacks that will be deployed, with their templates.
+"""Reads the output of ``cdk synth``: the stacks that will be deployed, with their templates.
 
 The folder is a cloud assembly: ``manifest.json`` names its stacks (AWS CDK, package
-``cloud-assembly-schema``). Nothing is deployed that is not in it, so that a host's app is looked at
-as the package's own.
+``cloud-assembly-schema``). It describes the whole deployment, of this package's app and of any
+other app.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ _NAMES = {
     "AWS::Logs::AccountPolicy": "PolicyName",
     "AWS::Logs::LogGroup": "LogGroupName",
 }
-"""The property that is what ``Ref`` gives, where a template sets it."""
+"""The property that ``Ref`` returns, if the template sets it."""
 
 
 def read_plans(folder: Path, only: str | None = None) -> list[Plan]:
     """Read the stacks of a cloud assembly that have a function of this package.
 
     Args:
-        folder: the cloud assembly, ``cdk.out`` by default of the CDK.
-        only: the name of the one that is wanted.
+        folder: the cloud assembly; the CDK's default is ``cdk.out``.
+        only: return only the stack of this name.
 
     Raises:
-        CommandFailed: there is no cloud assembly, or no such stack in it.
+        CommandFailed: there is no cloud assembly, or it has no such stack.
     """
     plans = [plan for plan in _plans(folder) if _is_ours(plan)]
     if only is not None:
@@ -45,8 +45,8 @@ def read_plans(folder: Path, only: str | None = None) -> list[Plan]:
         return plans
     named = f" of the name {only}" if only is not None else ""
     raise CommandFailed(
-        f"{folder} has no stack{named} with a function of openreplay-cw-stack: `cdk synth` writes "
-        "what the app has now, and --assembly names its folder"
+        f"{folder} has no stack{named} with a function of openreplay-cw-stack: run `cdk synth` "
+        "again, or give its output folder as --assembly"
     )
 
 
@@ -75,7 +75,7 @@ def _plan(folder: Path, name: str, environment: str, properties: Mapping[str, An
 
 
 def _templates(folder: Path, file: str, stack_name: str) -> Iterator[Template]:
-    """The template of a stack, and those of its nested stacks."""
+    """Yield the template of a stack and those of its nested stacks."""
     body = _read(folder / file)
     resources: Mapping[str, Any] = body.get("Resources", {})
     stack = Stack(
@@ -94,7 +94,7 @@ def _templates(folder: Path, file: str, stack_name: str) -> Iterator[Template]:
 
 
 def _defaults(parameters: Mapping[str, Any]) -> dict[str, str]:
-    """The values of parameters. A default that names a parameter of Systems Manager is none."""
+    """Return the defaults of parameters, except names of parameters of Systems Manager."""
     return {
         name: str(one["Default"])
         for name, one in parameters.items()
@@ -119,11 +119,11 @@ def _read(path: Path) -> dict[str, Any]:
         document = json.loads(path.read_text(encoding="utf-8"))
     except OSError:
         raise CommandFailed(
-            f"there is no {path}: `cdk synth` (or `make synth`) writes it, and --assembly names "
-            "its folder"
+            f"there is no {path}: run `cdk synth` (or `make synth`), or give its output folder as "
+            "--assembly"
         ) from None
     except ValueError:
         raise CommandFailed(f"{path} is not JSON: run `cdk synth` again") from None
     if not isinstance(document, dict):
-        raise CommandFailed(f"{path} is not of the CDK: run `cdk synth` again")
+        raise CommandFailed(f"{path} is not from the CDK: run `cdk synth` again")
     return document

@@ -35,7 +35,7 @@ from openreplay_cw_stack.commands.report.printing import (
 )
 from openreplay_cw_stack.commands.terminal import Output, say
 
-HELP = "say before a deployment what would stop it, or let it show nothing"
+HELP = "check before a deployment that the AWS account allows it"
 
 _STEPS = (
     ("bootstrap", check_bootstrap),
@@ -57,15 +57,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         default=Path("cdk.out"),
         metavar="FOLDER",
-        help="what `cdk synth` has written (default: cdk.out)",
+        help="the output folder of `cdk synth` (default: cdk.out)",
     )
-    parser.add_argument("--stack", help="only this one, where the app has several")
-    parser.add_argument("--json", action="store_true", help="one JSON document")
+    parser.add_argument("--stack", help="only this stack, if the app has several")
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.epilog = (
-        "Run `cdk synth` first: it looks at exactly what that has written, and at the account and "
-        "region of the credentials. It changes nothing. Ends with 0 where nothing fails, with 1 "
-        "where something would stop the deployment, with 2 where it could not run. A step whose "
-        "permission is missing is skipped and says so. Permissions: sts:GetCallerIdentity; "
+        "Run `cdk synth` first: the command compares its output with the account and region of the "
+        "credentials. It changes nothing. Exit status: 0 if nothing fails, 1 if something would "
+        "stop the deployment, 2 if the command could not run. A step that lacks a permission is "
+        "skipped and names it. Permissions: sts:GetCallerIdentity; "
         "ssm:GetParameter on /cdk-bootstrap/*; cloudformation:DescribeStacks and "
         "ListStackResources; lambda:GetAccountSettings and GetFunctionConcurrency; iam:GetUser and "
         "GetAccountSummary; logs:DescribeLogGroups, DescribeSubscriptionFilters, "
@@ -75,10 +75,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Look at the account, print the findings and return the exit status.
+    """Check the account, print the findings and return the exit status.
 
     Raises:
-        CommandFailed: there is no cloud assembly or no such stack in it, or AWS does not know the
+        CommandFailed: there is no cloud assembly, it has no such stack, or AWS refuses the
             credentials.
     """
     output = None if arguments.json else Output(sys.stdout)
@@ -94,14 +94,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _identity() -> dict[str, Any]:
-    """Who the credentials are."""
-    with aws_must("ask AWS who the credentials are"):
+    """Return the identity of the credentials."""
+    with aws_must("get the identity of the credentials from AWS"):
         identity: dict[str, Any] = _client("sts").get_caller_identity()
     return identity
 
 
 def _client(service: str, **settings: Any) -> Any:
-    """A client that gives up within seconds, where boto3 would take minutes."""
+    """Create a client that gives up within seconds; by default boto3 takes minutes."""
     from botocore.config import Config
 
     quick = Config(
@@ -111,7 +111,7 @@ def _client(service: str, **settings: Any) -> Any:
 
 
 def _findings(identity: dict[str, Any], plan: Plan) -> Step[None]:
-    """Run every step, in the order in which CloudFormation would come upon what they look at."""
+    """Run every step, in the order in which CloudFormation would meet the problems."""
     with aws_must("find the region"):
         region = plan.region or str(_client("sts").meta.region_name)
     make_client = partial(_client, region_name=region)

@@ -7,14 +7,13 @@ from openreplay_cw_stack.commands.preflight.plan import Context
 from openreplay_cw_stack.commands.report.findings import Step, fail, ok, warn
 
 LEFT_UNRESERVED = 100
-"""What must stay for functions without a reservation: Lambda API reference,
-"PutFunctionConcurrency"."""
+"""The concurrency that must stay unreserved: Lambda API reference, "PutFunctionConcurrency"."""
 INITIAL_QUOTA = 10
 """The quota of a new account: Lambda Developer Guide, "Lambda quotas"."""
 
 
 def check_concurrency(context: Context) -> Step[None]:
-    """Check that the reservations of the stack leave enough to the other functions."""
+    """Check that the reservations of the stack leave enough for other functions."""
     name = "concurrency"
     functions = context.plan.of_kind(FUNCTION)
     reserved = [one.properties.get("ReservedConcurrentExecutions") for one in functions]
@@ -27,22 +26,22 @@ def check_concurrency(context: Context) -> Step[None]:
         yield fail(
             name,
             f"{seen}; Lambda keeps {LEFT_UNRESERVED} for them",
-            "Ask for a higher quota (Service Quotas, AWS Lambda, Concurrent executions), or "
+            "Request a higher quota (Service Quotas, AWS Lambda, Concurrent executions), or "
             "reserve nothing: reserved_concurrency=none and bridge_reserved_concurrency=none.",
         )
     elif quota <= INITIAL_QUOTA:
         yield warn(
             name,
-            f"the whole account runs {quota} functions at once",
-            "Lambda repeats what it throttles for six hours, and OpenReplay's questions fail "
-            "meanwhile. Ask for a higher quota: Service Quotas, AWS Lambda, Concurrent executions.",
+            f"the quota of the whole account is {quota} concurrent executions",
+            "Lambda retries throttled payloads for six hours, but throttled requests of OpenReplay "
+            "fail. Request a higher quota: Service Quotas, AWS Lambda, Concurrent executions.",
         )
     else:
         yield ok(name, seen)
 
 
 def _held(context: Context) -> int:
-    """What the stack's functions reserve already."""
+    """Return the concurrency that the stack's functions already reserve."""
     if context.stack is None:
         return 0
     client = context.account.client("lambda")

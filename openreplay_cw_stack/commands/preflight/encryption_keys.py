@@ -1,4 +1,4 @@
-"""Checks the existing KMS keys that the template names: whether all that use one may do so."""
+"""Checks that the policies of existing KMS keys allow every principal that uses them."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ class User:
     """A principal that will use a key.
 
     Attributes:
-        what: what it is, in words.
-        principals: the names under which a key's policy may know it.
-        actions: what it needs.
-        without: what happens where it may not.
+        what: the principal in words.
+        principals: the names of the principal in key policies.
+        actions: the actions that it needs.
+        without: the consequence if it lacks an action.
     """
 
     what: str
@@ -35,13 +35,13 @@ class User:
 
 
 def check_encryption_keys(context: Context) -> Step[None]:
-    """Check each key: that it is usable, and that its policy lets all use it."""
+    """Check that each key is enabled, and that its policy allows all its users."""
     for arn in sorted(_keys_of(context)):
         yield from guarded(_NAME, _key(context, arn), denied=skip)
 
 
 def _keys_of(context: Context) -> set[str]:
-    """The ARNs of keys that are written in the templates. A key that they create has a ``Ref``."""
+    """Return the key ARNs in the templates. A key that a template creates is a ``Ref`` instead."""
     texts = (json.dumps(one.resources) for one in context.plan.templates)
     return {match.group() for text in texts for match in _KEY_ARN.finditer(text)}
 
@@ -53,20 +53,20 @@ def _key(context: Context, arn: str) -> Step[None]:
         yield fail(
             _NAME,
             f"{arn} is in {region}, and the stack goes to {context.region}",
-            "A key is used in its own region: name one of this region in encryption_key.",
+            "A key can be used only in its region: give a key of this region as encryption_key.",
         )
         return
     if owner != context.account_id:
         yield skip(
             _NAME,
             f"{arn} is in account {owner}, whose key policies cannot be read from here",
-            "Its policy must let this account use it; `make synth` shows who will.",
+            "Its policy must allow this account; `make synth` shows the principals.",
         )
         return
     client = context.account.client("kms")
     state = client.describe_key(KeyId=arn)["KeyMetadata"]["KeyState"]
     if state != "Enabled":
-        yield fail(_NAME, f"{arn} is {state}", "Enable it, or name another in encryption_key.")
+        yield fail(_NAME, f"{arn} is {state}", "Enable it, or give another key as encryption_key.")
         return
     policy = client.get_key_policy(KeyId=arn, PolicyName="default")["Policy"]
     yield from _policy(context, arn, policy)
@@ -96,8 +96,7 @@ def _users(context: Context, arn: str) -> Iterator[User]:
         "the account's IAM policies",
         (f"AWS:{root}", f"AWS:{context.account_id}"),
         _USES,
-        "The functions' roles are allowed by IAM policies, which count only where the key's policy "
-        "says so.",
+        "IAM policies allow the functions' roles, but apply only if the key's policy enables them.",
     )
     if _has(context, "AWS::Logs::LogGroup", arn):
         # CloudWatch Logs User Guide, "Encrypt log data in CloudWatch Logs using AWS KMS".
@@ -116,7 +115,7 @@ def _users(context: Context, arn: str) -> Iterator[User]:
             "alarms",
             ("Service:cloudwatch.amazonaws.com",),
             _USES,
-            "Alarms would change their state and send no message.",
+            "Alarms would change their state, but send no message.",
         )
 
 

@@ -1,4 +1,4 @@
-"""Checks where the stack goes: account and region, ``cdk bootstrap``, and what is there already."""
+"""Checks the target of the stack: account, region, ``cdk bootstrap``, and the existing stack."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from openreplay_cw_stack.runtime.aws_calls import error_code
 
 
 def check_environment(context: Context) -> Step[None]:
-    """Check that the credentials are those of the account that the stack goes to."""
+    """Check that the credentials belong to the target account of the stack."""
     plan, name = context.plan, "environment"
     if plan.account not in (None, context.account_id):
         yield fail(
             name,
             f"the template is for account {plan.account}, the credentials are of "
             f"{context.account_id}",
-            "Take the other account's credentials (AWS_PROFILE chooses them), or synthesise again "
-            "with these.",
+            "Use credentials of that account (AWS_PROFILE selects them), or run `cdk synth` again "
+            "with the current credentials.",
         )
         return
     yield ok(name, f"account {context.account_id}, {context.region}")
 
 
 def check_bootstrap(context: Context) -> Step[None]:
-    """Check that ``cdk bootstrap`` has been run, with a version that the stack accepts."""
+    """Check that ``cdk bootstrap`` was run in a version that the stack accepts."""
     name, needed = "bootstrap", context.plan.bootstrap
     if needed is None:
-        yield skip(name, "the app does not use what `cdk bootstrap` creates")
+        yield skip(name, "the app does not use the resources of `cdk bootstrap`")
         return
     place = f"{context.account_id}/{context.region}"
     remedy = f"Run once for the account and region:\nnpx cdk bootstrap aws://{place}"
@@ -40,14 +40,14 @@ def check_bootstrap(context: Context) -> Step[None]:
         return
     version = answer["Parameter"]["Value"]
     if not version.isdecimal() or int(version) < needed.version:
-        said = f"version {version} of the bootstrap stack, and {needed.version} is needed"
+        said = f"the bootstrap stack has version {version}, and {needed.version} is required"
         yield fail(name, said, remedy)
         return
-    yield ok(name, f"version {version}; {needed.version} or later is needed")
+    yield ok(name, f"version {version}; {needed.version} or later is required")
 
 
 def check_stack(context: Context) -> Step[Stack | None]:
-    """Check that CloudFormation can create or update the stack; returns what is deployed."""
+    """Check that CloudFormation can create or update the stack, and return the deployed stack."""
     name = "stack"
     stack = find_stack(context.account, context.plan.name)
     if stack is None:
@@ -55,22 +55,22 @@ def check_stack(context: Context) -> Step[Stack | None]:
         return None
     said = f"{stack.name} is {stack.status}"
     if stack.status.endswith("_IN_PROGRESS") and stack.status != "REVIEW_IN_PROGRESS":
-        yield warn(name, said, "Wait for its end: CloudFormation does one thing at a time.")
+        yield warn(name, said, "Wait until it ends: CloudFormation runs one operation at a time.")
     elif stack.status == "UPDATE_ROLLBACK_FAILED":
         yield fail(
             name,
             said,
-            "Its events say why. Continue the rollback:\n"
+            "Its events have the reason. Continue the rollback:\n"
             f"aws cloudformation continue-update-rollback --stack-name {stack.name}",
         )
     elif stack.status == "DELETE_FAILED":
         yield fail(
             name,
             said,
-            "Its events say what could not be deleted. Delete it again:\n"
+            "Its events name the resources that could not be deleted. Delete it again:\n"
             f"aws cloudformation delete-stack --stack-name {stack.name}",
         )
     else:
         # The CDK deletes a stack whose creation failed, and creates it again.
-        yield ok(name, f"{said}, and will be changed")
+        yield ok(name, f"{said}, and will be updated")
     return stack

@@ -1,8 +1,8 @@
-"""Checks the subscription filter pattern: CloudWatch Logs itself matches it against lines.
+"""Checks the subscription filter pattern: lets CloudWatch Logs match it against lines.
 
-CloudWatch Logs API reference, "TestMetricFilter": it tests a pattern against at most 50 messages,
-and stores nothing. Metric filters and subscription filters have the same syntax (User Guide,
-"Filter pattern syntax").
+CloudWatch Logs API reference, "TestMetricFilter": the call tests a pattern against at most 50
+messages, and stores nothing. Metric filters and subscription filters have the same syntax (User
+Guide, "Filter pattern syntax").
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from openreplay_cw_stack.runtime.aws_calls import error_code
 
 
 def check_filter_pattern(context: Context) -> Step[None]:
-    """Check that AWS accepts the pattern, and selects what it is to select."""
+    """Check that AWS accepts the pattern, and that it selects exactly the tagged lines."""
     name = "filter pattern"
     messages = [one.text for one in PATTERN_LINES]
     try:
@@ -35,20 +35,20 @@ def check_filter_pattern(context: Context) -> Step[None]:
     if wrong:
         yield fail(
             name,
-            f"CloudWatch Logs accepts it and takes {len(wrong)} of {len(messages)} lines in "
-            f"another way than it should: {', '.join(wrong)}",
+            f"CloudWatch Logs accepts it, but selects {len(wrong)} of {len(messages)} lines "
+            f"wrongly: {', '.join(wrong)}",
             _REPORT,
         )
         return
     tagged = sum(one.tagged for one in PATTERN_LINES)
     yield ok(
         name,
-        f"CloudWatch Logs accepts it, selects {tagged} lines with a tag and leaves "
+        f"CloudWatch Logs accepts it, selects {tagged} tagged lines and ignores "
         f"{len(messages) - tagged} others",
     )
 
 
 _REPORT = (
-    "Lines would be missing, or every line would be delivered: do not deploy this version in this "
-    "region, and report it with this text."
+    "Lines would be missing, or every line would be delivered. Do not deploy this version in this "
+    "region, and report this text."
 )

@@ -1,7 +1,7 @@
-"""Says whether the policy of a KMS key lets a principal use the key. It asks nothing of AWS.
+"""Judges whether the policy of a KMS key allows a principal, without a call to AWS.
 
-Conditions are not evaluated: a statement that allows with conditions counts as one that allows, and
-a statement that denies with conditions as one that does not deny.
+Conditions are not evaluated: an ``Allow`` with conditions counts as an ``Allow`` without them, and
+a ``Deny`` with conditions is ignored.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ def statements_of(policy: str) -> list[Statement]:
     """Return the statements of a policy document.
 
     Raises:
-        ValueError: it is not a policy document.
+        ValueError: the text is not a policy document.
     """
     document = json.loads(policy)
     if not isinstance(document, dict):
@@ -33,10 +33,9 @@ def missing_actions(
     """Return the actions that a key's policy does not allow.
 
     Args:
-        statements: the policy's.
-        principals: the names under which the policy may know the principal, as ``Service:...`` or
-            ``AWS:...``.
-        actions: such as ``kms:Decrypt``.
+        statements: the statements of the policy.
+        principals: the names of the principal in the policy, as ``Service:...`` or ``AWS:...``.
+        actions: the actions to check, such as ``kms:Decrypt``.
     """
     own = {*principals, "*", "AWS:*"}
     ours = [one for one in statements if own & _principals(one)]

@@ -33,7 +33,7 @@ _GROUP = "AWS::Logs::LogGroup"
 
 
 def check_log_groups(context: Context) -> Step[None]:
-    """Check that groups to create are not there, and that groups to track can be tracked."""
+    """Check that log groups to create do not exist, and that log groups to track can be tracked."""
     created = {one.logical_id: one for one in context.plan.of_kind(_GROUP)}
     for group in created.values():
         name = group.text("LogGroupName")
@@ -46,7 +46,7 @@ def check_log_groups(context: Context) -> Step[None]:
         if name is None and not _names_one_of(subscription, created):
             yield skip(
                 _NAME,
-                f"{subscription.logical_id}: its log group is known only when it is deployed",
+                f"{subscription.logical_id}: its log group is known only at deployment",
             )
         elif name is not None and name not in _names(created.values()):
             step = _tracked(context, name, in_template[name])
@@ -56,8 +56,8 @@ def check_log_groups(context: Context) -> Step[None]:
         yield warn(
             _NAME,
             f"the template has no subscription filter of version {VERSION}",
-            "Name log groups in log_groups or new_log_groups. Where it names some: is the command "
-            "of the version that the app imports?",
+            "Name log groups in log_groups or new_log_groups. If the app already names some, run "
+            "the command in the version that the app imports.",
         )
 
 
@@ -70,21 +70,21 @@ def _names(groups: Iterable[Planned]) -> set[str | None]:
 
 
 def _names_one_of(subscription: Planned, created: dict[str, Planned]) -> bool:
-    """Whether the filter is on a group that the template creates, with a generated name."""
+    """Return whether the template creates the filter's log group, with a generated name."""
     reference = subscription.properties.get("LogGroupName")
     return isinstance(reference, dict) and reference.get("Ref") in created
 
 
 def _created(context: Context, name: str) -> Step[None]:
     if context.owns(_GROUP, name):
-        yield ok(_NAME, f"{name} is this stack's")
+        yield ok(_NAME, f"{name} belongs to this stack")
     elif find_log_group(context.account, name) is None:
         yield ok(_NAME, f"{name} will be created")
     else:
         yield fail(
             _NAME,
-            f"{name} exists, and the stack is to create it",
-            "Name it in log_groups in the place of new_log_groups, or delete it with its lines.",
+            f"{name} already exists, but new_log_groups creates it",
+            "Name it in log_groups instead of new_log_groups, or delete it with its lines.",
         )
 
 
@@ -94,8 +94,8 @@ def _tracked(context: Context, name: str, in_template: int) -> Step[None]:
         yield fail(
             _NAME,
             f"{name} does not exist",
-            "Its program creates it with the first line: start it first, or let the stack create "
-            "the group with new_log_groups.",
+            "Its program creates it with the first line: start the program first, or let the stack "
+            "create the log group with new_log_groups.",
         )
         return
     kind = found.get("logGroupClass", "STANDARD")
@@ -103,8 +103,8 @@ def _tracked(context: Context, name: str, in_template: int) -> Step[None]:
         yield fail(
             _NAME,
             f"{name} is of the class {kind}",
-            "Only the Standard class has subscription filters, and a group's class cannot be "
-            "changed: have the program write to another group.",
+            "Only log groups of the Standard class can have subscription filters, and the class "
+            "cannot be changed: let the program write to another log group.",
         )
         return
     own = context.owned(FILTER)
@@ -124,12 +124,12 @@ def _slots(name: str, others: list[str], in_template: int) -> Finding:
         return fail(
             _NAME,
             f"{seen}; {FILTERS_ALLOWED} are allowed",
-            "Remove one of the others, or leave the group out of log_groups.",
+            "Remove one of the others, or remove the log group from log_groups.",
         )
     if total > FILTERS_COMMON:
         return warn(
             _NAME,
-            f"{seen}; some accounts are held to {FILTERS_COMMON}",
+            f"{seen}; some accounts are limited to {FILTERS_COMMON}",
             "If CloudFormation says LimitExceeded, remove one of the others.",
         )
     return ok(_NAME, seen)

@@ -1,9 +1,9 @@
-"""Fifty lines that the subscription filter pattern is tried on: as many as AWS takes at once.
+"""Fifty lines for testing the subscription filter pattern: as many as AWS accepts in one call.
 
-They have each spelling of a session tag that the validator judges, in the forms in which programs
-write it, and lines that come near to one. The pattern decides by the name alone, so a few values
-are enough. Of the headers, such as ``X-OpenReplay-SessionToken``, there is no line: they have no
-tag, and the pattern may select them.
+They contain each spelling of a session tag that the validator judges, in the forms in which
+programs write it, and lines that resemble tagged lines. The pattern depends only on the tag's name,
+so a few values are enough. No line has a header such as ``X-OpenReplay-SessionToken``: a header is
+not a tag, but the pattern can select it.
 """
 
 from __future__ import annotations
@@ -16,9 +16,9 @@ class PatternLine:
     """A line.
 
     Attributes:
-        what: the line in words.
+        what: a description of the line.
         text: the line.
-        tagged: whether it has a session tag, so that the pattern is to select it.
+        tagged: whether it has a session tag, so the pattern must select it.
     """
 
     what: str
@@ -26,7 +26,7 @@ class PatternLine:
     tagged: bool
 
 
-# Expired in 2023, with a signature that no secret has made.
+# Expired in 2023, with an invalid signature.
 _TOKEN = "vacw97eg4wna.1v7.lbdvpc00.pUeE4zAftLaQYR3dJ6fvdKguey33QorwnQc5xrAqwwc"
 _ID = "4118144119896553030"
 

@@ -1,4 +1,4 @@
-"""A stack that will be deployed, as its template says."""
+"""A stack that will be deployed, according to its template."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from openreplay_cw_stack.commands.deployed.stack import Stack, Template
 
 @dataclass(frozen=True)
 class Bootstrap:
-    """What a stack needs of ``cdk bootstrap``.
+    """The requirement of a stack on ``cdk bootstrap``.
 
     Attributes:
         version: the lowest version.
-        parameter: the parameter of Systems Manager that has the account's version.
+        parameter: the parameter of Systems Manager with the account's version.
     """
 
     version: int
@@ -29,8 +29,8 @@ class Planned:
 
     Attributes:
         logical_id: its name in the template.
-        properties: as the template has them.
-        template: the template that it is in.
+        properties: its properties in the template.
+        template: the template that contains it.
     """
 
     logical_id: str
@@ -38,7 +38,7 @@ class Planned:
     template: Template
 
     def text(self, name: str) -> str | None:
-        """Return the text of a property; None where it is not set, or known only when deployed."""
+        """Return the text of a property; None if it is not set, or known only at deployment."""
         return self.template.value(self.properties.get(name))
 
 
@@ -47,11 +47,11 @@ class Plan:
     """A stack that will be deployed, with its nested stacks.
 
     Attributes:
-        name: the stack's.
-        account: where it goes; None where the app leaves that to the credentials.
-        region: likewise.
-        bootstrap: what it needs of ``cdk bootstrap``; None: nothing.
-        templates: its own template first.
+        name: the stack's name.
+        account: the target account; None if the credentials decide.
+        region: the target region; None if the credentials decide.
+        bootstrap: its requirement on ``cdk bootstrap``, if there is one.
+        templates: its own template, then those of nested stacks.
     """
 
     name: str
@@ -73,11 +73,11 @@ class Context:
     """The input of every step.
 
     Attributes:
-        account: how AWS is asked, in the region of the stack.
-        account_id: of the credentials.
-        region: of the stack.
-        plan: what will be deployed.
-        stack: what is deployed under its name; None: nothing.
+        account: the AWS account, in the region of the stack.
+        account_id: the account id of the credentials.
+        region: the region of the stack.
+        plan: the stack that will be deployed.
+        stack: the deployed stack of this name; None if there is none.
     """
 
     account: Account
@@ -87,13 +87,13 @@ class Context:
     stack: Stack | None = None
 
     def owns(self, kind: str, name: str) -> bool:
-        """Whether a resource of this type and name is in the stack already."""
+        """Return whether the deployed stack has a resource of this type and name."""
         return name in self.owned(kind)
 
     def owned(self, kind: str) -> set[str]:
-        """Return the names of the stack's resources of a type, as they are deployed.
+        """Return the names of the deployed stack's resources of a type.
 
-        A physical id may have the names of other resources around the name, behind a ``|``.
+        A physical id can contain the names of other resources, separated by ``|``.
         """
         found = self.stack.of_kind(kind) if self.stack else []
         return {part for one in found for part in one.physical_id.split("|")}

@@ -1,4 +1,4 @@
-"""Checks quotas of the account that the stack's resources count against."""
+"""Checks the account's quotas that apply to the stack's resources."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from openreplay_cw_stack.commands.report.findings import Step, fail, ok
 from openreplay_cw_stack.commands.terminal import count
 
 RESOURCE_POLICIES_ALLOWED = 10
-"""Resource policies of CloudWatch Logs in a region: AWS documentation, "CloudWatch Logs quotas"."""
+"""Resource policies of CloudWatch Logs per region: AWS documentation, "CloudWatch Logs quotas"."""
 DELIVERY_POLICY = "AWSLogDeliveryWrite20150319"
-"""The policy that API Gateway adds for access logs, once for a region: CloudWatch Logs User Guide,
+"""The policy that API Gateway adds for access logs, once per region: CloudWatch Logs User Guide,
 "Enabling logging from AWS services"."""
 
 _IAM = {
@@ -21,7 +21,7 @@ _IAM = {
 
 
 def check_iam_quotas(context: Context) -> Step[None]:
-    """Check that IAM has room. IAM API reference, "GetAccountSummary"."""
+    """Check the quotas of IAM. IAM API reference, "GetAccountSummary"."""
     name = "IAM quotas"
     summary = context.account.client("iam").get_account_summary()["SummaryMap"]
     full = []
@@ -34,15 +34,15 @@ def check_iam_quotas(context: Context) -> Step[None]:
         yield fail(
             name,
             f"the account has {'; '.join(full)}",
-            "Remove some, or ask for a higher quota: Service Quotas, AWS Identity and Access "
+            "Remove some, or request a higher quota: Service Quotas, AWS Identity and Access "
             "Management.",
         )
     else:
-        yield ok(name, "room for the stack's users, groups, roles and policies")
+        yield ok(name, "enough for the stack's users, groups, roles and policies")
 
 
 def check_resource_policies(context: Context) -> Step[None]:
-    """Check that API Gateway can be given the permission to write access logs."""
+    """Check that API Gateway can get the permission to write access logs."""
     name = "resource policies"
     if not any(
         "AccessLogSettings" in one.properties
@@ -55,9 +55,9 @@ def check_resource_policies(context: Context) -> Step[None]:
     if len(found) >= RESOURCE_POLICIES_ALLOWED and DELIVERY_POLICY not in found:
         yield fail(
             name,
-            f"CloudWatch Logs has {seen} here, which is the most, and the bridge's access log "
+            f"CloudWatch Logs has {seen} here, which is the limit, but the bridge's access log "
             "needs one more",
-            "Remove one that is not used: `aws logs describe-resource-policies` lists them.",
+            "Remove an unused one: `aws logs describe-resource-policies` lists them.",
         )
     else:
         yield ok(name, f"{seen} of {RESOURCE_POLICIES_ALLOWED}")

@@ -1,4 +1,4 @@
-"""``replay``: invokes the validator again with everything in the dead-letter queue."""
+"""``replay``: invokes the validator again with the messages of the dead-letter queue."""
 
 from __future__ import annotations
 

@@ -25,19 +25,21 @@ from openreplay_cw_stack.commands.replay.errors import NotReplayed
 from openreplay_cw_stack.commands.replay.replayer import Invocations, Replayer
 from openreplay_cw_stack.commands.terminal import clean, count, say
 
-HELP = "invoke the validator again with what is in the dead-letter queue"
+HELP = "invoke the validator again with the messages of the dead-letter queue"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command's arguments."""
     add_deployments_arguments(parser)
-    parser.add_argument("--dry-run", action="store_true", help="say what there is, change nothing")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="count the messages, but change nothing"
+    )
     add_json_argument(parser)
     parser.epilog = (
-        "Each message is deleted once the validator was invoked with all of it; a payload that "
-        "this version cannot read either is left, with its reason. The command may be repeated: "
-        "nothing is stored twice. Ends with 0 where nothing is left, with 1 where something is, "
-        "with 2 where the command could not run. No line is printed. Permissions: "
+        "The command deletes each message after it has invoked the validator with all its "
+        "payloads. It leaves payloads that this version cannot read, and prints the reason. You "
+        "can repeat the command: no line is stored twice. It prints no line. Exit status: 0 if no "
+        "message is left, 1 if messages are left, 2 if the command could not run. Permissions: "
         "cloudformation:DescribeStacks and ListStackResources on the stack, "
         "lambda:GetFunctionConfiguration on its functions, sqs:ReceiveMessage, DeleteMessage and "
         "ChangeMessageVisibility on the dead-letter queue, lambda:InvokeFunction on the validator; "
@@ -49,7 +51,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Replay the messages, print the outcome and return the exit status.
 
     Raises:
-        CommandFailed: there is no such stack or deployment, it has no such queue, or AWS refuses.
+        CommandFailed: the stack, the deployment or the queue does not exist, or AWS refuses a
+            call.
     """
     account = Account(now=time.time())
     stack = read_stack(account, arguments.stack)
@@ -71,9 +74,9 @@ class Outcome:
     """The outcome of a replay.
 
     Attributes:
-        replayed: messages that the validator was invoked with.
-        payloads: payloads in them.
-        left: messages that stay, by the reason.
+        replayed: the number of messages that the validator was invoked with.
+        payloads: the number of payloads in them.
+        left: the number of messages that stay in the queue, by reason.
     """
 
     replayed: int = 0
@@ -105,8 +108,8 @@ def _replay(account: Account, deployment: Deployment, *, dry_run: bool) -> Outco
         for message, is_new in letters.messages():
             try:
                 if is_new:
-                    # What fails again at once would go round for ever.
-                    raise NotReplayed("arrived meanwhile; run it again")
+                    # Otherwise a message that fails again at once causes an endless loop.
+                    raise NotReplayed("arrived meanwhile; run the command again")
                 payloads = replayer.replay(message["Body"])
                 if not dry_run:
                     letters.delete(message)

@@ -21,15 +21,15 @@ class DeadLetters:
     """The dead-letter queue.
 
     Attributes:
-        client: of SQS.
-        url: the queue's.
+        client: a client of SQS.
+        url: the queue's URL.
     """
 
     client: Any
     url: str
 
     def messages(self) -> Iterator[tuple[dict[str, Any], bool]]:
-        """Receive every message, and say of each whether it arrived after the start."""
+        """Receive every message, and yield it with whether it arrived after the start."""
         began_ms: float | None = None
         while True:
             answer = self._receive()
@@ -42,7 +42,7 @@ class DeadLetters:
                 yield message, int(message["Attributes"]["SentTimestamp"]) > began_ms
 
     def _receive(self) -> dict[str, Any]:
-        """The next messages. Long polling asks all of a queue's servers."""
+        """Receive the next messages. Long polling queries all servers of a queue."""
         with aws_must("read the dead-letter queue"):
             answer: dict[str, Any] = self.client.receive_message(
                 QueueUrl=self.url,
@@ -54,7 +54,7 @@ class DeadLetters:
         return answer
 
     def delete(self, message: dict[str, Any]) -> None:
-        """Delete a message that was taken; raises NotReplayed."""
+        """Delete a replayed message; raises NotReplayed."""
         try:
             asked(
                 self.client.delete_message,
@@ -62,18 +62,18 @@ class DeadLetters:
                 ReceiptHandle=message["ReceiptHandle"],
             )
         except CallFailed as failed:
-            raise NotReplayed(f"taken, but not deleted from the queue: {failed}") from None
+            raise NotReplayed(f"replayed, but not deleted from the queue: {failed}") from None
 
     def show(self, message: dict[str, Any]) -> None:
         """Make a message visible again at once."""
-        with aws_must("give a message back"):
+        with aws_must("return a message to the queue"):
             self.client.change_message_visibility(
                 QueueUrl=self.url, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0
             )
 
 
 def _time_of(answer: dict[str, Any]) -> float:
-    """When AWS answered, by its own clock, in seconds since 1970, rounded up."""
+    """Return the time of AWS's response by its own clock, in seconds since 1970, rounded up."""
     date = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date")
     try:
         return parsedate_to_datetime(date).timestamp() + 1

@@ -4,4 +4,4 @@ from __future__ import annotations
 
 
 class NotReplayed(Exception):
-    """A message, or a part of it, stays. The message says why, and quotes nothing."""
+    """A message was not replayed completely. The text gives the reason and quotes no line."""

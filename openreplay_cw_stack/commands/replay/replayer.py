@@ -1,11 +1,11 @@
 """Invokes the validator with each payload of a message of the dead-letter queue.
 
-A message of that queue is one of four:
+A message of that queue has one of four forms:
 
-* a dead letter of the validator's own: a payload with a ``reason``;
+* a dead letter of the validator: a payload with a ``reason``;
 * a failure record of an asynchronous invocation, with the payload in ``requestPayload`` (Lambda
   Developer Guide, "Capturing records of Lambda asynchronous invocations");
-* a payload as the retry queue has it, which SQS moved;
+* a payload that SQS moved from the retry queue;
 * a failure record of a Kinesis batch, which names records that the stream still has (Lambda
   Developer Guide, "Retain discarded batch records for a Kinesis event source").
 """
@@ -31,18 +31,18 @@ from openreplay_cw_stack.runtime.validator.queues import (
 from openreplay_cw_stack.runtime.validator.subscription import UnusablePayload, read_payload
 
 MAX_PAYLOAD_BYTES = MAX_MESSAGE_BYTES
-"""Of an asynchronous invocation: Lambda takes 1 MB. A longer payload is split."""
+"""The most bytes of an asynchronous invocation: Lambda allows 1 MB. Longer payloads are split."""
 
 Envelope = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
 class Invocations:
-    """Asynchronous invocations of the validator, as a queue that takes payloads.
+    """Asynchronous invocations of the validator, with the interface of a queue.
 
     Attributes:
-        client: of Lambda.
-        function: the validator's name.
+        client: a client of Lambda.
+        function: the name of the validator's function.
     """
 
     client: Any
@@ -66,9 +66,9 @@ class Replayer:
     """Invokes the validator with the payloads of messages.
 
     Attributes:
-        account: how AWS is asked.
+        account: the AWS account.
         invocations: invokes the validator.
-        dry_run: read everything, and invoke nothing.
+        dry_run: whether to read the messages only.
     """
 
     account: Account
@@ -76,10 +76,10 @@ class Replayer:
     dry_run: bool
 
     def replay(self, body: str) -> int:
-        """Invoke the validator with each payload of a message, and return how many there were.
+        """Invoke the validator with each payload of a message, and return their number.
 
         Raises:
-            NotReplayed: some of them could not be taken. The others were.
+            NotReplayed: some payloads failed. The others are replayed.
         """
         payloads = 0
         failures: list[str] = []
@@ -128,7 +128,7 @@ class Replayer:
             raise NotReplayed(f"the validator was not invoked: {failed}") from None
 
     def _records(self, batch: Mapping[str, Any]) -> Iterator[Envelope]:
-        """The records of a Kinesis batch, as the stream still has them."""
+        """Read the records of a Kinesis batch that the stream still has."""
         try:
             arn, shard = str(batch["streamArn"]), str(batch["shardId"])
             first, last = batch["startSequenceNumber"], int(batch["endSequenceNumber"])

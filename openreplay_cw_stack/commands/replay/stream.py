@@ -1,4 +1,4 @@
-"""Reads records of a Kinesis stream again, as far as it still has them."""
+"""Reads records of a Kinesis stream again, if the stream still has them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from openreplay_cw_stack.commands.replay.errors import NotReplayed
 from openreplay_cw_stack.runtime.aws_calls import CallFailed, asked
 
 _SECONDS_PER_READ = 0.2
-"""A shard takes five GetRecords a second."""
+"""A shard allows five GetRecords a second."""
 
 
 @dataclass(frozen=True)
@@ -18,10 +18,10 @@ class Shard:
     """Reads records of one shard again.
 
     Attributes:
-        client: of Kinesis.
-        arn: the stream.
+        client: a client of Kinesis.
+        arn: the ARN of the stream.
         shard: the shard's id.
-        sleep: waits for so many seconds.
+        sleep: waits for a number of seconds.
     """
 
     client: Any
@@ -30,10 +30,10 @@ class Shard:
     sleep: Callable[[float], None]
 
     def records(self, first: str, last: int) -> Iterator[Mapping[str, Any]]:
-        """Read the records from one sequence number to another, as far as the stream has them.
+        """Read the records from one sequence number to another that the stream still has.
 
         Raises:
-            NotReplayed: Kinesis refuses.
+            NotReplayed: Kinesis refuses a call.
         """
         iterator = self._ask(
             self.client.get_shard_iterator,

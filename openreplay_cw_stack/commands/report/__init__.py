@@ -1,1 +1,1 @@
-"""What ``check`` and ``preflight`` share: findings, and the report that is made of them."""
+"""The shared parts of ``check`` and ``preflight``: findings and their report."""

@@ -1,7 +1,7 @@
 """The findings of a step.
 
-A step is a generator: it yields findings, and returns what later steps need to know. ``yield from``
-hands its findings on and gives what it returns.
+A step is a generator: it yields findings, and returns a value for later steps. ``yield from``
+yields the findings of another step and evaluates to its value.
 """
 
 from __future__ import annotations
@@ -31,14 +31,14 @@ _PERMISSION = re.compile(r"perform: ([\w-]+:\w+)")
 
 
 class Status(Enum):
-    """The result of a step, from good to bad."""
+    """The result of a step, from best to worst."""
 
     OK = "ok"
     """Works."""
     SKIP = "skip"
-    """Does not apply, or cannot be judged from here."""
+    """The step does not apply, or cannot be checked from here."""
     WARN = "warn"
-    """Works, and needs attention."""
+    """Works, but needs attention."""
     FAIL = "fail"
     """Does not work, or could not be checked."""
 
@@ -52,10 +52,10 @@ class Finding:
     """One line of the report.
 
     Attributes:
-        name: of the step.
-        status: how it came out.
-        detail: what was seen, in one sentence. No line, token or key is ever in it.
-        remedy: what to do, in paragraphs that end with a line break; empty: nothing.
+        name: the name of the step.
+        status: the result of the step.
+        detail: the observation, in one sentence. It never has a line, token or key.
+        remedy: the fix, in paragraphs that end with a line break; empty if there is none.
     """
 
     name: str
@@ -65,31 +65,31 @@ class Finding:
 
 
 Step = Generator[Finding, None, Known]
-"""A step: yields its findings, and returns what it has learned."""
+"""A step: yields its findings, and returns a value for later steps."""
 
 
 def ok(name: str, detail: str) -> Finding:
-    """Return a finding: it works."""
+    """Return a finding: the step works."""
     return Finding(name, Status.OK, detail)
 
 
 def skip(name: str, detail: str, remedy: str = "") -> Finding:
-    """Return a finding: the step does not apply, or cannot judge."""
+    """Return a finding: the step does not apply, or cannot be checked."""
     return Finding(name, Status.SKIP, detail, remedy)
 
 
 def warn(name: str, detail: str, remedy: str) -> Finding:
-    """Return a finding: it works, and needs attention."""
+    """Return a finding: the step works, but needs attention."""
     return Finding(name, Status.WARN, detail, remedy)
 
 
 def fail(name: str, detail: str, remedy: str) -> Finding:
-    """Return a finding: it does not work."""
+    """Return a finding: the step does not work."""
     return Finding(name, Status.FAIL, detail, remedy)
 
 
 Denied = Callable[[str, str, str], Finding]
-"""Makes a finding of a step's name, a detail and a remedy, as :func:`fail` and :func:`skip` do."""
+"""Creates a finding from a step's name, a detail and a remedy, like :func:`fail`."""
 
 
 def worst(findings: Iterable[Finding]) -> Status:
@@ -111,13 +111,13 @@ def guarded(
 def guarded(
     name: str, step: Step[Any], otherwise: Any = None, *, denied: Denied = fail
 ) -> Step[Any]:
-    """Run a step; an error of AWS or OpenReplay ends this step only, as one more finding.
+    """Run a step. An error of AWS or OpenReplay ends only this step, with one more finding.
 
     Args:
-        name: of the step.
-        step: the step. What it has found before the error is kept.
-        otherwise: what is returned after an error.
-        denied: makes the finding where a permission is missing.
+        name: the name of the step.
+        step: the step. Its findings before the error are kept.
+        otherwise: the return value after an error.
+        denied: creates the finding if a permission is missing.
     """
     from botocore.exceptions import BotoCoreError, ClientError
 
@@ -131,7 +131,7 @@ def guarded(
 
 
 def guarded_call(name: str, call: Callable[[], Known], otherwise: Known) -> Step[Known]:
-    """Make a call, with errors handled as :func:`guarded` handles them."""
+    """Make a call, and handle errors like :func:`guarded`."""
 
     def step() -> Step[Known]:
         yield from ()
@@ -143,14 +143,14 @@ def guarded_call(name: str, call: Callable[[], Known], otherwise: Known) -> Step
 def _finding_of(name: str, error: Exception, denied: Denied) -> Finding:
     operation = getattr(error, "operation_name", "")
     code = error_code(error)
-    not_seen = "could not be looked at"
+    not_seen = "could not be checked"
     if code in DENIED:
         named = _PERMISSION.search(str(error))
         permission = named.group(1) if named else operation
         return denied(
             name,
             f"{not_seen}: AWS refuses {permission}",
-            f"Allow {permission} for the credentials that run this command.",
+            f"Allow {permission} for the credentials of this command.",
         )
     if code in THROTTLED:
         return fail(
@@ -161,8 +161,8 @@ def _finding_of(name: str, error: Exception, denied: Denied) -> Finding:
     if code in _UNREACHABLE:
         return fail(
             name,
-            f"{not_seen}: this machine does not reach AWS",
-            f"Look at its network, at a proxy, and at the region: not each has every service. "
+            f"{not_seen}: this machine cannot reach AWS",
+            f"Check its network, its proxy and the region: some regions lack some services. "
             f"boto3 says: {error}",
         )
     what = f"{operation} ended with {code}" if operation else code

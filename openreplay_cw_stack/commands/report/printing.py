@@ -1,4 +1,4 @@
-"""Prints the report for a terminal or a pipe, or as JSON. It has no token and no key."""
+"""Prints the report to a terminal or a pipe, or as JSON. It contains no token and no key."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ _COMMANDS = ("aws ", "npx ", f"{PROGRAM} ")
 
 @dataclass(frozen=True)
 class Section:
-    """What was looked at as one, such as a deployment, and what was found.
+    """A checked object, such as a deployment, with its findings.
 
     Attributes:
-        name: its name.
-        findings: in the order of the steps.
-        link: what a person opens to see that it works; None if there is nothing to see.
+        name: the object's name.
+        findings: the findings in the order of the steps.
+        link: a link to a replay with lines; None if there is none.
     """
 
     name: str
@@ -33,13 +33,13 @@ class Section:
 def print_report(
     output: Output, title: str, sections: Sequence[Section], *, works: str = "works"
 ) -> None:
-    """Print the report. A command to copy stays in one line.
+    """Print the report. Commands to copy are not wrapped.
 
     Args:
-        output: where to.
+        output: the stream to print to.
         title: the first line.
-        sections: what was found.
-        works: what the last line says where nothing fails and something needs attention.
+        sections: the sections with their findings.
+        works: the beginning of the last line if the worst status is a warning.
     """
     output.line(clean(title))
     for one in sections:
@@ -58,9 +58,9 @@ def as_json(head: Mapping[str, str], kind: str, sections: Sequence[Section]) -> 
     """Return the report as one JSON document.
 
     Args:
-        head: what comes first in it.
-        kind: what a section is, such as ``deployment``.
-        sections: what was found.
+        head: the first members of the document.
+        kind: the kind of a section, such as ``deployment``.
+        sections: the sections with their findings.
     """
     document: dict[str, Any] = {
         **{name: clean(value) for name, value in head.items()},
@@ -86,7 +86,7 @@ def as_json(head: Mapping[str, str], kind: str, sections: Sequence[Section]) -> 
 
 
 def exit_status(sections: Sequence[Section]) -> int:
-    """Return 1 where something fails, and 0 otherwise."""
+    """Return 1 if a finding is a failure, otherwise 0."""
     return 1 if worst(_findings_of(sections)) is Status.FAIL else 0
 
 
@@ -123,8 +123,8 @@ def _summary(findings: Sequence[Finding], works: str) -> str:
         if numbers[status]
     ]
     summary = {
-        Status.OK: "all right",
-        Status.WARN: f"{works}, with something to look at",
-        Status.FAIL: "not all right",
+        Status.OK: "no problem found",
+        Status.WARN: f"{works}, with warnings",
+        Status.FAIL: "problems found",
     }
     return f"{summary[worst(findings)]}: {', '.join(parts)}"

@@ -1,4 +1,4 @@
-"""``revoke``: replaces a key that leaked, at once."""
+"""``revoke``: replaces a leaked key immediately."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Revokes the access key of the service account.
 
-The keys that the secret holds are deleted first, so that they are refused even if no new key can be
-made. A key that is in no version of the secret is someone's own, and stays.
+The command first deletes the keys in the secret, so that AWS refuses them even if no new key can be
+created. It does not delete keys that are in no version of the secret, since a person created them.
 """
 
 from __future__ import annotations
@@ -27,15 +27,15 @@ _ROTATED_SECRET = "ServiceAccountRotatedSecret"
 
 
 def revoke_access_key(account: Account, deployment: Deployment, *, replace: bool) -> Revoked:
-    """Delete the service account's key, and make and store another.
+    """Delete the service account's key, then create and store a new one.
 
     Args:
-        account: the deployment's.
-        deployment: whose key it is.
-        replace: make another key; otherwise the service account has none.
+        account: the account of the deployment.
+        deployment: the deployment with the service account.
+        replace: whether to create a new key; otherwise the service account has none.
 
     Raises:
-        CommandFailed: there is no service account, or AWS refuses.
+        CommandFailed: there is no service account, or AWS refuses a call.
     """
     user, secret_arn, rotated = _service_account(deployment)
     secret = SecretVersions(account.client("secretsmanager"), secret_arn)
@@ -48,25 +48,23 @@ def revoke_access_key(account: Account, deployment: Deployment, *, replace: bool
         secret.forget_previous()
         return Revoked("access", done or [f"{user} has none of the keys of its secret"], [])
     key_id = _make(iam, user, secret, current)
-    done.append(f"made the access key {key_id}, which the secret now holds")
-    to_do = [
-        "Every OpenReplay up to v1.20 that uses the key needs the new one: it is in the secret"
-    ]
+    done.append(f"created the access key {key_id}, which is now in the secret")
+    to_do = ["Every OpenReplay up to v1.20 that uses the key needs the new key from the secret"]
     if not rotated:
         to_do.append(
-            "CloudFormation does not know the new key: before you remove the stack, or raise "
-            f"key_serial, delete it with {PROGRAM} revoke --key access --no-new-key --stack "
+            "CloudFormation does not know the new key: before you delete the stack or raise "
+            f"key_serial, delete the key with {PROGRAM} revoke --key access --no-new-key --stack "
             f"{deployment.stack.name}"
         )
     return Revoked("access", done, to_do)
 
 
 def _service_account(deployment: Deployment) -> tuple[str, str, bool]:
-    """The name of the user, the ARN of its secret, and whether its key is rotated."""
+    """Return the name of the user, the ARN of its secret, and whether its key is rotated."""
     user = deployment.resource("AWS::IAM::User", "ServiceAccountUser")
     secret = deployment.service_account_secret
     if user is None or secret is None:
-        raise CommandFailed(f"{deployment.name} has no service account, and so no access key")
+        raise CommandFailed(f"{deployment.name} has no service account, so it has no access key")
     return user.physical_id, secret.physical_id, _ROTATED_SECRET in secret.logical_id
 
 
@@ -76,7 +74,7 @@ def _key_ids(documents: list[Mapping[str, str]]) -> list[str]:
 
 
 def _delete(iam: Any, user: str, key_id: str) -> bool:
-    """Delete a key and return whether it was there."""
+    """Delete a key, and return whether it existed."""
     with aws_must(f"delete the access key {key_id} of {user}"):
         try:
             iam.delete_access_key(UserName=user, AccessKeyId=key_id)
@@ -88,8 +86,8 @@ def _delete(iam: Any, user: str, key_id: str) -> bool:
 
 
 def _make(iam: Any, user: str, secret: SecretVersions, current: Mapping[str, str]) -> str:
-    """Make a key and store it. A key that cannot be stored is deleted again."""
-    with aws_must(f"make an access key for {user}: the old one is deleted; run the command again"):
+    """Create a key and store it. If it cannot be stored, delete it."""
+    with aws_must(f"create an access key for {user} (the old one is deleted; run this again)"):
         made = iam.create_access_key(UserName=user)["AccessKey"]
     key_id: str = made["AccessKeyId"]
     document = {

@@ -13,10 +13,10 @@ from openreplay_cw_stack.runtime.rotation.api_key import draw_api_key
 
 
 def revoke_api_key(account: Account, deployment: Deployment) -> Revoked:
-    """Replace the API key, and have the registered projects updated.
+    """Replace the API key, and update the registered projects.
 
     Raises:
-        CommandFailed: there is no bridge, or AWS refuses.
+        CommandFailed: there is no bridge, or AWS refuses a call.
     """
     bridge = _bridge_of(deployment)
     arn = variable(bridge, "API_KEY_SECRET_ARN")
@@ -28,8 +28,8 @@ def revoke_api_key(account: Account, deployment: Deployment) -> Revoked:
         with aws_must(f"invoke {function.name}"):
             account.client("lambda").invoke(FunctionName=function.name, InvocationType="Event")
         done.append(
-            f"{function.name} gives its OpenReplay projects the new key now, and tries "
-            "again each hour until all have it"
+            f"{function.name} registers the new key with its OpenReplay projects, and retries "
+            "every hour until all have it"
         )
     by_hand = (
         f"Every other OpenReplay that uses this bridge needs the new key: {PROGRAM} register "
@@ -40,5 +40,5 @@ def revoke_api_key(account: Account, deployment: Deployment) -> Revoked:
 
 def _bridge_of(deployment: Deployment) -> Function:
     if deployment.bridge is None:
-        raise CommandFailed(f"{deployment.name} has no bridge, and so no API key")
+        raise CommandFailed(f"{deployment.name} has no bridge, so it has no API key")
     return deployment.bridge

@@ -1,4 +1,4 @@
-"""The command: asks for a confirmation, revokes a key, and prints what was done."""
+"""The command: asks for confirmation, revokes a key, and prints the actions."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from openreplay_cw_stack.commands.revoke.access_key import revoke_access_key
 from openreplay_cw_stack.commands.revoke.api_key import revoke_api_key
 from openreplay_cw_stack.commands.terminal import clean, confirm, say
 
-HELP = "replace a key that leaked, and have the old one refused at once"
+HELP = "replace a leaked key, so that the old key stops working immediately"
 
 _KEYS = {
     "api": "the API key of the bridge",
@@ -31,18 +31,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--key", required=True, choices=_KEYS, help="api: the bridge's; access: the IAM user's"
     )
     parser.add_argument(
-        "--no-new-key", action="store_true", help="with --key access: make no new key"
+        "--no-new-key", action="store_true", help="with --key access: create no new key"
     )
     parser.add_argument("--yes", action="store_true", help="do not ask for confirmation")
     add_json_argument(parser)
     parser.epilog = (
-        "Until OpenReplay has the new key it is refused, and v1.21.0 ends its integrations "
-        "service on a refusal. The command may be repeated. No key is printed. Ends with 0 where "
-        "the key is revoked, with 2 where the command could not run. Permissions: "
+        "Until OpenReplay has the new key, its requests are refused, and a refused request stops "
+        "the integrations service of v1.21.0. You can repeat the command. It prints no key. Exit "
+        "status: 0 if the key is revoked, 2 if the command could not run. Permissions: "
         "cloudformation:DescribeStacks and ListStackResources on the stack, "
         "lambda:GetFunctionConfiguration on its functions, secretsmanager:GetSecretValue, "
         "PutSecretValue, DescribeSecret and UpdateSecretVersionStage on the key's secret (and "
-        "kms:Decrypt and GenerateDataKey where it has a key of its own); for the API key "
+        "kms:Decrypt and GenerateDataKey if it has a customer managed key); for the API key "
         "lambda:InvokeFunction on the registration functions, for the access key "
         "iam:DeleteAccessKey and CreateAccessKey on the user."
     )
@@ -52,10 +52,10 @@ def run(arguments: argparse.Namespace) -> int:
     """Revoke the key and return the exit status.
 
     Raises:
-        CommandFailed: there is no such key, AWS refuses, or it is not confirmed.
+        CommandFailed: the key does not exist, AWS refuses a call, or the user does not confirm.
     """
     if arguments.no_new_key and arguments.key != "access":
-        raise CommandFailed("--no-new-key goes with --key access: the bridge always has a key")
+        raise CommandFailed("--no-new-key requires --key access: the bridge always needs a key")
     account = Account(now=time.time())
     stack = read_stack(account, arguments.stack)
     deployment = find_deployment(account, stack, arguments.deployment)

@@ -1,4 +1,4 @@
-"""What was revoked."""
+"""The report of a revocation."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Revoked:
-    """What was done, and what a person has to do. No key is in it.
+    """The result of a revocation. It contains no secret key.
 
     Attributes:
         key: ``api`` or ``access``.
-        done: what was done.
-        to_do: what is left to do.
+        done: the actions of the command.
+        to_do: the actions that are left to the operator.
     """
 
     key: str

@@ -1,4 +1,4 @@
-"""The versions of a secret: the new key becomes current, and the replaced one is not kept."""
+"""The versions of a secret: the new key becomes current, and the replaced key is discarded."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ class SecretVersions:
         return string_fields(answer.get("SecretString"))
 
     def replace(self, document: Mapping[str, str]) -> None:
-        """Make a new value current, and take the label off the version that had it.
+        """Make a new value current, and remove the label of the replaced version.
 
-        AWS Secrets Manager API reference, "PutSecretValue": the version that was current becomes
-        the previous one, which the bridge would accept for a time.
+        AWS Secrets Manager API reference, "PutSecretValue": the replaced version becomes the
+        previous one, whose key the bridge would accept for a time.
         """
         with aws_must("store the new key"):
             self._client.put_secret_value(
@@ -44,8 +44,8 @@ class SecretVersions:
         self.forget_previous()
 
     def forget_previous(self) -> None:
-        """Take the label off the previous version."""
-        with aws_must("take the replaced key out of its secret"):
+        """Remove the label of the previous version."""
+        with aws_must("remove the replaced key from its secret"):
             for version in self._with(PREVIOUS):
                 self._client.update_secret_version_stage(
                     SecretId=self._arn, VersionStage=PREVIOUS, RemoveFromVersionId=version

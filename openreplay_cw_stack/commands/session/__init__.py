@@ -1,4 +1,4 @@
-"""``session``: what the bridge answers for a session now, and why it holds an answer back.
+"""``session``: prints the lines that the bridge returns for a session, or why it returns none.
 
 The command runs the bridge's own code with the operator's credentials.
 """

@@ -16,21 +16,21 @@ from openreplay_cw_stack.commands.session.view import view_session
 from openreplay_cw_stack.commands.terminal import Output, say
 from openreplay_cw_stack.tagging.replay_url import replay_url
 
-HELP = "print what the bridge answers for a session"
+HELP = "print the lines that the bridge returns for a session"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Describe the command's arguments."""
     add_deployment_arguments(parser)
     parser.add_argument("session", type=session_id, metavar="ID", help="the session's decimal id")
-    parser.add_argument("--json", action="store_true", help="one JSON document")
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
     parser.epilog = (
         "The id is in the address of the replay and in the output of `judge`; a session token is "
-        "not accepted. Ends with 0 where the bridge answers with lines, with 1 where it does not, "
-        "with 2 where the command could not run. Permissions: cloudformation:DescribeStacks and "
+        "not accepted. Exit status: 0 if the bridge returns lines, 1 if it returns none, 2 if the "
+        "command could not run. Permissions: cloudformation:DescribeStacks and "
         "ListStackResources on the stack, lambda:GetFunctionConfiguration on its functions, "
-        "dynamodb:Query on the session table (and kms:Decrypt where it has a key of its own), "
-        "sqs:GetQueueAttributes on the retry queue. The link of the replay comes from the option "
+        "dynamodb:Query on the session table (and kms:Decrypt if it has a customer managed key), "
+        "sqs:GetQueueAttributes on the retry queue. The link to the replay comes from the option "
         "replay_url, or from `register`, with secretsmanager:DescribeSecret on the bridge's secret."
     )
 
@@ -39,7 +39,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Print the session and return the exit status.
 
     Raises:
-        CommandFailed: the stack, the deployment or its bridge is not there, or AWS refuses.
+        CommandFailed: the stack, the deployment or its bridge does not exist, or AWS refuses a
+            call.
     """
     output = None if arguments.json else Output(sys.stdout)
     account = Account(now=time.time())

@@ -9,7 +9,7 @@ _LEVEL_STYLES = {"error": "red", "warning": "yellow", "info": "", "debug": "dim"
 
 
 def print_session(output: Output, view: SessionView) -> None:
-    """Print what the bridge answers, or why it holds the answer back."""
+    """Print the lines that the bridge returns, or why it returns none."""
     from rich.table import Table
     from rich.text import Text
 
@@ -37,13 +37,13 @@ def print_session(output: Output, view: SessionView) -> None:
         parts = ", ".join(f"{number} {reason}" for reason, number in sorted(view.skipped.items()))
         output.show(f"Items that are not shown: {parts}.")
     if view.waiting is None:
-        output.show("Whether lines wait in the retry queue is not known: AWS refuses the look-up.")
+        output.show("Lines may wait in the retry queue: AWS refuses access to its length.")
     elif view.waiting:
-        output.show("Lines wait in the retry queue. If they are of this session, they are missing.")
+        output.show("Lines wait in the retry queue. Those of this session are missing here.")
 
 
 def _summary(view: SessionView) -> str:
     if view.state == "answered":
-        return f"the bridge answers with {count(len(view.hits), 'hit')}."
+        return f"the bridge returns {count(len(view.hits), 'hit')}."
     shown = f" The {count(len(view.held), 'hit')} above are held back." if view.held else ""
     return f"{view.state}: {view.reason}.{shown}"

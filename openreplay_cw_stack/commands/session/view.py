@@ -40,12 +40,12 @@ class SessionView:
 
     Attributes:
         session: the session id.
-        hits: what the bridge answers now.
-        held: what it answers once it no longer holds the answer back.
+        hits: the hits that the bridge returns now.
+        held: the hits that it holds back for now.
         state: ``answered``, ``held back``, ``forgotten`` or ``empty``.
-        reason: why it is not answered; empty where it is.
-        skipped: items that are not shown, by reason.
-        waiting: whether lines wait in the retry queue; None where that is not known.
+        reason: why the bridge returns no hits; empty if it returns some.
+        skipped: the number of items that are not shown, by reason.
+        waiting: whether lines wait in the retry queue; None if unknown.
     """
 
     session: int
@@ -57,8 +57,8 @@ class SessionView:
     waiting: bool | None
 
     def as_json(self, replay_url: str | None) -> str:
-        """Return the view as one JSON document, with the link of the replay."""
-        # The id as a text: most readers of JSON have no integers of 64 bits.
+        """Return the view as one JSON document, with the link to the replay."""
+        # The id as text: many JSON parsers lack 64-bit integers.
         head = {"session": str(self.session), "replay_url": replay_url}
         return json.dumps({**head, **vars(self), "session": str(self.session)}, indent=2)
 
@@ -75,7 +75,7 @@ def view_session(account: Account, deployment: Deployment, session: int) -> Sess
         settings = Settings.from_environment(deployment.bridge.environment)
     except (KeyError, ValueError) as error:
         raise CommandFailed(
-            f"the bridge's environment is of another version ({error}): deploy the stack again"
+            f"the bridge is deployed in another version ({error}): deploy the stack again"
         ) from None
     arn = settings.session_table_arn
     client = account.regional_client("dynamodb", arn)
@@ -90,7 +90,7 @@ def view_session(account: Account, deployment: Deployment, session: int) -> Sess
 def _view(
     settings: Settings, table: SessionTable, waiting: bool | None, now_ms: int, session: int
 ) -> SessionView:
-    # The operator's address is not OpenReplay's, and the operator's connection is slower.
+    # The operator has another address than OpenReplay, and a slower connection than the bridge.
     settings = settings.for_operator(_DEADLINE_SECONDS)
     pages = _Pages(table)
     began = time.monotonic()
@@ -124,7 +124,7 @@ def _view(
 
 @dataclass
 class _Pages:
-    """The session table, read once: every answer is made of the same pages."""
+    """The session table, read once, so that every answer uses the same pages."""
 
     table: SessionTable
     read: dict[str, Page] = field(default_factory=dict)
@@ -156,7 +156,7 @@ class _Pages:
 def _answer(
     settings: Settings, table: SessionTable, waiting: bool, now_ms: int, session: int
 ) -> tuple[list[Hit], set[str]]:
-    """The hits of the bridge's answer to OpenReplay's question, and the metrics it counted."""
+    """Return the hits of the bridge's response to a search, and the metrics that it counted."""
     emitted: list[str] = []
     bridge = Bridge(
         settings=settings,
@@ -171,12 +171,12 @@ def _answer(
     body = answer["body"]
     document = json.loads(base64.b64decode(body) if answer.get("isBase64Encoded") else body)
     if answer["statusCode"] != 200:
-        raise CommandFailed(f"the bridge's code answers with {answer['statusCode']}")
+        raise CommandFailed(f"the bridge's code answers with status {answer['statusCode']}")
     return document["hits"]["hits"], {name for line in emitted for name in json.loads(line)}
 
 
 def _question(session: int) -> dict[str, Any]:
-    """OpenReplay's question, as an HTTP API hands it to the bridge."""
+    """Return OpenReplay's search as the event of an HTTP API."""
     key = base64.b64encode(f"{_KEY.api_key_id}:{_KEY.api_key}".encode()).decode()
     query = {"match_phrase": {"message": f"{ID_TAG_NAME}={session}"}}
     return {
@@ -196,11 +196,11 @@ def _why_held(settings: Settings, reading: Reading) -> str:
     if settings.hold_until_over:
         minutes = settings.session_lifetime_ms // 60_000
         return (
-            "hold_until_over is set and the session may still run: the bridge takes "
-            f"{minutes} minutes for the longest session"
+            "hold_until_over is set, and the session may still be running: session_lifetime is "
+            f"{minutes} minutes"
         )
     newest = timestamp(reading.newest_arrival_ms or 0)
     return (
-        f"its newest line arrived at {newest}, and the bridge waits until no line has arrived for "
+        f"its newest line arrived at {newest}, and the bridge waits until no line arrives for "
         f"{settings.settle_ms // 1000} seconds"
     )

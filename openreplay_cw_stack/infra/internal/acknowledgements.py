@@ -1,8 +1,8 @@
 """Acknowledged findings of cdk-nag: each on the smallest construct, each with its reason.
 
-The app that runs cdk-nag has its version 3 or 2. Version 3 reads the CDK's own acknowledgements,
-which leave the template as it is. Version 2 reads the ``cdk_nag`` metadata of each resource, which
-the template then has: it is written only where version 2 is installed. Neither is imported.
+An app runs version 3 or version 2 of cdk-nag. Version 3 reads the CDK's own acknowledgements, which
+do not change the template. Version 2 reads the ``cdk_nag`` metadata of each resource, which becomes
+part of the template, so this module writes it only if version 2 is installed. It imports neither.
 """
 
 from __future__ import annotations
@@ -41,14 +41,14 @@ def _acknowledge(validations: cdk.Validations, acknowledgment: cdk.Acknowledgmen
     try:
         validations.acknowledge(acknowledgment)
     except RuntimeError as error:
-        # Before 2.269 the CDK takes no id that has an ARN in it, so nobody can acknowledge that.
+        # The CDK before 2.269 rejects ids that contain an ARN: such a finding stays open.
         if "InvalidValidationId" not in str(error):
             raise
 
 
 @functools.cache
 def cdk_nag_2_is_installed() -> bool:
-    """Whether the app, if it runs cdk-nag at all, runs version 2."""
+    """Return whether version 2 of cdk-nag is installed."""
     try:
         return metadata.version("cdk-nag").startswith("2.")
     except metadata.PackageNotFoundError:
@@ -56,17 +56,17 @@ def cdk_nag_2_is_installed() -> bool:
 
 
 def _suppress(construct: IConstruct, reasons: Mapping[str, str]) -> None:
-    """Write what cdk-nag 2 reads, and what its ``NagSuppressions`` would have written."""
+    """Write the metadata that cdk-nag 2 reads, as its ``NagSuppressions`` does."""
     resource = construct.node.default_child or construct
     if not isinstance(resource, cdk.CfnResource):
-        raise TypeError(f"{construct.node.path} is no resource, and nor is its default child")
+        raise TypeError(f"neither {construct.node.path} nor its default child is a resource")
     before = resource.get_metadata(_CDK_NAG_2) or {_RULES: []}
     rules = [*before[_RULES], *(_rule(one, reason) for one, reason in reasons.items())]
     resource.add_metadata(_CDK_NAG_2, {_RULES: rules})
 
 
 def _rule(finding: str, reason: str) -> dict[str, object]:
-    """A suppression; of ``Rule[part]`` the rule, and the part in a list of its own."""
+    """Return a suppression. The finding ``Rule[part]`` becomes the rule and a list of parts."""
     rule, _, part = finding.partition("[")
     if not part:
         return {"id": rule, "reason": reason}
@@ -80,12 +80,12 @@ _RULES = "rules_to_suppress"
 def in_packs(
     rule: str, reason: str, packs: Sequence[str] = ("HIPAA", "NIST", "PCI")
 ) -> dict[str, str]:
-    """One reason for a rule that several packs have, by the finding's id in each.
+    """Return one reason for a rule that several packs have, by the finding's id in each pack.
 
     Args:
-        rule: the rule's own name.
+        rule: the rule's name without its pack.
         reason: why the finding is accepted.
-        packs: of ``AwsSolutions``, ``Serverless``, ``HIPAA``, ``NIST`` and ``PCI``.
+        packs: some of ``AwsSolutions``, ``Serverless``, ``HIPAA``, ``NIST`` and ``PCI``.
     """
     return {f"{_PACK_PREFIXES[pack]}-{rule}": reason for pack in packs}
 
@@ -100,33 +100,33 @@ _PACK_PREFIXES = {
 
 
 def acknowledge_default_encryption(log_group: logs.LogGroup) -> None:
-    """Acknowledge that a log group of ours has no customer managed key."""
+    """Acknowledge that a log group has no customer managed key."""
     reason = (
         "CloudWatch Logs encrypts every log group with a key owned by AWS; encryption_key= sets a "
-        "customer managed one"
+        "customer managed key"
     )
     acknowledge(log_group, in_packs("CloudWatchLogGroupEncrypted", reason))
 
 
 def acknowledge_default_secret_encryption(secret: secretsmanager.Secret) -> None:
-    """Acknowledge that a secret of ours has no customer managed key."""
+    """Acknowledge that a secret has no customer managed key."""
     reason = (
-        "Encrypted with the account's key for Secrets Manager; encryption_key= sets a customer "
-        "managed one"
+        "The account's key for Secrets Manager encrypts it; encryption_key= sets a customer "
+        "managed key"
     )
     acknowledge(secret, in_packs("SecretsManagerUsingKMSKey", reason))
 
 
 def acknowledge_function(function: lambda_.Function, *, no_network: str | None) -> None:
-    """Acknowledge what holds for every function of ours.
+    """Acknowledge the findings that every function has.
 
     Args:
-        function: it is traced by nobody.
-        no_network: why it needs no VPC; None where it is in one.
+        function: a function without tracing.
+        no_network: why it needs no VPC; None if it is in a VPC.
     """
     untraced = (
-        "It makes one kind of call, whose errors and times CloudWatch has already; a trace of "
-        "every invocation would be charged for nothing"
+        "It makes one kind of call, whose errors and durations CloudWatch already records; a trace "
+        "of every invocation would add cost without benefit"
     )
     acknowledge(
         function,
@@ -141,34 +141,34 @@ def acknowledge_nothing_reserved(function: lambda_.Function, reason: str | None 
     """Acknowledge that a function has no reserved concurrency.
 
     Args:
-        function: which has none.
-        reason: why it needs none; default: that it was asked for.
+        function: a function without reserved concurrency.
+        reason: why it needs none; default: the options set it to None.
     """
     reason = reason or (
-        "Asked for with a reserved concurrency of None: an account with the initial quota of 10 "
-        "concurrent executions refuses any reservation"
+        "The options set the reserved concurrency to None: an account with the initial quota of "
+        "10 concurrent executions refuses any reservation"
     )
     acknowledge(function, in_packs("LambdaConcurrency", reason, ["HIPAA", "NIST"]))
 
 
 def acknowledge_streams(policy: iam.ManagedPolicy, log_group: logs.ILogGroup) -> None:
-    """Acknowledge the ``:*`` behind a log group's name, where the template shows it.
+    """Acknowledge the ``:*`` after a log group's name, if the template shows it.
 
-    It is hidden in the ARN of a log group that the app creates, and then there is no finding.
+    The ARN of a log group that the app creates hides it, and cdk-nag then reports nothing.
     """
     arn = _as_in_a_finding(cdk.Stack.of(policy).resolve(arn_for_policies(log_group)))
     if arn.endswith(":*"):
         acknowledge(
             policy,
             {
-                f"AwsSolutions-IAM5[Resource::{arn}]": "The :* behind the name of a log group "
-                "means its log streams: no policy can name less of a log group than this"
+                f"AwsSolutions-IAM5[Resource::{arn}]": "The :* after the name of a log group "
+                "stands for its log streams; a policy cannot name a smaller part of a log group"
             },
         )
 
 
 def _as_in_a_finding(resolved: object) -> str:
-    """A resolved value as cdk-nag writes it: references in angle brackets."""
+    """Return a resolved value as cdk-nag writes it: references in angle brackets."""
     if isinstance(resolved, str):
         return resolved
     if isinstance(resolved, dict):

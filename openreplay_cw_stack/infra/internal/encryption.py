@@ -1,4 +1,4 @@
-"""Letting AWS services use a customer managed key."""
+"""Permissions of AWS services to use a customer managed key."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def grant_to_log_groups(key: kms.IKey, stack: cdk.Stack) -> None:
     """Let CloudWatch Logs encrypt the log groups of a stack's account and region with a key.
 
     AWS documentation, "Encrypt log data in CloudWatch Logs using AWS Key Management Service".
-    The policy of an imported key cannot be changed from here: it must say this already.
+    The app cannot change the policy of an imported key, which must have the permission already.
     """
     log_groups = stack.format_arn(
         service="logs", resource="log-group", resource_name="*", arn_format=_COLON

@@ -19,8 +19,8 @@ _LEFT_OUT = shutil.ignore_patterns("__pycache__", "propagation", "py.typed")
 def stage_function_files(package: str) -> Path:
     """Copy what a function needs into a folder that exists while this process runs.
 
-    Handler names are then the import names used everywhere else, and so are the lines in a
-    traceback.
+    The copy keeps the package's structure, so handler names and tracebacks have the import names
+    that are used everywhere else.
 
     Args:
         package: the folder in ``runtime`` that holds the function's code, such as ``bridge``.

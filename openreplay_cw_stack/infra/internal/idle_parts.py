@@ -1,4 +1,4 @@
-"""Annotations on what does nothing: a construct that tracks nothing, a tag that nobody judges."""
+"""Warnings about parts without effect: a construct without log groups, an untracked function."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @jsii.implements(cdk.IAspect)
 class IdleParts:
-    """Annotates a construct when the app is synthesised, since log groups may be added until then.
+    """Annotates a construct during synthesis, since log groups can be added until then.
 
     Args:
         construct: the construct to annotate.
@@ -32,7 +32,7 @@ class IdleParts:
         self._tagged.append(function)
 
     def visit(self, node: IConstruct) -> None:
-        """Annotate; called by the CDK for the construct and everything in it."""
+        """Annotate the construct. The CDK calls this for the construct and all its children."""
         if node.node.path != self._construct.node.path or self._validator.tracks_others:
             return
         if not self._validator.log_groups:
@@ -47,14 +47,14 @@ class IdleParts:
             if name is not None and name not in tracked:
                 cdk.Annotations.of(function).add_warning_v2(
                     "openreplay-cw-stack:tagged-and-not-tracked",
-                    "the function's lines are tagged, and its log group is not tracked, so no "
-                    "line is judged: track(function.log_group)",
+                    "the function's lines are tagged, but its log group is not tracked, so no "
+                    "line is judged: call track(function.log_group)",
                 )
 
     def _log_group_of(self, function: lambda_.IFunction) -> object:
-        """The name of the function's log group; None where the app does not show it.
+        """Return the name of the function's log group, or None if the app does not know it.
 
-        Asking the function for it would create a log group for a function that has none.
+        ``function.log_group`` is not read: it creates a log group for a function without one.
         """
         resource = function.node.default_child
         if not isinstance(resource, lambda_.CfnFunction):

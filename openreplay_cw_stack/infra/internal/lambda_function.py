@@ -1,4 +1,4 @@
-"""What our Lambda functions have in common: code, a role, a log group."""
+"""The common parts of the Lambda functions: code, role and log group."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ RUNTIME = lambda_.Runtime.PYTHON_3_14
 """The newest Python that AWS Lambda runs."""
 
 _NETWORK_INTERFACES = (
-    "AWS Lambda makes the network interfaces of a function in a VPC with the function's role; "
-    "their ids are not known before, and AWS documents this statement with this resource"
+    "AWS Lambda uses the function's role to create the network interfaces of a function in a VPC; "
+    "their ids are not known in advance, and AWS documents this statement with this resource"
 )
 
 
 def own_log_group(scope: Construct, encryption_key: kms.IKey | None) -> logs.LogGroup:
-    """A function's own log group, kept for two weeks. It never holds a line's content."""
+    """Create a function's own log group, kept for two weeks. It never holds a line's content."""
     log_group = logs.LogGroup(
         scope,
         "LogGroup",
@@ -64,22 +64,22 @@ def lambda_function(
     module: str = "handler",
     vpc: ec2.IVpc | None = None,
 ) -> lambda_.Function:
-    """A function of ours with a role of its own: ``Policy``, ``Role`` and ``Function`` in a scope.
+    """Create a function and its role: ``Policy``, ``Role`` and ``Function`` in a scope.
 
     Args:
-        scope: the construct that the function is the heart of.
-        package: the package in ``runtime`` that has its module.
-        description: of the function.
-        log_group: its own, which it may write to.
-        statements: what else it may do.
-        environment: as its settings read it.
-        memory_size: megabytes.
-        timeout: of one invocation.
-        concurrency: how many of it are reserved and run at most; None reserves nothing.
-        no_network: why it needs no VPC; None in one.
-        nothing_reserved: why it needs no reserved concurrency; default: that it was asked for.
-        module: the module in the package whose ``handler`` is called.
-        vpc: where it runs; default: in none.
+        scope: the parent construct.
+        package: the package in ``runtime`` that has the function's module.
+        description: the function's description.
+        log_group: the log group that the function writes to.
+        statements: further permissions of the function.
+        environment: the environment variables that the function reads.
+        memory_size: in megabytes.
+        timeout: the longest duration of one invocation.
+        concurrency: the reserved concurrency, which is also the limit; None reserves nothing.
+        no_network: why the function needs no VPC; None with ``vpc``.
+        nothing_reserved: why it needs no reserved concurrency; default: the options say so.
+        module: the module in the package whose ``handler`` Lambda calls.
+        vpc: the VPC of the function; default: none.
     """
     whole_name = f"{PACKAGE.name}.runtime.{package}.{module}"
     own_lines = iam.PolicyStatement(
@@ -109,7 +109,7 @@ def lambda_function(
         memory_size=memory_size,
         timeout=timeout,
         reserved_concurrent_executions=concurrency,
-        # The role is complete as it is; other constructs would add inline policies.
+        # The role is immutable: otherwise other constructs add inline policies to it.
         role=role.without_policy_updates(),
         log_group=log_group,
         environment=environment,
@@ -122,28 +122,31 @@ def lambda_function(
 
 
 def whole_seconds(duration: cdk.Duration) -> int:
-    """A duration as a function's settings have it: in whole seconds."""
+    """Return a duration in whole seconds, the unit of the functions' settings."""
     return round(duration.to_seconds())
 
 
 def function_role(function: lambda_.Function) -> iam.IRole:
-    """The role of a function of ours, for a policy that is attached from elsewhere."""
+    """Return a function's role, so that another construct can attach a policy to it."""
     role = function.role
     assert role is not None  # noqa: S101
     return role
 
 
 def acknowledge_no_queue(function: lambda_.Function) -> None:
-    """Acknowledge that a function of ours has no dead-letter queue: its work comes again."""
+    """Acknowledge that a function has no dead-letter queue, since its work is repeated anyway."""
     comes_again = (
-        "Its callers see a failure and repeat the call, and it runs each hour by itself: an "
-        "event that was kept would only be done twice"
+        "Its callers see a failure and repeat the call, and a schedule invokes it every hour: a "
+        "stored event would only repeat the work"
     )
     acknowledge(function, in_packs("LambdaDLQ", comes_again, ["Serverless", "HIPAA", "NIST"]))
 
 
 def _own_network_interfaces() -> iam.PolicyStatement:
-    """AWS documentation, "Giving Lambda functions access to resources in an Amazon VPC"."""
+    """Return the permissions that Lambda needs for a function in a VPC.
+
+    AWS documentation, "Giving Lambda functions access to resources in an Amazon VPC".
+    """
     return iam.PolicyStatement(
         sid="JoinTheVpc",
         actions=[

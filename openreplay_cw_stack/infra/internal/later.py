@@ -1,4 +1,4 @@
-"""Texts that are known when the app is synthesised."""
+"""Texts that are computed during synthesis."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ import jsii
 
 @jsii.implements(cdk.IStableStringProducer)
 class Later:
-    """A text that is made when the app is synthesised, for ``cdk.Lazy.string``."""
+    """A text that is computed during synthesis, for ``cdk.Lazy.string``."""
 
     def __init__(self, make: Callable[[], str]) -> None:
         self._make = make
 
     def produce(self) -> str:
-        """The text; called by the CDK."""
+        """Return the text. The CDK calls this."""
         return self._make()

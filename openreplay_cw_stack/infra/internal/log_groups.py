@@ -1,4 +1,4 @@
-"""What the app itself shows of a log group, and how policies name one."""
+"""Names, identities and ARNs of log groups during synthesis."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import aws_cdk as cdk
 from aws_cdk import aws_logs as logs
 
 MAX_NAME = 512
-"""Characters of a log group's name."""
+"""The most characters of a log group's name."""
 _MAX_STACK_NAME, _RANDOM = 128, 16
 
 
 def concrete_name(log_group: logs.ILogGroup) -> str | None:
-    """The log group's name where the app knows it, else None (CloudFormation will choose it)."""
+    """Return the log group's name, or None if CloudFormation chooses it."""
     for name in (_declared_name(log_group), log_group.log_group_name):
         if name is not None and not cdk.Token.is_unresolved(name):
             return name
@@ -22,10 +22,10 @@ def concrete_name(log_group: logs.ILogGroup) -> str | None:
 
 
 def identity(log_group: logs.ILogGroup) -> str:
-    """A text that is equal for two constructs that stand for the same log group.
+    """Return a text that is equal for two constructs that represent the same log group.
 
-    Two constructs can stand for one group: one created it and another imported its name. Where
-    the name is only known at deploy time, two constructs are distinguished by their reference.
+    Two constructs represent one log group if one creates it and the other imports its name. If the
+    name is only known at deploy time, the reference to it identifies the log group.
     """
     name = concrete_name(log_group)
     if name is not None:
@@ -34,7 +34,7 @@ def identity(log_group: logs.ILogGroup) -> str:
 
 
 def reference_identity(stack: cdk.Stack, name: str) -> str:
-    """The identity of a log group that a resource in ``stack`` names."""
+    """Return the identity of a log group that a resource in ``stack`` names."""
     if not cdk.Token.is_unresolved(name):
         return name
     stack = _defining_stack(name) or stack
@@ -42,7 +42,7 @@ def reference_identity(stack: cdk.Stack, name: str) -> str:
 
 
 def _defining_stack(name: str) -> cdk.Stack | None:
-    """The stack of the resource that a name refers to, which may be another one."""
+    """Return the stack of the resource that a name refers to, which can be another stack."""
     tokens = cdk.Tokenization.reverse_string(name).tokens
     if len(tokens) == 1 and isinstance(tokens[0], cdk.Reference):
         return cdk.Stack.of(tokens[0].target)
@@ -50,15 +50,15 @@ def _defining_stack(name: str) -> cdk.Stack | None:
 
 
 def describe(log_group: logs.ILogGroup) -> str:
-    """The log group in an error message: its name, or else where it is defined."""
+    """Return the log group's name for an error message, or the path of its construct."""
     return concrete_name(log_group) or f"the log group at {log_group.node.path}"
 
 
 def longest_name(log_group: logs.ILogGroup) -> int:
-    """How many characters a log group's name can have, where CloudFormation chooses it as well.
+    """Return the most characters of a log group's name, even if CloudFormation chooses the name.
 
-    AWS CloudFormation User Guide, "Name type": the stack's name, the logical id and a random text,
-    which has 12 or 13 characters, with hyphens between.
+    AWS CloudFormation User Guide, "Name type": such a name joins the stack's name, the logical id
+    and a random text of 12 or 13 characters with hyphens.
     """
     name = concrete_name(log_group)
     if name is not None:
@@ -76,7 +76,7 @@ def longest_name(log_group: logs.ILogGroup) -> int:
 
 
 def log_group_class(log_group: logs.ILogGroup) -> str | None:
-    """The class of a log group that this app creates; None where it cannot be seen."""
+    """Return the class of a log group, or None if this app does not create the log group."""
     child = log_group.node.default_child
     if isinstance(child, logs.CfnLogGroup):
         return child.log_group_class or logs.LogGroupClass.STANDARD.value
@@ -84,7 +84,7 @@ def log_group_class(log_group: logs.ILogGroup) -> str | None:
 
 
 def arn_for_policies(log_group: logs.ILogGroup) -> str:
-    """The ARN that a policy names to mean a log group: it ends in exactly one ``:*``.
+    """Return the ARN of a log group for a policy: it ends in exactly one ``:*``.
 
     AWS documentation, "Overview of managing access permissions to your CloudWatch Logs resources".
     """
@@ -98,7 +98,7 @@ def _declared_name(log_group: logs.ILogGroup) -> str | None:
 
 
 def _by_reference(resolved: Any) -> Any:
-    """A name that is cut out of a log group's ARN as what refers to that log group."""
+    """Replace a name that is cut out of a log group's ARN by the reference to the log group."""
     match resolved:
         case {
             "Fn::Select": [6, {"Fn::Split": [":", {"Fn::GetAtt": [str() as logical_id, "Arn"]}]}]

@@ -1,4 +1,4 @@
-"""The kinds of options that mean addresses."""
+"""The kinds of options that are addresses."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Options are checked here: each by its kind, and then together.
+"""Checks options: first each option by its kind, then their combinations.
 
-``infra/options.py`` defines every option. The constructs, the stack and the context all read their
-options with :func:`check_options`, so that each gives the same error for the same mistake.
+``infra/options.py`` defines every option. The constructs, the stack and the context share this
+code, so the same mistake causes the same error everywhere.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class InvalidOptions(ValueError):
     """One or more options are wrong.
 
     Attributes:
-        errors: one sentence each, which names the option, its value and the fix.
+        errors: one sentence for each error, which names the option, its value and the fix.
     """
 
     def __init__(self, errors: Sequence[str]) -> None:
@@ -37,12 +37,12 @@ class Option:
     """An option.
 
     Attributes:
-        kind: which values it takes.
-        default: its value where none is given.
-        meaning: one sentence for the documented table.
-        shown: the default in that table, where it is not the value itself.
-        needs: options of which one has to be on, or this one has no effect.
-        in_context: whether the CDK context can have it.
+        kind: the accepted values.
+        default: the value if none is given.
+        meaning: one sentence for the manual's table.
+        shown: the text for the default in that table; default: the value.
+        needs: the option has no effect unless one of these options is set.
+        in_context: whether the option can be set in the CDK context.
     """
 
     kind: Kind
@@ -54,7 +54,7 @@ class Option:
 
     @property
     def default_text(self) -> str:
-        """The default as the documented table has it."""
+        """The default as the manual's table shows it."""
         return self.shown or self.kind.show(self.default)
 
 
@@ -71,16 +71,16 @@ class Values:
             raise AttributeError(name) from None
 
     def of(self, group: type) -> dict[str, Any]:
-        """The values of a group of options, as keywords for a construct that takes the group."""
+        """Return the values of a group of options, as keywords for a construct."""
         return {name: self._values[name] for name in declared_options(group)}
 
 
 class CheckedOptions:
-    """Options that are right.
+    """Valid options.
 
     Attributes:
-        values: by name, with every default.
-        given: the names of those that were given.
+        values: the values by name, including every default.
+        given: the names of the options that were given.
     """
 
     def __init__(self, group: type, given: Mapping[str, Any]) -> None:
@@ -89,10 +89,10 @@ class CheckedOptions:
         self.values = {name: one.default for name, one in self._options.items()} | dict(given)
 
     def resolve(self, scope: Construct) -> Values:
-        """The values as CDK objects.
+        """Return the values as CDK objects.
 
         Args:
-            scope: the parent of what is imported for names and ARNs.
+            scope: the parent of the constructs that are imported by name or ARN.
         """
         return Values(
             {
@@ -102,7 +102,7 @@ class CheckedOptions:
         )
 
     def warn_of_options_without_effect(self, scope: Construct) -> None:
-        """Annotate the construct with each option that has no effect beside the others."""
+        """Add a warning to the construct for each option without effect."""
         for name, option in self._options.items():
             idle = option.needs and not any(self.values.get(one) for one in option.needs)
             if name not in self.given or not idle:
@@ -111,13 +111,13 @@ class CheckedOptions:
                 continue
             cdk.Annotations.of(scope).add_warning_v2(
                 f"openreplay-cw-stack:{name}",
-                f"{name} has no effect without {' or '.join(option.needs)}: leave it out",
+                f"{name} has no effect without {' or '.join(option.needs)}: omit it",
             )
 
 
 @functools.cache
 def declared_options(group: type) -> dict[str, Option]:
-    """The options of a group, a TypedDict with an :class:`Option` for each key, by name."""
+    """Return the options of a group, a TypedDict with an :class:`Option` for each key, by name."""
     hints = get_type_hints(group, include_extras=True)
     return {name: hint.__metadata__[0] for name, hint in hints.items()}
 
@@ -126,24 +126,24 @@ def check_options(group: type, given: Mapping[str, Any]) -> CheckedOptions:
     """Check the options that were given to a construct.
 
     Raises:
-        TypeError: there is no such option.
+        TypeError: an option is unknown.
         InvalidOptions: a value is wrong, or options contradict each other.
     """
     options = declared_options(group)
     for name in given:
         if name not in options:
-            raise TypeError(f"there is no option {name}; {suggestion(name, options)}")
+            raise TypeError(f"unknown option {name}; {suggestion(name, options)}")
     return _check(group, {name: (options[name].kind.check, one) for name, one in given.items()})
 
 
 def check_argument(kind: Kind, name: str, value: Any, scope: Construct) -> Any:
-    """Check one argument of a method; the value as a CDK object.
+    """Check one argument of a method, and return its value as a CDK object.
 
     Args:
-        kind: which values it takes.
-        name: the argument's.
-        value: what was given.
-        scope: the parent of what is imported for a name or an ARN.
+        kind: the accepted values.
+        name: the argument's name.
+        value: the given value.
+        scope: the parent of a construct that is imported by name or ARN.
 
     Raises:
         InvalidOptions: the value is wrong.
@@ -156,7 +156,7 @@ def check_argument(kind: Kind, name: str, value: Any, scope: Construct) -> Any:
 
 
 def check_context(group: type, given: Mapping[str, Any]) -> CheckedOptions:
-    """Check the options that the CDK context has, where values may be text.
+    """Check the options from the CDK context, whose values can be text.
 
     Raises:
         InvalidOptions: a value is wrong, or options contradict each other.
@@ -166,13 +166,13 @@ def check_context(group: type, given: Mapping[str, Any]) -> CheckedOptions:
 
 
 def suggestion(name: str, options: Mapping[str, Option]) -> str:
-    """The option that a name may stand for, or the options that there are."""
+    """Return a hint: the option that a name resembles, or all options."""
     close = similar_options(name, options)
-    return f"did you mean {close[0]}?" if close else f"there are: {', '.join(options)}"
+    return f"did you mean {close[0]}?" if close else f"the options are {', '.join(options)}"
 
 
 def similar_options(name: str, options: Mapping[str, Option]) -> list[str]:
-    """The options whose names are nearly the given one."""
+    """Return the options whose names resemble the given name."""
     return difflib.get_close_matches(name.replace("-", "_").lower(), options, n=1, cutoff=0.75)
 
 
@@ -201,9 +201,9 @@ def _construct_id(name: str) -> str:
 
 
 def _show(value: Any) -> str:
-    """A value in an error: its text, or the name of its type."""
+    """Return a value for an error message: its text, or the name of its type."""
     if isinstance(value, str) and cdk.Token.is_unresolved(value):
-        return "a text that is known only when the stack is deployed"
+        return "a text that is known only at deployment"
     if isinstance(value, str | int | float | bool | None):
         return _cut(repr(value))
     if isinstance(value, Mapping):

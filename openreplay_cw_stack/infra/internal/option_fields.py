@@ -1,4 +1,4 @@
-"""The kind of options that are objects with fields, and lists of them."""
+"""The kinds of options that are objects with fields, and lists of such objects."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from openreplay_cw_stack.infra.internal.option_kinds import Kind, ListOf, WrongV
 
 @dataclass(frozen=True)
 class Fields(Kind):
-    """An object with fields, given as itself or as a mapping.
+    """An object with fields, given as an instance or as a mapping.
 
     Attributes:
         type_: the object's class, which takes the fields as keywords.
-        fields: the kinds of the fields that a mapping may have.
-        required: those that it must have.
-        example: a mapping, as text.
-        check_whole: raises ValueError where the fields do not go together.
+        fields: the kind of each field that a mapping can have.
+        required: the fields that a mapping must have.
+        example: an example of a mapping, as text.
+        check_whole: raises ValueError if the fields contradict each other.
     """
 
     type_: type
@@ -55,9 +55,9 @@ class Fields(Kind):
         if not isinstance(value, Mapping) or not all(isinstance(name, str) for name in value):
             raise WrongValue(f"give {self.example}")
         for name in sorted(self.required - set(value)):
-            raise WrongValue(f"give its {name} too, as in {self.example}")
+            raise WrongValue(f"add its {name}, as in {self.example}")
         for name in sorted(set(value) - set(self.fields)):
-            raise WrongValue(f"leave {name} out, and give {self.example}")
+            raise WrongValue(f"omit {name}, and give {self.example}")
         checked = self._read(value, how)
         self._check_whole(self.type_(**checked))
         return checked
@@ -80,7 +80,7 @@ class Fields(Kind):
 
 @dataclass(frozen=True)
 class ListOfFields(ListOf):
-    """A list of objects with fields, which the context may have as JSON text."""
+    """A list of objects with fields, which can be JSON text in the context."""
 
     def parse(self, value: Any) -> tuple[Any, ...]:
         if isinstance(value, str):

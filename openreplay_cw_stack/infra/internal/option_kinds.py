@@ -1,8 +1,8 @@
-"""The kinds of option values: what each accepts from Python and from the CDK context.
+"""The kinds of option values, and the values that each accepts from Python and the CDK context.
 
-A kind checks a value, reads it from text, and turns a name or an ARN into a CDK object. Python
-checks no argument by itself, so a wrong value would otherwise end in an error far from its cause,
-or in a deployment that nobody asked for.
+A kind checks a value, parses it from text, and turns a name or an ARN into a CDK object. Python
+does not check the types of arguments: without these checks, a wrong value causes an error far from
+its cause, or an unintended deployment.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ class WrongValue(ValueError):
     """A value is wrong.
 
     Attributes:
-        fix: what to give instead.
-        path: where the value is within the option's, such as ``[0].url``.
+        fix: the instruction to correct it.
+        path: the place of the wrong value within the option's value, such as ``[0].url``.
         part: the value at that place.
     """
 
@@ -30,35 +30,35 @@ class WrongValue(ValueError):
         super().__init__(fix)
 
     def within(self, path: str, part: Any) -> WrongValue:
-        """The same error, seen from the value that holds the wrong one."""
+        """Return the same error for the value that contains the wrong one."""
         return WrongValue(self.fix, f"{path}{self.path}", self.part if self.path else part)
 
 
 class Kind:
-    """A kind of values. A subclass accepts, reads and resolves them."""
+    """A kind of values. A subclass checks, parses and resolves them."""
 
     def check(self, value: Any) -> Any:
-        """The value in its one form.
+        """Check a value from Python, and return it in its canonical form.
 
         Raises:
-            WrongValue: it is of another kind.
+            WrongValue: the value is of another kind.
         """
         raise NotImplementedError
 
     def parse(self, value: Any) -> Any:
-        """The value from the CDK context: text, or what JSON has.
+        """Parse a value from the CDK context: text or another JSON value.
 
         Raises:
-            WrongValue: it is of another kind.
+            WrongValue: the value is of another kind.
         """
         return self.check(value)
 
     def resolve(self, value: Any, _scope: Construct, _construct_id: str) -> Any:
-        """What the constructs use: a CDK object where a name or an ARN was given."""
+        """Return the value for the constructs: a CDK object instead of a name or an ARN."""
         return value
 
     def show(self, value: Any) -> str:
-        """A value as the documented table has it."""
+        """Return a value as the manual's table shows it."""
         return "none" if value in (None, ()) else str(value)
 
 
@@ -103,13 +103,13 @@ class Number(Kind):
 
 @dataclass(frozen=True)
 class LengthOfTime(Kind):
-    """A duration. The context has it as seconds, or with a unit: ``90s``, ``3m``, ``2h``, ``2d``.
+    """A duration. In the context: seconds, or with a unit: ``90s``, ``3m``, ``2h``, ``2d``.
 
     Attributes:
-        least: the shortest.
-        most: the longest.
-        example: a number with a unit that is accepted.
-        unit: of the numbers in ``least`` and ``most``, and what the duration is whole in.
+        least: the shortest duration, in ``unit``.
+        most: the longest duration, in ``unit``.
+        example: an accepted number with its unit.
+        unit: the duration must be a whole number of these.
     """
 
     least: int
@@ -162,7 +162,7 @@ _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 @dataclass(frozen=True)
 class Choice(Kind):
-    """One of several values, each of which has a text as well.
+    """One of several values, each of which also has a text.
 
     Attributes:
         values: the values by their texts.
@@ -188,12 +188,12 @@ class Choice(Kind):
 
 @dataclass(frozen=True)
 class Text(Kind):
-    """A text of a form.
+    """A text that matches a pattern.
 
     Attributes:
-        pattern: the whole text matches it.
-        fix: what to give instead of any other text.
-        tokens: whether the text may be known only when the stack is deployed.
+        pattern: a regular expression for the whole text.
+        fix: the instruction to correct any other text.
+        tokens: whether the text can be a token, which is known only at deployment.
     """
 
     pattern: str
@@ -205,7 +205,7 @@ class Text(Kind):
             raise WrongValue(self.fix)
         if cdk.Token.is_unresolved(value):
             if not self.tokens:
-                raise WrongValue(f"{self.fix}, which is known when the app is synthesised")
+                raise WrongValue(f"{self.fix}; it must be known during synthesis")
             return value
         if not re.fullmatch(self.pattern, value.strip()):
             raise WrongValue(self.fix)
@@ -220,18 +220,18 @@ class ListOf(Kind):
 
     def check(self, value: Any) -> tuple[Any, ...]:
         if isinstance(value, str | bytes | Mapping) or not isinstance(value, Sequence):
-            raise WrongValue("give a list, also of a single value")
+            raise WrongValue("give a list, even for a single value")
         return self._each(self.item.check, value)
 
     def parse(self, value: Any) -> tuple[Any, ...]:
         if isinstance(value, str):
             value = [item for item in (part.strip() for part in value.split(",")) if item]
         if not isinstance(value, list):
-            raise WrongValue("give a list, or values with commas between them")
+            raise WrongValue("give a list, or values separated by commas")
         return self._each(self.item.parse, value)
 
     def resolve(self, value: Any, scope: Construct, construct_id: str) -> Any:
-        # The id of an imported resource is its text, not its place in the list.
+        # The id of an imported resource comes from its text, not from its place in the list.
         return tuple(
             self.item.resolve(one, scope, f"{construct_id}{one}" if isinstance(one, str) else "")
             for one in value
@@ -248,14 +248,14 @@ class ListOf(Kind):
             except WrongValue as wrong:
                 raise wrong.within(f"[{position}]", value) from None
             if any(one is other or (one == other and isinstance(one, str)) for other in taken):
-                raise WrongValue("name it once, it is in the list twice", f"[{position}]", value)
+                raise WrongValue("it is in the list twice; name it once", f"[{position}]", value)
             taken.append(one)
         return tuple(taken)
 
 
 @dataclass(frozen=True)
 class OrNone(Kind):
-    """A value of another kind, or None, which the context has as ``none``."""
+    """A value of another kind, or None; in the context, ``none``."""
 
     kind: Kind
 

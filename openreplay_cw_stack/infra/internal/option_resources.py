@@ -1,4 +1,4 @@
-"""The kinds of options that mean a resource of AWS: an object, or its name or ARN."""
+"""The kinds of options that are AWS resources: a CDK object, a name or an ARN."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ from openreplay_cw_stack.infra.open_replay_project import OpenReplayProject
 
 @dataclass(frozen=True)
 class Resource(Kind):
-    """A resource of AWS: a CDK object, or its name or ARN where ``import_`` is given.
+    """An AWS resource: a CDK object or, with ``import_``, its name or ARN.
 
     Attributes:
-        interface: what a CDK object of this kind is called, such as ``ISecret``.
-        attributes: what every such object has.
-        arn: the pattern of its ARN; empty: objects alone are accepted.
-        example: such an ARN.
+        interface: the CDK interface of the object, such as ``ISecret``.
+        attributes: the attributes that every such object has.
+        arn: the pattern of its ARN; empty: only objects are accepted.
+        example: an example of its ARN.
         name: the pattern of its name.
-        arns_by_token: whether a text that is known only when the stack is deployed is an ARN.
-        names_in_context: whether the context may have its name too.
-        import_: makes the CDK object of a name or an ARN.
+        arns_by_token: whether a token, which is known only at deployment, is taken for an ARN.
+        names_in_context: whether the context also accepts its name.
+        import_: creates the CDK object from a name or an ARN.
     """
 
     interface: str
@@ -72,7 +72,7 @@ class Resource(Kind):
         text = value.strip() if isinstance(value, str) else ""
         if cdk.Token.is_unresolved(text):
             if not self.arns_by_token:
-                raise WrongValue(f"give {self._object}, made of that text with from_...()")
+                raise WrongValue(f"give {self._object}, created from that text with from_...()")
             return text
         if not re.fullmatch(self.arn, text) and not re.fullmatch(name or r"(?!)", text):
             raise WrongValue(f"give {self._texts(name)}{or_object}")
@@ -87,7 +87,7 @@ class Resource(Kind):
 
 
 def _has(value: Any, attribute: str) -> bool:
-    """Whether an object has an attribute. jsii has proxies whose class does not show theirs."""
+    """Return whether an object has an attribute. The class of a jsii proxy may lack it."""
     try:
         return hasattr(type(value), attribute) or hasattr(value, attribute)
     except Exception:
@@ -99,8 +99,8 @@ _PLACE = "eu-west-1:123456789012"
 _LOG_GROUP_NAME = r"(?!aws/)[.\-_/#A-Za-z0-9]{1,512}"
 LOG_GROUP_NAME = Text(
     _LOG_GROUP_NAME,
-    "give the name of a log group: 1 to 512 letters, digits and the characters . - _ / #, without "
-    "aws/ at the beginning",
+    "give the name of a log group: 1 to 512 letters, digits and the characters . - _ / #, which "
+    "does not begin with aws/",
 )
 
 
@@ -115,7 +115,10 @@ def _log_group(scope: Construct, construct_id: str, text: str) -> logs.ILogGroup
 
 
 def _secret(scope: Construct, construct_id: str, text: str) -> secretsmanager.ISecret:
-    """Secrets Manager User Guide: a complete ARN ends in a hyphen and six random characters."""
+    """Import a secret.
+
+    Secrets Manager User Guide: a complete ARN ends in a hyphen and six random characters.
+    """
     if cdk.Token.is_unresolved(text) or re.search(r":secret:.+-[A-Za-z0-9]{6}\Z", text):
         return secretsmanager.Secret.from_secret_complete_arn(scope, construct_id, text)
     if text.startswith("arn:"):
@@ -142,7 +145,7 @@ def _table(scope: Construct, construct_id: str, text: str) -> dynamodb.ITable:
 
 
 def _arn_of(scope: Construct, service: str, prefix: str, text: str) -> str:
-    """The ARN of what is given by its ARN, or by its name in the stack's account and region."""
+    """Return an ARN as it is, and the ARN for a name in the stack's account and region."""
     if cdk.Token.is_unresolved(text) or text.startswith("arn:"):
         return text
     stack = cdk.Stack.of(scope)
@@ -164,7 +167,7 @@ SECRET = Resource(
     arn=_arn("secretsmanager", r"secret:\S+"),
     example=f"arn:aws:secretsmanager:{_PLACE}:secret:openreplay-AbCdEf",
     name=r"[A-Za-z0-9/_+=.@-]{1,512}",
-    # On a command line, what looks like a name may be the secret itself.
+    # On a command line, a text that looks like a name can be the secret value itself.
     names_in_context=False,
     import_=_secret,
 )
@@ -204,7 +207,7 @@ _BUS = Resource(
 
 @dataclass(frozen=True)
 class EventBus(Kind):
-    """An event bus; True is the default bus of the account, and False or None is none."""
+    """An event bus. True means the account's default bus; False and None mean no bus."""
 
     def check(self, value: Any) -> Any:
         if value is None or isinstance(value, bool):
@@ -245,6 +248,6 @@ PROJECT = Fields(
     },
     required=frozenset({"url", "project_id", "login_secret"}),
     example='an OpenReplayProject, or {"url": "https://openreplay.example", "project_id": 1, '
-    '"login_secret": "arn:aws:secretsmanager:..."} and maybe insecure, replace_integration',
+    '"login_secret": "arn:aws:secretsmanager:..."}, optionally insecure and replace_integration',
     check_whole=OpenReplayProject.check,
 )

@@ -1,4 +1,4 @@
-"""Which options contradict each other. The option's name stands first in each error."""
+"""The combinations of options that are errors. Each error begins with the option's name."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from openreplay_cw_stack.contract.openreplay_project import project_name
 from openreplay_cw_stack.infra.choices import Ingest
 
 MAX_PROJECTS = 25
-"""Projects of one deployment. Each has a tag of the key's secret, and a secret has 50."""
+"""Projects of one deployment. Each uses a tag on the key's secret, which can have 50 tags."""
 
 _ARN_NAME = re.compile(r"arn:[^:]+:logs:[^:]*:[^:]*:log-group:([^:]+)")
-_TWICE = "track_account tracks them already, and every line would be delivered twice; leave one out"
+_TWICE = "track_account already tracks them, and every line would be delivered twice; omit one"
 
 
 def contradictions(values: Mapping[str, Any]) -> list[str]:
-    """One sentence for each contradiction among the values of a group of options."""
+    """Return one sentence for each contradiction among the values of a group of options."""
     return [error for rule in _RULES for error in rule(values)]
 
 
 def name_from_log_group(name_or_arn: str) -> str:
-    """The name of a log group that is given by its name or by its ARN."""
+    """Return the name of a log group from its name or ARN."""
     match = _ARN_NAME.match(name_or_arn)
     return match.group(1) if match else name_or_arn
 
@@ -37,7 +37,7 @@ def _log_groups_named_twice(values: Mapping[str, Any]) -> Iterator[str]:
     ]
     for name, count in Counter(names).items():
         if name in new:
-            yield f"log_groups: {name!r} is in new_log_groups too; name it once"
+            yield f"log_groups: {name!r} is also in new_log_groups; name it once"
         elif count > 1:
             yield f"log_groups: {name!r} is in the list twice; name it once"
 
@@ -49,8 +49,8 @@ def _account_and_log_groups(values: Mapping[str, Any]) -> Iterator[str]:
                 yield f"{name}: {_TWICE}"
     elif values.get("excluded_log_groups"):
         yield (
-            "excluded_log_groups: nothing is left out without track_account; only the log groups "
-            "that are named are tracked anyway"
+            "excluded_log_groups: it has no effect without track_account, since only the named log "
+            "groups are tracked; omit it"
         )
 
 
@@ -62,19 +62,19 @@ def _source_accounts(values: Mapping[str, Any]) -> Iterator[str]:
 def _session_table(values: Mapping[str, Any]) -> Iterator[str]:
     if values.get("session_table") and values.get("session_table_write_limit"):
         yield (
-            "session_table_write_limit: it limits the new session table, and session_table names "
-            "an existing one; leave one out"
+            "session_table_write_limit: it limits a new session table, but session_table names an "
+            "existing one; omit one"
         )
 
 
 def _service_account(values: Mapping[str, Any]) -> Iterator[str]:
     named = values.get("service_account_log_groups")
     if named and not values.get("service_account", True):
-        yield "service_account_log_groups: service_account is off; leave one out"
+        yield "service_account_log_groups: it has no effect with service_account=false; omit one"
     if values.get("track_account") and values.get("service_account") and not named:
         yield (
-            "service_account_log_groups: with track_account the service account's log groups are "
-            "not known; name the ones that OpenReplay reads, or set service_account to false"
+            "service_account_log_groups: it is required with track_account; name the log groups "
+            "that OpenReplay reads, or set service_account to false"
         )
 
 
@@ -83,16 +83,16 @@ def _rotation(values: Mapping[str, Any]) -> Iterator[str]:
     if rotation is None:
         return
     if not (values.get("bridge", True) or values.get("service_account", True)):
-        yield "rotation: there is no key to rotate, bridge and service_account are both off"
+        yield "rotation: there is no key to rotate, since bridge and service_account are false"
     grace: cdk.Duration | None = values.get("rotation_grace")
     if grace is not None and grace.to_seconds() > rotation.to_seconds():
         yield (
             f"rotation_grace: {grace.to_hours(integral=False):g} hours are longer than rotation "
             f"({rotation.to_hours(integral=False):g} hours), and the next rotation would cut it "
-            "short; give at most rotation"
+            "short; give at most the value of rotation"
         )
     if values.get("key_serial", 1) != 1:
-        yield "key_serial: it replaces a key that is not rotated; leave it out, or rotation"
+        yield "key_serial: it replaces a key that is not rotated; omit it or rotation"
 
 
 def _projects(values: Mapping[str, Any]) -> Iterator[str]:
@@ -100,11 +100,11 @@ def _projects(values: Mapping[str, Any]) -> Iterator[str]:
     if not projects:
         return
     if not values.get("bridge", True):
-        yield "openreplay_projects: a project is registered with the bridge, which is off"
+        yield "openreplay_projects: it needs the bridge, and bridge is false; omit one"
     if len(projects) > MAX_PROJECTS:
         yield (
-            f"openreplay_projects: {len(projects)} projects are more than the {MAX_PROJECTS} of a "
-            "deployment; make another deployment for the others"
+            f"openreplay_projects: {len(projects)} projects are given, and a deployment can have "
+            f"{MAX_PROJECTS}; create another deployment for the others"
         )
     for name, count in Counter(map(_name_of, projects)).items():
         if count > 1:

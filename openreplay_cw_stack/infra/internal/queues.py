@@ -15,8 +15,8 @@ from openreplay_cw_stack.contract.limits import (
 from openreplay_cw_stack.infra.internal.acknowledgements import acknowledge, in_packs
 
 _MAX_RECEIPTS = 1000
-"""SQS's maximum. Throttled invocations count as receipts, so the validator goes by a message's
-age, and this is for messages that end it: those that are received and never answered."""
+"""SQS's maximum. Throttled invocations also count as receives, so the validator decides by the age
+of a message. This limit applies only to messages that end the validator's process."""
 _RETENTION = cdk.Duration.seconds(QUEUE_RETENTION_SECONDS)
 """SQS's longest."""
 _VISIBILITY_FACTOR = 6
@@ -24,15 +24,15 @@ _VISIBILITY_FACTOR = 6
 
 
 def new_dead_letter_queue(scope: Construct, encryption_key: kms.IKey | None) -> sqs.Queue:
-    """The dead-letter queue: what can never be stored, or could not be for a day.
+    """Create the dead-letter queue, for lines that cannot be stored at all or within a day.
 
     Args:
         scope: the parent construct.
-        encryption_key: default: SQS's own.
+        encryption_key: encrypts the queue; default: a key that SQS manages.
     """
     queue = _queue(scope, "DeadLetterQueue", encryption_key)
     nothing_behind_it = (
-        "This queue is the dead-letter queue: a person alone consumes it, and an alarm watches it"
+        "This queue is the dead-letter queue: only an operator consumes it, and an alarm watches it"
     )
     acknowledge(queue, in_packs("SQSRedrivePolicy", nothing_behind_it, ["Serverless"]))
     return queue
@@ -45,13 +45,13 @@ def new_retry_queue(
     function_timeout: cdk.Duration,
     encryption_key: kms.IKey | None,
 ) -> sqs.Queue:
-    """The retry queue: events that the session table did not take yet.
+    """Create the retry queue, for log events that the validator could not store yet.
 
     Args:
         scope: the parent construct.
-        dead_letter_queue: takes what was received too often.
-        function_timeout: of the function that the queue feeds.
-        encryption_key: default: SQS's own.
+        dead_letter_queue: receives the messages that were received too often.
+        function_timeout: the timeout of the function that the queue invokes.
+        encryption_key: encrypts the queue; default: a key that SQS manages.
     """
     return _queue(
         scope,
@@ -67,7 +67,7 @@ def new_retry_queue(
 def feed_from_retry_queue(
     scope: Construct, function: lambda_.Function, queue: sqs.IQueue
 ) -> lambda_.EventSourceMapping:
-    """Have a function take the messages of the retry queue: one at a time, two at once at most."""
+    """Let the retry queue invoke a function: one message each, at most two at once."""
     source = lambda_.EventSourceMapping(
         scope,
         "RetrySource",
@@ -78,8 +78,8 @@ def feed_from_retry_queue(
         report_batch_item_failures=True,
     )
     given_up = (
-        "A queue has no on-failure destination: the function and the redrive policy send what "
-        "fails for a day to the dead-letter queue"
+        "An event source mapping of a queue has no on-failure destination: the function and the "
+        "redrive policy move messages that fail for a day to the dead-letter queue"
     )
     acknowledge(source, in_packs("LambdaEventSourceMappingDestination", given_up, ["Serverless"]))
     return source
@@ -88,7 +88,7 @@ def feed_from_retry_queue(
 def statements_for_queues(
     retry_queue: sqs.IQueue, dead_letter_queue: sqs.IQueue
 ) -> list[iam.PolicyStatement]:
-    """What the function may do that sends to both queues and takes from the retry queue."""
+    """Return the permissions to send to both queues and to receive from the retry queue."""
     return [
         iam.PolicyStatement(
             sid="SendToTheQueues",

@@ -1,4 +1,4 @@
-"""What becomes of a resource that holds lines."""
+"""The removal policy of resources that hold lines."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ import aws_cdk as cdk
 
 
 def kept_once_deployed(policy: cdk.RemovalPolicy) -> cdk.RemovalPolicy:
-    """Return the policy to apply: RETAIN leaves nothing behind if the first deployment fails.
+    """Return the policy to apply: with RETAIN, a first deployment that fails leaves nothing behind.
 
     CloudFormation User Guide, "DeletionPolicy attribute": ``RetainExceptOnCreate`` deletes the
-    resource if the operation that creates it is rolled back, and retains it otherwise. A log group
-    that stayed would make the next attempt fail, since its name is taken.
+    resource if the operation that creates it is rolled back, and retains it otherwise. A retained
+    log group makes the next attempt fail, since its name is taken.
     """
     if policy is cdk.RemovalPolicy.RETAIN:
         return cdk.RemovalPolicy.RETAIN_ON_UPDATE_OR_DELETE

@@ -27,14 +27,14 @@ def rotation_statements(
     registrations: ProjectRegistrations | None,
     encryption_key: kms.IKey | None,
 ) -> list[iam.PolicyStatement]:
-    """What the rotation function may do.
+    """Return the statements of the rotation function's policy.
 
     Args:
         scope: a construct of its stack.
-        secrets: what it rotates.
-        reads_usage: whether it sees how often the bridge's keys are used.
-        service_account: whose access key it replaces.
-        registrations: which functions it invokes.
+        secrets: the secrets that it rotates.
+        reads_usage: whether it reads how often the bridge's keys are used.
+        service_account: the service account whose access key it replaces, if there is one.
+        registrations: the registrations whose functions it invokes, if there are any.
         encryption_key: encrypts the secrets.
     """
     arns = [secret.secret_arn for secret in secrets]

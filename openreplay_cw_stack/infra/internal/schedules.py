@@ -1,4 +1,4 @@
-"""Functions of ours that look after something each hour."""
+"""Schedules that invoke a function every hour."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from openreplay_cw_stack.infra.internal.acknowledgements import acknowledge, in_
 if TYPE_CHECKING:
     from aws_cdk import aws_events as events
 
-_NEXT_HOUR = "A look that could not be begun is made up for by the one of the next hour"
+_NEXT_HOUR = "The invocation of the next hour makes up for one that could not be started"
 
 
 def invoke_each_hour(scope: Construct, function: lambda_.Function, description: str) -> events.Rule:
-    """Invoke a function each hour, with the event ``{"task": "look"}``."""
-    # Loaded here, since the default stack has no such function.
+    """Invoke a function every hour, with the event ``{"task": "look"}``."""
+    # Imported lazily: the default stack has no such function.
     from aws_cdk import aws_events as events
     from aws_cdk import aws_events_targets as targets
 

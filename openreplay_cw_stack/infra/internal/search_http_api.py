@@ -30,15 +30,15 @@ def search_http_api(
     open_because: str,
     encryption_key: kms.IKey | None,
 ) -> tuple[apigatewayv2.HttpApi, str]:
-    """An HTTP API that hands every request to a function, and the URL that it has.
+    """Create an HTTP API that sends every request to a function, and return it with its URL.
 
     Args:
-        scope: the bridge, whose children the API and its access logs become.
+        scope: the parent construct of the API and its access logs.
         function: answers every request.
-        domain_name: a domain of your own; None for the one that API Gateway gives.
+        domain_name: a custom domain name; None for the one that API Gateway generates.
         rate_limit: requests a second.
         burst_limit: requests at once.
-        open_because: why API Gateway itself authorizes no caller.
+        open_because: why API Gateway itself does not authorize callers.
         encryption_key: encrypts the access logs.
     """
     access_logs = logs.LogGroup(
@@ -53,7 +53,7 @@ def search_http_api(
     api = apigatewayv2.HttpApi(
         scope,
         "HttpApi",
-        description="OpenReplay's way to the linked log lines",
+        description="The search endpoint for OpenReplay's Elasticsearch integration",
         create_default_stage=False,
         disable_execute_api_endpoint=domain_name is not None,
     )
@@ -77,7 +77,7 @@ def search_http_api(
 
 @jsii.implements(apigatewayv2.IAccessLogSettings)
 class _AccessLogs:
-    """Who asked, when, with what result. The session asked for is in the body, which is not."""
+    """The access log: caller, time and result. It has no request bodies, which name sessions."""
 
     def __init__(self, log_group: logs.LogGroup) -> None:
         self._destination = apigatewayv2.LogGroupLogDestination(log_group)

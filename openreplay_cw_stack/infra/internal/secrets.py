@@ -1,4 +1,4 @@
-"""Secrets of Secrets Manager in policies."""
+"""Policy statements for secrets in Secrets Manager."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ _OUR_TAGS = "openreplay-cw-stack:*"
 
 
 def readable_arn(secret: secretsmanager.ISecret) -> str:
-    """The ARN for a policy; a secret imported by name lacks the six random characters."""
+    """Return the ARN for a policy. A secret imported by name lacks the six random characters."""
     return secret.secret_full_arn or f"{secret.secret_arn}-??????"
 
 
 def tagging_statement(
     secret_arns: Sequence[str], *, and_untag: bool = False
 ) -> iam.PolicyStatement:
-    """Let a function set the tags that say which keys OpenReplay has, and no others."""
+    """Let a function set only the tags that record which keys OpenReplay has."""
     actions = ["secretsmanager:TagResource"]
     if and_untag:
         actions.append("secretsmanager:UntagResource")

@@ -1,7 +1,6 @@
-"""What CloudFormation and CloudWatch Logs allow of subscriptions, looked at in synthesising.
+"""Checks the limits of CloudFormation and CloudWatch Logs on subscriptions during synthesis.
 
-Each limit would end a deployment after minutes, and undo it, with a message that does not say what
-to do.
+Otherwise a deployment fails after minutes and is rolled back, with an error that names no fix.
 """
 
 from __future__ import annotations
@@ -22,13 +21,13 @@ from openreplay_cw_stack.infra.internal.log_groups import (
 )
 
 FILTERS_ALLOWED = 5
-"""Subscription filters to a log group: AWS documentation, "CloudWatch Logs quotas"."""
+"""Subscription filters per log group: AWS documentation, "CloudWatch Logs quotas"."""
 FILTERS_COMMON = 2
-"""What the API reference of PutSubscriptionFilter still says; some accounts are held to it."""
+"""The limit in the API reference of PutSubscriptionFilter, which still applies to some accounts."""
 RESOURCES_ALLOWED = 500
-"""Resources in a stack: AWS documentation, "Understand CloudFormation quotas"."""
+"""Resources per stack: AWS documentation, "Understand CloudFormation quotas"."""
 CRITERIA_BYTES_ALLOWED = 25 * 1024
-"""Selection criteria of an account policy: CloudWatch Logs API reference, "PutAccountPolicy"."""
+"""Bytes of an account policy's criteria: CloudWatch Logs API reference, "PutAccountPolicy"."""
 
 
 @jsii.implements(IValidation)
@@ -55,14 +54,14 @@ class FilterCountValidation:
                 cdk.Annotations.of(self._scope).add_warning_v2(
                     "openreplay-cw-stack:subscription-filters",
                     f"{describe(log_group)} has {count} subscription filters in this app; some "
-                    f"accounts are held to {FILTERS_COMMON}",
+                    f"accounts are limited to {FILTERS_COMMON}",
                 )
         return errors
 
 
 @jsii.implements(IValidation)
 class ResourceCountValidation:
-    """Counts the resources of the whole stack, also those that are not ours."""
+    """Counts the resources of the whole stack, including those of other constructs."""
 
     def __init__(self, scope: IConstruct, tracked: Callable[[], Sequence[logs.ILogGroup]]) -> None:
         self._scope = scope
@@ -71,7 +70,7 @@ class ResourceCountValidation:
     def validate(self) -> list[str]:
         """What is wrong, one sentence each."""
         tracked = len(self._tracked())
-        # Nothing is gained with other settings where few are tracked.
+        # With few tracked log groups, other options would not help.
         if tracked <= 1:
             return []
         stack = cdk.Stack.of(self._scope)
@@ -80,16 +79,16 @@ class ResourceCountValidation:
             return []
         return [
             f"the stack {stack.stack_name} has {count} resources, and CloudFormation allows "
-            f"{RESOURCES_ALLOWED}: {tracked} log groups are tracked here, which takes one resource "
-            "each, and a second where the log group is created here. Track fewer in this "
-            "deployment and the others in further ones, or every log group of the account with "
-            "track_account=True, which takes one resource for all"
+            f"{RESOURCES_ALLOWED}: it tracks {tracked} log groups, each of which takes one "
+            "resource, or two if the stack creates the log group. Divide them among several "
+            "deployments, or track every log group of the account with track_account=True, which "
+            "takes one resource for all"
         ]
 
 
 @jsii.implements(IValidation)
 class CriteriaValidation:
-    """Measures selection criteria. A name that is not known yet counts as long as it can be."""
+    """Measures selection criteria. A name that is not known yet counts with its longest length."""
 
     def __init__(self, scope: IConstruct, criteria: Callable[[], str]) -> None:
         self._scope = scope
@@ -103,7 +102,7 @@ class CriteriaValidation:
         return [
             f"the selection criteria of the account's subscription can be {length} bytes long, and "
             f"CloudWatch Logs allows {CRITERIA_BYTES_ALLOWED}: name fewer excluded_log_groups. "
-            "A log group that writes no session tag costs nothing where it is tracked"
+            "Tracking a log group without session tags costs nothing"
         ]
 
 

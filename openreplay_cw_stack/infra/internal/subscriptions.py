@@ -1,4 +1,4 @@
-"""Subscription filters: which lines reach the validator, and which log groups may be tracked."""
+"""Subscription filters, which deliver the lines of tracked log groups to the validator."""
 
 from __future__ import annotations
 
@@ -21,14 +21,15 @@ from openreplay_cw_stack.infra.internal.subscription_limits import (
 )
 
 CHAIN_WIDTH = 5
-"""How many filters are created at a time: CloudFormation is throttled beyond a few dozen."""
+"""How many filters are created at a time. Beyond a few dozen, CloudFormation is throttled."""
 
 
 class Subscriptions(Construct):
-    """The subscription filters of one function, one to a log group, or one for the whole account.
+    """The subscription filters of one function: one per log group, or one for the whole account.
 
     Attributes:
-        account_policy: subscribes the account's log groups; None where each is named.
+        account_policy: subscribes the log groups of the account; None if each log group has its
+            own filter.
     """
 
     def __init__(
@@ -45,9 +46,9 @@ class Subscriptions(Construct):
         Args:
             scope: the parent construct.
             construct_id: the id under it.
-            function: the validator's.
-            stream: takes the lines in its place.
-            after: what has to be there before the first line is delivered.
+            function: the validator's function.
+            stream: receives the lines instead of the function.
+            after: resources that must exist before the first line is delivered.
         """
         super().__init__(scope, construct_id)
         self._stream = stream
@@ -68,7 +69,7 @@ class Subscriptions(Construct):
             self._before: tuple[IDependable, ...] = (permission,)
         else:
             self._destination = stream.filter_destination()
-            # By log stream, the default, a busy one would fill a shard and wait there.
+            # The default, by log stream, lets one busy log stream fill a shard.
             self._distribution = logs.Distribution.RANDOM
             self._destination_arn = stream.stream.stream_arn
             self._before = (stream.policy, *after)
@@ -81,20 +82,20 @@ class Subscriptions(Construct):
         return tuple(self._groups.values())
 
     def refuse(self, log_group: logs.ILogGroup, reason: str) -> None:
-        """Refuse a log group from now on, with this reason."""
+        """Refuse a log group from now on, and give the reason in errors."""
         self._refused[identity(log_group)] = (log_group, reason)
 
     def is_refused(self, log_group: logs.ILogGroup) -> bool:
-        """Whether a log group is refused."""
+        """Return whether a log group is refused."""
         return identity(log_group) in self._refused
 
     def add(self, log_group: logs.ILogGroup) -> logs.SubscriptionFilter:
-        """Subscribe the function to a log group; the filter.
+        """Subscribe the function to a log group, and return the filter.
 
         Raises:
-            ValueError: the group is refused, subscribed already, by itself or with the account, in
-                another account or region, or of a class without subscription filters, as far as
-                the app shows it.
+            ValueError: the log group is refused; it already has a subscription, or the whole
+                account has one; or, as far as the app knows, it is in another account or region,
+                or its class does not support subscription filters.
         """
         self._check(log_group)
         self._groups[identity(log_group)] = log_group
@@ -115,18 +116,18 @@ class Subscriptions(Construct):
     def add_account(self, untracked: Sequence[str] = ()) -> None:
         """Subscribe the function to every log group of the account and region, now and later.
 
-        CloudWatch Logs API reference, "PutAccountPolicy": an account has one such policy in a
-        region, for log groups of the Standard class. The groups that are refused, also the ones
-        refused later, are left out.
+        CloudWatch Logs API reference, "PutAccountPolicy": an account has one such policy per
+        region, for log groups of the Standard class. The policy excludes refused log groups, even
+        if they are refused later.
 
         Args:
-            untracked: names of further log groups to leave out.
+            untracked: names of further log groups to exclude.
 
         Raises:
-            ValueError: a log group is subscribed by itself.
+            ValueError: a log group already has its own subscription.
         """
         for log_group in self._groups.values():
-            raise ValueError(f"{describe(log_group)} is tracked by itself: {_TWICE}")
+            raise ValueError(f"{describe(log_group)} already has its own subscription: {_TWICE}")
         stack = cdk.Stack.of(self)
 
         def criteria() -> str:
@@ -150,7 +151,7 @@ class Subscriptions(Construct):
         self.node.add_validation(CriteriaValidation(self, criteria))
 
     def _permission(self, function: lambda_.Function) -> lambda_.CfnPermission:
-        """One for every log group, since the policy of a function is capped at 20 KB."""
+        """Create one permission for all log groups: a function's policy is limited to 20 KB."""
         stack = cdk.Stack.of(self)
         return lambda_.CfnPermission(
             self,
@@ -172,12 +173,12 @@ class Subscriptions(Construct):
         if key in self._refused:
             raise ValueError(f"{name} cannot be tracked: {self._refused[key][1]}")
         if self.account_policy is not None:
-            raise ValueError(f"{name} cannot be tracked by itself: {_TWICE}")
+            raise ValueError(f"{name} cannot have its own subscription: {_TWICE}")
         if key in self._groups:
-            raise ValueError(f"{name} is tracked already: name every log group once")
+            raise ValueError(f"{name} is already tracked: name every log group once")
         if log_group_class(log_group) not in (None, logs.LogGroupClass.STANDARD.value):
             raise ValueError(
-                f"{name} cannot be tracked: only log groups of the Standard class have "
+                f"{name} cannot be tracked: only log groups of the Standard class can have "
                 "subscription filters; create it with log_group_class=LogGroupClass.STANDARD"
             )
         self._check_place(log_group, name)
@@ -190,15 +191,16 @@ class Subscriptions(Construct):
         ):
             if cdk.Token.is_unresolved(theirs) or theirs == ours:
                 continue
-            fix = f"a subscription filter and its function are in one {what}; deploy a stack there"
+            fix = f"a subscription filter needs a function in its {what}; deploy a stack there"
             if not cdk.Token.is_unresolved(ours):
                 raise ValueError(f"{name} is in {what} {theirs} and this stack in {ours}: {fix}")
             self._require_place(ours, theirs, f"{name} is in {what} {theirs}: {fix}")
 
     def _require_place(self, ours: str, theirs: str, why: str) -> None:
-        """Have CloudFormation refuse a deployment elsewhere, of a stack for any place.
+        """Let CloudFormation refuse to deploy an environment-agnostic stack elsewhere.
 
-        AWS CloudFormation User Guide, "Rules": they are checked before a resource is created.
+        AWS CloudFormation User Guide, "Rules": CloudFormation checks rules before it creates
+        resources.
         """
         if theirs in self._places:
             return
@@ -209,6 +211,6 @@ class Subscriptions(Construct):
 
 
 _TWICE = (
-    "with track_account=True the account's subscription delivers its lines, and every one would be "
-    "delivered twice; leave one of the two out"
+    "with track_account=True the account's subscription delivers its lines, and every line would "
+    "be delivered twice; omit one of the two"
 )

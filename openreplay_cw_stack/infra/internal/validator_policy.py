@@ -1,4 +1,4 @@
-"""What the validator may do."""
+"""The permissions of the validator."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ def validator_statements(
     """Return the statements of the validator's policy.
 
     Args:
-        session_table: where linked lines go.
+        session_table: the table for linked lines.
         queues: the retry queue and the dead-letter queue.
-        ingest: the stream that lines come through, if there is one.
-        token_secret: the secret to check signatures with, if there is one.
+        ingest: the stream that delivers the lines, if there is one.
+        token_secret: the secret for checking signatures, if there is one.
         error_bus: the event bus for error events, if there is one.
         encryption_key: encrypts the queues and the stream.
     """

@@ -1,14 +1,15 @@
-"""The alarms: what each watches, from where on it goes off, and what a person does then.
+"""The alarms: the metric, threshold and description of each.
 
-This file is longer than others: it holds every alarm, beside the text that the README repeats.
+This file is longer than others: it holds every alarm. The manual repeats the descriptions.
 
-An alarm costs 0.10 dollars a month for each metric that it reads, so one alarm with five metrics
-costs what five alarms with one do. AWS documentation, "Alarm limits": a metric math expression of
-an alarm reads at most ten metrics and cannot search for them.
+An alarm costs 0.10 dollars a month for each metric that it reads, so one alarm on five metrics
+costs as much as five alarms on one metric. AWS documentation, "Alarm limits": the metric math
+expression of an alarm reads at most ten metrics and cannot search for them.
 
-Zeroes are not published, so data that is missing is a zero here: it never breaches. Expressions add
-with ``SUM([…])``, which has a value where any of its metrics has one ("Using math expressions with
-CloudWatch metrics"); whether FILL fills a metric that has no data at all is not documented.
+The code does not publish zeroes, so the alarms treat missing data as zero, which never breaches.
+Expressions add with ``SUM([…])``, which has a value if any of its metrics has one ("Using math
+expressions with CloudWatch metrics"). AWS does not document whether FILL fills a metric without
+any data.
 """
 
 from __future__ import annotations
@@ -34,15 +35,15 @@ METRICS_PER_ALARM = 10
 """AWS documentation, "Alarm limits": a hard limit."""
 
 REFUSALS_TOLERATED = 20
-"""Refused questions in five minutes: a person who mistypes a key is below this."""
+"""Refused requests in five minutes. A person who mistypes a key stays below this number."""
 BAD_TAGS_TOLERATED_PERCENT = 10
-"""Of the tagged lines of 15 minutes."""
+"""Percent of the tagged lines in 15 minutes."""
 BAD_TAGS_AT_LEAST = 10
-"""Misspelled or malformed tags in 15 minutes, below which their share says nothing."""
+"""Misspelled or malformed tags in 15 minutes. Below this number their share means nothing."""
 REJECTED_LINES_TOLERATED = 9
-"""Rejected lines in an hour without a linkable one: one more is an alarm."""
+"""Rejected lines in an hour without a linkable line. One more sets off the alarm."""
 AGE_TOLERATED = cdk.Duration.minutes(10)
-"""Of a payload in Lambda's queue. Its two retries come within three minutes."""
+"""The age of a payload in Lambda's queue. Lambda's two retries happen within three minutes."""
 
 REJECTING_VERDICTS = tuple(
     verdict for verdict in Verdict if verdict not in (Verdict.LINKABLE, Verdict.UNTAGGED)
@@ -50,52 +51,53 @@ REJECTING_VERDICTS = tuple(
 ONLY_WITH_TOKEN_SECRET = (Verdict.BAD_SIGNATURE, Verdict.UNSIGNED)
 """The verdicts that need a signature check."""
 WATCHED_LOG_GROUPS = 25
-"""How many tracked log groups have their delivery watched: each is 0.20 dollars a month, and two
-kilobytes of a template that may have a megabyte. The check command looks at all of them."""
+"""The most tracked log groups whose delivery is watched. Each costs 0.20 dollars a month and two
+kilobytes of the template, which is limited to a megabyte. The check command checks all groups."""
 _DELIVERY_METRICS = ("DeliveryErrors", "DeliveryThrottling")
 _GROUPS_PER_ALARM = METRICS_PER_ALARM // len(_DELIVERY_METRICS)
 
 
 class Alarms:
-    """The alarms of one deployment, all of which tell one topic.
+    """The alarms of one deployment, which all notify one topic.
 
     Attributes:
-        by_name: by what they watch, but for those on delivery.
-        on_delivery: on what CloudWatch Logs could not deliver, each on up to five log groups.
+        by_name: the alarms by name, except those on delivery.
+        on_delivery: the alarms on lines that CloudWatch Logs cannot deliver. Each watches up to
+            five log groups.
     """
 
     def __init__(self, scope: Construct, topic: sns.ITopic) -> None:
-        """Make none yet.
+        """Begin without alarms.
 
         Args:
-            scope: whose children they become.
-            topic: what they tell.
+            scope: the parent construct of the alarms.
+            topic: the topic that the alarms notify.
         """
         self.by_name: dict[str, cloudwatch.Alarm] = {}
         self.on_delivery: list[cloudwatch.CfnAlarm] = []
         self._scope = scope
         self._topic = topic
         self._action = cloudwatch_actions.SnsAction(topic)
-        # Kept, since a synth asks for them three times, and each is a question to Node.js.
+        # Cached: a synth reads the ARNs three times, and each read is a call to Node.js.
         self._arns: list[str] = []
         self._groups_watched = 0
         self._delivery_metrics: list[cloudwatch.CfnAlarm.MetricDataQueryProperty] = []
 
     @property
     def arns(self) -> list[str]:
-        """Of all alarms there are by now."""
+        """The ARNs of all alarms added so far."""
         return self._arns + [alarm.attr_arn for alarm in self.on_delivery]
 
     def watch_lines(self, validator: TokenValidator, *, checks_signatures: bool) -> None:
-        """Alarms on what the lines themselves are like."""
+        """Add alarms on the lines' tags and tokens."""
         bad = (Verdict.MISSPELLED_TAG, Verdict.MALFORMED_TOKEN)
         self._add(
             "RejectedTags",
             _share_of_bad_tags(validator, bad),
-            f"More than {BAD_TAGS_TOLERATED_PERCENT} percent of the tags of 15 minutes, and at "
-            f"least {BAD_TAGS_AT_LEAST} of them, are misspelled or malformed. Look on the "
-            "dashboard which log group has rejected lines, run the judge command on it, and mend "
-            "the program that writes them",
+            f"In 15 minutes, at least {BAD_TAGS_AT_LEAST} session tags, and more than "
+            f"{BAD_TAGS_TOLERATED_PERCENT} percent of all, were misspelled or malformed. On the "
+            "dashboard, find the log group with rejected lines. Run the judge command on its "
+            "lines, and fix the program that writes them",
             threshold=BAD_TAGS_TOLERATED_PERCENT,
             ends=True,
         )
@@ -107,65 +109,67 @@ class Alarms:
         self._add(
             "LinkedLinesStopped",
             _rejected_while_none_is_linkable(validator, rejecting),
-            "Lines with a tag arrive, and for an hour none of them was linkable. The verdicts on "
-            "the dashboard say why: no token comes with the requests, a data protection policy "
-            "masks it, or token_secret is another OpenReplay's",
+            "Lines with a session tag arrive, but none was linkable for an hour. The verdicts on "
+            "the dashboard show the cause: the requests carry no token, a data protection policy "
+            "masks it, or token_secret belongs to another OpenReplay",
             threshold=REJECTED_LINES_TOLERATED,
             ends=True,
         )
         self._add(
             "DroppedLines",
             validator.metric(names.DROPPED_LINES),
-            "Log events of a payload could not be read, and were lost. CloudWatch Logs writes no "
-            "such events: find out what else invokes the validator, or writes to its stream or "
-            "its retry queue",
+            "The validator could not read some log events of a payload; they are lost. CloudWatch "
+            "Logs does not send such events: find out what else invokes the validator, or writes "
+            "to its stream or its retry queue",
         )
         if checks_signatures:
             self._add(
                 "UncheckedSignatures",
                 validator.metric(names.UNCHECKED_SIGNATURES),
-                "The token secret cannot be read: lines are linked without a signature check. Look "
-                "whether the secret is there, and whether its key lets the validator's role use it",
+                "The validator cannot read the token secret, and links lines without checking "
+                "signatures. Check that the secret exists, and that the policy of its KMS key "
+                "allows the validator's role",
                 ends=True,
             )
 
     def watch_stream(self, validator: TokenValidator) -> None:
-        """An alarm on lines that wait in the stream."""
+        """Add an alarm on lines that wait in the stream."""
         self._add(
             "StreamAge",
             _of_function(validator.function, "IteratorAge", "Maximum"),
-            "Lines wait in the stream for more than ten minutes, and are given up after a day; the "
-            "replay command can read them for seven. See whether the validator is throttled or "
-            "failing: raise reserved_concurrency, or mend what its log group names",
+            "Lines wait in the stream for more than ten minutes. After a day Lambda gives them up; "
+            "the replay command can read them for seven days. If the validator is throttled, raise "
+            "reserved_concurrency. If it fails, its log group names the error to fix",
             threshold=AGE_TOLERATED.to_milliseconds(),
             ends=True,
         )
 
     def watch_validator(self, validator: TokenValidator) -> None:
-        """Alarms on the function that every line passes, and on the events in front of it."""
+        """Add alarms on the validator's function and on the payloads that wait for it."""
         function = validator.function
         self._add(
             "DeadLetters",
             validator.dead_letter_queue.metric_approximate_number_of_messages_visible(
                 statistic="Maximum"
             ),
-            "Payloads were given up after a day, could not be read, or had an item that DynamoDB "
-            "refused. They wait in the dead-letter queue for 14 days. Mend what the reason in each "
-            "and the validator's log group name, and put them back with the replay command",
+            "The dead-letter queue holds payloads that could not be stored for a day, could not be "
+            "read, or contained an item that DynamoDB refused. It keeps them for 14 days. Each "
+            "names its reason, and the validator's log group has more. Fix the cause, then run "
+            "the replay command",
             ends=True,
         )
         self._add(
             "ValidatorErrors",
             function.metric_errors(),
-            "The validator failed: it timed out, ran out of memory, or neither the session table "
-            "nor the retry queue took its lines. Each payload comes again, so nothing is lost yet: "
-            "read its log group for the error's code",
+            "The validator failed: it timed out, ran out of memory, or could write its lines "
+            "neither to the session table nor to the retry queue. AWS retries each payload, so "
+            "nothing is lost yet. The validator's log group has the error code",
             ends=True,
         )
         self._add(
             "ValidatorThrottles",
             function.metric_throttles(),
-            "The validator has been at its concurrency for 15 minutes, and lines wait. Raise "
+            "The validator has reached its concurrency limit for 15 minutes, and lines wait. Raise "
             "reserved_concurrency, or the account's quota of concurrent executions",
             periods=3,
             ends=True,
@@ -173,32 +177,32 @@ class Alarms:
         self._add(
             "PayloadAge",
             _of_function(function, "AsyncEventAge", "Maximum"),
-            "Lines reach the validator more than ten minutes late, and Lambda gives up after six "
-            "hours. See whether it is throttled or failing: raise reserved_concurrency, or mend "
-            "what its log group names",
+            "Lines reach the validator more than ten minutes late. Lambda gives up after six "
+            "hours. If the validator is throttled, raise reserved_concurrency. If it fails, its "
+            "log group names the error to fix",
             threshold=AGE_TOLERATED.to_milliseconds(),
             ends=True,
         )
         self._add(
             "DroppedPayloads",
             _of_function(function, "AsyncEventsDropped", "Sum"),
-            "Lambda dropped subscription payloads after two retries or six hours. They are in the "
-            "dead-letter queue: do what the alarm on dead letters says",
+            "Lambda gave up subscription payloads after two retries or six hours. They are in the "
+            "dead-letter queue: follow the description of the alarm DeadLetters",
         )
         self._add(
             "FailedDestinationDeliveries",
             _of_function(function, "DestinationDeliveryFailures", "Sum"),
-            "Lambda could not put a payload into the dead-letter queue: its lines are lost, unless "
-            "they are still in the tracked log group. See whether the queue is there and whether "
-            "the validator's role may send to it",
+            "Lambda could not send a payload to the dead-letter queue. Its lines are lost, unless "
+            "the tracked log group still has them. Check that the queue exists, and that the "
+            "validator's role has permission to send to it",
         )
 
     def watch_storing(self, validator: TokenValidator) -> None:
-        """Alarms on lines that the session table does not take.
+        """Add alarms on lines that the validator cannot store.
 
-        The age of the oldest message says nothing here: SQS leaves messages out of it that were
-        received more than three times (Amazon SQS Developer Guide, "Available CloudWatch metrics
-        for Amazon SQS"). A message that waits for its next attempt is not visible.
+        The age of the oldest message is not usable: SQS ignores messages that were received more
+        than three times (Amazon SQS Developer Guide, "Available CloudWatch metrics for Amazon
+        SQS"). A message that waits for its next attempt is not visible.
         """
         queue = validator.retry_queue
         waiting = {
@@ -213,37 +217,38 @@ class Alarms:
                 label="Messages in the retry queue",
                 period=cdk.Duration.minutes(5),
             ),
-            "Messages have been in the retry queue for a quarter of an hour: the session table "
-            "does not take their lines, and after a day they become dead letters. The validator's "
-            "log group says why: end the throttling, or give it back the table, the key, or the "
-            "permission to write there",
+            "The retry queue has held messages for 15 minutes: the validator cannot write their "
+            "lines to the session table, and after a day they become dead letters. The validator's "
+            "log group names the error: end the throttling, or restore the table, its key, or the "
+            "permission to write to it",
             periods=3,
             ends=True,
         )
         self._add(
             "ThrottledWrites",
             validator.metric(names.THROTTLED_WRITES),
-            "DynamoDB has throttled writes to the session table for a quarter of an hour. The "
-            "lines wait in the retry queue. Raise session_table_write_limit or the account's quota "
-            "for tables on demand; or find the token that many clients share, since one session "
-            "takes 1,000 write units a second at most",
+            "DynamoDB has throttled writes to the session table for 15 minutes. The lines wait in "
+            "the retry queue. Raise session_table_write_limit, or the account's quota for "
+            "on-demand tables. If many clients share one session token, find them: one session "
+            "can use at most 1,000 write units a second",
             periods=3,
             ends=True,
         )
         self._add(
             "UnusablePayloads",
             validator.metric(names.UNUSABLE_PAYLOADS),
-            "The validator could not read a payload: it is not a subscription payload, or was cut "
-            "or damaged on its way. It is in the dead-letter queue with its reason: find out what "
-            "else invokes the validator, or writes to its stream or its retry queue",
+            "The validator received a payload that is not a subscription payload, or is truncated "
+            "or damaged. The dead-letter queue has it, with the reason. Find out what else invokes "
+            "the validator, or writes to its stream or its retry queue",
         )
         if validator.publishes_error_events:
             self._add(
                 "FailedErrorEvents",
                 validator.metric(names.FAILED_ERROR_EVENTS),
-                "The validator could not publish error events; it tries again for a day, and no "
-                "line is lost: does the event bus exist, does its policy let the validator in, is "
-                "its quota of PutEvents used up? The validator's log group says why",
+                "The validator cannot publish error events. It retries for a day, and no line is "
+                "lost. Its log group names the error. Check that the event bus exists, that the "
+                "policy of the bus allows the validator's role, and that the quota of PutEvents is "
+                "not used up",
                 periods=3,
                 ends=True,
             )
@@ -255,19 +260,19 @@ class Alarms:
         *,
         destination_type: str = "Lambda",
     ) -> None:
-        """Alarm where CloudWatch Logs fails to hand a log group's lines over, or is throttled.
+        """Watch whether CloudWatch Logs can deliver the lines of a log group.
 
-        The first :data:`WATCHED_LOG_GROUPS` are watched, and no others.
+        Only the first :data:`WATCHED_LOG_GROUPS` log groups are watched.
 
-        Nothing on the function's side tells of that. CloudWatch Logs User Guide, "Monitoring with
-        CloudWatch metrics": both metrics have the dimensions LogGroupName, DestinationType and
-        FilterName. The page does not give the values of DestinationType: ``Lambda`` was not
-        verified against AWS.
+        The function's own metrics do not show a failed delivery. CloudWatch Logs User Guide,
+        "Monitoring with CloudWatch metrics": both metrics have the dimensions LogGroupName,
+        DestinationType and FilterName. The page does not list the values of DestinationType:
+        ``Lambda`` was not verified against AWS.
 
         Args:
-            log_group: whose lines are delivered.
-            subscription_filter: that delivers them.
-            destination_type: where to, as the dimension of that name has it.
+            log_group: the log group.
+            subscription_filter: the filter that delivers its lines.
+            destination_type: the value of the dimension ``DestinationType``.
         """
         if self._groups_watched >= WATCHED_LOG_GROUPS:
             return
@@ -307,69 +312,72 @@ class Alarms:
         self.on_delivery[-1].metrics = [everything, *self._delivery_metrics]
 
     def watch_bridge(self, bridge: SessionSearchBridge) -> None:
-        """Alarms on the answers that OpenReplay gets."""
+        """Add alarms on the bridge's responses."""
         self._add(
             "BridgeFailures",
             bridge.metric(names.FAILED_QUESTIONS),
-            "The bridge could not answer for a reason of its own. Its log group names it, most "
-            "often that the secret with its key cannot be read",
+            "The bridge answered requests with an error that OpenReplay did not cause. The "
+            "bridge's log group names it; most often the bridge cannot read the secret with its "
+            "API key",
             ends=True,
         )
         self._add(
             "BridgeTimedOutAnswers",
             bridge.metric(names.TIMED_OUT_ANSWERS),
-            "DynamoDB was too slow for the bridge, throttled it, or refused its Query: nothing is "
-            "shown beside these replays until they are opened again. The bridge's log group names "
-            "the error: give it back the table, the key, or the permission to read there",
+            "DynamoDB throttled the bridge, refused its Query, or was too slow. The affected "
+            "replays show no lines until they are opened again. The bridge's log group names the "
+            "error: restore the table, its key, or the permission to read from it",
             ends=True,
         )
         self._add(
             "BridgeRefusedQuestions",
             bridge.metric(names.REFUSED_QUESTIONS),
-            "Many requests without the right key, from other addresses, or that were no search: "
-            "the dimension Reason says which. Tell OpenReplay the current key, or narrow "
-            "allowed_source_ranges against who tries",
+            "The bridge refused many requests: they had a wrong key, came from other addresses, or "
+            "were not searches. The dimension Reason says which. Enter the current key in "
+            "OpenReplay, or narrow allowed_source_ranges to keep other clients out",
             threshold=REFUSALS_TOLERATED,
             ends=True,
         )
 
     def watch_rotation(self, rotation: KeyRotation) -> None:
-        """Alarms on keys that OpenReplay needs."""
+        """Add alarms on the rotation of the keys that OpenReplay uses."""
         self._add(
             "NewKeyUnused",
             rotation.metric(names.NEW_KEY_UNUSED),
-            "A key was replaced, and the new one is not in use yet, or the old one still is: give "
-            "OpenReplay the new one, before the old one is refused. The dimension Key says which",
+            "A key was rotated, but OpenReplay does not use the new key yet, or still uses the old "
+            "one. Enter the new key in OpenReplay before the old key stops working. The dimension "
+            "Key names the key",
             ends=True,
         )
         self._add(
             "RefusedRotations",
             rotation.metric(names.REFUSED_ROTATIONS),
-            "A key was not replaced, since OpenReplay still uses the one before: give it the "
-            "current one. Or a key made by hand takes the new one's place: delete that",
+            "A key was not rotated. Either OpenReplay still uses the previous key: enter the "
+            "current one there. Or a key that was created by hand takes the place of the new one: "
+            "delete it",
             ends=True,
         )
         self._add(
             "FailedRotations",
             rotation.metric(names.FAILED_ROTATIONS),
-            "A step of a rotation did not work, which Secrets Manager repeats, or the current key "
-            "was deleted or disabled by hand. The rotation's log group says which, and what to do",
+            "A step of a rotation failed, and Secrets Manager retries it; or the current key was "
+            "deleted or disabled by hand. The rotation's log group says which, and what to do",
             ends=True,
         )
 
     def watch_registrations(self, registrations: ProjectRegistrations) -> None:
-        """An alarm on OpenReplay projects that could not be registered."""
+        """Add an alarm on OpenReplay projects that cannot be registered."""
         self._add(
             "FailedRegistrations",
             registrations.metric_failed(),
-            "The key could not be registered with an OpenReplay project; it is tried again each "
-            "hour. The log group of its function says why, such as a login that no longer works or "
-            "an address that cannot be reached",
+            "The bridge's key could not be registered with an OpenReplay project. The registration "
+            "is retried every hour. The log group of its function names the cause, such as a login "
+            "that no longer works or an address that cannot be reached",
             ends=True,
         )
 
     def watch_functions(self, functions: Sequence[lambda_.IFunction]) -> None:
-        """An alarm on errors of the other functions, ten to an alarm."""
+        """Add alarms on errors of the other functions, one for every ten functions."""
         for start in range(0, len(functions), METRICS_PER_ALARM):
             some = functions[start : start + METRICS_PER_ALARM]
             number = start // METRICS_PER_ALARM + 1
@@ -385,7 +393,8 @@ class Alarms:
                     period=cdk.Duration.minutes(5),
                 ),
                 "A function other than the validator failed or timed out: the bridge, the "
-                "rotation, or a registration. The dashboard says which, and its log group why",
+                "rotation, or a registration. The dashboard shows which one, and the log group of "
+                "that function has the error",
                 ends=True,
             )
 
@@ -398,10 +407,10 @@ class Alarms:
             threshold=0,
             evaluation_periods=1,
             treat_missing_data="notBreaching",
-            alarm_description="CloudWatch Logs could not hand lines of a tracked log group to the "
-            "validator, or was throttled. After an error it skips lines for up to ten minutes: run "
-            "the check command, and put back the function's permission for logs.amazonaws.com. "
-            "Throttled lines are tried again for a day: raise reserved_concurrency",
+            alarm_description="CloudWatch Logs could not deliver lines of a tracked log group to "
+            "the validator, or was throttled. After an error it skips lines for up to ten minutes: "
+            "run the check command, and restore the function's permission for logs.amazonaws.com. "
+            "It retries throttled lines for a day: raise reserved_concurrency",
             alarm_actions=[self._topic.topic_arn],
             ok_actions=[self._topic.topic_arn],
         )
@@ -419,13 +428,13 @@ class Alarms:
         """Add an alarm that goes off above a threshold.
 
         Args:
-            name: its id.
+            name: the construct's id.
             metric: a metric or an expression, with its period.
-            description: what has happened and what to do.
-            threshold: of the metric.
-            periods: how many in a row.
-            ends: whether the problem is over when the metric falls, so that the topic gets a
-                message then. What was lost is not back after five quiet minutes.
+            description: the problem and its fix.
+            threshold: the highest value of the metric without an alarm.
+            periods: how many periods in a row the metric is above the threshold.
+            ends: whether the problem is over when the metric falls. The topic then gets a message.
+                A loss is not over: lost lines do not return after five quiet minutes.
         """
         alarm = cloudwatch.Alarm(
             self._scope,
@@ -447,7 +456,7 @@ class Alarms:
 def _share_of_bad_tags(
     validator: TokenValidator, bad: Sequence[Verdict]
 ) -> cloudwatch.MathExpression:
-    """Percent of the lines with one of these verdicts or a linkable tag; few of them are none."""
+    """Return the percentage of bad tags among these and linkable ones; 0 for a few bad tags."""
     period = cdk.Duration.minutes(15)
     rejected = f"SUM([{', '.join(bad)}])"
     tagged = f"SUM([{', '.join((*bad, Verdict.LINKABLE))}])"
@@ -462,7 +471,7 @@ def _share_of_bad_tags(
 def _rejected_while_none_is_linkable(
     validator: TokenValidator, rejecting: Sequence[Verdict]
 ) -> cloudwatch.MathExpression:
-    """The rejected lines of an hour, or 0 if any line of it was linkable."""
+    """Return the number of rejected lines in an hour, or 0 if any line was linkable."""
     period = cdk.Duration.hours(1)
     rejected = f"SUM([{', '.join(rejecting)}])"
     tagged = f"SUM([{', '.join((*rejecting, Verdict.LINKABLE))}])"
@@ -481,15 +490,18 @@ def _lines(
 
 
 def _of_function(function: lambda_.IFunction, name: str, statistic: str) -> cloudwatch.Metric:
-    """Lambda Developer Guide, "Types of metrics for Lambda functions"; over five minutes."""
+    """Return a metric of a function, over five minutes.
+
+    Lambda Developer Guide, "Types of metrics for Lambda functions".
+    """
     return function.metric(name, statistic=statistic, period=cdk.Duration.minutes(5))
 
 
 def _filter_name(subscription_filter: logs.SubscriptionFilter) -> str:
-    """The filter's name, which CloudFormation generates.
+    """Return the filter's name, which CloudFormation generates.
 
-    Ref of a resource whose identifier has two parts, as the filter's name and its log group's, may
-    give both with ``|`` between them.
+    The identifier of the resource has two parts: the filter's name and the log group's name.
+    ``Ref`` of such a resource may return both, with ``|`` between them.
     """
     resource = subscription_filter.node.default_child
     assert isinstance(resource, logs.CfnSubscriptionFilter)  # noqa: S101

@@ -1,11 +1,11 @@
-"""The dashboard: what became of the lines, what needs a person, what costs money.
+"""The dashboard: lines by verdict, delivery, searches, keys and cost.
 
-This file is longer than others: it holds every row of the one dashboard.
+This file is longer than others: it holds every row of the dashboard.
 
-It is 24 columns wide. Green is what should be, orange and red what should not, blue and grey what
-only counts; CloudWatch itself gives the log groups their colours. Graphs by log group search for
-their metrics, so they follow log groups that are tracked later; of many, the 20 with the most lines
-are drawn. Zeroes are not published: where areas are stacked, gaps are drawn as zeroes.
+The dashboard is 24 columns wide. Green marks the expected state, orange and red mark problems, blue
+and grey mark mere counts; CloudWatch chooses the colours of log groups. Graphs by log group search
+for their metrics, so they include log groups that are tracked later, and show the 20 log groups
+with the most lines. The code does not publish zeroes, so stacked areas draw gaps as zeroes.
 """
 
 from __future__ import annotations
@@ -73,16 +73,16 @@ def create_dashboard(
     rotation: KeyRotation | None,
     functions: Sequence[lambda_.IFunction],
 ) -> cloudwatch.Dashboard:
-    """Make the dashboard.
+    """Create the dashboard.
 
     Args:
-        scope: whose child it becomes.
-        alarms: whose state is shown, also of those that are added later.
-        validator: whose lines are counted.
-        session_table: whose consumption is shown; None for a table of another stack.
-        checks_signatures: whether it has a token secret; two verdicts need one.
-        bridge: whose answers are counted.
-        rotation: of whose keys the age is shown.
+        scope: the parent construct.
+        alarms: the alarms to show, including those that are added later.
+        validator: the validator whose lines are counted.
+        session_table: the table whose consumption is shown; None for a table of another stack.
+        checks_signatures: whether the validator has a token secret, which two verdicts require.
+        bridge: the bridge whose responses are counted.
+        rotation: the rotation whose keys are shown by age.
         functions: the other functions, whose errors are shown.
     """
     dashboard = cloudwatch.Dashboard(
@@ -109,14 +109,14 @@ _Row = list[cloudwatch.IWidget]
 
 
 class _AlarmStates(cloudwatch.ConcreteWidget):
-    """The state of every alarm, also of those that are added after the dashboard."""
+    """The state of every alarm, including alarms that are added after the dashboard."""
 
     def __init__(self, alarms: Alarms) -> None:
         super().__init__(_WIDTH, 3)
         self._alarms = alarms
 
     def to_json(self) -> list[Any]:
-        """As CloudWatch has widgets; called when the app is synthesised."""
+        """Return the widget's JSON. The CDK calls this during synthesis."""
         properties = {"title": "Alarms: all should be OK", "alarms": self._alarms.arns}
         return [
             {
@@ -144,8 +144,8 @@ def _line_rows(validator: TokenValidator, checks_signatures: bool) -> list[_Row]
         [
             _text(
                 "Lines with a tag",
-                "Nearly all should be green. Orange and red are lines that OpenReplay cannot link: "
-                "find their log group below, and what to do in the README under *The verdicts*."
+                "Nearly all lines should be green. OpenReplay cannot link orange and red lines: "
+                "find their log group below, and the fix in the manual under *The verdicts*."
                 + _where_links_are(validator),
             )
         ],
@@ -183,8 +183,8 @@ def _where_links_are(validator: TokenValidator) -> str:
     if validator.replay_url is None:
         return ""
     return (
-        f" Lines with the links of their replays: the saved query *{validator.deployment}/"
-        f"{QUERY_WITH_LINKS}* of Logs Insights."
+        f" The saved query *{validator.deployment}/{QUERY_WITH_LINKS}* of Logs Insights shows "
+        "lines with links to their replays."
     )
 
 
@@ -194,8 +194,8 @@ def _delivery_rows(validator: TokenValidator, functions: Sequence[lambda_.IFunct
         [
             _text(
                 "Delivery",
-                "The first graph should be empty and the second far below its line: lines that are "
-                "lost or waiting, and how late they come.",
+                "The first graph shows lines that are lost or waiting, and should be empty. The "
+                "second shows how late lines arrive, and should stay far below its line.",
             )
         ],
         [
@@ -270,21 +270,21 @@ def _bridge_rows(bridge: SessionSearchBridge) -> list[_Row]:
         [
             _text(
                 "Bridge",
-                "Each question is a replay that is opened: none at all means that OpenReplay "
-                "has another URL or cannot reach it, *Refused* that it has another key.",
+                "OpenReplay sends a search for each opened replay. No searches: OpenReplay has a "
+                "wrong URL or cannot reach it. *Refused*: OpenReplay has a wrong key.",
             )
         ],
         [
             cloudwatch.GraphWidget(
-                title="What became of OpenReplay's questions",
+                title="OpenReplay's searches by result",
                 left=_stacked(outcomes),
                 left_y_axis=_axis("questions"),
                 stacked=True,
                 width=12,
             ),
             cloudwatch.GraphWidget(
-                title="Lines shown, and the time an answer takes",
-                left=[bridge.metric(names.HITS, label="Lines shown", color=_GREEN)],
+                title="Lines returned, and response times",
+                left=[bridge.metric(names.HITS, label="Lines returned", color=_GREEN)],
                 right=[
                     bridge.metric(
                         names.ANSWER_TIME, statistic=statistic, label=f"Time, {label}", color=color
@@ -308,8 +308,8 @@ def _key_rows(rotation: KeyRotation) -> list[_Row]:
         [
             _text(
                 "Keys",
-                "A line that climbs past *Rotated* is a key that cannot be replaced: the graph "
-                "beside it says why.",
+                "If a line climbs above *Rotated*, its key cannot be rotated: the graph beside it "
+                "shows why.",
             )
         ],
         [
@@ -337,7 +337,7 @@ def _key_rows(rotation: KeyRotation) -> list[_Row]:
             cloudwatch.GraphWidget(
                 title="Rotations that need a person",
                 left=[
-                    rotation.metric(names.NEW_KEY_UNUSED, label="Not taken up", color=_ORANGE),
+                    rotation.metric(names.NEW_KEY_UNUSED, label="New key unused", color=_ORANGE),
                     rotation.metric(names.REFUSED_ROTATIONS, label="Refused", color=_PURPLE),
                     rotation.metric(names.FAILED_ROTATIONS, label="Failed", color=_RED),
                 ],
@@ -373,8 +373,8 @@ def _cost_rows(
         [
             _text(
                 "What it costs",
-                "Invocations, units of the session table and custom metrics (0.30 dollars a month "
-                "each) make up the bill; the README has the prices.",
+                "Invocations, capacity units of the session table and custom metrics (0.30 dollars "
+                "a month each) make up the bill; the manual has the prices.",
             )
         ],
         [
@@ -407,19 +407,19 @@ def _text(title: str, sentence: str) -> cloudwatch.TextWidget:
 
 
 def _axis(label: str) -> cloudwatch.YAxisProps:
-    # Without units, which CloudWatch would write beside the label.
+    # Without units: CloudWatch writes them beside the label.
     return cloudwatch.YAxisProps(label=label, min=0, show_units=False)
 
 
 def _named(function: lambda_.IFunction) -> str:
-    """After the construct that it is the heart of: Bridge, Rotation, a project's name."""
+    """Return the name of the function's construct: Bridge, Rotation or a project's name."""
     return function.node.path.split("/")[-2]
 
 
 def _stacked(
     metrics: Mapping[str, tuple[cloudwatch.Metric, str, str]],
 ) -> list[cloudwatch.IMetric]:
-    """Metrics with label and colour, zero where they have no data."""
+    """Return metrics with a label and a colour, and zeroes for missing data."""
     return [
         cloudwatch.MathExpression(
             expression=f"FILL({name}, 0)", using_metrics={name: metric}, label=label, color=color
@@ -429,7 +429,7 @@ def _stacked(
 
 
 def _consumed(table: dynamodb.ITable, name: str, label: str, color: str) -> cloudwatch.Metric:
-    """Amazon DynamoDB Developer Guide, "DynamoDB metrics and dimensions"."""
+    """Return a consumption metric. DynamoDB Developer Guide, "DynamoDB metrics and dimensions"."""
     return cloudwatch.Metric(
         namespace="AWS/DynamoDB",
         metric_name=name,
@@ -441,7 +441,7 @@ def _consumed(table: dynamodb.ITable, name: str, label: str, color: str) -> clou
 
 
 def _search(validator: TokenValidator, dimensions: Sequence[str], metric_name: str) -> str:
-    """CloudWatch User Guide, "CloudWatch search expression syntax"."""
+    """Return a search. CloudWatch User Guide, "CloudWatch search expression syntax"."""
     schema = ",".join([names.NAMESPACE, names.DEPLOYMENT, *dimensions])
     deployment = f'{names.DEPLOYMENT}="{validator.deployment}"'
     query = f'{{{schema}}} MetricName="{metric_name}" {deployment}'
@@ -481,7 +481,7 @@ def _by_group_and_verdict(validator: TokenValidator) -> cloudwatch.GraphWidget:
 
 
 def _custom_metrics(validator: TokenValidator) -> cloudwatch.MathExpression:
-    """How many metrics of ours there are: a series, since a widget draws no lone number."""
+    """Return the number of this deployment's metrics, as a series since a widget needs one."""
     query = f'Namespace="{names.NAMESPACE}" {names.DEPLOYMENT}="{validator.deployment}"'
     search = f"SEARCH('{query}', 'SampleCount')"
     return cloudwatch.MathExpression(

@@ -1,4 +1,4 @@
-"""CloudWatch metrics of ours, as constructs hand them out."""
+"""The custom CloudWatch metrics, as CDK objects."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from openreplay_cw_stack.contract import metrics as names
 
 
 def deployment_name(construct: Construct) -> str:
-    """A value for the dimension ``Deployment`` that no other construct has."""
+    """Return a value for the dimension ``Deployment`` that no other construct has."""
     return cdk.Names.unique_resource_name(construct, max_length=64, separator="-")
 
 
@@ -26,7 +26,7 @@ def deployment_metric(
     label: str | None = None,
     color: str | None = None,
 ) -> cloudwatch.Metric:
-    """A metric of :mod:`openreplay_cw_stack.contract.metrics`; over five minutes by default."""
+    """Return a metric of :mod:`openreplay_cw_stack.contract.metrics`; default: five minutes."""
     return cloudwatch.Metric(
         namespace=names.NAMESPACE,
         metric_name=metric_name,

@@ -1,6 +1,6 @@
-"""What watches a deployment: alarms, the topic that they tell, and the dashboard.
+"""Monitoring of a deployment: alarms, the topic that they notify, and the dashboard.
 
-The engine is CloudWatch's own; nothing here costs per line.
+CloudWatch evaluates everything; nothing here costs per line.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ from openreplay_cw_stack.infra.token_validator import TokenValidator
 
 
 class Monitoring(Construct):
-    """Alarms on what needs a person, and a dashboard of what became of the lines.
+    """Alarms on problems that need action, and a dashboard.
 
     Attributes:
-        topic: where the alarms go.
-        dashboard: None where it was switched off.
+        topic: the topic that the alarms notify.
+        dashboard: the dashboard; None if ``dashboard`` is False.
     """
 
     def __init__(
@@ -55,12 +55,13 @@ class Monitoring(Construct):
         Args:
             scope: the parent construct.
             construct_id: the id under it.
-            validator: what is watched.
-            checks_signatures: whether it has a token secret to read.
-            session_table: whose consumption the dashboard shows; None for a table of another stack.
-            bridge: what is watched as well, as are the next two.
-            rotation: what replaces the keys.
-            registrations: what tells OpenReplay projects.
+            validator: the validator to watch.
+            checks_signatures: whether the validator has a token secret.
+            session_table: the table whose consumption the dashboard shows; None for a table of
+                another stack.
+            bridge: the bridge to watch, if there is one.
+            rotation: the rotation to watch, if there is one.
+            registrations: the registrations to watch, if there are any.
             options: see :class:`MonitoringOptions`.
         """
         checked = check_options(MonitoringOptions, options)
@@ -102,20 +103,20 @@ class Monitoring(Construct):
 
     @property
     def alarms(self) -> dict[str, cloudwatch.Alarm]:
-        """The alarms by what they watch, but for those on the delivery from log groups."""
+        """The alarms by name, except those on the delivery from log groups."""
         return dict(self._alarms.by_name)
 
     def watch_delivery(
         self, log_group: logs.ILogGroup, subscription_filter: logs.SubscriptionFilter
     ) -> None:
-        """Alarm where CloudWatch Logs cannot deliver a tracked log group's lines."""
+        """Watch whether CloudWatch Logs can deliver the lines of a tracked log group."""
         self._alarms.watch_delivery(
             log_group, subscription_filter, destination_type=self._destination_type
         )
 
     def _own_topic(self, encryption_key: kms.IKey | None) -> sns.Topic:
         topic = sns.Topic(self, "AlarmTopic", master_key=encryption_key, enforce_ssl=True)
-        # A topic with a policy of its own loses the default one, which lets alarms publish.
+        # A topic with its own policy loses the default policy, which lets alarms publish.
         topic.add_to_resource_policy(
             iam.PolicyStatement(
                 sid="LetAlarmsOfThisAccountPublish",
@@ -129,7 +130,7 @@ class Monitoring(Construct):
             grant_to_alarms(encryption_key)
         else:
             reason = (
-                "An alarm's name and state are all that is published; encryption_key= encrypts "
+                "Alarms publish only their name, description and state; encryption_key= encrypts "
                 "the topic with a customer managed key"
             )
             acknowledge(topic, in_packs("SNSEncryptedKMS", reason))

@@ -1,4 +1,4 @@
-"""A saved query of CloudWatch Logs Insights that shows lines with the links of their replays."""
+"""A saved query of CloudWatch Logs Insights that shows lines with links to their replays."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from openreplay_cw_stack.tagging import ID_TAG_NAME
 from openreplay_cw_stack.tagging.replay_url import SESSION_PLACEHOLDER
 
 QUERY_WITH_LINKS = "lines with replay links"
-"""The query's name, in the folder that is named as the deployment."""
+"""The query's name. Its folder has the name of the deployment."""
 
 
 def save_query_with_links(scope: Construct, validator: TokenValidator) -> logs.CfnQueryDefinition:
-    """Save the query. It finds id tags and id fields: a token does not show its session.
+    """Save the query. It finds id tags and id fields, since a token does not show its session id.
 
     CloudWatch Logs User Guide, "CloudWatch Logs Insights language query syntax": ``parse`` with a
     regular expression and ``concat``; AWS CloudFormation Template Reference,

@@ -1,11 +1,11 @@
-"""Propagation: every line of a request carries that visitor's session tag, and nobody else's.
+"""Propagation: every log line of a request carries the session tag of that request's visitor.
 
 >>> import logging
 >>> from openreplay_cw_stack.tagging import propagation
 >>> propagation.install()
 
-Then stand in front of the application: :class:`WSGIMiddleware`, :class:`ASGIMiddleware` or
-:func:`tag_lambda_handler`. Standard library only; nothing here raises into the application.
+Then wrap the application in :class:`WSGIMiddleware`, :class:`ASGIMiddleware` or
+:func:`tag_lambda_handler`. Standard library only. Propagation never raises into the application.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""ASGI: FastAPI, Starlette, Django's ASGI handler, and every other application.
+"""Middleware for ASGI applications, such as FastAPI, Starlette and Django.
 
-Pure ASGI on purpose: Starlette's ``BaseHTTPMiddleware`` runs what is behind it in a task of its own
-and loses context variables on the way.
+It is pure ASGI, because Starlette's ``BaseHTTPMiddleware`` runs the application in a separate task
+and loses context variables.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ _Application = Callable[[_Scope, Callable[..., Any], Callable[..., Any]], Awaita
 
 
 class ASGIMiddleware:
-    """Works for the session that a request's or a websocket's header names, until it is over.
+    """ASGI middleware that binds each request or websocket to the session its header names.
 
-    Put it outermost: ``app.add_middleware(ASGIMiddleware)`` as the last one in FastAPI and
-    Starlette.
+    Make it the outermost middleware: in FastAPI and Starlette, call
+    ``app.add_middleware(ASGIMiddleware)`` last.
     """
 
     def __init__(
@@ -31,7 +31,7 @@ class ASGIMiddleware:
         accept_session_id: bool = False,
         token_secret: bytes | str | None = None,
     ) -> None:
-        """Stand in front of an application; see :class:`HeaderReader` for the rest.
+        """Wrap an application; see :class:`HeaderReader` for the other arguments.
 
         Raises:
             ValueError: see :class:`HeaderReader`.
@@ -42,7 +42,7 @@ class ASGIMiddleware:
     async def __call__(
         self, scope: _Scope, receive: Callable[..., Any], send: Callable[..., Any]
     ) -> None:
-        """Answer a request, or serve a websocket."""
+        """Serve a request or a websocket."""
         headers = scope.get("headers", ())
         session = self._reader.read(lambda name: _values(headers, name))
         if session is None and current_session() is None:

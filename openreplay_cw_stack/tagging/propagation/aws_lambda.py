@@ -1,4 +1,4 @@
-"""AWS Lambda: API Gateway (REST and HTTP APIs), load balancers and function URLs."""
+"""Decorator for AWS Lambda handlers behind API Gateway, load balancers or function URLs."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ _DEFAULT = HeaderReader()
 
 
 def session_of_event(event: object, reader: HeaderReader = _DEFAULT) -> Session | None:
-    """The session that the headers of a Lambda event name; None for events of other kinds.
+    """Return the session that the headers of a Lambda event name; None for other kinds of events.
 
-    Understood are the events of API Gateway, payload formats 1.0 and 2.0, of Application Load
-    Balancers, with single and multiple values, and of function URLs (AWS documentation, "Working
-    with AWS Lambda proxy integrations for HTTP APIs", "Using Lambda functions as targets").
+    Supports events of API Gateway (REST and HTTP APIs, payload formats 1.0 and 2.0), of Application
+    Load Balancers (single-value and multi-value headers) and of function URLs (AWS documentation,
+    "Working with AWS Lambda proxy integrations for HTTP APIs", "Using Lambda functions as
+    targets").
     """
     return reader.read(lambda name: _values(event, name))
 
@@ -49,12 +50,12 @@ def tag_lambda_handler(
     accept_session_id: bool = False,
     token_secret: bytes | str | None = None,
 ) -> H | Callable[[H], H]:
-    """Decorate a Lambda handler: it works for the session that the event's header names.
+    """Decorate a Lambda handler to run in the session that the event's header names.
 
-    Whatever the event is, nothing is left of it when the same process handles the next one.
+    The session ends with the call, so the next event in the same process starts without one.
 
     Args:
-        handler: the handler; or nothing, for ``@tag_lambda_handler(header_name=...)``.
+        handler: the handler; omit it in ``@tag_lambda_handler(header_name=...)``.
         header_name: the header with the session token.
         accept_session_id: see :class:`HeaderReader`.
         token_secret: see :class:`HeaderReader`.
@@ -78,10 +79,10 @@ def tag_lambda_handler(
 
 
 def _position_of_event(handler: Callable[..., Any]) -> int:
-    """Which positional argument is the event: the first, or the one after ``self`` or ``cls``."""
+    """Return the index of the event argument: 0, or 1 after ``self`` or ``cls``."""
     code = getattr(inspect.unwrap(handler), "__code__", None)
     names = code.co_varnames[: code.co_argcount] if code is not None else ()
-    # A bound method is called without its object.
+    # The caller does not pass ``self`` to a bound method.
     is_bound = getattr(handler, "__self__", None) is not None
     return 1 if names[:1] in (("self",), ("cls",)) and not is_bound else 0
 

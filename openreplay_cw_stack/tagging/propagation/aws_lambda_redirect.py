@@ -1,8 +1,8 @@
-"""The handler of a Lambda function whose code does not change.
+"""A handler that tags a Lambda function without changing its code.
 
-The construct's ``tag_errors_of(function)`` makes :func:`handler` the function's handler and names
-the one that was there in an environment variable. An exec wrapper (``AWS_LAMBDA_EXEC_WRAPPER``)
-starts before and is not concerned.
+The construct's ``tag_errors_of(function)`` sets the function's handler to :func:`handler` and
+stores the original handler's name in an environment variable. An exec wrapper
+(``AWS_LAMBDA_EXEC_WRAPPER``) runs earlier and is unaffected.
 """
 
 from __future__ import annotations
@@ -25,13 +25,14 @@ from openreplay_cw_stack.tagging.propagation.session import HEADER_NAME
 
 
 def original_handler(name: str) -> Callable[[Any, Any], Any]:
-    """The handler that a function's configuration names, such as ``shop/checkout.handler``.
+    """Import the handler that a function's configuration names, such as ``shop/checkout.handler``.
 
-    Found as Lambda finds it: a module, with dots or slashes, a dot, and a name in it.
+    The name is resolved as Lambda does it: a module path with dots or slashes, a dot, and a name in
+    that module. Exceptions of the module itself pass through.
 
     Raises:
-        ImportError: there is no such module, or what it raises itself.
-        AttributeError: there is no such name in it.
+        ImportError: the module does not exist.
+        AttributeError: the module has no such name.
         ValueError: the name has no dot.
     """
     module, dot, function = name.rpartition(".")
@@ -49,7 +50,7 @@ def _redirect() -> Callable[[Any, Any], Any]:
     level = os.environ.get(LEVEL_VARIABLE) or None
     install(stdout=stdout, tag="id" if is_id else None, level=level)
     found = original_handler(os.environ.get(ORIGINAL_HANDLER_VARIABLE, ""))
-    # Once more, for what the function has imported: asyncio.
+    # Again, because the function may have imported asyncio.
     install(stdout=stdout)
     header_name = os.environ.get(HEADER_NAME_VARIABLE) or HEADER_NAME
     return tag_lambda_handler(found, header_name=header_name)

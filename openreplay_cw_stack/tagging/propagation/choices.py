@@ -1,4 +1,4 @@
-"""What a program chooses when it switches the tagging on, checked before anything is changed."""
+"""Validate the arguments of ``install()`` before it changes anything."""
 
 from __future__ import annotations
 
@@ -6,25 +6,25 @@ import logging
 from typing import Literal
 
 Tag = Literal["token", "id"]
-"""The session tag of log lines: with the session token, or with the session id."""
+"""The kind of session tag in log lines: the session token or the session id."""
 
 
 def check_tag(tag: object) -> None:
-    """Check which session tag is chosen.
+    """Validate the kind of session tag.
 
     Raises:
-        ValueError: it is neither of the two.
+        ValueError: it is neither ``"token"`` nor ``"id"``.
     """
     if tag not in ("token", "id"):
-        # Not the whole of it: it may be a session token that was put there.
+        # Quote only the beginning: the value may be a session token by mistake.
         raise ValueError(f'tag must be "token" or "id", not {tag!r:.12}')
 
 
 def level_number(level: object) -> int:
-    """The number of a level of the ``logging`` module.
+    """Return the number of a level of the ``logging`` module.
 
     Args:
-        level: a number, or the name of a level in either case, also one that the program has added.
+        level: a number, or the name of a standard or custom level in upper or lower case.
 
     Raises:
         ValueError: it is neither.

@@ -1,7 +1,7 @@
-"""The session of the work at hand: a context variable, and how it gets to where the work goes.
+"""The current session: a context variable, and the functions that set it and carry it elsewhere.
 
-A context variable is a thread's and an asyncio task's own, so requests that are served at once
-cannot see each other's. A new thread, an executor's worker and another process begin with none:
+Each thread and each asyncio task has its own context, so concurrent requests cannot see each
+other's session. A new thread, an executor's worker and another process start without a session:
 :func:`carry` takes it there.
 """
 
@@ -54,17 +54,17 @@ _leaving: list[Callable[[Session, bool], None]] = []
 
 
 def current_tag() -> str:
-    """The session tag of the work at hand, for lines that are written some other way; or ``""``."""
+    """Return the current session's tag, or ``""``, for lines that are not tagged automatically."""
     session = current_session()
     return "" if session is None else session.tag
 
 
 def on_leaving(callback: Callable[[Session, bool], None]) -> None:
-    """Have a function called whenever work for a session ends.
+    """Register a function to call whenever work for a session ends.
 
     Args:
-        callback: takes the session, and whether all work for it ends, or only what was carried to
-            this thread.
+        callback: takes the session, and True if all work for it ends or False if only the work
+            carried to this thread ends.
     """
     if callback not in _leaving:
         _leaving.append(callback)
@@ -73,10 +73,10 @@ def on_leaving(callback: Callable[[Session, bool], None]) -> None:
 def run_in(
     session: Session | None, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs
 ) -> R:
-    """Call a function as part of a session's work; None: of nobody's.
+    """Call a function in a session, or without one if it is None.
 
-    :func:`session_of_exception` knows this function's frame: an exception that passes through it is
-    known to be the session's later on.
+    :func:`session_of_exception` recognises this function's frame, and so can attribute an exception
+    that passes through it to the session.
     """
     entered = enter(session)
     try:
@@ -88,7 +88,7 @@ def run_in(
 def run_carried(
     session: Session | None, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs
 ) -> R:
-    """Call a function as the part of a session's work that was carried to this thread."""
+    """Call a function in a session that was carried to this thread."""
     entered = enter(session)
     try:
         return function(*args, **kwargs)
@@ -97,7 +97,7 @@ def run_carried(
 
 
 def run_within(scope: Scope, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
-    """Call a function in another thread as part of a scope, until that scope ends."""
+    """Call a function in another thread within a scope, until that scope ends."""
     session = scope.session
     before = enter_again(scope)
     try:
@@ -111,7 +111,7 @@ def run_within(scope: Scope, function: Callable[P, R], /, *args: P.args, **kwarg
 def run_as(
     session: Session | None, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs
 ) -> R:
-    """Call a function of this package's that writes for a session; no work ends with it."""
+    """Call a function in a session without ending the session's work; for this package's writes."""
     scope, before = enter(session)
     try:
         return function(*args, **kwargs)
@@ -126,7 +126,7 @@ async def await_in(
     *args: P.args,
     **kwargs: P.kwargs,
 ) -> R:
-    """Call and await a function as part of a session's work; :func:`run_in` for coroutines."""
+    """Call and await a function in a session; :func:`run_in` for coroutines."""
     entered = enter(session)
     try:
         return await function(*args, **kwargs)
@@ -135,19 +135,19 @@ async def await_in(
 
 
 def carry(function: Callable[P, R]) -> Callable[P, R]:
-    """A function that works for the session of whoever made it, wherever it is called.
+    """Return a function that calls ``function`` in the session that is current now.
 
-    For what a context variable does not reach: ``Thread(target=carry(work))``,
-    ``executor.submit(carry(work), order)``, ``loop.run_in_executor(None, carry(work))``. It can be
-    pickled for a process pool where ``function`` can.
+    Use it for threads, executors and processes: ``Thread(target=carry(work))``,
+    ``executor.submit(carry(work), order)``, ``loop.run_in_executor(None, carry(work))``. The result
+    can be pickled for a process pool if ``function`` can.
     """
     return functools.partial(run_carried, current_session(), function)
 
 
 class use_session:  # noqa: N801
-    """Work for a session: ``with use_session(session):``. None: for nobody.
+    """Run a block in a session, ``with use_session(session):``, or without one if it is None.
 
-    Every entry is its own, so one object serves one ``with`` only.
+    Create a new object for each ``with`` statement.
     """
 
     def __init__(self, session: Session | None) -> None:
@@ -165,25 +165,26 @@ class use_session:  # noqa: N801
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Go back to what was before; exceptions pass, and are known to be this session's."""
+        """Restore the previous session; exceptions pass and are attributed to this session."""
         if exc is not None and self._session is not None:
             set_last_left((exc, self._session))
         _leave(*self._entered)
 
 
 def use_session_token(token: str | None) -> use_session:
-    """Work for the session of a token, or for nobody without one, in a ``with`` statement.
+    """Run a ``with`` block in the session of a token, or without a session if it is None.
 
-    What is no session token is ignored and counted: the work is then nobody's.
+    An invalid token is ignored and counted, and the block runs without a session.
     """
     return use_session(session_of_token(token))
 
 
 def session_of_exception(exc: BaseException | None) -> Session | None:
-    """The session in whose work an exception was raised, after that work has ended; or None.
+    """Return the session in which an exception was raised, even after the session ended; or None.
 
-    Found in the traceback, where the exception passed :func:`run_in`, and in what left a
-    ``with use_session(...)`` last; then in its cause and context. The exception is not touched.
+    The search covers frames of :func:`run_in` in the traceback and the exception that last left a
+    ``with use_session(...)`` block, then the exception's cause and context. It does not change the
+    exception.
     """
     seen: set[int] = set()
     waiting = [exc]
@@ -207,7 +208,7 @@ def _session_of_one(exc: BaseException) -> Session | None:
     if left is not None and left[0] is exc:
         return left[1]
     traceback = exc.__traceback__
-    # From the outside: what an exception passed last comes first.
+    # From the outside in: the frame that the exception left last comes first.
     while traceback is not None:
         session = _session_of_frame(traceback.tb_frame)
         if session is not None:
@@ -227,13 +228,13 @@ def _session_of_frame(frame: FrameType) -> Session | None:
 
 
 def session_for(exc: BaseException | None) -> Session | None:
-    """The session of the work at hand, or else the one that an exception comes from."""
+    """Return the current session, or else the session in which an exception was raised."""
     return current_session() or session_of_exception(exc)
 
 
 @contextlib.contextmanager
 def attribute_exception(exc: BaseException, session: Session) -> Iterator[None]:
-    """While this lasts, an exception is known to be a session's."""
+    """Attribute an exception to a session for the duration of a ``with`` block."""
     before = last_left()
     set_last_left((exc, session))
     try:
@@ -255,5 +256,5 @@ def _call_back(session: Session, *, is_all: bool) -> None:
         try:
             callback(session, is_all)
         except Exception:
-            # The application's answer is not to be replaced by an error of this package.
+            # An error of this package must not replace the application's response.
             counts.count(counts.FAILED_CLEANUPS)

@@ -1,8 +1,8 @@
-"""CORS: what a server must answer before a browser sends the header to another origin.
+"""The CORS headers that let a browser send the session token to another origin.
 
-The header is not one of those that every request may have. So a browser asks first, with an OPTIONS
-request, and sends nothing where the answer does not name it (Fetch standard, "CORS-preflight
-fetch").
+The token's header is not CORS-safelisted. A browser therefore sends a preflight OPTIONS request
+first, and does not send the real request unless the response allows the header (Fetch standard,
+"CORS-preflight fetch").
 """
 
 from __future__ import annotations
@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from openreplay_cw_stack.tagging.propagation.session import HEADER_NAME
 
 CORS_ALLOW_HEADERS = (HEADER_NAME,)
-"""What ``Access-Control-Allow-Headers`` must name, beside your own."""
+"""The headers that ``Access-Control-Allow-Headers`` must name, besides your own."""
 
 
 def cors_allow_headers(*others: str, header_name: str = HEADER_NAME) -> list[str]:
-    """The headers for ``Access-Control-Allow-Headers``: yours and the session token's, each once.
+    """Return the headers for ``Access-Control-Allow-Headers``: yours and the token's, each once.
 
     >>> cors_allow_headers("Content-Type")
     ['Content-Type', 'X-OpenReplay-SessionToken']

@@ -1,39 +1,39 @@
-"""What went wrong without anybody hearing of it: counted in this process, never logged."""
+"""Counters of suppressed failures, kept in this process and never logged."""
 
 from __future__ import annotations
 
 import threading
 
 IGNORED_HEADERS = "ignored_headers"
-"""Headers that held no session token, or several, and were ignored."""
+"""Headers that were ignored because they held no session token, or several."""
 
 UNVERIFIED_HEADERS = "unverified_headers"
-"""Headers with a session token that was not signed with the token secret, and were ignored."""
+"""Headers that were ignored because the token was not signed with the token secret."""
 
 UNTAGGED_TEXTS = "untagged_texts"
-"""Texts that left as they were because tagging them failed."""
+"""Texts that were written without a tag because tagging them failed."""
 
 FAILED_CLEANUPS = "failed_cleanups"
-"""Ends of work after which something could not be put right, such as a line on a full disk."""
+"""Failures to clean up when work ended, such as a last line that did not fit on a full disk."""
 
 _counts = dict.fromkeys((IGNORED_HEADERS, UNVERIFIED_HEADERS, UNTAGGED_TEXTS, FAILED_CLEANUPS), 0)
 _lock = threading.Lock()
 
 
 def count(name: str) -> None:
-    """Count one more."""
+    """Increment a counter."""
     with _lock:
         _counts[name] += 1
 
 
 def counts() -> dict[str, int]:
-    """What has been counted in this process, by name.
+    """Return the counters of this process by name.
 
     ``ignored_headers``: requests whose header held no session token. ``unverified_headers``:
-    requests whose token was not signed with ``token_secret``; where that is every request, the
-    secret is another OpenReplay's. ``untagged_texts``: texts that left untagged because tagging
-    them failed; any other number than 0 is a fault of this package. ``failed_cleanups``: ends of
-    requests after which the last line could not be written.
+    requests whose token was not signed with ``token_secret``; if this counts every request, the
+    secret belongs to another OpenReplay instance. ``untagged_texts``: texts that were written
+    without a tag because tagging them failed; any number above 0 is a bug in this package.
+    ``failed_cleanups``: requests whose last line could not be written when they ended.
     """
     with _lock:
         return dict(_counts)

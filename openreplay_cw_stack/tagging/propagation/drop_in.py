@@ -1,11 +1,11 @@
-"""For programs with the monkey patch of OpenReplay's CloudWatch page: the same API, made right.
+"""A replacement for the monkey patch on OpenReplay's CloudWatch page, with the same API.
 
-Where the page's code was pasted, write ``from openreplay_cw_stack.tagging.propagation import
-drop_in`` instead, and ``drop_in.OPENREPLAY_SESSION_TOKEN = token`` where the global variable was
-set, for every request, with None for the ones without a token. Importing it installs the tagging.
+Replace the page's code with ``from openreplay_cw_stack.tagging.propagation import drop_in``. Set
+``drop_in.OPENREPLAY_SESSION_TOKEN = token`` instead of the global variable, in every request, and
+None in requests without a token. The import installs the tagging.
 
-The variable is of the request at hand now: of the thread, or of the asyncio task, that set it. The
-middleware and decorators of this package do all that by themselves, and end with the request.
+The variable belongs to the thread or the asyncio task that sets it, not to the whole process. The
+middleware and decorators of this package set the session for you, and end it with the request.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from openreplay_cw_stack.tagging.propagation.installation import install
 from openreplay_cw_stack.tagging.propagation.session import session_of_token
 
 OPENREPLAY_SESSION_TOKEN: str | None
-"""The session token of the request at hand; setting what is no session token means None."""
+"""The session token of the current request; an invalid token counts as None."""
 
 
 class _DropIn(types.ModuleType):

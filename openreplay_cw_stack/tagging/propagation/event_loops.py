@@ -1,8 +1,7 @@
-"""The session tag on what event loops report: asyncio's, uvloop's and others' of its interface.
+"""Tag the error reports of event loops: asyncio, uvloop and others with asyncio's interface.
 
-A loop reports an exception that nobody retrieved whenever it finds it: in the midst of another
-visitor's work. Whose it is is known from the exception, from the task, or from the context of the
-callback that failed.
+A loop reports an unretrieved exception when it finds it, possibly during another visitor's request.
+The session comes from the exception, from the task, or from the context of the failed callback.
 """
 
 from __future__ import annotations
@@ -28,7 +27,7 @@ _ATTRIBUTE_OF_TASKS = "_openreplay_session"
 
 
 def patch_event_loops(patches: Patches) -> None:
-    """Have reports of event loops tagged; nothing where nobody has imported asyncio."""
+    """Tag the reports of event loops; do nothing if asyncio is not imported."""
     events = sys.modules.get("asyncio.events")
     for loop in _subclasses(getattr(events, "AbstractEventLoop", None)):
         patches.replace(loop, "call_exception_handler", functools.partial(_reporting, patches))
@@ -38,7 +37,7 @@ def patch_event_loops(patches: Patches) -> None:
 
 
 def _subclasses(cls: Any) -> Iterator[Any]:
-    """The classes that are made of a class, each before the ones that are made of it."""
+    """Yield all subclasses of a class, each before its own subclasses."""
     for one in cls.__subclasses__() if cls is not None else ():
         yield one
         yield from _subclasses(one)
@@ -62,14 +61,14 @@ def _reporting(patches: Patches, original: Callable[..., None]) -> Callable[...,
 
 @contextlib.contextmanager
 def _within(context: Context | None, session: Session) -> Iterator[None]:
-    """While this lasts, what runs in a context works for a session.
+    """Set the session of a context for the duration of a ``with`` block.
 
     Python 3.12, "loop.call_exception_handler": a handler of the application's own runs in the
     context of what failed, whose work may have ended.
     """
     entered = None
     if context is not None:
-        # It is not to be entered twice.
+        # A context cannot be entered twice.
         with contextlib.suppress(RuntimeError):
             entered = context.run(enter, session)
     try:
@@ -98,11 +97,11 @@ def _session_of_report(context: dict[str, Any]) -> Session | None:
 
 
 def _session_of_callback(handle: Any) -> Session | None:
-    """The session in whose context a callback was scheduled; None once its work has ended.
+    """Return the session that scheduled a callback; None after that session's work has ended.
 
-    A connection that one visitor's request opened may serve another one's later.
+    A connection that one visitor's request opened may serve another visitor later.
     """
-    # asyncio has kept it there since 3.7; uvloop does not show it.
+    # asyncio has had this attribute since Python 3.7; uvloop does not expose the context.
     context = getattr(handle, "_context", None)
     scope = going_on(scope_in(context)) if isinstance(context, Context) else None
     return None if scope is None else scope.session
@@ -114,7 +113,7 @@ def _remembering_tasks(patches: Patches, original: Callable[..., Any]) -> Callab
         task = original(loop, *args, **kwargs)
         session = current_session()
         if session is not None and patches.on:
-            # An attribute is there also while the garbage collector finalizes the task.
+            # An attribute still exists while the garbage collector finalizes the task.
             with contextlib.suppress(AttributeError, TypeError):
                 setattr(task, _ATTRIBUTE_OF_TASKS, session)
         return task

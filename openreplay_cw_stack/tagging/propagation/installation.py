@@ -1,21 +1,22 @@
-"""Switching the tagging of everything a process writes on and off.
+"""Install and uninstall the tagging of a process.
 
-A line may miss its tag; it never carries another visitor's. These lines miss it:
+A line may lack its tag, but it never carries another visitor's. These lines lack it:
 
-- what does not pass Python's streams: C code, ``faulthandler``, ``os.write(2, ...)``,
-  ``sys.stderr.buffer``, child processes;
-- ``sys.stderr`` that a program sets to another file, until ``install()`` is called again; or sets
-  anew in the midst of a request, until the next one begins;
-- a handler of ``logging`` that writes a record without ``Handler.format`` and without its
-  formatter, to anything but a tagged stream, such as an error tracker's, which is not to have the
-  token; and a record from a pickle, whose origin does not travel;
-- threads, executors, processes and greenlets without ``carry``; with ``threads=True``: daemon
-  threads, process pools, ``multiprocessing.pool``, and what begins after the request has ended;
-- a callback of uvloop that fails, since uvloop does not show its context; and one of asyncio after
-  its request has ended;
-- what the garbage collector finalizes, unless its exception is known to be a visitor's;
-- a hook for uncaught exceptions that is set in the midst of a request and reports its exception;
-- jobs of other queues than Celery between the job's own work and its report.
+- output that bypasses Python's text streams: C code, ``faulthandler``, ``os.write(2, ...)``,
+  ``sys.stderr.buffer`` and child processes;
+- output to a ``sys.stderr`` that the program points to another file, until ``install()`` is called
+  again, or that it replaces during a request, until the next request begins;
+- records that a ``logging`` handler writes without ``Handler.format`` and its formatter to anything
+  but a tagged stream, such as an error tracker's handler, which must not receive the token; and
+  records from a pickle, which do not carry their session;
+- output of threads, executors, processes and greenlets without ``carry``; with ``threads=True``,
+  output of daemon threads, process pools and ``multiprocessing.pool``, and of threads that start
+  after the request has ended;
+- reports of failed uvloop callbacks, because uvloop does not expose their context, and of asyncio
+  callbacks that fail after their request has ended;
+- output of finalizers that the garbage collector runs, unless the exception belongs to a session;
+- the report of a hook for uncaught exceptions that the program sets during that request;
+- output of job queues other than Celery between a job's own work and its report.
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ from openreplay_cw_stack.tagging.propagation.uncaught import patch_hooks, prepar
 
 _patches = Patches()
 _lock = threading.RLock()
-# What stood there when it was last looked at: a cheap sign that something has come since.
+# The streams, hooks and modules of the last check: a cheap way to see whether any has changed.
 _seen: tuple[Any, ...] = ()
 
 
@@ -60,35 +61,34 @@ def install(
     level: int | str | None = None,
     replay_url: str | None = None,
 ) -> None:
-    """Tag what this process writes while it works for a visitor's session.
+    """Tag the output of this process with the current session.
 
-    From here on every line has the tag once that is written through ``logging`` (whichever the
-    formatter, and whenever the handler was made), to ``sys.stderr``, by ``traceback.print_*`` and
-    ``format_*``, by ``warnings``, and about exceptions that nobody caught. A JSON object gets
-    it as a field. Work without a session writes as before.
+    While a session is current, each line gets the tag once if it is written through ``logging``
+    (with any formatter, and by handlers created before or after), to ``sys.stderr``, by
+    ``traceback.print_*`` and ``format_*``, by ``warnings``, or in the report of an uncaught
+    exception. A JSON object gets the tag as a field. Output without a session does not change.
 
-    What comes later is found when work for a session begins: modules that are imported (asyncio,
-    uvloop, rich, loguru), hooks for uncaught exceptions, and streams that write to the same file as
-    the ones before. Calling it again changes nothing else but the arguments, and tags whatever
-    stands in ``sys.stderr`` then.
+    When work for a session begins, the tagging also covers newly imported modules (asyncio, uvloop,
+    rich, loguru), new hooks for uncaught exceptions, and new streams that write to the same file as
+    the ones they replace. A second call updates the options and tags the current ``sys.stderr``.
 
     Args:
-        stdout: tag ``sys.stdout`` as well; for programs that print their errors there. Not where
-            stdout is a program's result.
-        threads: new threads, and functions that are submitted to a ``ThreadPoolExecutor``, belong
-            to the work that starts them, until it ends. Not daemon threads and pools' workers,
-            which serve whoever comes.
-        tag: ``"id"`` writes the session id in place of the session token, for the logs of those
-            whose OpenReplay is v1.21 or later: no credential is in them then, and no signature, so
-            give the middleware ``token_secret``. None: as before; at first ``"token"``.
-        level: the level from which records of ``logging`` are tagged, such as ``logging.WARNING``
-            or ``"WARNING"``; everything else is tagged always. None: as before; at first all are.
-        replay_url: the template of :func:`.replay_url`'s links. None: as before; at first the
-            environment variable ``OPENREPLAY_REPLAY_URL``.
+        stdout: also tag ``sys.stdout``, for programs that print errors there. Do not use it if
+            another program parses stdout.
+        threads: run new threads, and functions submitted to a ``ThreadPoolExecutor``, in the
+            session that starts them, until its work ends. Daemon threads and the workers of pools
+            are excluded, because they serve several requests.
+        tag: ``"id"`` writes the session id instead of the session token, for OpenReplay v1.21 or
+            later. The logs then hold no credential and no signature, so pass ``token_secret`` to
+            the middleware. None keeps the current value, initially ``"token"``.
+        level: the lowest level of ``logging`` records to tag, such as ``logging.WARNING`` or
+            ``"WARNING"``; other output is always tagged. None keeps the current value; initially
+            all records are tagged.
+        replay_url: the template for :func:`.replay_url`. None keeps the current value, initially
+            the environment variable ``OPENREPLAY_REPLAY_URL``.
 
     Raises:
-        ValueError: ``tag``, ``level`` or ``replay_url`` is not what it can be; nothing is changed
-            then.
+        ValueError: ``tag``, ``level`` or ``replay_url`` is invalid. The tagging does not change.
     """
     global _seen
     if tag is not None:
@@ -113,7 +113,7 @@ def install(
 
 
 def uninstall() -> None:
-    """Put everything back. What others took hold of meanwhile does nothing from here on."""
+    """Undo the tagging. Replacements that other code still holds call the originals."""
     global _seen
     with _lock:
         finish_streams()
@@ -138,12 +138,12 @@ def _what_stands_there() -> tuple[Any, ...]:
 
 
 def _look_again() -> None:
-    """Take care of what has come since; before work for a session begins."""
+    """Tag new streams, hooks and modules before work for a session begins."""
     global _seen
     try:
         if not _patches.on or _seen == _what_stands_there():
             return
-        # Another thread looks just now, or did so when this process was forked.
+        # Another thread holds the lock now, or held it when this process was forked.
         if not _lock.acquire(blocking=False):
             return
         try:
@@ -155,7 +155,7 @@ def _look_again() -> None:
         finally:
             _lock.release()
     except Exception:
-        # The application's work is to begin all the same.
+        # A failure here must not stop the application.
         counts.count(counts.UNTAGGED_TEXTS)
 
 

@@ -1,4 +1,4 @@
-"""From one process to another: job queues, and requests to other services of yours."""
+"""Carry the session to other processes: job queues, and requests to your other services."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ _READER = HeaderReader()
 
 
 def outgoing_headers() -> dict[str, str]:
-    """Headers that name the session of the work at hand; none where there is no session token.
+    """Return headers that name the current session; empty without a session token.
 
-    For the message of a job, and for requests to other services of your own. The session token is
-    the visitor's credential: send it to nobody else.
+    Add them to job messages and to requests to your own services. The session token is the
+    visitor's credential: do not send it to third parties.
 
-    Celery sends the next step of a chain, a link and the body of a chord when the task's own work
-    has ended: their session is the one of the job at hand.
+    Celery sends the next step of a chain, a link or the body of a chord after the task's own work
+    has ended. These get the session of the current job.
     """
     session = current_session()
     if session is None and ongoing_scope() is None:
@@ -29,11 +29,12 @@ def outgoing_headers() -> dict[str, str]:
 
 
 def use_headers(headers: Mapping[str, object] | None) -> use_session:
-    """Work for the session that a job's headers name, in a ``with`` statement.
+    """Run a ``with`` block in the session that a job's headers name.
 
-    The headers are those of :func:`outgoing_headers`; the case of their names does not matter.
-    Headers without one: the work is nobody's. None: the same, except in a Celery task that another
-    one calls, such as a ``link_error``, which works for the session of the job at hand.
+    Pass the headers from :func:`outgoing_headers`; the case of their names does not matter. Without
+    such a header, or with None, the block runs without a session. There is one exception: with None
+    in a Celery task that another task calls, such as a ``link_error``, the block runs in the
+    session of the current job.
     """
     return use_session(_session_of_celerys_job() if headers is None else _read(headers))
 
@@ -45,12 +46,12 @@ def _read(headers: Mapping[str, object]) -> Session | None:
 
 
 def _session_of_celerys_job() -> Session | None:
-    """The session of the job that Celery works on in this thread; None where it works on none."""
+    """Return the session of the job that Celery runs in this thread; None without a job."""
     celery: Any = sys.modules.get("celery._state")
     try:
         request = celery.get_current_worker_task().request
         if request.headers is None:
-            # Called without a message, in the midst of the sender's own work.
+            # Called without a message, within the sender's own work.
             return current_session() if request.is_eager else None
         return _read(request.headers)
     except Exception:

@@ -1,8 +1,8 @@
-"""A session tag into text: every physical line once, and JSON stays JSON.
+"""Add a session tag to text: once in every line, and JSON stays JSON.
 
-Log drivers make a log event of every line, so each line must say whose it is. A text that is one
-JSON object gets the tag as a field, the token field or the id field: the program's field decides
-whose the line is, whatever a visitor's data in the line says, and the message stays clean.
+Log drivers turn each line into a log event, so each line needs the tag. A text that is one JSON
+object gets the tag as a field, the token field or the id field. The field takes precedence over a
+visitor's data in the line, and leaves the message unchanged.
 """
 
 from __future__ import annotations
@@ -17,18 +17,18 @@ from openreplay_cw_stack.tagging.propagation import counts
 from openreplay_cw_stack.tagging.verdict import Verdict
 
 FIELD_NAMES = frozenset({TOKEN_TAG_NAME, ID_TAG_NAME, SESSION_FIELD_NAME})
-"""The members of a JSON line that are session fields."""
+"""The names of session fields in a JSON line."""
 
-# A tag that OpenReplay reads begins with this, in this case.
+# Every tag that OpenReplay reads begins with this. Case-sensitive.
 _ANY_TAG = "openReplaySession"
 _BLANKS = " \t\n\r"
-# What may stand around a JSON line: blanks, and the byte order mark of some writers.
+# Characters that may surround a JSON line: blanks, and the byte order mark of some writers.
 _AROUND = _BLANKS + "\ufeff"
 _decode_value = json.JSONDecoder().raw_decode
 
 
 class _Field(NamedTuple):
-    """A session field in a JSON line: what it is, and its positions in the text."""
+    """A session field in a JSON line, and its position in the text."""
 
     name: str
     value: Any
@@ -38,18 +38,19 @@ class _Field(NamedTuple):
 
 
 def tag_text(text: str, tag: str) -> str:
-    """The text with the session tag once in every line that is not blank.
+    """Add the session tag once to every line that is not blank.
+
+    Linear in the length of the text. Never raises.
 
     Args:
-        text: one line or several, separated by line feeds, with or without one at the end.
-        tag: a session tag of letters, digits and ``[].=-``, which JSON strings take as they are.
+        text: one or more lines, separated by line feeds, with or without one at the end.
+        tag: a session tag of letters, digits and ``[].=-``, which need no escapes in JSON strings.
 
     Returns:
-        The tagged text. A line that has the tag already keeps it where it is, unless another
-        visitor's tag stands before it: readers go by the first. A text, or a line, that is a JSON
-        object gets a field in place of the tag, as its first member; other session fields of that
-        object stay only where they name the same session. Linear in the length of the text; never
-        raises.
+        The tagged text. A line that already has the tag keeps it in place, unless another tag
+        precedes it, because readers use the first tag. A text or a line that is a JSON object gets
+        a field instead, as its first member. Other session fields of that object stay only if they
+        name the same session.
     """
     try:
         # Nearly every text is one plain line.
@@ -84,28 +85,28 @@ def _tag_line(line: str, tag: str) -> str:
 
 
 def without_tag(text: str, tag: str) -> str:
-    """The text without a tag, wherever it stands in it, and the blank behind it."""
+    """Return the text without any copy of a tag and the blank after it."""
     return text.replace(f"{tag} ", "").replace(tag, "")
 
 
 def field_of(tag: str) -> tuple[str, str]:
-    """The name and the value of the field that says what a session tag says."""
+    """Return the name and the value of the field that is equivalent to a session tag."""
     name, _, value = tag[1:-1].partition("=")
     return name, value
 
 
 def agree(members: Iterable[str]) -> bool:
-    """Whether members of a JSON object, as they are written, name one and the same session."""
+    """Return whether members of a JSON object, given as JSON text, all name the same session."""
     return judge(f"{{{', '.join(members)}}}").verdict is Verdict.LINKABLE
 
 
 def _tag_json(text: str, tag: str) -> str | None:
-    """The JSON object with the tag as a field of it; None where the text is no JSON object."""
+    """Return the JSON object with the tag as a field; None if the text is not a JSON object."""
     begin = len(text) - len(text.lstrip(_AROUND))
     if not text.startswith("{", begin) or not text.rstrip(_AROUND).endswith("}"):
         return None
     if tag in text:
-        # Of a traceback that was formatted before.
+        # A traceback in the object was formatted, and tagged, earlier.
         text = without_tag(text, tag)
     try:
         first, found = _fields_in(text, begin)
@@ -126,7 +127,7 @@ def _tag_json(text: str, tag: str) -> str | None:
 
 
 def _with_field_instead(text: str, replaced: list[_Field], field: str) -> str:
-    """The JSON object with one field in the place of the first of several."""
+    """Return the JSON object with its session fields replaced by one field."""
     pieces, position = [text[: replaced[0].start], field], replaced[0].end
     for one in replaced[1:]:
         pieces.append(text[position : one.end_of_previous])
@@ -135,14 +136,14 @@ def _with_field_instead(text: str, replaced: list[_Field], field: str) -> str:
 
 
 def _fields_in(text: str, begin: int) -> tuple[int, list[_Field]]:
-    """Where the first member of a JSON object begins, and the session fields of the object.
+    """Return the index of a JSON object's first member, and the object's session fields.
 
     Args:
         text: the object, with blanks around it.
-        begin: where its brace is.
+        begin: the index of its opening brace.
 
     Raises:
-        ValueError, IndexError: the text is no JSON object.
+        ValueError, IndexError: the text is not a JSON object.
     """
     found: list[_Field] = []
     first = start = end = _skip_blanks(text, begin + 1)
@@ -155,12 +156,12 @@ def _fields_in(text: str, begin: int) -> tuple[int, list[_Field]]:
         closed = text[position] == "}"
         start = position if closed else _skip_blanks(text, _behind(text, position, ","))
     if text[start + 1 :].strip(_AROUND):
-        raise ValueError("something behind the object")
+        raise ValueError("text after the object")
     return first, found
 
 
 def _member_at(text: str, position: int) -> tuple[str, Any, int]:
-    """The name of a member, its value, and where it ends."""
+    """Return the name of a member, its value, and the index of its end."""
     if text[position] != '"':
         raise ValueError("a member without a name")
     name, position = _decode_value(text, position)
@@ -172,7 +173,7 @@ def _member_at(text: str, position: int) -> tuple[str, Any, int]:
 
 def _behind(text: str, position: int, character: str) -> int:
     if text[position] != character:
-        raise ValueError(f"no {character!r} where one must be")
+        raise ValueError(f"missing {character!r}")
     return position + 1
 
 

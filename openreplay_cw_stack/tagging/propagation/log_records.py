@@ -1,13 +1,13 @@
-"""The session tag on what the ``logging`` module writes.
+"""Tag the output of the ``logging`` module.
 
-A record remembers whose it is from the moment it is made, since it may be formatted elsewhere: in a
-listener's thread, or by a handler that keeps records until another visitor's error. The tag is put
-on the formatted text, whatever the formatter, in ``logging.Handler.format``, which every handler
-calls, made before or after.
+A record keeps the session in which it was created, because it may be formatted elsewhere: in a
+listener's thread, or by a handler that buffers records until another visitor's error. The tag is
+added to the formatted text in ``logging.Handler.format``, which handlers call whether they were
+created before or after the tagging.
 
-The record itself stays as its factory made it: of its class, and without a further attribute, which
-formatters and error trackers would write. Its origin travels with its ``pathname``, and so with
-every copy of the record. What comes without an origin, such as a record from a pickle, is nobody's.
+The record keeps its class and gets no new attribute, because formatters and error trackers would
+write it. The session travels in the record's ``pathname``, and so with every copy of the record. A
+record without it, such as one from a pickle, has no session.
 """
 
 from __future__ import annotations
@@ -34,9 +34,9 @@ _ATTRIBUTE = "_openreplay_session"
 
 
 class _OriginPath(str):
-    """A record's ``pathname`` that knows the record's session.
+    """A record's ``pathname`` that holds the record's session.
 
-    It reads, compares, serialises and pickles as the plain text.
+    It reads, compares, serialises and pickles like a plain string.
     """
 
     __slots__ = (_ATTRIBUTE,)
@@ -52,7 +52,7 @@ class _OriginPath(str):
 
 
 class SettledText(str):
-    """Text that has the tag it is to have, also where somebody else's work is at hand."""
+    """Text that is already tagged or must stay untagged, even if another session is current."""
 
     __slots__ = ()
 
@@ -64,11 +64,11 @@ class SettledText(str):
 
 
 def patch_logging(patches: Patches) -> None:
-    """Have records remember their session, and handlers tag what they format."""
+    """Make records keep their session, and handlers tag the text they format."""
     patches.replace(logging.Logger, "makeRecord", functools.partial(_making, patches))
     patches.replace(logging.Logger, "handle", functools.partial(_handling, patches))
     patches.replace(logging.Handler, "format", functools.partial(tagging_format, patches))
-    # What records are sent with, where it is used: its import takes its time.
+    # Only if the program has imported the module: its import is slow.
     handlers = sys.modules.get("logging.handlers")
     sending = functools.partial(_sending, patches)
     patches.replace(getattr(handlers, "SocketHandler", None), "makePickle", sending)
@@ -89,12 +89,12 @@ def _making(
 
 
 def _handling(patches: Patches, original: Callable[..., None]) -> Callable[..., None]:
-    """For loggers that make their records by themselves."""
+    """Replace ``Logger.handle``, for loggers that override ``makeRecord``."""
     log = logging.Logger._log.__code__
 
     @functools.wraps(original)
     def handle(logger: logging.Logger, record: logging.LogRecord) -> None:
-        # Anybody may hand over a record that was made elsewhere; Logger._log has just made it.
+        # Other callers may pass a record created elsewhere; Logger._log has just created this one.
         if (
             patches.on
             and type(getattr(record, "pathname", None)) is str
@@ -109,7 +109,7 @@ def _handling(patches: Patches, original: Callable[..., None]) -> Callable[..., 
 def tagging_format(
     patches: Patches, original: Callable[[logging.Handler, logging.LogRecord], str]
 ) -> Callable[[logging.Handler, logging.LogRecord], str]:
-    """The ``format`` of handlers that puts the tag of the record's session into the text."""
+    """Replace a handler's ``format`` to add the tag of the record's session to the text."""
 
     @functools.wraps(original)
     def format_record(handler: logging.Handler, record: logging.LogRecord) -> str:
@@ -120,14 +120,14 @@ def tagging_format(
             text = original(handler, record)
             return text if session is None else _tagged(text, session)
         text = _tagged(run_as(session, original, handler, record), session)
-        # A stream that belongs to the work at hand must not add a tag of its own.
+        # A tagging stream must not add the tag of the current session.
         return SettledText(text) if isinstance(text, str) else text
 
     return format_record
 
 
 def _sending(patches: Patches, original: Callable[..., Any]) -> Callable[..., Any]:
-    """For handlers that send the record itself."""
+    """Replace a method of handlers that send the record itself."""
 
     @functools.wraps(original)
     def send(handler: Any, record: logging.LogRecord) -> Any:
@@ -137,7 +137,7 @@ def _sending(patches: Patches, original: Callable[..., Any]) -> Callable[..., An
 
 
 def _with_tag(record: logging.LogRecord) -> logging.LogRecord:
-    """A record whose message has the tag."""
+    """Return a copy of a record whose message has the tag; without a session, the record."""
     session = session_of_record(record)
     if session is None:
         return record
@@ -156,17 +156,17 @@ def _tagged(text: str, session: Session | None) -> str:
 
 
 def session_of_record(record: logging.LogRecord) -> Session | None:
-    """The session in which a record was made; None: nobody's, or not known."""
+    """Return the session in which a record was created; None without one, or if it is unknown."""
     path = getattr(record, "pathname", None)
-    # The path may be of another copy of this package, as after a reload.
+    # The path may come from another copy of this package, for example after a reload.
     session: Session | None = None if type(path) is str else getattr(path, _ATTRIBUTE, None)
     return session
 
 
 def _remember(record: logging.LogRecord, level: int) -> None:
-    """Note whose a new record is; the application's logging goes on whatever its factory made.
+    """Store the session in a new record, unless it is below the level.
 
-    A record below the level is nobody's.
+    Never raises, whatever the program's record factory returns.
     """
     try:
         if record.levelno < level:
@@ -186,6 +186,6 @@ def _session_of_new(record: logging.LogRecord) -> Session | None:
     exc = exc_info[1] if isinstance(exc_info, tuple) and len(exc_info) == 3 else None
     if not isinstance(exc, BaseException):
         return current_session()
-    # asyncio reports exceptions that nobody retrieved wherever it finds them, in the midst of
-    # another visitor's work.
+    # asyncio reports an unretrieved exception when it finds it, possibly during another visitor's
+    # request.
     return session_of_exception(exc) if record.name == "asyncio" else session_for(exc)

@@ -1,8 +1,7 @@
-"""The session tag on what loguru writes, whichever its sink.
+"""Tag the output of loguru, for every sink.
 
-loguru takes hold of ``sys.stderr`` when it is imported, and a sink with ``enqueue=True`` writes in
-a thread of its own. Its messages are therefore tagged where they are put together: in the thread
-that logs.
+loguru stores ``sys.stderr`` when it is imported, and a sink with ``enqueue=True`` writes in its own
+thread. The messages are therefore tagged when they are formatted, in the thread that logs.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from openreplay_cw_stack.tagging.propagation.patching import Patches
 
 
 def patch_loguru(patches: Patches) -> None:
-    """Have loguru's messages tagged; nothing where nobody has imported it."""
+    """Tag loguru's messages; do nothing if loguru is not imported."""
     module = sys.modules.get("loguru._handler")
     handler = getattr(module, "Handler", None)
     patches.replace(handler, "emit", functools.partial(_emitting, patches))
@@ -32,17 +31,17 @@ def _emitting(patches: Patches, original: Callable[..., None]) -> Callable[..., 
         session = session_for(exception.value) if exception else None
         if session is None or session is current_session():
             return original(handler, record, *args, **kwargs)
-        # An error that is logged when the work that it comes from has ended.
+        # The error is logged after the session in which it was raised has ended.
         return run_as(session, original, handler, record, *args, **kwargs)
 
     return emit
 
 
 def _tagging_messages(patches: Patches, original: type[str]) -> type[str]:
-    """The class of messages, which tags the text that it is called with.
+    """Return a class of messages that tags the text it is created from.
 
-    A queue of loguru's pickles messages, by the name of their class; what is made from a pickle is
-    not called, and stays as it is.
+    loguru's queue pickles messages by the name of their class. Unpickling does not call the class,
+    so a message keeps its text.
     """
 
     class Calling(type):

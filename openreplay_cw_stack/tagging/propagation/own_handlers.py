@@ -1,9 +1,9 @@
-"""The session tag on what handlers write that do not go through ``logging.Handler.format``.
+"""Tag the output of handlers that bypass ``logging.Handler.format``.
 
-Programs and packages write handlers of their own. Some format a record by themselves, or write its
-message as it is. Such a handler works for the record's session, also where another visitor's work
-is at hand, as behind a ``MemoryHandler``: a tagging stream beneath it knows whose its lines are.
-The text that it has its formatter make is tagged as well.
+Programs and packages define their own handlers. Some call the formatter directly, or write the
+message without formatting. Such a handler runs in the record's session, even if another session is
+current, for example behind a ``MemoryHandler``. A tagging stream then tags its lines with the right
+session. Text from its formatter is tagged too.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ _STANDARD = ("logging", "logging.handlers")
 
 
 def patch_own_handlers(patches: Patches, look_again: Callable[[], None]) -> None:
-    """Prepare the classes of handlers: the ones that are there, and others with their first object.
+    """Prepare all classes of handlers: existing ones now, later ones with their first instance.
 
     Args:
         patches: the replacements.
-        look_again: called when a handler is made, before its class is prepared.
+        look_again: called when a handler is created, before its class is prepared.
     """
     for cls in _subclasses(logging.Handler):
         _prepare(patches, cls)
@@ -59,9 +59,9 @@ def _prepare(patches: Patches, cls: type[Any]) -> None:
         method = vars(owner).get(name)
         if owner.__module__ in _STANDARD or not inspect.isfunction(method):
             continue
-        # Something else of that name takes other arguments.
+        # An unrelated method of the same name takes other arguments.
         if method.__code__.co_varnames[: method.__code__.co_argcount] == ("self", "record"):
-            # A class beside the handlers may be of use elsewhere.
+            # A mixin may also be used outside handlers, so leave it unchanged.
             is_handler = issubclass(owner, logging.Handler)
             patches.replace(owner if is_handler else cls, name, functools.partial(make, patches))
 
@@ -77,7 +77,7 @@ def _emitting(patches: Patches, original: Callable[..., None]) -> Callable[..., 
         session = session_of_record(record)
         formatter = getattr(self, "formatter", None)
         is_formatter = isinstance(formatter, logging.Formatter)
-        # Another thread may be in here, too, where a handler has no lock.
+        # If the handler has no lock, another thread may have set the formatter already.
         is_tagging = type(formatter) is TaggingFormatter
         if session is None or not formats_by_itself or not is_formatter or is_tagging:
             return _as(session, original, self, record)
@@ -97,7 +97,7 @@ def _as(session: Any, original: Callable[..., None], handler: Any, record: Any) 
 
 
 class TaggingFormatter:
-    """A formatter, while a handler uses it by itself: every line that it returns has the tag."""
+    """A wrapper for a formatter that a handler calls directly: it tags every line it returns."""
 
     def __init__(self, formatter: Any) -> None:
         self.__dict__["_formatter"] = formatter
@@ -110,11 +110,11 @@ class TaggingFormatter:
 
     @property  # type: ignore[misc]
     def __class__(self) -> Any:
-        """The class of the formatter, for handlers that look."""
+        """The class of the wrapped formatter, for handlers that check it."""
         return type(self._formatter)
 
     def format(self, record: logging.LogRecord) -> Any:
-        """The formatted record, of the record's session."""
+        """Format a record and tag the text with the record's session."""
         text = self._formatter.format(record)
         session = session_of_record(record)
         return text if session is None or not isinstance(text, str) else tag_text(text, session.tag)

@@ -1,7 +1,7 @@
-"""Functions of other modules, replaced in a way that can be undone.
+"""Replace functions of other modules, and undo it.
 
-Whoever took hold of a replacement keeps it after it is undone, so each asks :attr:`Patches.on`
-before it does anything of its own.
+Other code may keep a reference to a replacement after the undo. Each replacement therefore checks
+:attr:`Patches.on` before it does more than call the original.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from typing import Any
 
 MARK = "__openreplay_replaces__"
-"""The attribute of a replacement."""
+"""The attribute that marks a replacement."""
 
 _INHERITED = object()
 
@@ -19,8 +19,8 @@ class Patches:
     """The replacements that are in place.
 
     Attributes:
-        on: whether replacements do anything of their own.
-        is_handing_on: whether new threads get the session of the work that starts them.
+        on: whether replacements do more than call the originals.
+        is_handing_on: whether new threads get the session that starts them.
         level: the level from which log records are tagged.
     """
 
@@ -30,13 +30,13 @@ class Patches:
         self._undo: list[tuple[Any, str, Any, Any]] = []
 
     def replace(self, owner: Any, name: str, make: Callable[[Any], Any]) -> None:
-        """Replace an attribute by what is made of it, unless a replacement stands there already.
+        """Replace an attribute, unless it is already a replacement.
 
         Args:
-            owner: a module or a class. One without such an attribute, or that cannot be changed,
-                is left alone.
+            owner: a module or a class. If it lacks the attribute, or cannot be changed, nothing
+                happens.
             name: the attribute.
-            make: from the original to its replacement.
+            make: takes the original and returns its replacement.
         """
         original = getattr(owner, name, None)
         if original is None or is_replacement(original):
@@ -47,16 +47,16 @@ class Patches:
         try:
             setattr(owner, name, replacement)
         except (AttributeError, TypeError):
-            # A class of C code.
+            # A class implemented in C.
             return
         before = [one for one in self._undo if one[0] is owner and one[1] == name]
         if len(before) > 1:
-            # A program that sets a hook again and again: the first and the last can be undone.
+            # The program sets a hook repeatedly: keep only the first and the last for the undo.
             self._undo.remove(before[-1])
         self._undo.append((owner, name, original if is_own else _INHERITED, replacement))
 
     def undo(self) -> None:
-        """Put every original back, except where somebody has replaced our replacement since."""
+        """Restore every original, unless other code has replaced the replacement since."""
         self.on = self.is_handing_on = False
         self.level = 0
         for owner, name, original, replacement in reversed(self._undo):
@@ -70,5 +70,5 @@ class Patches:
 
 
 def is_replacement(value: object) -> bool:
-    """Whether a value is a replacement of ours, also one of another copy of this package."""
+    """Return whether a value is a replacement, of this or another copy of this package."""
     return hasattr(value, MARK)

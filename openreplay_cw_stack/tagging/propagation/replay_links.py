@@ -1,4 +1,4 @@
-"""The link of the replay of the current request: for error pages, tickets and error trackers."""
+"""Link to the replay of the current request, for error pages, tickets and error trackers."""
 
 from __future__ import annotations
 
@@ -15,22 +15,21 @@ _template: str | None = None
 
 
 def set_replay_url(template: str | None) -> None:
-    """Set the template of replay links; None: the environment variable has it.
+    """Set the template of replay links; None uses the environment variable.
 
     Raises:
-        ValueError: it is not a template (:func:`.checked_replay_url`).
+        ValueError: the template is invalid (:func:`.checked_replay_url`).
     """
     global _template
     _template = None if template is None else checked_replay_url(template)
 
 
 def replay_url() -> str | None:
-    """The link of the replay of the current request's session.
+    """Return the link to the current session's replay; None without a session or a template.
 
-    None without a session, and without a template: ``install(replay_url=...)`` or the environment
-    variable ``OPENREPLAY_REPLAY_URL``, such as
-    ``https://openreplay.example/5/session/{session}``. The link is no credential: who opens it has
-    to log in to OpenReplay.
+    The template comes from ``install(replay_url=...)`` or the environment variable
+    ``OPENREPLAY_REPLAY_URL``, such as ``https://openreplay.example/5/session/{session}``. The link
+    is not a credential: OpenReplay asks for a login.
     """
     session = current_session()
     if session is None:

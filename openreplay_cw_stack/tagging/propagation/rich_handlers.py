@@ -1,8 +1,8 @@
-"""The session tag on what rich's log handler writes.
+"""Tag the output of rich's log handler.
 
-It folds a record into a table as wide as the terminal, of 80 characters where there is none, and
-each row is a log event. A tag in the record's message would be folded as well, coloured, or taken
-for markup. The tag is put in front of each row instead, when all of that is done.
+The handler wraps a record into a table as wide as the terminal, or 80 characters without a
+terminal. Each row becomes a log event. A tag in the record's message would be wrapped, coloured, or
+parsed as markup, so the tag is added to each row after rendering.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from openreplay_cw_stack.tagging.propagation.session import Session
 
 
 class _Writing(threading.local):
-    """The session whose record a thread writes just now."""
+    """The session of the record that each thread is writing."""
 
     session: Session | None = None
 
@@ -32,10 +32,10 @@ _writing = _Writing()
 
 
 def patch_rich(patches: Patches) -> None:
-    """Have each row of a record tagged; nothing where nobody has imported rich's handler."""
+    """Tag each row of a record; do nothing if rich's handler is not imported."""
     console = getattr(sys.modules.get("rich.console"), "Console", None)
     handler = getattr(sys.modules.get("rich.logging"), "RichHandler", None)
-    # Without the one, the other would take the tag away.
+    # The patched emit removes the tag from the message, so it needs the patched _render_buffer.
     if hasattr(console, "_render_buffer"):
         patches.replace(console, "_render_buffer", functools.partial(_rendering, patches))
         patches.replace(handler, "emit", functools.partial(_emitting, patches))
@@ -48,7 +48,7 @@ def _emitting(patches: Patches, original: Callable[..., None]) -> Callable[..., 
             return original(handler, record)
         session = session_of_record(record)
         if session is not None:
-            # Of nobody: else Handler.format would put the tag into the message.
+            # Remove the session, so that Handler.format does not add the tag to the message.
             record = copy.copy(record)
             record.pathname = str.__str__(record.pathname)
         before, _writing.session = _writing.session, session

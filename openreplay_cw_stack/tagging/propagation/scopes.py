@@ -1,9 +1,9 @@
-"""Scopes of work, and the one at hand: a context variable that the garbage collector leaves alone.
+"""Scopes of work, and the current scope: a context variable that is safe during garbage collection.
 
-The collector runs finalizers in the midst of anybody's work, and what it finalizes is somebody
-else's. While it runs, its thread works for nobody. Up to Python 3.11 it may begin inside any C
-function, also in the midst of ``ContextVar.set``, whose data a nested ``set`` frees: what happens
-during a collection is therefore kept in this module, and never in a context variable.
+The garbage collector runs finalizers during any request, and the objects may belong to another one.
+A thread therefore has no session while it collects. Up to Python 3.11 a collection can start inside
+any C function, even inside ``ContextVar.set``, whose data a nested ``set`` would free. During a
+collection the state is therefore kept in this module, and not in a context variable.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from openreplay_cw_stack.tagging.propagation.session import Session
 
 
 class Scope:
-    """One piece of work, from where it begins until it ends.
+    """A period of work, for a session or without one.
 
-    Contexts are copied, and the copies live on: in a task that a request started, in an
-    asynchronous generator that was left early. What they find in the variable is then a scope that
-    has ended, and its session is no longer theirs.
+    Copies of a context can outlive the request: in a task that the request started, or in an
+    asynchronous generator that was left early. They still hold the scope, but it has ended, and its
+    session no longer applies.
 
     Attributes:
-        session: the session that the work is for; None: nobody's.
-        outer: the scope around it.
+        session: the session of the work; None without one.
+        outer: the enclosing scope.
         ended: whether the work has ended.
     """
 
@@ -41,40 +41,40 @@ Before = Token["Scope | None"]
 Left = tuple[BaseException, Session]
 
 _current: ContextVar[Scope | None] = ContextVar("openreplay_session", default=None)
-# What last left a `with use_session(...)` of this context, and that session. Held until the next
-# one is entered, as sys.last_exc is: an exception must not be written to, and cannot be referred to
-# weakly.
+# The exception that last left a `with use_session(...)` block in this context, and its session.
+# Kept until the next block is entered, like sys.last_exc: the exception itself must not be changed,
+# and it does not support weak references.
 _left: ContextVar[Left | None] = ContextVar("openreplay_session_left", default=None)
 
 _before_entering: Callable[[], None] | None = None
 
-# The thread that collects garbage, and what stands in the place of the variables for it.
+# The thread that collects garbage, and the values that replace the context variables for it.
 _collector = 0
 _current_of_collector: Scope | None = None
 _left_of_collector: Left | None = None
 
 
 def current_scope() -> Scope | None:
-    """The scope of the work at hand, which may have ended."""
+    """Return the current scope, which may have ended."""
     if _collector and _collector == get_ident():
         return _current_of_collector
     return _current.get()
 
 
 def ongoing_scope() -> Scope | None:
-    """The scope of the work at hand that has not ended."""
+    """Return the innermost current scope that has not ended."""
     return going_on(current_scope())
 
 
 def going_on(scope: Scope | None) -> Scope | None:
-    """A scope, or the nearest one around it that has not ended."""
+    """Return a scope, or the nearest enclosing one that has not ended."""
     while scope is not None and scope.ended:
         scope = scope.outer
     return scope
 
 
 def current_session() -> Session | None:
-    """The session of the work at hand; None outside a request that named one, and after it."""
+    """Return the current session; None outside a request that named one."""
     scope = _current_of_collector if _collector and _collector == get_ident() else _current.get()
     while scope is not None and scope.ended:
         scope = scope.outer
@@ -82,35 +82,35 @@ def current_session() -> Session | None:
 
 
 def scope_in(context: Context) -> Scope | None:
-    """The scope in which a context was copied, which may have ended."""
+    """Return the scope that was current when a context was copied; it may have ended."""
     return context.get(_current)
 
 
 def on_entering(callback: Callable[[], None]) -> None:
-    """Have a function called before work for a session begins, outside of garbage collections.
+    """Register a function to call before work for a session begins, but not during a collection.
 
     Args:
-        callback: raises nothing, and takes no time.
+        callback: must be fast and must not raise.
     """
     global _before_entering
     _before_entering = callback
 
 
 def enter(session: Session | None) -> tuple[Scope, Before | None]:
-    """Begin work for a session; what :func:`leave` takes."""
+    """Begin work for a session; return the arguments of :func:`leave`."""
     if session is not None and _before_entering is not None and not _collector:
         _before_entering()
-    # Scopes that have ended are dropped: a worker may enter one after the other for ever.
+    # Drop scopes that have ended: a worker may enter scopes one after another without end.
     scope = Scope(session, ongoing_scope())
     return scope, _set(scope)
 
 
 def leave(scope: Scope, before: Before | None) -> bool:
-    """End a scope and go back to what was before; whether this context was in the scope."""
+    """End a scope and restore the previous one; return whether this context was in the scope."""
     scope.ended = True
     if current_scope() is not scope:
-        # Left out of order, or in another context, as generators are: what was entered meanwhile
-        # stays, and this scope is passed over from now on.
+        # Left out of order, or in another context, as generators can be: later scopes stay current,
+        # and this one is skipped from now on.
         return False
     if before is None or _is_collecting():
         _set(scope.outer)
@@ -118,36 +118,36 @@ def leave(scope: Scope, before: Before | None) -> bool:
     try:
         _current.reset(before)
     except ValueError:
-        # The context is a copy of the one that was entered.
+        # The scope was entered in another context, and this context is a copy of it.
         _current.set(scope.outer)
     return True
 
 
 def enter_again(scope: Scope) -> Scope | None:
-    """Go on with a scope that another thread has entered; what :func:`leave_again` takes."""
+    """Enter a scope of another thread; return the second argument of :func:`leave_again`."""
     before = current_scope()
     _set(scope)
     return before
 
 
 def leave_again(scope: Scope, before: Scope | None) -> None:
-    """Go back to what was before; the scope does not end."""
+    """Restore the previous scope without ending this one."""
     if current_scope() is scope:
         _set(before)
 
 
 def set_session(session: Session | None) -> None:
-    """Work for a session from here on; prefer the ways that end."""
+    """Set the current session with no end; prefer the functions that restore the previous one."""
     _set(None if session is None else Scope(session, None))
 
 
 def last_left() -> Left | None:
-    """The exception that last left a scope of this context, and the scope's session."""
+    """Return the exception that last left a scope of this context, and the scope's session."""
     return _left_of_collector if _is_collecting() else _left.get()
 
 
 def set_last_left(left: Left | None) -> None:
-    """Note the exception that leaves a scope; None: none did."""
+    """Store the exception that leaves a scope; None clears it."""
     global _left_of_collector
     if _is_collecting():
         _left_of_collector = left
@@ -168,9 +168,9 @@ def _is_collecting() -> bool:
 
 
 def _on_collection(phase: str, _info: object) -> None:
-    """Python documentation, "gc.callbacks": called before and after, by the thread that collects.
+    """Handle the start and the end of a collection, in the thread that collects.
 
-    One thread collects at a time.
+    Python documentation, "gc.callbacks". Only one thread collects at a time.
     """
     global _collector, _current_of_collector, _left_of_collector
     _current_of_collector = _left_of_collector = None
@@ -178,7 +178,7 @@ def _on_collection(phase: str, _info: object) -> None:
 
 
 def _forget() -> None:
-    """A forked process, such as a pool's worker, serves whoever comes, not whom its parent did."""
+    """Clear the session in a forked process, such as a pool's worker, which serves any visitor."""
     global _collector
     _collector = 0
     _current.set(None)

@@ -1,8 +1,8 @@
-"""Whose request is being worked on: what is carried, and how it is read from a request's headers.
+"""A visitor's session, and how to read it from a request's headers.
 
-A header is read only where it is a session token to the letter; everything else is ignored and
-counted. So nothing that a client sends can put a line break, or a second tag, into a log. Whether
-the visitor was given that token by OpenReplay only its signature tells: ``token_secret``.
+A header counts only if it is exactly a session token; everything else is ignored and counted. A
+client therefore cannot inject a line break or a second tag into a log. Only the signature proves
+that OpenReplay minted the token; pass ``token_secret`` to verify it.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ from openreplay_cw_stack.tagging.grammar import (
 from openreplay_cw_stack.tagging.propagation import counts
 
 HEADER_NAME = "X-OpenReplay-SessionToken"
-"""The header that the tracker's ``network.sessionTokenHeader: true`` sends (tracker 5.0.0 on)."""
+"""The header that the tracker sends with ``network.sessionTokenHeader: true``, from 5.0.0 on."""
 
 SESSION_ID_HEADER_NAME = "openReplaySession.id"
-"""The header of OpenReplay's newer pages: a decimal session id, which nobody signs."""
+"""The header in OpenReplay's newer documentation: a decimal session id without a signature."""
 
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
 # 13 + 14 + 13 + 44 characters and three dots, without leading zeros.
 _MAX_TOKEN = 128
-# A server may join the header of a proxy and that of the tracker.
+# A server may join the proxy's header and the tracker's.
 _MAX_HEADER = 4 * _MAX_TOKEN
-# Neither a session token nor an id.
+# A placeholder for values that are neither a session token nor an id.
 _NEITHER = "?"
 
 
@@ -40,19 +40,18 @@ _is_writing_ids = False
 
 
 def write_ids(is_chosen: bool) -> None:
-    """Have :attr:`Session.tag` be the id tag of every session in this process, or its token tag."""
+    """Set whether :attr:`Session.tag` is the id tag or the token tag, for the whole process."""
     global _is_writing_ids
     _is_writing_ids = is_chosen
 
 
 @dataclass(frozen=True)
 class Session:
-    """A visitor's session, as it is carried with the work for one of their requests.
+    """A visitor's session during one of their requests.
 
     Attributes:
         session_id: the session, 0 to 2**64 - 1.
-        token: the session token, a bearer credential of the session; None where only the id is
-            known.
+        token: the session token, a bearer credential of the session; None if only the id is known.
     """
 
     session_id: int
@@ -60,7 +59,7 @@ class Session:
 
     @property
     def tag(self) -> str:
-        """The session tag that log lines get: the one that ``install(tag=...)`` chose."""
+        """The session tag for log lines, as chosen with ``install(tag=...)``."""
         return self._id_tag if _is_writing_ids else self._token_tag
 
     @cached_property
@@ -73,10 +72,10 @@ class Session:
 
     @staticmethod
     def of_token(token: str) -> Session:
-        """The session that a session token names.
+        """Return the session that a session token names.
 
         Raises:
-            MalformedToken: it is none. The message never quotes it.
+            MalformedToken: the text is not a session token. The message never quotes it.
         """
         if len(token) > _MAX_TOKEN:
             raise MalformedToken(f"a session token has at most {_MAX_TOKEN} characters")
@@ -84,18 +83,18 @@ class Session:
 
     @staticmethod
     def of_id(session_id: str) -> Session:
-        """The session with a decimal id.
+        """Return the session with a decimal id.
 
         Raises:
-            ValueError: it is no decimal number of 64 bits.
+            ValueError: the text is not a decimal number of 64 bits.
         """
         return Session(parse_session_id(session_id), None)
 
 
 def session_of_token(token: object) -> Session | None:
-    """The session of a token from outside; None, and counted, where it is no session token.
+    """Return the session of a token from outside; None, and count it, if it is not a session token.
 
-    None and an empty text are no attempt, and are not counted.
+    None and empty text are not counted.
     """
     return _checked(Session.of_token, token)
 
@@ -106,14 +105,14 @@ class HeaderReader:
 
     Attributes:
         header_name: the header with the session token.
-        accept_session_id: also understand ``openReplaySession.id``. Anybody can send another
-            visitor's id there, and nothing signs it: only for callers that you trust.
-        token_secret: OpenReplay's ``TOKEN_SECRET``; line ends behind it are not part of it. A token
-            that was not signed with it is ignored and counted. None: anybody can send a token with
-            another visitor's session id and a made-up signature.
+        accept_session_id: also read ``openReplaySession.id``. It has no signature, and anyone can
+            send another visitor's id, so use it only for trusted callers.
+        token_secret: OpenReplay's ``TOKEN_SECRET``; trailing line ends are removed. A token that
+            was not signed with it is ignored and counted. With None, signatures are not verified:
+            anyone can send a token with another visitor's session id and a made-up signature.
 
     Raises:
-        ValueError: the name cannot be a header's; the secret is empty, or is given together with
+        ValueError: the header name is invalid, or the secret is empty or combined with
             ``accept_session_id``. The message never quotes the secret.
     """
 
@@ -132,22 +131,22 @@ class HeaderReader:
             if self.accept_session_id:
                 raise ValueError(
                     "token_secret has no effect together with accept_session_id=True, which lets "
-                    "anybody name a session without a signature: leave one of them out"
+                    "any caller name a session without a signature: leave one of them out"
                 )
 
     def read(self, values_of: Callable[[str], Iterable[object]]) -> Session | None:
-        """The session that the headers name, or None.
+        """Return the session that the headers name, or None.
 
         Args:
-            values_of: all values of a header, by its name. More than one is no session token:
-                which of them is the visitor's is unknown.
+            values_of: takes a header name and returns all its values. Several different values are
+                ignored, because the visitor's cannot be determined.
         """
         try:
             session = _only(values_of(self.header_name), Session.of_token)
             if session is None and self.accept_session_id:
                 session = _only(values_of(SESSION_ID_HEADER_NAME), Session.of_id)
         except Exception:
-            # Headers of another form than the protocol has: the request goes on without a session.
+            # The headers break the protocol: the request continues without a session.
             counts.count(counts.IGNORED_HEADERS)
             return None
         if session is not None and not self._is_verified(session):
@@ -165,7 +164,7 @@ class HeaderReader:
 def _secret_bytes(token_secret: object) -> bytes:
     secret = token_secret
     if isinstance(secret, str):
-        # Python shows bytes of the environment that are not UTF-8 as surrogates.
+        # Python decodes environment bytes that are not UTF-8 to surrogates.
         secret = secret.encode("utf-8", "surrogateescape")
     secret = secret.rstrip(b"\r\n") if isinstance(secret, bytes) else b""
     if not secret:
@@ -177,7 +176,7 @@ def _secret_bytes(token_secret: object) -> bytes:
 
 
 def _only(values: Iterable[object], parse: Callable[[str], Session]) -> Session | None:
-    # Twice the same is one: the tracker adds the header to requests that have it already.
+    # Equal values count once: the tracker adds the header to requests that already have it.
     found: set[object] = set()
     for value in values:
         if not isinstance(value, str):
@@ -185,7 +184,7 @@ def _only(values: Iterable[object], parse: Callable[[str], Session]) -> Session 
         elif len(value) > _MAX_HEADER:
             found.add(_NEITHER)
         elif "," in value:
-            # Servers join values with a comma, which is in no session token.
+            # Servers join values with a comma, which never occurs in a session token.
             found |= {part.strip(" ") for part in value.split(",")}
         else:
             found.add(value)

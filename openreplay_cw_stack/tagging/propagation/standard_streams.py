@@ -1,9 +1,9 @@
-"""``sys.stderr`` and ``sys.stdout``: a tagging stream in front, also of what stands there later.
+"""Wrap ``sys.stderr`` and ``sys.stdout``, and later replacements of them, in tagging streams.
 
-Programs set their stderr to another encoding after the tagging is installed. What writes to the
-same file gets a tagging stream as well, when work for a session next begins. What writes elsewhere,
-such as ``contextlib.redirect_stderr(io.StringIO())``, stays as the program made it; there only the
-report of an uncaught exception is tagged.
+Programs may replace stderr after the tagging is installed, for example to change its encoding. A
+replacement that writes to the same file gets a tagging stream when work for a session next begins.
+A replacement that writes elsewhere, such as ``contextlib.redirect_stderr(io.StringIO())``, is left
+alone, except that the report of an uncaught exception is tagged.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from openreplay_cw_stack.tagging.propagation import counts
 from openreplay_cw_stack.tagging.propagation.patching import Patches, is_replacement
 from openreplay_cw_stack.tagging.propagation.streams import TaggingStream
 
-# By name: the last that was put in front, which may hold text when it is no longer in front.
+# The last tagging stream by name. It may still hold text after the program has replaced it.
 _in_front: dict[str, TaggingStream] = {}
 _descriptors: dict[str, int] = {}
-# A report may fail in the midst of another one.
+# Reentrant, because a report may start inside another one.
 _lock = threading.RLock()
 
 
 def patch_stream(patches: Patches, name: str) -> None:
-    """Put a tagging stream in front of ``sys.stderr`` or ``sys.stdout``, where there is none."""
+    """Wrap ``sys.stderr`` or ``sys.stdout`` in a tagging stream, unless it is one already."""
     stream = getattr(sys, name, None)
     if stream is None or is_replacement(stream):
         return
@@ -40,7 +40,7 @@ def patch_stream(patches: Patches, name: str) -> None:
 
 
 def follow_stream(patches: Patches, name: str) -> None:
-    """Put one in front of the stream that stands there now, if it writes to the same file."""
+    """Wrap a replaced stream in a tagging stream, if it writes to the same file."""
     here, before = _descriptor_of(getattr(sys, name, None)), _descriptors.get(name, -1)
     with contextlib.suppress(OSError):
         if here >= 0 and before >= 0 and os.path.sameopenfile(here, before):
@@ -48,7 +48,7 @@ def follow_stream(patches: Patches, name: str) -> None:
 
 
 def restore_streams(patches: Patches) -> None:
-    """Put back what is behind the tagging streams."""
+    """Restore the original streams."""
     for name in ("stderr", "stdout"):
         stream = getattr(sys, name, None)
         while isinstance(stream, TaggingStream) and stream.is_of(patches):
@@ -60,9 +60,9 @@ def restore_streams(patches: Patches) -> None:
 
 @contextlib.contextmanager
 def tagging_stderr(patches: Patches) -> Iterator[None]:
-    """While this lasts there is a tagging stream in front of ``sys.stderr``, wherever it writes.
+    """Wrap ``sys.stderr`` in a tagging stream for a ``with`` block, wherever it writes.
 
-    Several threads may report at once: the last one puts the stream back.
+    Several threads may report at once: the last one restores the stream.
     """
     with _lock:
         stream: Any = sys.stderr
@@ -93,12 +93,12 @@ def _retire(stream: TaggingStream) -> None:
     try:
         stream.retire()
     except Exception:
-        # The stream behind is full, closed, or parted from its buffer.
+        # The wrapped stream is full, closed, or detached.
         counts.count(counts.FAILED_CLEANUPS)
 
 
 def _descriptor_of(stream: Any) -> int:
-    """The file descriptor that a stream writes to; -1 where there is none."""
+    """Return the file descriptor that a stream writes to; -1 without one."""
     try:
         descriptor = stream.fileno()
     except Exception:

@@ -1,10 +1,10 @@
-"""The session tag on what is written to a stream directly, such as ``print(..., file=sys.stderr)``.
+"""Tag direct writes to a stream, such as ``print(..., file=sys.stderr)``.
 
-``print`` writes every argument, blank and line end by itself, and so do the functions that print
-tracebacks. Each line is therefore put together first, by thread and session, and written in one
-piece: no line has two tags, none is made of two writers' words. As with Python's own stderr a line
-goes out when it is complete, or flushed. One that its writer left goes out with the session's end,
-or after a minute.
+``print`` writes each argument, blank and line end separately, as do the functions that print
+tracebacks. The pieces of a line are therefore buffered per thread and session, and the line is
+written at once, so no line has two tags or text of two writers. A line is written when it is
+complete or flushed, as with Python's own stderr. An incomplete line is written when its session
+ends, or after a minute.
 """
 
 from __future__ import annotations
@@ -25,25 +25,25 @@ from openreplay_cw_stack.tagging.propagation.session import Session
 
 _MAX_HELD = 65536
 _MAX_HELD = 1000
-"""Writers whose lines are held at once; then the one that has been idle for longest gives way."""
+"""The number of writers whose lines are buffered; beyond it, the longest idle one is written."""
 _IDLE_SECONDS = 60.0
 _MAX_WAIT_SECONDS = 1.0
 _Writer = tuple[int, int]
-"""A thread and the identity of its session; 0 for nobody's."""
+"""A thread id and the ``id()`` of its session; 0 without a session."""
 _Held = tuple[Session | None, str, float]
-"""The session, the beginning of a line, and when its last piece came."""
+"""The session, the beginning of a line, and the time of its last piece."""
 _SETTLED: _Writer = (0, 0)
 _streams: weakref.WeakSet[TaggingStream] = weakref.WeakSet()
 
 
 class TaggingStream:
-    """A text stream in front of another one, which tags the lines of whoever has a session.
+    """A text stream that wraps another one and tags lines with the current session.
 
-    Everything but writing is the other stream's: its file descriptor, buffer, encoding, whether it
-    is a terminal.
+    Only writing differs. The file descriptor, buffer, encoding and ``isatty`` are those of the
+    wrapped stream.
 
     Attributes:
-        reports: the reports for which it stands there; None: it stays.
+        reports: the number of reports that use the wrapper; None if it is permanent.
     """
 
     reports: int | None = None
@@ -51,18 +51,18 @@ class TaggingStream:
     def __init__(self, stream: Any, patches: Patches) -> None:
         self._stream = stream
         self._patches = patches
-        # Whose line is not at its end yet in the stream behind.
+        # The writer of the incomplete line in the wrapped stream.
         self._open: _Writer | None = None
-        # Kept, so that no other session can have its identity meanwhile.
+        # A reference, so that no other session can get the same id() meanwhile.
         self._open_session: Session | None = None
-        # In the order in which their writers were last seen.
+        # Ordered by each writer's last write.
         self._held: dict[_Writer, _Held] = {}
-        # Signal handlers may write in the midst of a write.
+        # Reentrant, because a signal handler may write during a write.
         self._lock = threading.RLock()
         _streams.add(self)
 
     def __getattr__(self, name: str) -> Any:
-        # A copy that is being made has no stream yet.
+        # While copy creates the object, it has no stream yet.
         if name == "_stream":
             raise AttributeError(name)
         return getattr(self._stream, name)
@@ -81,7 +81,7 @@ class TaggingStream:
         self._stream.__exit__(*exc_info)
 
     def write(self, text: str) -> int:
-        """Write text; the number of its characters."""
+        """Write text and return the number of its characters."""
         session = current_session()
         if not isinstance(text, str) or not self._patches.on:
             written: int = self._stream.write(text)
@@ -106,28 +106,29 @@ class TaggingStream:
             self.write(line)
 
     def flush(self) -> None:
-        """Write what the writer at hand has of a line, and flush the stream."""
+        """Write the current writer's incomplete line, and flush the stream."""
         self._put_held(_writer(current_session()))
         self._stream.flush()
 
     def detach(self) -> Any:
-        """Write what is held of anybody's lines, and part the stream from its buffer."""
+        """Write all buffered lines, and detach the stream from its buffer."""
         self.put_back()
         return self._stream.detach()
 
     def close(self) -> None:
-        """Write what is held of anybody's lines, and close the stream."""
+        """Write all buffered lines, and close the stream."""
         try:
             self.put_back()
         finally:
             self._stream.close()
 
     def end_line(self, session: Session, *, everywhere: bool) -> None:
-        """Write and end the line that a session has begun in this thread.
+        """Write and end a session's incomplete line in this thread.
 
         Args:
             session: the session whose work ends.
-            everywhere: end lines that other threads left a second ago or longer, too.
+            everywhere: also end the session's lines in other threads that have been idle for a
+                second or longer.
         """
         writer = _writer(session)
         if not self._held and self._open != writer:
@@ -142,22 +143,22 @@ class TaggingStream:
             self._end_open(writer)
 
     def is_of(self, patches: Patches) -> bool:
-        """Whether it belongs to these replacements."""
+        """Return whether the stream belongs to these replacements."""
         return self._patches is patches
 
     def behind(self) -> Any:
-        """The stream behind."""
+        """Return the wrapped stream."""
         return self._stream
 
     def put_back(self) -> Any:
-        """Write what is held of anybody's lines; the stream behind."""
+        """Write all buffered lines and return the wrapped stream."""
         with self._lock:
             for writer in list(self._held):
                 self._put_held(writer)
         return self._stream
 
     def retire(self) -> None:
-        """Write what is held, and end the line: another stream goes on with the same file."""
+        """Write all buffered lines and end the last one: another stream now uses the same file."""
         with self._lock:
             self.put_back()
             if self._open is not None:
@@ -165,19 +166,19 @@ class TaggingStream:
         self._stream.flush()
 
     def before_fork(self) -> bool:
-        """Let no thread be in the midst of a write when the process forks; whether it worked.
+        """Lock the stream before a fork, so that no thread is writing; return whether it worked.
 
-        The stream behind has a lock too, which would stay locked in the child for ever. A thread
-        that does not finish its write is not waited for.
+        The wrapped stream has its own lock, which would stay locked in the child forever. A thread
+        that does not finish its write in time is not waited for.
         """
         return self._lock.acquire(timeout=_MAX_WAIT_SECONDS)
 
     def after_fork_in_parent(self) -> None:
-        """Let the other threads go on."""
+        """Unlock the stream for the other threads."""
         self._lock.release()
 
     def after_fork_in_child(self) -> None:
-        """Begin anew: the parent writes what the parent holds."""
+        """Reset the stream: the parent writes the lines it has buffered."""
         self._lock = threading.RLock()
         self._held = {}
 
@@ -202,7 +203,7 @@ class TaggingStream:
             self._open = None
 
     def _put_abandoned(self) -> None:
-        """Write the beginnings of lines whose writers went away, such as threads that ended."""
+        """Write incomplete lines of idle writers, such as threads that have ended."""
         oldest = next(iter(self._held))
         is_idle = time.monotonic() - self._held[oldest][2] > _IDLE_SECONDS
         if is_idle or len(self._held) > _MAX_HELD:
@@ -221,7 +222,7 @@ class TaggingStream:
         return ("" if self._open is None else "\n") + _tagged(text, session)
 
 
-# Also where another stream hands attributes on.
+# On the class, so that a stream that forwards attributes is also recognised.
 setattr(TaggingStream, MARK, True)
 _NOTHING: _Held = (None, "", 0.0)
 
@@ -235,12 +236,12 @@ def _tagged(text: str, session: Session | None) -> str:
 
 
 def finish_streams() -> None:
-    """Write everything that is held."""
+    """Write all buffered lines of all streams."""
     for stream in list(_streams):
         try:
             stream.put_back()
         except (OSError, ValueError):
-            # The stream behind is full, closed, or parted from its buffer.
+            # The wrapped stream is full, closed, or detached.
             counts.count(counts.FAILED_CLEANUPS)
 
 
@@ -249,12 +250,12 @@ def _end_lines(session: Session, everywhere: bool) -> None:
         stream.end_line(session, everywhere=everywhere)
 
 
-# Several threads may fork at once, and each waits for the others' forks to be over.
+# Per thread, because several threads may fork at once; each waits until the others have forked.
 _forking = threading.local()
 
 
 def _before_fork() -> None:
-    # In one order everywhere, or two of them would wait for each other.
+    # A fixed order prevents a deadlock between two forking threads.
     streams = sorted(_streams, key=id)
     _forking.streams = [stream for stream in streams if stream.before_fork()]
 

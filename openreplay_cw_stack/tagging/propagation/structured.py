@@ -1,4 +1,4 @@
-"""structlog, where it does not write through ``logging``."""
+"""A structlog processor, for programs whose structlog does not write through ``logging``."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ def add_session_tag(
     method_name: str,  # noqa: ARG001
     event_dict: MutableMapping[str, Any],
 ) -> MutableMapping[str, Any]:
-    """A structlog processor that adds the field with the session, for a renderer that writes JSON.
+    """Add the session field to an event, as a structlog processor before a JSON renderer.
 
-    Put it last before the renderer. Where structlog writes through ``logging``, ``install()`` does
-    it already; both together add it once. The lines of other renderers are not JSON: they get the
-    tag from ``install()``, or ``install(stdout=True)``. Other session fields of the event stay only
-    where they name the same session.
+    Make it the last processor before the renderer. If structlog writes through ``logging``,
+    ``install()`` alone is enough; together they add the field once. Lines of other renderers are
+    not JSON and get the tag from ``install()`` or ``install(stdout=True)``. Other session fields of
+    the event stay only if they name the same session.
     """
     tag = current_tag()
     if not tag:
         return event_dict
     for key, value in event_dict.items():
-        # Tracebacks that were formatted before have it in every line.
+        # A traceback that was formatted earlier has the tag in every line.
         if isinstance(value, str) and tag in value:
             event_dict[key] = without_tag(value, tag)
     name, value = field_of(tag)

@@ -1,9 +1,9 @@
-"""New threads: without a session, or with the one of the work that starts them.
+"""Start new threads without a session, or with the session that starts them.
 
-A thread begins with no session. With ``install(threads=True)`` a thread, and a function that is
-submitted to a ``ThreadPoolExecutor``, belong to the work at hand until that work ends, as tasks of
-asyncio do. Threads that serve whoever comes do not: they would take the next visitor for the first
-one. Those are daemon threads, and the threads that the standard library's pools, queues and log
+By default a thread starts without a session. With ``install(threads=True)`` a thread, or a function
+submitted to a ``ThreadPoolExecutor``, runs in the current session until its work ends, like an
+asyncio task. Threads that serve several visitors are excluded, because they would keep the first
+visitor's session: daemon threads, and the threads that the standard library's pools, queues and log
 listeners start.
 """
 
@@ -23,13 +23,13 @@ _SERVING = ("concurrent.futures", "multiprocessing", "logging.handlers")
 
 
 def patch_threads(patches: Patches, *, is_handing_on: bool) -> None:
-    """Have new threads begin without a session, or with the one of the work at hand.
+    """Make new threads start without a session, or with the current one.
 
     Args:
         patches: the replacements.
-        is_handing_on: hand the session on. Else it is taken from threads where Python hands the
-            context on (Python 3.14, "sys.flags.thread_inherit_context": on by default in
-            free-threaded builds).
+        is_handing_on: whether new threads get the current session. If not, they start without one
+            even if Python lets threads inherit the context (Python 3.14,
+            "sys.flags.thread_inherit_context": on by default in free-threaded builds).
     """
     patches.is_handing_on = patches.is_handing_on or is_handing_on
     if patches.is_handing_on or getattr(sys.flags, "thread_inherit_context", False):
@@ -66,7 +66,7 @@ def _run(scope: Scope, thread: threading.Thread, own: Callable[[], None] | None)
 
 
 def _give_back(thread: threading.Thread, own: Callable[[], None] | None) -> None:
-    """Leave the thread as its program made it."""
+    """Restore the thread's own ``run``."""
     if own is None:
         vars(thread).pop("run", None)
     else:

@@ -1,4 +1,4 @@
-"""The session tag on what the ``traceback`` module prints and formats."""
+"""Tag the output of the ``traceback`` module, printed and formatted."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ FORMATTING = (
 )
 
 STORING = frozenset({"billiard", "celery", "dramatiq", "huey", "rq"})
-"""Packages that keep a formatted traceback with a job's result, where the token must not be."""
+"""Packages that store a formatted traceback with a job's result, which must not hold the token."""
 
 
 def patch_traceback(patches: Patches) -> None:
-    """Have every line tagged that these functions print, to whichever file, or return.
+    """Tag every line that the functions of ``traceback`` print, to any file, or return.
 
-    What a job queue stores with a result is left alone; what it logs has the tag all the same.
+    Tracebacks that a job queue stores with a result stay untagged; its log lines are tagged.
     """
     for name in PRINTING:
         patches.replace(traceback, name, functools.partial(_printing, patches))
@@ -78,7 +78,7 @@ def _formatting(patches: Patches, original: Callable[..., Any]) -> Callable[...,
         formatted = original(*args, **kwargs)
         if session is None:
             return formatted
-        # One function calls another, which has put the tag in already.
+        # One of these functions may call another, which has already added the tag.
         put = without_tag if _is_storing(caller) else tag_text
         if isinstance(formatted, str):
             return put(formatted, session.tag)
@@ -92,7 +92,7 @@ def _is_storing(caller: FrameType) -> bool:
 
 
 def _with_frame(args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType) -> tuple[Any, ...]:
-    """The arguments with the caller's frame where none is given: else our own would be the last."""
+    """Return the arguments, with the caller's frame in place of a missing one."""
     if args:
         return (frame if args[0] is None else args[0], *args[1:])
     if kwargs.get("f") is None:
@@ -101,7 +101,7 @@ def _with_frame(args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType)
 
 
 def _session_of_call(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Session | None:
-    """The session of the work at hand, of an exception among the arguments, or of the current."""
+    """Return the current session, or that of an exception in the arguments or being handled."""
     for value in (*args, *kwargs.values()):
         if isinstance(value, BaseException):
             return session_for(value)

@@ -1,7 +1,7 @@
-"""The session tag on reports of exceptions that nobody caught, and on warnings.
+"""Tag the reports of uncaught exceptions, and warnings.
 
-Exceptions are reported when the work for the session has ended already; whose they are is known
-from the exception. The tag does not depend on what stands in ``sys.stderr`` by then.
+Python reports an exception after the session's work has ended, so the session comes from the
+exception. The report is tagged even if the program has replaced ``sys.stderr``.
 """
 
 from __future__ import annotations
@@ -28,23 +28,23 @@ from openreplay_cw_stack.tagging.propagation.standard_streams import tagging_std
 
 
 def prepare_hooks() -> None:
-    """Import what has to meet Python's own hooks."""
+    """Import packages that check for Python's original hooks."""
     if sys.version_info < (3, 11):
-        # The backport of exception groups formats them only then.
+        # The backport formats exception groups only if it finds the original hooks.
         with contextlib.suppress(ImportError):
             importlib.import_module("exceptiongroup")
 
 
 def patch_hooks(patches: Patches) -> None:
-    """Have uncaught exceptions reported as part of the work that they come from.
+    """Report uncaught exceptions in the session in which they were raised.
 
-    Of exceptions that cannot be raised, as in ``__del__``, only the ones that are known to be a
-    session's get its tag: they are met in the midst of anybody's work.
+    Exceptions that cannot be raised, such as in ``__del__``, may occur during any request. They get
+    a tag only if the exception itself belongs to a session.
     """
     patches.replace(sys, "excepthook", functools.partial(_excepthook, patches))
     patches.replace(threading, "excepthook", functools.partial(_threading_excepthook, patches))
     patches.replace(sys, "unraisablehook", functools.partial(_unraisablehook, patches))
-    # What `warnings` writes; `formatwarning` is the application's to replace.
+    # `warnings` writes this text. Applications may replace the public `formatwarning`.
     patches.replace(warnings, "_formatwarnmsg", functools.partial(_formatting_warnings, patches))
 
 

@@ -1,4 +1,4 @@
-"""WSGI: Flask, Django, and every other application of PEP 3333."""
+"""Middleware for WSGI applications (PEP 3333), such as Flask and Django."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ _Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 
 class WSGIMiddleware:
-    """Works for the session that a request's header names, until its answer has been sent.
+    """WSGI middleware that binds each request to the session its header names.
 
-    Put it outermost: what is outside of it works for nobody.
+    The session ends when the response has been sent. Make it the outermost middleware: code outside
+    it runs without a session.
     """
 
     def __init__(
@@ -25,7 +26,7 @@ class WSGIMiddleware:
         accept_session_id: bool = False,
         token_secret: bytes | str | None = None,
     ) -> None:
-        """Stand in front of an application; see :class:`HeaderReader` for the rest.
+        """Wrap an application; see :class:`HeaderReader` for the other arguments.
 
         Raises:
             ValueError: see :class:`HeaderReader`.
@@ -36,7 +37,7 @@ class WSGIMiddleware:
     def __call__(
         self, environ: dict[str, Any], start_response: Callable[..., Any]
     ) -> Iterable[bytes]:
-        """Answer a request."""
+        """Serve a request."""
         session = self._reader.read(lambda name: _values(environ, name))
         if session is None and current_session() is None:
             return self.app(environ, start_response)
@@ -47,7 +48,7 @@ class WSGIMiddleware:
 
 
 class _Answer:
-    """An application's answer: more of its code runs whenever a piece is asked for."""
+    """A response whose iteration runs application code in the request's session."""
 
     def __init__(self, session: Session | None, answer: Iterable[bytes]) -> None:
         self._session = session
@@ -63,7 +64,7 @@ class _Answer:
         return run_in(self._session, next, self._pieces)
 
     def close(self) -> None:
-        """Tell the application that nobody asks for more."""
+        """Close the application's response in its session."""
         close = getattr(self._answer, "close", None)
         if close is not None:
             run_in(self._session, close)
@@ -75,6 +76,6 @@ def _values(environ: dict[str, Any], name: str) -> list[object]:
 
 
 def _is_a_file(environ: dict[str, Any], answer: object) -> bool:
-    """Whether the server is to send a file by itself, which it knows by the answer's type."""
+    """Return whether the response is a file wrapper, which the server recognises by its type."""
     wrapper = environ.get("wsgi.file_wrapper")
     return isinstance(wrapper, type) and isinstance(answer, wrapper)

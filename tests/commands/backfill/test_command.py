@@ -104,7 +104,7 @@ def test_until_when(
 @pytest.mark.parametrize(
     ("since", "options", "said"),
     [
-        ("yesterday", [], "'yesterday' is not a time: write 24h, 7d"),
+        ("yesterday", [], "'yesterday' is not a time: give 24h, 7d"),
         ("30m", [], "--since must be before 2026-11-23T19:00:00.000Z"),
         ("24h", ["--until", "[red]"], "is not a time"),
         ("24h", ["--deployment", "Staff"], "has no deployment Staff"),

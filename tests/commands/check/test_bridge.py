@@ -89,8 +89,8 @@ def test_all_is_well(bridge: Bridge) -> None:
     found = checked(bridge.url, metrics={"Questions": 2.0, "RefusedQuestions/key": 1.0})
     assert {one.status.value for one in found.values()} == {"ok"}
     assert found["bridge key"].detail == "in its secret, 3 days old"
-    assert "2 in the last hour" in found["bridge questions"].detail
-    assert "1 refused (1 key)" in found["bridge questions"].detail
+    assert "2 in the last hour" in found["bridge requests"].detail
+    assert "1 refused (1 key)" in found["bridge requests"].detail
     assert bridge.url in found["bridge"].detail
 
 
@@ -107,7 +107,7 @@ def test_a_bridge_that_cannot_read_its_key(bridge: Bridge) -> None:
     [
         (401, {}, "fail", "refuses the key"),
         (401, {"age": 0.0005}, "warn", "does not know its new key yet"),
-        (403, {}, "skip", "cannot be judged from here"),
+        (403, {}, "skip", "cannot be checked from here"),
         (429, {}, "fail", "answered with 429"),
     ],
 )
@@ -165,7 +165,7 @@ def test_a_secret_that_is_of_no_use(secret: Any) -> None:
     ],
 )
 def test_questions(bridge: Bridge, metrics: dict[str, float], status: str, said: str) -> None:
-    finding = checked(bridge.url, metrics=metrics)["bridge questions"]
+    finding = checked(bridge.url, metrics=metrics)["bridge requests"]
     assert finding.status.value == status
     assert said in finding.detail
 

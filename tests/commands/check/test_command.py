@@ -68,8 +68,7 @@ def test_what_may_not_be_looked_at_fails_and_stops_nothing(
         ("service account", "skip"),
     ]
     assert (
-        deployment["steps"][1]["remedy"]
-        == "Allow GetTemplate for the credentials that run this command."
+        deployment["steps"][1]["remedy"] == "Allow GetTemplate for the credentials of this command."
     )
 
 
@@ -80,7 +79,7 @@ def test_metrics_that_may_not_be_read_are_said_once_a_step(
     status, out, _ = checked(capsys)
     assert status == 1
     assert out.count("AWS refuses GetMetricData") == 2
-    assert out.splitlines()[-1] == "not all right: 3 steps OK, 3 FAIL, 4 SKIP"
+    assert out.splitlines()[-1] == "problems found: 3 steps OK, 3 FAIL, 4 SKIP"
 
 
 def test_the_time_that_is_looked_at(
@@ -101,8 +100,8 @@ def test_wrong_options(options: list[str], capsys: pytest.CaptureFixture[str]) -
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        (["--openreplay", "https://openreplay.example"], "belong together"),
-        (["--project", "7"], "belong together"),
+        (["--openreplay", "https://openreplay.example"], "or neither"),
+        (["--project", "7"], "or neither"),
         (["--openreplay", "http://openreplay.example", "--project", "7"], "is not encrypted"),
         (["--openreplay", "https://openreplay.example", "--project", "7"], JWT_VARIABLE),
         (["--deployment", "Staff"], "has no deployment Staff"),
@@ -171,4 +170,4 @@ def test_without_credentials(
     status, _, err = checked(capsys)
     assert status == 2
     assert "Unable to locate credentials" in err
-    assert "the region is eu-west-1" in err
+    assert "The region is eu-west-1" in err

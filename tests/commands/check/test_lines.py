@@ -50,16 +50,16 @@ ALL = {"Lines/linkable": 9.0, "Lines/misspelled_tag": 9.0}
     ("messages", "status", "said"),
     [
         ([GOOD], "ok", "1 line with a tag: 1 linkable (signatures not checked)"),
-        ([], "ok", "/app/checkout: no line with a tag"),
+        ([], "ok", "/app/checkout: no tagged line"),
         ([GOOD, GOOD, MISSPELLED], "warn", "2 linkable, 1 misspelled_tag"),
         ([GOOD, MISSPELLED], "fail", "1 linkable, 1 misspelled_tag"),
         ([EMPTY, EMPTY, MISSPELLED], "fail", "2 empty_token, 1 misspelled_tag"),
         # Mentions the tag: not a fault.
-        (["openReplaySessionToken is a name"], "ok", "no line with a tag; 1 line names it"),
+        (["openReplaySessionToken is a name"], "ok", "no tagged line; 1 line only names a tag"),
         (
             [GOOD, *["openReplaySessionToken is a name"] * 2],
             "ok",
-            "1 line with a tag: 1 linkable (signatures not checked); 2 lines name it and have none",
+            "1 line with a tag: 1 linkable (signatures not checked); 2 lines only name a tag",
         ),
     ],
 )
@@ -89,12 +89,12 @@ def test_more_lines_than_are_looked_at() -> None:
         ({"SecretBinary": TOKEN_SECRET}, "1 linkable (signatures checked)"),
         (
             {"SecretString": "\n"},
-            "(signatures not checked, the token secret cannot be read: the secret is empty)",
+            "(signatures not checked, since the token secret cannot be read: the secret is empty)",
         ),
         ({"SecretString": "another"}, "1 bad_signature (signatures checked)"),
         (
             refusal("GetSecretValue"),
-            "(signatures not checked, the token secret cannot be read: AccessDenied)",
+            "(signatures not checked, since the token secret cannot be read: AccessDenied)",
         ),
     ],
 )
@@ -135,7 +135,7 @@ def test_what_was_counted_against_what_is_there(
 def test_lines_from_before_the_filter_are_not_waited_for() -> None:
     findings, (sample,) = checked(GOOD, MISSPELLED, GOOD, seconds_ago=1000, subscribed_ago=900)
     assert "3 lines with a tag" in findings[0].detail
-    assert findings[0].detail.endswith("; 3 from before the filter, which stay where they are")
+    assert findings[0].detail.endswith("; 3 from before the filter, which are not delivered")
     assert (sum(sample.expected.values()), sum(sample.settled.values())) == (0, 0)
     assert (findings[-1].name, findings[-1].status.value) == ("lines counted", "ok")
 

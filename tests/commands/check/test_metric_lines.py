@@ -30,8 +30,8 @@ def test_a_policy_switches_them_off() -> None:
         {"EMFDisabledErrors//validator": 7.0, "EMFDisabledErrors//bridge": 2}
     )
     assert status == "fail"
-    assert "switched off the metrics of 9 lines" in text
-    assert "The policy no-metrics is to leave out /bridge, /validator." in text
+    assert "disabled the metrics of 9 lines" in text
+    assert "the policy no-metrics: /bridge, /validator." in text
 
 
 def test_a_policy_that_may_not_be_read() -> None:
@@ -39,7 +39,7 @@ def test_a_policy_that_may_not_be_read() -> None:
         {"EMFDisabledErrors//bridge": 1.0}, refusal("DescribeAccountPolicies")
     )
     assert (refused[0], status) == ("fail", "fail")
-    assert "of the type METRIC_EXTRACTION_POLICY is to leave out" in text
+    assert "from the policy of the type METRIC_EXTRACTION_POLICY:" in text
 
 
 @pytest.mark.parametrize("metric", ["EMFParsingErrors", "EMFValidationErrors"])

@@ -50,8 +50,8 @@ def checked(server: OpenReplayServer, gone: Exception | None = None) -> Finding:
         ({"url": "https://u:of-nobody@elastic.example:9200/x"}, "fail", "at elastic.example"),
         ({"url": ""}, "fail", "at no host"),
         ({"url": "https://["}, "fail", "at no host"),
-        ({"api_key": "the-former-key"}, "warn", "its former key"),
-        ({"api_key": "of-nobody"}, "fail", "a key that the bridge does not know"),
+        ({"api_key": "the-former-key"}, "warn", "its previous key"),
+        ({"api_key": "of-nobody"}, "fail", "a key that the bridge refuses"),
     ],
 )
 def test_what_is_stored(

@@ -44,7 +44,7 @@ def test_both_secrets_are_rotated() -> None:
 @pytest.mark.parametrize(
     ("changes", "status", "said"),
     [
-        ({"RotationEnabled": False}, "fail", "is switched off in Secrets Manager"),
+        ({"RotationEnabled": False}, "fail", "is disabled in Secrets Manager"),
         ({"LastRotatedDate": None}, "ok", "not rotated yet"),
         (
             {"VersionIdsToStages": {**VERSIONS, "next": ["AWSPENDING"]}},

@@ -104,7 +104,7 @@ def test_all_is_well() -> None:
     assert {name: one.status.value for name, one in found.items()} == dict.fromkeys(
         ("secret", "keys", "use", "policies", "key"), "ok"
     )
-    assert found["key"].detail == "reads /app/checkout; may not list log groups"
+    assert found["key"].detail == "reads /app/checkout; cannot list log groups"
     assert found["policies"].detail == "logs:FilterLogEvents on /app/checkout, and nothing else"
 
 
@@ -187,13 +187,13 @@ def test_policies(policies: Any, status: str, said: str) -> None:
 @pytest.mark.parametrize(
     ("given", "status", "said"),
     [
-        ({"describe": {}}, "fail", "the key may list log groups, which its policy does not say"),
+        ({"describe": {}}, "fail", "the key can list log groups, which its policy does not allow"),
         (
             {"describe": {}, "policies": [("arn:policy", [SCOPED, DESCRIBE])]},
             "warn",
-            "and may list log groups",
+            "can also list log groups",
         ),
-        ({"read": DENIED}, "fail", "does not read /app/checkout: AccessDeniedException"),
+        ({"read": DENIED}, "fail", "cannot read /app/checkout: AccessDeniedException"),
         ({"read": refusal("X", "UnrecognizedClientException")}, "fail", "Unrecognized"),
         ({"read": refusal("X", "ResourceNotFoundException")}, "fail", "ResourceNotFound"),
     ],
@@ -210,7 +210,7 @@ def test_a_key_that_only_some_addresses_may_use(statements: Any) -> None:
     policies = [("arn:policy", statements)]
     found = checked(policies=policies)
     assert (found["policies"].status.value, found["key"].status.value) == ("ok", "ok")
-    assert "from some addresses alone" in found["policies"].detail
+    assert "from some addresses only" in found["policies"].detail
     found = checked(policies=policies, read=DENIED)
     assert found["key"].status.value == "skip"
     assert "allowed_source_ranges" in found["key"].detail
@@ -248,13 +248,13 @@ class TestRotated:
     def test_the_previous_one_is_disabled(self) -> None:
         found = self.checked(a_key(3), a_key(33, "AKIABEFORE", "Inactive"))
         assert found["keys"].status.value == "ok"
-        assert "the one before it is inactive" in found["keys"].detail
+        assert "the previous one is inactive" in found["keys"].detail
         assert found["key"].status.value == "ok"
 
     def test_the_key_is_not_tried_while_rotation_waits_for_its_use(self) -> None:
         found = self.checked(a_key(3), a_key(33, "AKIABEFORE"))
         assert found["keys"].status.value == "warn"
-        assert "tell it" in found["keys"].remedy
+        assert "enter the key of the secret" in found["keys"].remedy
         assert found["key"].status.value == "skip"
         assert "rotation waits for the first use" in found["key"].detail
         assert self.checked(a_key(0.5), a_key(33, "AKIABEFORE"))["keys"].status.value == "ok"

@@ -73,7 +73,7 @@ def test_the_template_says_which_filter_is_on_which_log_group() -> None:
         TrackedLogGroup("/app/of-its-id", "three"),
     )
     assert statuses(findings) == [("tracked log group", "fail")]
-    assert "on which log group four is" in findings[0].detail
+    assert "the log group of the filter four" in findings[0].detail
 
 
 def test_no_tracked_log_group() -> None:
@@ -86,7 +86,7 @@ def test_no_tracked_log_group() -> None:
     [
         ([{"policyName": "all", "selectionCriteria": 'LogGroupName NOT IN ["/x"]'}], "ok", "/x"),
         ([{"policyName": "all"}], "ok", "every log group"),
-        ([{"policyName": "other"}], "fail", "is gone"),
+        ([{"policyName": "other"}], "fail", "does not exist"),
     ],
 )
 def test_an_account_policy(policies: list[Any], status: str, said: str) -> None:
@@ -146,8 +146,8 @@ OTHER = {"filterName": "datadog", "destinationArn": "arn:x", "filterPattern": ""
         ),
         ([OTHER, stacks_filter()], "ok", "others: datadog"),
         ([OTHER] * 4 + [stacks_filter()], "warn", "5 subscription filters"),
-        ([OTHER], "fail", "has lost our subscription filter; others: datadog"),
-        ([], "fail", "has lost our subscription filter"),
+        ([OTHER], "fail", "does not have the stack's subscription filter; others: datadog"),
+        ([], "fail", "does not have the stack's subscription filter"),
         ([stacks_filter(destinationArn="arn:x")], "fail", "another destination"),
         ([stacks_filter(filterPattern="ERROR")], "fail", "another pattern"),
         (refusal("DescribeSubscriptionFilters"), "fail", "refuses DescribeSubscriptionFilters"),
@@ -265,4 +265,4 @@ class TestThroughKinesis:
         tracked = [TrackedLogGroup("/app", "one", "arn:aws:kinesis:x")]
         first, _ = check_tracked_log_groups(replace(given, tracked=tracked))
         assert first.status.value == "fail"
-        assert "leave the log group out" in first.remedy
+        assert "deploy without the log group" in first.remedy

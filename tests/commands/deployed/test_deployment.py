@@ -80,9 +80,9 @@ def test_a_stack_without_any_names_its_nested_stacks() -> None:
         "arn:aws:cloudformation:eu-west-1:1:stack/Shop-Inner-X/uuid",
         "AWS::CloudFormation::Stack",
     )
-    with pytest.raises(CommandFailed, match="name that: Shop-Inner-X"):
+    with pytest.raises(CommandFailed, match="give that one: Shop-Inner-X"):
         find_deployments(account(lambda_={}), stack(nested))
-    with pytest.raises(CommandFailed, match="is it another stack"):
+    with pytest.raises(CommandFailed, match="check the name"):
         find_deployments(account(lambda_={}), stack())
 
 

@@ -99,4 +99,4 @@ def test_a_stack_that_is_not_there() -> None:
     with pytest.raises(CommandFailed) as failed:
         read_stack(account(cloudformation={"describe_stacks": error}), "X")
     assert "cannot read the stack X" in str(failed.value)
-    assert "the region is eu-west-1" in str(failed.value)
+    assert "The region is eu-west-1" in str(failed.value)

@@ -86,9 +86,9 @@ def test_stacks_of_others_are_left_out(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("manifest", "said"),
     [
-        (None, "there is no .*manifest.json: `cdk synth`"),
+        (None, "there is no .*manifest.json: run `cdk synth`"),
         ("{", "is not JSON"),
-        ("[]", "is not of the CDK"),
+        ("[]", "is not from the CDK"),
         ("{}", "has no stack with a function"),
     ],
 )

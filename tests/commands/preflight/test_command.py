@@ -89,7 +89,7 @@ def test_an_operator_without_permissions_is_not_stopped(
     ("error", "said"),
     [
         (refusal("SomeOperation", "ThrottlingException"), "AWS throttles SomeOperation"),
-        (EndpointConnectionError(endpoint_url="https://x"), "this machine does not reach AWS"),
+        (EndpointConnectionError(endpoint_url="https://x"), "this machine cannot reach AWS"),
     ],
 )
 def test_every_step_says_what_it_could_not_look_at(
@@ -129,7 +129,7 @@ def test_the_report(
     assert main(["preflight", "--assembly", str(tmp_path)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[:3] == [f"account {ACCOUNT}, as user/operator", "", "Shop"]
-    assert lines[-1].startswith("can be deployed, with something to look at: 2 steps OK, 1 WARN")
+    assert lines[-1].startswith("can be deployed, with warnings: 2 steps OK, 1 WARN")
 
 
 def test_another_account_is_not_looked_at(

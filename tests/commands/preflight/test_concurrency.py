@@ -52,4 +52,4 @@ def test_nothing_reserved_in_a_new_account(tmp_path: Path) -> None:
     handler = "openreplay_cw_stack.runtime.validator.handler.handler"
     plan = planned(tmp_path, {"Validator": resource(FUNCTION, Handler=handler)})
     (finding,) = check_concurrency(context(account(lambda_=limits(10, 10)), plan))
-    assert (finding.status.value, "10 functions at once" in finding.detail) == ("warn", True)
+    assert (finding.status.value, "10 concurrent executions" in finding.detail) == ("warn", True)

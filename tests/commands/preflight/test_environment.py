@@ -35,7 +35,7 @@ def test_the_account(tmp_path: Path, environment: str, status: str) -> None:
     [
         ({"Parameter": {"Value": "21"}}, "ok", "version 21; 6 or later"),
         ({"Parameter": {"Value": "6"}}, "ok", "version 6"),
-        ({"Parameter": {"Value": "5"}}, "fail", "version 5 of the bootstrap stack, and 6"),
+        ({"Parameter": {"Value": "5"}}, "fail", "the bootstrap stack has version 5, and 6"),
         ({"Parameter": {"Value": "none"}}, "fail", "version none"),
         (refusal("GetParameter", "ParameterNotFound"), "fail", f"there is no {BOOTSTRAP}"),
         (refusal("GetParameter"), "skip", "AWS refuses GetParameter"),

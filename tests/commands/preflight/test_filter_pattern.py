@@ -43,7 +43,7 @@ def test_it_selects_what_it_should(tmp_path: Path) -> None:
     finding = checked(tmp_path, selecting())
     assert finding.status.value == "ok"
     tagged = sum(one.tagged for one in PATTERN_LINES)
-    assert f"selects {tagged} lines with a tag and leaves {50 - tagged} others" in finding.detail
+    assert f"selects {tagged} tagged lines and ignores {50 - tagged} others" in finding.detail
 
 
 @pytest.mark.parametrize("what", ["-blanks", "-token tag", "error", "long s"])
@@ -51,7 +51,7 @@ def test_it_selects_another_line(tmp_path: Path, what: str) -> None:
     finding = checked(tmp_path, selecting(what))
     assert finding.status.value == "fail"
     assert finding.detail.endswith(
-        f"takes 1 of 50 lines in another way than it should: {what[1:] if what[0] == '-' else what}"
+        f"selects 1 of 50 lines wrongly: {what[1:] if what[0] == '-' else what}"
     )
 
 

@@ -57,7 +57,7 @@ def test_a_group_to_create(tmp_path: Path) -> None:
     [
         ({"/app/pay": "STANDARD"}, [], "ok", "1 subscription filter with"),
         ({"/app/pay": "STANDARD"}, ["a"], "ok", "2 subscription filters"),
-        ({"/app/pay": "STANDARD"}, ["a", "b"], "warn", "held to 2"),
+        ({"/app/pay": "STANDARD"}, ["a", "b"], "warn", "limited to 2"),
         ({"/app/pay": "STANDARD"}, ["a", "b", "c", "d"], "warn", "others: a, b, c, d"),
         ({"/app/pay": "STANDARD"}, ["a", "b", "c", "d", "e"], "fail", "5 are allowed"),
         ({"/app/payments": "STANDARD"}, [], "fail", "/app/pay does not exist"),

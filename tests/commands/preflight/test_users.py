@@ -17,7 +17,7 @@ USER = "AWS::IAM::User"
     ("answer", "status", "said"),
     [
         (refusal("GetUser", "NoSuchEntity"), "ok", "openreplay_cw is free"),
-        ({"User": {}}, "fail", "openreplay_cw exists, and is not this stack's"),
+        ({"User": {}}, "fail", "openreplay_cw exists, but does not belong to this stack"),
         (refusal("GetUser"), "skip", "AWS refuses GetUser"),
     ],
 )

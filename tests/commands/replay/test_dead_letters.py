@@ -24,7 +24,7 @@ def test_what_is_not_deleted_is_said(world: World, capsys: pytest.CaptureFixture
     world.queue.add(RECORD)
     status, printed = replayed(capsys)
     assert status == 1
-    assert "taken, but not deleted from the queue: AccessDenied" in printed
+    assert "replayed, but not deleted from the queue: AccessDenied" in printed
 
 
 def test_what_arrives_meanwhile_is_left_for_the_next_run(
@@ -32,7 +32,10 @@ def test_what_arrives_meanwhile_is_left_for_the_next_run(
 ) -> None:
     """Else what fails again at once would go round for ever."""
     world.queue.add(RECORD, seconds_ago=-60)
-    assert replayed(capsys) == (1, "Shop: 1 message left: arrived meanwhile; run it again\n")
+    assert replayed(capsys) == (
+        1,
+        "Shop: 1 message left: arrived meanwhile; run the command again\n",
+    )
 
 
 def test_a_queue_that_may_not_be_read(world: World, capsys: pytest.CaptureFixture[str]) -> None:

@@ -25,8 +25,8 @@ def step(error: Exception) -> Step[None]:
         (refusal("ListAccessKeys", "AccessDenied", ""), "ListAccessKeys"),
         (refusal("GetQueueAttributes", "QueueDoesNotExist"), "ended with QueueDoesNotExist"),
         (refusal("GetUser", "Throttling"), "AWS throttles GetUser"),
-        (EndpointConnectionError(endpoint_url="https://x"), "this machine does not reach AWS"),
-        (ReadTimeoutError(endpoint_url="https://x"), "this machine does not reach AWS"),
+        (EndpointConnectionError(endpoint_url="https://x"), "this machine cannot reach AWS"),
+        (ReadTimeoutError(endpoint_url="https://x"), "this machine cannot reach AWS"),
         (CommandFailed("the template is not JSON"), "the template is not JSON"),
         (Unreachable("host did not answer"), "host did not answer"),
     ],
@@ -40,7 +40,7 @@ def test_an_error_ends_one_step_with_one_finding_more(error: Exception, said: st
 
 def test_a_missing_permission_is_named_in_the_remedy() -> None:
     *_, last = guarded("x", step(refusal("FilterLogEvents", "AccessDeniedException", DENIED)))
-    assert last.remedy == "Allow logs:FilterLogEvents for the credentials that run this command."
+    assert last.remedy == "Allow logs:FilterLogEvents for the credentials of this command."
 
 
 def test_a_missing_permission_can_be_no_failure() -> None:

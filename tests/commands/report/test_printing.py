@@ -56,7 +56,7 @@ def test_a_pipe_gets_plain_lines_that_are_not_wrapped() -> None:
         f"{' ' * 27}Put it back:",
         f"{' ' * 27}{COMMAND}",
         "",
-        "not all right: 1 step OK, 1 WARN, 1 FAIL, 1 SKIP",
+        "problems found: 1 step OK, 1 WARN, 1 FAIL, 1 SKIP",
     ]
 
 
@@ -82,9 +82,9 @@ def test_no_color(sixty_columns: None, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_the_summary() -> None:
-    assert text(ok("a", "b"))[-1] == "all right: 1 step OK"
-    assert text(ok("a", "b"), skip("c", "d"))[-1] == "all right: 1 step OK, 1 SKIP"
-    assert text(warn("a", "b", "c"))[-1] == "works, with something to look at: 0 steps OK, 1 WARN"
+    assert text(ok("a", "b"))[-1] == "no problem found: 1 step OK"
+    assert text(ok("a", "b"), skip("c", "d"))[-1] == "no problem found: 1 step OK, 1 SKIP"
+    assert text(warn("a", "b", "c"))[-1] == "works, with warnings: 0 steps OK, 1 WARN"
 
 
 def test_the_exit_status() -> None:

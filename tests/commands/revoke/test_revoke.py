@@ -169,7 +169,10 @@ class TestApiKey:
         assert world.functions.invoked == ["registration1", "registration2"]
         document = json.loads(capsys.readouterr().out)
         assert (document["deployment"], document["key"]) == ("Shop", "api")
-        assert "registration2 gives its OpenReplay projects the new key" in document["done"][2]
+        assert (
+            "registration2 registers the new key with its OpenReplay projects"
+            in document["done"][2]
+        )
 
     def test_a_key_that_a_rotation_is_about_to_use_stays(self, world: World) -> None:
         world.secrets.versions["next"] = {**OLD_API_KEY, "api_key": "the next key"}
@@ -181,7 +184,7 @@ class TestApiKey:
     def test_without_a_bridge(self, world: World, capsys: pytest.CaptureFixture[str]) -> None:
         world.deploy()
         assert revoke("--key", "api", "--yes") == 2
-        assert capsys.readouterr().err == "Shop has no bridge, and so no API key\n"
+        assert capsys.readouterr().err == "Shop has no bridge, so it has no API key\n"
 
     def test_a_refusal_is_said_and_nothing_is_shown(
         self, world: World, capsys: pytest.CaptureFixture[str]
@@ -207,7 +210,7 @@ class TestAccessKey:
         assert world.secrets.labelled() == {"AWSCURRENT": access_document("AKIANEW")}
         printed = capsys.readouterr().out
         assert "Shop: deleted the access key AKIAOLD of openreplay_cw" in printed
-        assert "before you remove the stack" in printed
+        assert "before you delete the stack" in printed
         assert "secret of" not in printed
 
     def test_every_key_of_the_secret_goes_and_a_persons_own_stays(self, world: World) -> None:
@@ -238,7 +241,7 @@ class TestAccessKey:
         world.iam.failure = refusal("CreateAccessKey")
         world.deploy()
         assert revoke("--key", "access", "--yes") == 2
-        assert "the old one is deleted; run the command again" in capsys.readouterr().err
+        assert "the old one is deleted; run this again" in capsys.readouterr().err
         assert world.iam.keys == []
         world.iam.failure = None
         assert revoke("--key", "access", "--yes") == 0
@@ -268,4 +271,4 @@ def test_it_asks_first(world: World, capsys: pytest.CaptureFixture[str]) -> None
 def test_the_bridge_always_has_a_key(world: World, capsys: pytest.CaptureFixture[str]) -> None:
     world.deploy("bridge")
     assert revoke("--key", "api", "--no-new-key", "--yes") == 2
-    assert "goes with --key access" in capsys.readouterr().err
+    assert "requires --key access" in capsys.readouterr().err

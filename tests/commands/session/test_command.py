@@ -68,7 +68,7 @@ def test_what_is_printed(
         f"{' ' * 48}sku: �[2J[red]x[/]",
         f"2026-11-23T23:00:02.000Z  info   /app/checkout  long {'x' * 300} <session token removed>",
         "",
-        f"Session {SESSION}: the bridge answers with 2 hits.",
+        f"Session {SESSION}: the bridge returns 2 hits.",
         "",
     ]
 
@@ -98,7 +98,7 @@ def test_what_may_not_be_read(
     deployed["sqs"] = Client({"get_queue_attributes": refusal("GetQueueAttributes")})
     status, out, _ = printed(capsys)
     assert status == 0
-    assert "Whether lines wait in the retry queue is not known" in out
+    assert "Lines may wait in the retry queue" in out
     deployed["dynamodb"] = Client({"query": refusal("Query", "AccessDeniedException")})
     status, _, err = printed(capsys)
     assert status == 2

@@ -107,9 +107,9 @@ def by_arn(name: str, end: str = ":*") -> Callable[[cdk.Stack], logs.ILogGroup]:
 @pytest.mark.parametrize(
     ("log_group", "words"),
     [
-        (by_name("/app/checkout"), "/app/checkout is tracked already"),
-        (by_arn("/app/checkout"), "/app/checkout is tracked already"),
-        (by_arn("/app/checkout", end=""), "/app/checkout is tracked already"),
+        (by_name("/app/checkout"), "/app/checkout is already tracked"),
+        (by_arn("/app/checkout"), "/app/checkout is already tracked"),
+        (by_arn("/app/checkout", end=""), "/app/checkout is already tracked"),
         (
             lambda stack: logs.LogGroup(
                 stack, "Rare", log_group_class=logs.LogGroupClass.INFREQUENT_ACCESS
@@ -143,10 +143,10 @@ def test_a_group_whose_name_is_chosen_at_deploy_time_is_known_again() -> None:
     stack, integration = a_host()
     group = logs.LogGroup(stack, "Later")
     integration.track(group)
-    with pytest.raises(ValueError, match="the log group at Host/Later is tracked already"):
+    with pytest.raises(ValueError, match="the log group at Host/Later is already tracked"):
         integration.track(group)
     alias = logs.LogGroup.from_log_group_name(stack, "Alias", group.log_group_name)
-    with pytest.raises(ValueError, match="tracked already"):
+    with pytest.raises(ValueError, match="already tracked"):
         integration.track(alias)
     integration.track(logs.LogGroup(stack, "Another"))
 
@@ -283,7 +283,7 @@ class TestAccount:
     def test_a_group_that_is_tracked_later_is_refused_as_well(self) -> None:
         stack = an_account()
         group = logs.LogGroup.from_log_group_name(stack, "Later", "/later")
-        with pytest.raises(ValueError, match="every one would be delivered twice"):
+        with pytest.raises(ValueError, match="every line would be delivered twice"):
             stack.integration.track(group)
 
     def test_criteria_that_are_too_long_end_the_synth(self) -> None:
@@ -335,7 +335,7 @@ class TestResourceCount:
                 stack, f"Other{number}", type="AWS::CloudFormation::WaitConditionHandle"
             )
         integration.track(logs.LogGroup.from_log_group_name(stack, "One", "/one"))
-        with pytest.raises(RuntimeError, match="2 log groups are tracked here"):
+        with pytest.raises(RuntimeError, match="it tracks 2 log groups"):
             template_of(stack)
 
     def test_a_nested_stacks_do_not(self) -> None:
