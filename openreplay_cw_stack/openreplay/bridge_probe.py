@@ -1,4 +1,4 @@
-"""Probe the bridge with the request that OpenReplay sends to test credentials.
+"""Probe the bridge with OpenReplay's request for testing credentials.
 
 OpenReplay saves the form even if that test fails, and does not report the failure
 (``backend/pkg/integrations/clients/elastic.go`` at v1.21.0 to v1.27.0).

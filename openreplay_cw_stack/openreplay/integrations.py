@@ -210,7 +210,7 @@ def _different(stored: Options, wanted: Options) -> list[str]:
 
 def _not_ours(stored: Options) -> NotOurs:
     return NotOurs(
-        f"its Elasticsearch integration asks {integration_host(stored)}, which is not this "
+        f"its Elasticsearch integration points to {integration_host(stored)}, which is not this "
         "deployment's bridge"
     )
 

@@ -1,1 +1,1 @@
-"""What runs in AWS Lambda. Standard library and the runtime's own boto3 only."""
+"""The code of the Lambda functions. Standard library and the runtime's own boto3 only."""

@@ -1,4 +1,4 @@
-"""Calls of AWS: clients that are made at first use, and errors without their text."""
+"""Call AWS with clients that are created on first use, and with errors reduced to their codes."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from typing import Any
 
 
 class CallFailed(Exception):
-    """AWS refused a call, or did not answer. The message is only the error's code."""
+    """AWS rejected a call, or did not respond. The message is only the error's code."""
 
 
 def error_code(error: Exception) -> str:
     """Return the code of a botocore error, or the name of its class if it has none.
 
-    Nothing else of an error leaves a function: its message may quote the request.
+    The error's message must not reach a log or a caller, because it may quote the request.
     """
     if isinstance(error, CallFailed):
         return str(error)
@@ -32,14 +32,14 @@ def aws_client(
     connect_timeout: float = 3,
     region: str | None = None,
 ) -> Any:
-    """Make a boto3 client.
+    """Create a boto3 client.
 
     Args:
         service: boto3's name of the service.
-        attempts: the most attempts of a call, with botocore's back-off between them.
-        read_timeout: seconds to wait for an answer to one attempt.
+        attempts: the maximum number of attempts per call, with botocore's backoff between them.
+        read_timeout: seconds to wait for the response to one attempt.
         connect_timeout: seconds to wait for a connection.
-        region: where to call; default: where the function runs.
+        region: the region to call; default: the function's region.
     """
     import boto3
     from botocore.config import Config
@@ -53,9 +53,9 @@ def aws_client(
 
 
 class LazyClient:
-    """A boto3 client that is made when its first attribute is read.
+    """A boto3 client that is created when its first attribute is read.
 
-    A cold start imports boto3 only once a request needs it.
+    A cold start imports boto3 only when a request needs it.
     """
 
     def __init__(self, make: Callable[[], Any]) -> None:
@@ -73,7 +73,7 @@ class LazyClient:
         """Return an attribute of the client, such as an operation.
 
         Raises:
-            CallFailed: the client cannot be made.
+            CallFailed: the client cannot be created.
         """
         if name.startswith("_"):
             raise AttributeError(name)
@@ -81,7 +81,7 @@ class LazyClient:
 
 
 def asked(call: Callable[..., dict[str, Any]], **arguments: Any) -> dict[str, Any]:
-    """Call an operation of a boto3 client and return its answer.
+    """Call an operation of a boto3 client and return its response.
 
     Raises:
         CallFailed: the call failed.
@@ -93,7 +93,7 @@ def asked(call: Callable[..., dict[str, Any]], **arguments: Any) -> dict[str, An
 
 
 def string_fields(secret_string: str | None) -> dict[str, str]:
-    """Return the texts in the JSON object that a secret holds; none if it holds anything else."""
+    """Return the string members of a secret's JSON object; empty if it holds anything else."""
     try:
         document = json.loads(secret_string or "")
     except ValueError:

@@ -1,9 +1,10 @@
-"""Custom resources of CloudFormation: the event that a function receives, and its answer.
+"""Custom resources of CloudFormation: the event that a function receives, and its response.
 
 AWS documentation, "Custom resource reference": the event has ``RequestType``, ``ResponseURL``,
-``StackId``, ``RequestId``, ``LogicalResourceId``, ``ResourceProperties`` (texts), on updates
-``OldResourceProperties`` and, except on creation, ``PhysicalResourceId``. The answer is put to the
-response URL, a presigned URL of S3. Without an answer, the stack waits an hour.
+``StackId``, ``RequestId``, ``LogicalResourceId``, ``ResourceProperties`` (strings), on updates
+``OldResourceProperties`` and, except on creation, ``PhysicalResourceId``. The function sends the
+response with PUT to the response URL, a presigned S3 URL. Without a response, the stack waits an
+hour.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ _TIMEOUT_SECONDS = 15
 
 
 class DeploymentFailed(Exception):
-    """The deployment must be rolled back. The message is shown, and contains no secret."""
+    """The deployment must be rolled back. CloudFormation shows the message; it has no secrets."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class DeploymentEvent:
         stack_id: the stack's ARN.
         properties: the resource's properties.
         physical_id: the resource's id; empty on creation.
-        old_properties: the properties before an update; none otherwise.
+        old_properties: the properties before an update; otherwise empty.
     """
 
     is_delete: bool
@@ -53,13 +54,13 @@ def answer_deployment(
     follow: Callable[[DeploymentEvent], str],
     put: Callable[[str, bytes], None] | None = None,
 ) -> None:
-    """Follow a deployment and report its outcome to CloudFormation, also after an error.
+    """Handle a deployment event and report the outcome to CloudFormation, even after an error.
 
     Args:
-        event: CloudFormation's.
-        context: AWS Lambda's; it names the log stream.
-        follow: does the work; returns the resource's physical id.
-        put: sends the answer; for tests.
+        event: the event from CloudFormation.
+        context: the context from AWS Lambda, which names the log stream.
+        follow: handles the event and returns the resource's physical id.
+        put: sends the response; for tests.
     """
     deployment = DeploymentEvent(
         is_delete=event["RequestType"] == "Delete",

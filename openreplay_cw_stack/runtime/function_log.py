@@ -1,6 +1,6 @@
-"""A Lambda function's own log: messages and metrics, one line of standard output for each.
+"""Write a Lambda function's own log: each message and each metric document is one line of stdout.
 
-AWS Lambda makes one log event of each line. CloudWatch takes metrics out of lines in the embedded
+AWS Lambda turns each line into a log event. CloudWatch extracts metrics from lines in the embedded
 metric format (AWS documentation, "Specification: Embedded metric format").
 
 No message contains the content of a line, a session, a token, a key or a login.
@@ -22,11 +22,11 @@ class MetricDocument:
     """Metrics that share their dimensions.
 
     Attributes:
-        values: by metric name. Zeroes are left out: a custom metric costs money.
-        dimensions: by name, besides the deployment.
-        further_sets: sets of dimension names that the metrics are published with as well.
-        further_dimensions: the values of the dimensions that only further sets name.
-        unit: of every value.
+        values: the values by metric name. Zeroes are omitted, because a custom metric costs money.
+        dimensions: the dimensions by name, without the deployment.
+        further_sets: more sets of dimension names to publish the metrics with.
+        further_dimensions: the values of dimensions that occur only in ``further_sets``.
+        unit: the unit of every value.
     """
 
     values: Mapping[str, float]
@@ -36,7 +36,7 @@ class MetricDocument:
     unit: str = "Count"
 
     def encode(self, deployment: str, now_ms: int) -> str | None:
-        """Return the line to print, or None where every value is zero."""
+        """Return the line to print, or None if every value is zero."""
         values = {name: value for name, value in self.values.items() if value}
         if not values:
             return None
@@ -71,8 +71,7 @@ class FunctionLog:
     """Writes messages and metrics to a function's own log.
 
     Attributes:
-        deployment: the value of the metric dimension ``Deployment``. A function without metrics
-            needs none.
+        deployment: the value of the metric dimension ``Deployment``; unused without metrics.
         clock_ms: returns the time in milliseconds since 1970.
         emit: prints one line.
     """
@@ -82,15 +81,15 @@ class FunctionLog:
     emit: Callable[[str], None] = print_line
 
     def log(self, message: str) -> None:
-        """Write a message of the level INFO."""
+        """Write a message at level INFO."""
         self._write("INFO", message)
 
     def warn(self, message: str) -> None:
-        """Write a message of the level WARN."""
+        """Write a message at level WARN."""
         self._write("WARN", message)
 
     def error(self, message: str) -> None:
-        """Write a message of the level ERROR."""
+        """Write a message at level ERROR."""
         self._write("ERROR", message)
 
     def metrics(self, *documents: MetricDocument) -> None:

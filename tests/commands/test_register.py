@@ -219,7 +219,7 @@ class TestSomeoneElsesIntegration:
         openreplay.rows[PATH] = dict(THEIRS)
         status, out, _ = register(openreplay, capsys, *remove)
         assert (status, openreplay.rows) == (1, {PATH: THEIRS})
-        assert "asks elastic.shop.example, which is not this deployment's bridge; --force" in out
+        assert "elastic.shop.example, which is not this deployment's bridge; --force" in out
 
     def test_it_is_with_force(
         self, openreplay: OpenReplayServer, capsys: pytest.CaptureFixture[str]
@@ -339,7 +339,7 @@ def test_a_deployment_in_another_stack(
     options = ("--deployment", "Shop", "--remove")
     status, out, _ = register(openreplay, capsys, *options, stack="Shop")
     assert (status, len(openreplay.rows)) == (1, 1)
-    assert f"asks {host.format('staff')}" in out
+    assert f"points to {host.format('staff')}" in out
     options = ("--deployment", "Staff", "--remove")
     assert register(openreplay, capsys, *options, stack="Shop")[0] == 0
     assert openreplay.rows == {}

@@ -237,7 +237,7 @@ def test_someone_elses_integration_is_replaced_on_request_alone_and_never_remove
     assert newer.rows[path] == THEIRS
     assert deployment.metric("FailedRegistrations", Project=name) == 1
     printed = deployment.printed_by("Registrations")
-    assert "asks elastic.shop.example, which is not this deployment's bridge" in printed
+    assert "points to elastic.shop.example, which is not this deployment's bridge" in printed
     assert "theirs" not in printed
     # The other one of the same OpenReplay left it at the same time.
     assert sorted(newer.rows) == [PATH.format(1), path]

@@ -245,7 +245,7 @@ def a_project(stack: cdk.Stack, **changes: Any) -> OpenReplayProject:
     [
         ({"url": "openreplay.example"}, "'openreplay.example' is not an address"),
         ({"url": "http://openreplay.example"}, "is not encrypted"),
-        ({"url": "https://a:b@openreplay.example"}, "has a user, a password"),
+        ({"url": "https://a:b@openreplay.example"}, "contains a user, a password"),
         ({"url": cdk.Aws.URL_SUFFIX}, "must be known during synthesis"),
         ({"project_id": 0}, "project_id must be 1 or more, not 0"),
     ],

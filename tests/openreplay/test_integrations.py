@@ -138,7 +138,7 @@ class TestSomeoneElsesIntegration:
         for act in (openreplay.register, openreplay.remove):
             with pytest.raises(NotOurs):
                 act(7, FORM)
-            assert "asks elastic.shop.example, which is not" in refused(act, 7, FORM)
+            assert "points to elastic.shop.example, which is not" in refused(act, 7, FORM)
             assert server.rows == {path: THEIRS}
         assert {one.split()[0] for one in server.asked[1:]} == {"GET"}
 

@@ -1,4 +1,4 @@
-"""The AWS calls of the bridge. Their errors contain only a code."""
+"""The bridge's AWS calls. Their errors contain only a code."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ class DynamoDbTable:
         self._client = client or LazyClient(lambda: _client("dynamodb", region=arn_region(arn)))
 
     def page(self, session_id: int, *, start: Any = None) -> Page:
-        """Return a page of a session's items, ascending.
+        """Return a page of a session's items in ascending order.
 
         Raises:
-            ReadFailed: DynamoDB did not give it.
+            ReadFailed: DynamoDB did not return the page.
         """
         return self._query(session_id, **({"ExclusiveStartKey": start} if start else {}))
 
     def newest(self, session_id: int, limit: int) -> Page:
-        """Return the last items of a session, descending.
+        """Return the last items of a session in descending order.
 
         Raises:
-            ReadFailed: DynamoDB did not give them.
+            ReadFailed: DynamoDB did not return them.
         """
         return self._query(session_id, ScanIndexForward=False, Limit=limit)
 
@@ -57,7 +57,7 @@ class DynamoDbTable:
 
 
 class SqsQueueLength:
-    """Tells whether a queue of Amazon SQS has messages, in flight and delayed ones included."""
+    """Checks whether an SQS queue has messages, including delayed messages and those in flight."""
 
     def __init__(self, url: str, client: Any = None) -> None:
         self._url = url
@@ -67,7 +67,7 @@ class SqsQueueLength:
         """Return whether the queue has messages.
 
         Raises:
-            CallFailed: SQS did not answer.
+            CallFailed: SQS did not respond.
         """
         answer = asked(
             self._client.get_queue_attributes, QueueUrl=self._url, AttributeNames=list(_MESSAGES)
@@ -84,10 +84,10 @@ _MESSAGES = (
 
 
 class SecretsManagerKeys:
-    """Reads the API key from its secret.
+    """Reads the accepted API keys from their secret.
 
-    The current version counts, a pending one, which a rotation is about to make current, and for a
-    time the previous one.
+    These are the current version, the pending version of a rotation and, for a limited time, the
+    previous version.
     """
 
     def __init__(
@@ -101,10 +101,11 @@ class SecretsManagerKeys:
         """Read the keys of a secret.
 
         Args:
-            arn: the secret's.
-            previous_seconds: how long the previous key is accepted after the current one was made.
-            clock: seconds since 1970.
-            client: of Secrets Manager; for tests.
+            arn: the secret's ARN.
+            previous_seconds: how long the previous key is accepted after the current one was
+                created.
+            clock: returns the time in seconds since 1970.
+            client: a client of Secrets Manager; for tests.
         """
         self._arn = arn
         self._previous_seconds = previous_seconds
@@ -134,7 +135,7 @@ class _Version:
 
 
 class _Reading:
-    """One read of a secret's versions, and the last failure of it that may pass."""
+    """One read of a secret's versions, and its last temporary failure."""
 
     def __init__(self, client: Any, arn: str) -> None:
         self.failure: str | None = None
@@ -142,7 +143,7 @@ class _Reading:
         self._arn = arn
 
     def version(self, stage: str) -> _Version | None:
-        """Return a version; None if there is none, if it holds no key, or if the read failed."""
+        """Return a version; None if it does not exist, holds no key, or cannot be read."""
         try:
             answer = self._client.get_secret_value(SecretId=self._arn, VersionStage=stage)
         except Exception as error:
@@ -163,12 +164,11 @@ _NO_KEY = frozenset(
         # The secret is marked for deletion.
         "InvalidRequestException",
         "AccessDeniedException",
-        # The KMS key is disabled, or may not be used.
+        # The KMS key is disabled, or the function has no permission to use it.
         "DecryptionFailure",
     }
 )
-"""The errors of GetSecretValue that do not pass by themselves (AWS Secrets Manager API reference,
-"GetSecretValue")."""
+"""The permanent errors of GetSecretValue (AWS Secrets Manager API reference, "GetSecretValue")."""
 
 
 def _key_of(answer: dict[str, Any]) -> ApiKey:
@@ -177,9 +177,9 @@ def _key_of(answer: dict[str, Any]) -> ApiKey:
 
 
 def _client(service: str, *, region: str | None = None, read_timeout: float = 4) -> Any:
-    """Two attempts: an HTTP API gives up on the function after 30 seconds.
+    """Create a client with two attempts, because an HTTP API times out after 30 seconds.
 
-    A page takes 12 seconds at most, and the three versions of the key 8 seconds each.
+    A page takes at most 12 seconds, and each of the three versions of the key at most 8 seconds.
     """
     return aws_client(
         service, attempts=2, read_timeout=read_timeout, connect_timeout=2, region=region

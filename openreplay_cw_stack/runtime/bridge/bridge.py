@@ -1,8 +1,9 @@
-"""Answers one request.
+"""Answer one request.
 
-OpenReplay keeps the first answer with hits of a session forever, does not show errors, and repeats
-a failed request four times, or sixteen times after 502 to 504. So the bridge never answers with
-5xx: a question that it cannot answer now gets no hits, which OpenReplay neither keeps nor shows.
+OpenReplay caches the first response with hits for a session forever, and does not show errors. It
+retries a failed request four times, or sixteen times after 502 to 504. The bridge therefore never
+responds with 5xx. A search that it cannot answer now gets no hits, and OpenReplay neither caches
+nor shows such a response.
 """
 
 from __future__ import annotations
@@ -50,12 +51,12 @@ class Answer:
     """A response and its counts.
 
     Attributes:
-        response: for the caller.
-        counts: metrics by name.
-        refused: why the request was refused, as a value of the dimension ``Reason``.
-        session: whether a session was asked for.
-        key_version: the version of the key that was used, if several are accepted.
-        skipped: the number of items that were not shown, by reason.
+        response: the response to the caller.
+        counts: the metrics by name.
+        refused: why the request was rejected, as a value of the dimension ``Reason``.
+        session: whether the search was for a session.
+        key_version: the version of the key in the request, if several are accepted.
+        skipped: the number of skipped items by reason.
     """
 
     response: Response
@@ -104,7 +105,7 @@ class Bridge:
         except InvalidRequest as invalid:
             answer = _refused(400, "illegal_argument_exception", str(invalid), "request")
         except Exception as fault:
-            # A fault of the bridge: its class alone, because its text may quote the request.
+            # An error in the bridge: log only its class, because its text may quote the request.
             self.log.error(type(fault).__name__)
             answer = self._failed(started)
         self._count(answer, started)
@@ -112,14 +113,14 @@ class Bridge:
 
     def _answer(self, request: Request, started: float) -> Answer:
         if not self.settings.allows(request.source_address):
-            return _refused(403, "security_exception", "this address may not ask", "address")
+            return _refused(403, "security_exception", "this address is not allowed", "address")
         offered = parse_authorization(request.headers.get("authorization", ""))
         if offered is None:
             return _unauthorized()
         try:
             accepted = self.keys.accept(offered)
         except KeysUnavailable as unavailable:
-            self.log.warn(f"the API key may be good, but could not be read: {unavailable}")
+            self.log.warn(f"the API key of a request could not be checked: {unavailable}")
             return self._failed(started)
         if accepted is None:
             return _unauthorized()
@@ -137,7 +138,7 @@ class Bridge:
             if request.method not in ("GET", "HEAD"):
                 return _wrong_method("GET, HEAD")
             return Answer(hello())
-        reason = "no such index or endpoint; there is POST logs/_search"
+        reason = "no such index or endpoint; use POST logs/_search"
         return _refused(404, "resource_not_found_exception", reason, "path")
 
     def _search(self, request: Request, started: float) -> Answer:
@@ -155,7 +156,7 @@ class Bridge:
         return replace(answer, session=True)
 
     def _answer_any(self, search: SearchRequest, started: float) -> Answer:
-        """Answer a test of the credentials: always one hit, and nothing is read."""
+        """Answer a test of the credentials with one hit, without reading the session table."""
         hits = [remark_hit(CONNECTED, self.clock_ms())]
         return self._result(hits[: search.size], 1, started, names.ANSWERS)
 
@@ -203,7 +204,7 @@ class Bridge:
         )
 
     def _remarks(self, over_ms: int, now_ms: int) -> list[str]:
-        """Return what a reader must know about a view that OpenReplay keeps."""
+        """Return remarks on the limits of a response that OpenReplay caches."""
         remarks = []
         if now_ms < over_ms:
             remarks.append(
@@ -256,7 +257,7 @@ class Bridge:
             took_ms = max(1, self._took_ms(started))
             documents.append(MetricDocument({names.ANSWER_TIME: took_ms}, unit="Milliseconds"))
         if answer.session and answer.key_version:
-            # A test of the credentials is not a use: this product makes such tests itself.
+            # A test of the credentials is not a use: this project sends such tests itself.
             uses = {names.KEY_VERSION: answer.key_version}
             documents.append(MetricDocument({names.KEY_USES: 1}, uses))
         for reason, items in answer.skipped.items():

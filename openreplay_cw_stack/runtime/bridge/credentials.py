@@ -1,7 +1,7 @@
-"""Checks the API key of a request.
+"""Check the API key of a request.
 
-OpenReplay's Elasticsearch integration sends ``Authorization: APIKey base64(id:key)``, with that
-capital I, or ``Basic`` where its URL has a user (go-elasticsearch v8, facts of
+OpenReplay's Elasticsearch integration sends ``Authorization: APIKey base64(id:key)``, spelled
+``APIKey``, or ``Basic`` if its URL has a user (go-elasticsearch v8, and
 ``backend/pkg/integrations/clients/elastic.go`` at tags v1.21.0 to v1.27.0).
 """
 
@@ -24,25 +24,25 @@ _AUTHORIZATION = re.compile(
 
 
 class KeysUnavailable(Exception):
-    """The keys could not be read, so nothing can be said about a key. The message is a code."""
+    """The keys could not be read, so a key cannot be checked. The message is a code."""
 
 
 @dataclass(frozen=True)
 class ApiKey:
-    """An id and a key, as OpenReplay's form has them."""
+    """The id and the key of OpenReplay's form."""
 
     api_key_id: str
     api_key: str = field(repr=False)
 
     def digest(self) -> bytes:
-        """Return the digest that is compared. Its length does not depend on the key."""
+        """Return the digest for comparisons. Its length does not depend on the key."""
         joined = f"{self.api_key_id}\0{self.api_key}".encode("utf-8", "replace")
         return hashlib.sha256(joined).digest()
 
 
 @dataclass(frozen=True)
 class KeyVersion:
-    """A key that is accepted, and the version of the secret that it stands in."""
+    """An accepted key, and the version of the secret that holds it."""
 
     version_id: str
     key: ApiKey
@@ -53,8 +53,8 @@ class Acceptance:
     """An accepted key.
 
     Attributes:
-        version_id: the version of the secret that it stands in.
-        is_one_of_several: whether others are accepted as well, so that it matters which is used.
+        version_id: the version of the secret that holds it.
+        is_one_of_several: whether other keys are accepted too, so that uses are counted per key.
     """
 
     version_id: str
@@ -63,13 +63,13 @@ class Acceptance:
 
 @dataclass(frozen=True)
 class KeysRead:
-    """What a read of the keys gave.
+    """The result of reading the keys.
 
     Attributes:
-        keys: the keys, the current one first. Empty if there is no key: the secret is deleted, or
-            the function may not read it.
-        failure: why another key may be missing, as a code, such as a throttled call; None if all
-            of them were read.
+        keys: the keys, the current one first. Empty if the secret is deleted, or if the function
+            has no permission to read it.
+        failure: the error code if a key may be missing, for example after a throttled call; None if
+            all keys were read.
     """
 
     keys: Sequence[KeyVersion]
@@ -77,9 +77,9 @@ class KeysRead:
 
 
 class KeysReader(Protocol):
-    """Reads the keys that are accepted.
+    """Reads the accepted keys.
 
-    The current one, one that is about to become current, and for a time the previous one.
+    These are the current key, a pending key and, for a limited time, the previous key.
     """
 
     def __call__(self) -> KeysRead:
@@ -103,10 +103,11 @@ def parse_authorization(header: str) -> ApiKey | None:
 
 
 class ApiKeys:
-    """The accepted keys. They are read again before they are older than ``refresh_seconds``.
+    """The accepted keys, read again every ``refresh_seconds``.
 
-    So a key that was revoked is refused after that time. A key that becomes current is read while
-    it is pending: a rotation waits longer than that, so that every running bridge knows the key.
+    A revoked key is therefore rejected after that time. A new key is read while it is pending: a
+    rotation waits longer than that, so that every running bridge knows the key before it becomes
+    current.
     """
 
     def __init__(
@@ -139,7 +140,7 @@ class ApiKeys:
         The comparison takes constant time.
 
         Raises:
-            KeysUnavailable: the key is unknown, but the last read failed, so that it may be good.
+            KeysUnavailable: the key is unknown, but the last read failed, so it may be valid.
         """
         now = self._clock()
         if now - self._read_at >= self._refresh_seconds:
@@ -152,7 +153,7 @@ class ApiKeys:
 
     def _matching(self, offered: ApiKey) -> Acceptance | None:
         digest = offered.digest()
-        # Every key is compared, so that the time does not reveal which one matched.
+        # Compare every key, so that the time does not reveal which one matched.
         matching = [
             version_id
             for version_id, one in self._digests.items()
@@ -164,7 +165,7 @@ class ApiKeys:
         read = self._read()
         digests = {one.version_id: one.key.digest() for one in read.keys}
         if read.failure is not None:
-            # A key that was good a moment ago is not refused for a throttled call.
+            # A throttled call must not reject a key that was valid before.
             digests = {**self._digests, **digests}
             self._on_failure(read.failure)
         self._digests, self._failure = digests, read.failure

@@ -31,7 +31,7 @@ def _bridge() -> Bridge:
     log = FunctionLog(settings.deployment)
 
     def report_failed_read(code: str) -> None:
-        log.warn(f"the API key could not be read: {code}; the keys known before stay in use")
+        log.warn(f"the API key could not be read: {code}; the keys read before stay in use")
         log.metrics(MetricDocument({names.FAILED_KEY_READS: 1}))
 
     return Bridge(

@@ -1,8 +1,8 @@
-"""Composes hits of linked lines, in the form and within the limits of OpenReplay's player.
+"""Compose hits from linked lines, in the form and within the limits of OpenReplay's player.
 
 OpenReplay's ``frontend/app/.../BackendLogs/utils.ts`` (v1.21 to v1.27): a hit needs ``_id``, a
-``_source.message`` that is a non-empty text, ``_source['@timestamp']``, and a ``_source.level``
-that is a text; without the last the whole panel fails. Hits must ascend by time.
+non-empty string ``_source.message``, ``_source['@timestamp']``, and a string ``_source.level``. If
+the level is missing, the whole panel fails. Hits must be in ascending order of time.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from openreplay_cw_stack.runtime.bridge.layout import laid_out, shortened
 from openreplay_cw_stack.tagging import remove_session_tokens
 
 MAX_HITS = 1000
-"""OpenReplay asks for no more, and for no second page."""
+"""The number of hits that OpenReplay requests. It requests no second page."""
 MAX_BYTES = 4 * 1024 * 1024
-"""Of all hits as JSON. A response of a Lambda function has at most 6 MB."""
+"""The maximum size of all hits as JSON. A Lambda function's response has at most 6 MB."""
 OURS = "openreplay-cw-stack"
 """The log group of the bridge's own remarks."""
 
@@ -40,15 +40,15 @@ def make_hits(
 
     Args:
         lines: the lines, in order.
-        size: the most hits; never more than :data:`MAX_HITS`.
-        with_log_group: whether a message begins with its log group.
+        size: the maximum number of hits, capped at :data:`MAX_HITS`.
+        with_log_group: whether each message begins with its log group.
         all_read: whether these are all lines of the session.
-        remarks: sentences about the view, for its last hit.
+        remarks: sentences about the result, for the last hit.
     """
     capacity = min(size, MAX_HITS)
     shown = list(lines[:capacity])
     if len(lines) > capacity or not all_read or remarks:
-        # One hit is for the bridge's remark, but a single hit is better spent on a line.
+        # Reserve one hit for the bridge's remark, unless there is room for only one hit.
         shown = shown[: max(capacity - 1, 1)]
     hits = [_hit(line, with_log_group) for line in shown]
     sentences = [*_missing(len(lines) - len(shown), all_read), *remarks]
@@ -65,7 +65,7 @@ def remark_hit(text: str, time_ms: int) -> dict[str, Any]:
 
 
 def timestamp(time_ms: int) -> str:
-    """Return a time in ISO 8601, as the player reads it; the latest is the end of the year 9999."""
+    """Return a time in ISO 8601, as the player parses it, at most the end of the year 9999."""
     time = _EPOCH + timedelta(milliseconds=min(max(time_ms, 0), _LATEST_MS))
     return time.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
@@ -97,7 +97,7 @@ def _document(
 
 
 def _missing(lines: int, all_read: bool) -> list[str]:
-    """Return a sentence about the lines that are missing."""
+    """Return a sentence about the missing lines."""
     if all_read and not lines:
         return []
     at_least = "" if all_read else "At least "
@@ -120,7 +120,7 @@ def _cut_to(hits: list[dict[str, Any]], limit_bytes: int) -> None:
 
 
 def _level(sizes: Sequence[int], budget: int) -> int:
-    """Return the greatest limit to each size that keeps the sum within the budget."""
+    """Return the greatest limit per size that keeps the sum within the budget."""
     left, level = budget, 0
     for position, size in enumerate(sorted(sizes)):
         level = left // (len(sizes) - position)
@@ -131,7 +131,7 @@ def _level(sizes: Sequence[int], budget: int) -> int:
 
 
 def _cut(message: str, limit_bytes: int) -> str:
-    """Return as much of a message as fits, and a note of how much does not."""
+    """Cut a message to the limit and state how much is missing."""
     shortest, longest = 0, len(message)
     while longest - shortest > 1:
         middle = (shortest + longest) // 2

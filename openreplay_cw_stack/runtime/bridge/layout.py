@@ -1,7 +1,7 @@
-"""Lays out a log line for reading.
+"""Format a log line for people.
 
-OpenReplay's panel shows the first physical line of a message, and all of them when it is expanded.
-A JSON line is hard to read on one line: its message comes first, then its fields, one per line.
+OpenReplay's panel shows the first physical line of a message, and all lines when it is expanded. A
+JSON line is hard to read, so its message comes first, followed by its fields, one per line.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 
 MESSAGE_FIELDS = ("message", "msg", "event", "log")
-"""The fields that can hold a program's own message, by precedence."""
+"""The fields that can hold a program's message, in order of precedence."""
 
 _BLANKS = " \t\r\n\ufeff"
 
@@ -20,19 +20,19 @@ def laid_out(message: str) -> str:
         fields = _json_fields(message)
         return "\n".join(_physical_lines(fields)) if fields else message
     except (ValueError, RecursionError):
-        # Not JSON, nested too deeply, or an integer with thousands of digits.
+        # The line is not JSON, is nested too deeply, or has an integer with thousands of digits.
         return message
 
 
 def shortened(message: str, characters: int) -> str:
-    """Return the beginning of a message, and a note of how many characters are cut."""
+    """Cut a message and state how many characters are missing."""
     if len(message) <= characters:
         return message
     return f"{message[:characters]} [cut: {len(message) - characters} more characters]"
 
 
 def _json_fields(message: str) -> _Fields:
-    """The fields of a JSON object, equal names included; none if the message is not one."""
+    """Return the fields of a JSON object, including duplicate names; empty for other messages."""
     text = message.strip(_BLANKS)
     if not (text.startswith("{") and text.endswith("}")):
         return _Fields()
@@ -41,7 +41,7 @@ def _json_fields(message: str) -> _Fields:
 
 
 class _Fields(list[tuple[str, object]]):
-    """The fields of an object, in their order."""
+    """The fields of an object, in order."""
 
 
 def _physical_lines(fields: _Fields) -> list[str]:

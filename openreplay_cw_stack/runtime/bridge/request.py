@@ -1,7 +1,7 @@
-"""A request as an API Gateway HTTP API sends it.
+"""Decode a request from an API Gateway HTTP API.
 
-It uses payload format 2.0 (AWS documentation, "Create AWS Lambda proxy integrations for HTTP APIs
-in API Gateway").
+The event has payload format 2.0 (AWS documentation, "Create AWS Lambda proxy integrations for HTTP
+APIs in API Gateway").
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any
 from urllib.parse import unquote
 
 MAX_BODY_BYTES = 64 * 1024
-"""The longest body. A question of OpenReplay has 90 bytes."""
+"""The maximum size of a body. A search by OpenReplay has 90 bytes."""
 
 
 class InvalidRequest(ValueError):
@@ -23,7 +23,7 @@ class InvalidRequest(ValueError):
 
 
 class BodyTooLong(InvalidRequest):
-    """The body is longer than :data:`MAX_BODY_BYTES`, as sent or unpacked."""
+    """The body is larger than :data:`MAX_BODY_BYTES`, compressed or decompressed."""
 
 
 @dataclass(frozen=True)
@@ -31,10 +31,10 @@ class Request:
     """A request.
 
     Attributes:
-        method: in capitals.
-        path: its segments, decoded. Empty and blank ones are left out, so that repeated slashes and
-            a blank that was pasted behind a URL do no harm.
-        headers: by name in small letters.
+        method: the method in upper case.
+        path: the decoded segments of the path. Empty and blank segments are removed, so repeated
+            slashes and a blank pasted after a URL do no harm.
+        headers: the headers by lower-case name.
         source_address: the caller's address.
     """
 
@@ -46,11 +46,11 @@ class Request:
     _body_is_base64: bool = False
 
     def body(self) -> bytes:
-        """Return the body, unpacked.
+        """Return the decompressed body.
 
         Raises:
-            BodyTooLong: it is too long.
-            InvalidRequest: it is not in the encoding that its headers name.
+            BodyTooLong: the body is too large.
+            InvalidRequest: the body is not in the encoding that the headers name.
         """
         if len(self._body) > 2 * MAX_BODY_BYTES:
             raise BodyTooLong("the body is too long")
@@ -71,16 +71,16 @@ class Request:
 
 
 def decode_request(event: object) -> Request:
-    """Read a request from the event of an HTTP API.
+    """Decode a request from the event of an HTTP API.
 
     Raises:
-        InvalidRequest: the event is of another kind.
+        InvalidRequest: the event has another format.
     """
     document = event if isinstance(event, dict) else {}
     context = document.get("requestContext")
     http = context.get("http") if isinstance(context, dict) else None
     if not isinstance(http, dict):
-        raise InvalidRequest("the event is no HTTP request of payload format 2.0")
+        raise InvalidRequest("the event is not an HTTP request of payload format 2.0")
     return Request(
         method=_text(http.get("method")).upper(),
         path=_segments(_text(document.get("rawPath")) or _text(http.get("path"))),
@@ -117,5 +117,5 @@ def _unpacked(body: bytes) -> bytes:
     except zlib.error:
         raise InvalidRequest("the body is not gzip") from None
     if len(unpacked) <= MAX_BODY_BYTES and not unpacking.eof:
-        raise InvalidRequest("the body is not whole gzip")
+        raise InvalidRequest("the gzip body is truncated")
     return unpacked

@@ -1,4 +1,4 @@
-"""An answer in Elasticsearch's form, for an API Gateway HTTP API."""
+"""Compose responses in Elasticsearch's format, for an API Gateway HTTP API."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-# Elasticsearch clients refuse a 2xx answer without this header (go-elasticsearch v8,
+# Elasticsearch clients reject a 2xx response without this header (go-elasticsearch v8,
 # "product check").
 PRODUCT_HEADER = {"X-Elastic-Product": "Elasticsearch"}
 
 _GZIP_FROM_BYTES = 1024
-# Lambda writes a text body into JSON once more, where quotes and backslashes double; as base64 a
-# body of 4 MB is always below the 6 MB of a response.
+# Lambda encodes a text body as JSON again, which doubles quotes and backslashes. In base64, a body
+# of 4 MB always stays below the 6 MB of a response.
 _BASE64_FROM_BYTES = 1024 * 1024
-# gzip, with a weight that is not zero.
+# Matches gzip with a weight above zero.
 _GZIP_ACCEPTED = re.compile(
     r"\s{0,4}gzip\s{0,4}(?:;\s{0,4}q=(?:0?\.0{0,3}[1-9][0-9]{0,3}|1(?:\.0{0,3})?)\s{0,4})?"
 )
@@ -29,12 +29,12 @@ _COMPATIBLE = re.compile(
 
 @dataclass(frozen=True)
 class Response:
-    """An answer.
+    """A response.
 
     Attributes:
         status: the HTTP status.
-        document: the body, written as JSON.
-        headers: further headers, besides content type, encoding and product.
+        document: the body, which is encoded as JSON.
+        headers: headers in addition to content type, encoding and product.
     """
 
     status: int
@@ -42,7 +42,7 @@ class Response:
     headers: Mapping[str, str] = field(default_factory=dict)
 
     def encode(self, *, method: str, request_headers: Mapping[str, str]) -> dict[str, Any]:
-        """Return the answer for Lambda, in the media type and encoding that the request accepts."""
+        """Return Lambda's response, in the media type and encoding that the request accepts."""
         body = json.dumps(self.document, ensure_ascii=False, separators=(",", ":"))
         content = body.encode("utf-8", "replace")
         headers = {
@@ -68,7 +68,7 @@ class Response:
 def error(
     status: int, kind: str, reason: str, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """Return an error in Elasticsearch's form; ``kind`` is one of its exception names."""
+    """Return an error in Elasticsearch's format; ``kind`` is one of its exception names."""
     cause = {"type": kind, "reason": reason}
     document = {"error": {"root_cause": [cause], **cause}, "status": status}
     return Response(status, document, headers or {})
@@ -82,7 +82,7 @@ def search_result(
     timed_out: bool = False,
     all_counted: bool = True,
 ) -> Response:
-    """Return the answer to a search; ``total`` is a lower bound unless all were counted."""
+    """Return the response to a search; ``total`` is a lower bound unless ``all_counted``."""
     return Response(
         200,
         {

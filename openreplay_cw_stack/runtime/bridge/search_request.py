@@ -1,8 +1,8 @@
-"""Reads the body of a search.
+"""Parse the body of a search.
 
-OpenReplay v1.21 to v1.27 asks for a session with ``{"size":1000,"query":{"match_phrase":
-{"message":"openReplaySession.id=<decimal>"}}}``, and would test its credentials with ``{"size":
-1}`` (``backend/pkg/integrations/clients/elastic.go`` at these tags).
+OpenReplay v1.21 to v1.27 searches for a session with ``{"size":1000,"query":{"match_phrase":
+{"message":"openReplaySession.id=<decimal>"}}}``. Its test of credentials is ``{"size":1}``; these
+versions contain the test but never send it (``backend/pkg/integrations/clients/elastic.go``).
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _PHRASE = re.compile(rf"\s*\[?{re.escape(ID_TAG_NAME)}=([0-9]{{1,64}})\]?\s*", r
 
 
 class UnsupportedQuery(ValueError):
-    """The body is not a search that the bridge answers.
+    """The body is not a search that the bridge supports.
 
     Attributes:
         kind: the name of Elasticsearch's exception for it.
@@ -39,9 +39,9 @@ class SearchRequest:
     """A search.
 
     Attributes:
-        size: the most hits that are wanted.
-        session_id: the wanted session; None if any line matches, or none can.
-        matches_any: whether any line matches: a test of the credentials.
+        size: the maximum number of hits.
+        session_id: the session to search for; None if any line matches, or no line can.
+        matches_any: whether any line matches, as in a test of the credentials.
     """
 
     size: int
@@ -50,10 +50,10 @@ class SearchRequest:
 
 
 def parse_search_request(body: bytes) -> SearchRequest:
-    """Read a search.
+    """Parse a search.
 
     Raises:
-        UnsupportedQuery: it is not JSON, or asks for something else.
+        UnsupportedQuery: the body is not JSON, or contains another query.
     """
     document = _json(body)
     size = _size(document.get("size", DEFAULT_SIZE))
@@ -74,7 +74,7 @@ def _json(body: bytes) -> dict[str, Any]:
     except (ValueError, RecursionError):
         raise UnsupportedQuery("x_content_parse_exception", "the body is not JSON") from None
     if not isinstance(document, dict):
-        raise UnsupportedQuery("parsing_exception", "the body is no JSON object")
+        raise UnsupportedQuery("parsing_exception", "the body is not a JSON object")
     return document
 
 
@@ -94,13 +94,13 @@ def _session_id(clause: Any) -> int | None:
     try:
         return parse_session_id(match.group(1)) if match else None
     except ValueError:
-        # A phrase that no line can have: a search that finds nothing.
+        # No line can contain this phrase, so the search finds nothing.
         return None
 
 
 def _other_query() -> UnsupportedQuery:
     return UnsupportedQuery(
         "parsing_exception",
-        f"this endpoint answers match_phrase on message with {ID_TAG_NAME}=<session id>, "
+        f"this endpoint supports match_phrase on message with {ID_TAG_NAME}=<session id>, "
         "and match_all",
     )

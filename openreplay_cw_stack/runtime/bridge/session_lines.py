@@ -1,7 +1,8 @@
-"""Reads the linked lines of one session from the session table.
+"""Read the linked lines of one session from the session table.
 
-One ascending Query of the session's partition. Items are ordered by the time of their first line
-and may overlap in time, so reading ends once enough lines lie before the next item's first line.
+The bridge queries the session's partition in ascending order. Items are ordered by the time of
+their first line and may overlap in time, so reading ends when enough lines are earlier than the
+next item's first line.
 """
 
 from __future__ import annotations
@@ -26,21 +27,21 @@ from openreplay_cw_stack.contract.session_table import (
 from openreplay_cw_stack.runtime.bridge.layout import shortened
 
 NEWEST_ITEMS = 5
-"""The number of items that the reverse Query reads."""
+"""The number of items that the descending Query reads."""
 
 MAX_INFLATED_BYTES = 96 * 1024 * 1024
-"""The most that is read of one session, before one more item: a bound for the function's memory."""
+"""The decompressed size after which no more items of a session are read. It bounds the memory."""
 
 MAX_LINES = 20_000
-"""The most lines that are kept; then the first ones stay: another bound for the memory."""
+"""The maximum number of lines in memory; beyond it, only the first lines are kept."""
 
 WHOLE_MESSAGES_CHARACTERS = 16 * 1024 * 1024
-"""The most characters of messages that are kept whole. An answer has at most a quarter of that."""
+"""The number of characters after which messages are cut. A response has at most a quarter of it."""
 _CUT_MESSAGE_CHARACTERS = 4096
 
 
 class ReadFailed(Exception):
-    """DynamoDB did not give a page. The message is only the error's code."""
+    """DynamoDB did not return a page. The message is only the error's code."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ class Page:
     """One page of a Query.
 
     Attributes:
-        items: in the order of the sort key.
+        items: the items in the order of the sort key.
         next_key: the start of the next page; None after the last one.
     """
 
@@ -60,10 +61,10 @@ class SessionTable(Protocol):
     """Reads the session table."""
 
     def page(self, session_id: int, *, start: Any = None) -> Page:
-        """Return a page of a session's items, ascending. Raises :class:`ReadFailed`."""
+        """Return a page of a session's items in ascending order. Raises :class:`ReadFailed`."""
 
     def newest(self, session_id: int, limit: int) -> Page:
-        """Return the last items of a session, descending. Raises :class:`ReadFailed`."""
+        """Return the last items of a session in descending order. Raises :class:`ReadFailed`."""
 
 
 @dataclass
@@ -71,13 +72,13 @@ class Reading:
     """The result of reading a session.
 
     Attributes:
-        lines: the session's first lines, each once, by time and id.
-        newest_arrival_ms: when the newest item of those read arrived; None without items.
+        lines: the session's first lines, without duplicates, ordered by time and id.
+        newest_arrival_ms: when the newest of the items read arrived; None without items.
         to_the_end: whether these are all lines of the session.
         forgotten: whether the session has a tombstone.
-        timed_out: whether reading ended early, so that lines may be missing in between.
-        failure: the code of the error that ended it.
-        skipped: items that were not shown, by reason: ``expired``, ``version``, ``corrupt``.
+        timed_out: whether reading ended early, so that lines in between may be missing.
+        failure: the code of the error that ended the reading.
+        skipped: the number of skipped items by reason: ``expired``, ``version``, ``corrupt``.
     """
 
     lines: list[LinkedLine] = field(default_factory=list)
@@ -102,9 +103,9 @@ def read_session(
     Args:
         table: the session table.
         session_id: the session.
-        wanted: the number of lines that are wanted.
-        now_ms: the time to judge expiry by, in milliseconds since 1970.
-        time_left: returns the seconds until the answer is due. Reading ends then.
+        wanted: the number of lines to read.
+        now_ms: the time for the expiry check, in milliseconds since 1970.
+        time_left: returns the seconds until the response is due. Reading ends then.
     """
     reader = _Reader(session_id, wanted, now_ms, time_left)
     try:
@@ -118,7 +119,7 @@ def read_session(
 
 
 class _OutOfTime(Exception):
-    """The answer is due."""
+    """The response is due."""
 
 
 def _read(table: SessionTable, reader: _Reader) -> None:
@@ -156,14 +157,14 @@ class _Reader:
         self._earlier = 0
 
     def check_time(self) -> None:
-        """Raise _OutOfTime if the answer is due."""
+        """Raise _OutOfTime if the response is due."""
         if self._time_left() <= 0:
             raise _OutOfTime
 
     def take(self, items: Sequence[Attributes]) -> bool:
-        """Take items in their order and return whether further items are needed."""
+        """Add items in order and return whether more items are needed."""
         for attributes in items:
-            # A page of well compressed items holds more than can be read in time.
+            # A page of well-compressed items can hold more than can be read in time.
             self.check_time()
             if is_tombstone(attributes):
                 if not has_expired(attributes, self._now_ms / 1000):
@@ -184,7 +185,7 @@ class _Reader:
         return True
 
     def note_arrivals(self, items: Sequence[Attributes]) -> None:
-        """Note when further items arrived, without reading their lines."""
+        """Record when items arrived, without reading their lines."""
         for attributes in items:
             if not has_expired(attributes, self._now_ms / 1000):
                 self._note_arrival(arrived_ms(attributes))
@@ -195,7 +196,7 @@ class _Reader:
         return self.reading
 
     def _item(self, attributes: Attributes) -> StoredItem | None:
-        """Return an item to show. Others are counted, and None is returned."""
+        """Decode an item; if it is expired or unreadable, count it and return None."""
         if has_expired(attributes, self._now_ms / 1000):
             self.reading.skipped["expired"] += 1
             return None
@@ -227,7 +228,7 @@ class _Reader:
             self._let_go()
 
     def _let_go(self) -> None:
-        """Keep the lines that are wanted, and as many again to count."""
+        """Keep twice the number of wanted lines, so that the total can be estimated."""
         first = heapq.nsmallest(2 * self._wanted, self._lines.values(), key=lambda line: line.order)
         self._lines = {line.identity: line for line in first}
         self._later_times = sorted(map(_sort_key_time, first))
@@ -235,7 +236,7 @@ class _Reader:
         self.has_let_go = True
 
     def _end_before(self, time_ms: int) -> None:
-        """Keep the lines that lie before all that was not read."""
+        """Keep only lines earlier than ``time_ms``, the start of the unread items."""
         earlier = {
             identity: line
             for identity, line in self._lines.items()
@@ -246,7 +247,7 @@ class _Reader:
         self._lines = earlier
 
     def _kept(self, line: LinkedLine) -> LinkedLine:
-        """A line, with a shorter message once many long ones are kept."""
+        """Return the line, with a cut message if long messages already fill the memory."""
         if self._characters <= WHOLE_MESSAGES_CHARACTERS:
             self._characters += len(line.message)
             return line
@@ -254,5 +255,5 @@ class _Reader:
 
 
 def _sort_key_time(line: LinkedLine) -> int:
-    """The time of a line as sort keys have it: none is before 1970."""
+    """Return a line's time as in sort keys, which are never before 1970."""
     return max(line.time, 0)

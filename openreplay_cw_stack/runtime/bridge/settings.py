@@ -26,16 +26,16 @@ class Settings:
     """The settings of a bridge.
 
     Attributes:
-        deployment: the value of the metric dimension of that name.
+        deployment: the value of the metric dimension ``Deployment``.
         session_table_arn: the session table, which may be in another region or account.
         retry_queue_url: the queue of the deployment's events that could not be stored yet.
         api_key_secret_arn: the secret with ``api_key_id`` and ``api_key``.
-        allowed_source_ranges: addresses that may ask; empty allows all.
-        settle_ms: how long after a session's last line its answer is held back; whole seconds.
-        session_lifetime_ms: how long a session can run at most; whole seconds.
-        hold_until_over: hold the answer back while the session may be running.
-        show_log_group: whether a message begins with its log group.
-        deadline_seconds: how long a question may take.
+        allowed_source_ranges: the addresses that can send requests; empty allows all.
+        settle_ms: how long hits are held back after a session's last line; whole seconds.
+        session_lifetime_ms: the longest duration of a session; whole seconds.
+        hold_until_over: whether hits are held back while the session may still run.
+        show_log_group: whether each message begins with its log group.
+        deadline_seconds: the longest duration of a search.
         previous_key_seconds: how long a key is accepted after it was replaced.
         key_refresh_seconds: how long the keys are used before they are read again.
     """
@@ -58,8 +58,8 @@ class Settings:
         """Read the variables of :meth:`to_environment`.
 
         Raises:
-            KeyError: one is missing.
-            ValueError: one is not what it should be.
+            KeyError: a variable is missing.
+            ValueError: a variable is invalid.
         """
         ranges = filter(None, environment["ALLOWED_SOURCE_RANGES"].split(","))
         return cls(
@@ -95,19 +95,19 @@ class Settings:
         }
 
     def for_operator(self, deadline_seconds: float) -> Settings:
-        """The settings of a command: it asks from any address, and may take longer."""
+        """Return settings for a command: any address is allowed, with a longer deadline."""
         return replace(self, allowed_source_ranges=(), deadline_seconds=deadline_seconds)
 
     def without_holding_back(self) -> Settings:
-        """The settings of a bridge that answers at once."""
+        """Return settings of a bridge that holds back no hits."""
         return replace(self, settle_ms=0, hold_until_over=False)
 
     def holds_until(self, over_ms: int, now_ms: int) -> bool:
-        """Whether an answer is held back since the session may still be running."""
+        """Return whether hits are held back because the session may still run."""
         return self.hold_until_over and now_ms < over_ms
 
     def allows(self, source_address: str) -> bool:
-        """Whether a caller's address is in one of the ranges; an unreadable one is in none."""
+        """Return whether a caller's address is in one of the ranges; False if it is unreadable."""
         if not self.allowed_source_ranges:
             return True
         try:
@@ -118,5 +118,5 @@ class Settings:
 
 
 def _number(value: float) -> str:
-    """A number as text; a whole one without a decimal point."""
+    """Return a number as text, without a decimal point if it is whole."""
     return str(int(value)) if value == int(value) else str(value)

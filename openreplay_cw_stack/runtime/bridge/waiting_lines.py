@@ -1,4 +1,4 @@
-"""Tells whether lines wait in the deployment's retry queue."""
+"""Check whether lines wait in the deployment's retry queue."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from collections.abc import Callable
 from openreplay_cw_stack.runtime.aws_calls import CallFailed
 
 KEPT_SECONDS = 30.0
-"""How long an answer is used: the queue is asked at most twice a minute."""
+"""How long a result is cached, so that the queue is checked at most twice a minute."""
 
 
 class WaitingLines:
-    """Tells whether the retry queue had messages at the last look-up; no, if that failed."""
+    """Caches whether the retry queue has messages; False if the check fails."""
 
     def __init__(self, look: Callable[[], bool], clock: Callable[[], float]) -> None:
-        """Look up the queue with ``look``.
+        """Check the queue with ``look``.
 
         Args:
-            look: returns whether the queue has messages; raises :class:`CallFailed`.
+            look: returns whether the queue has messages; can raise :class:`CallFailed`.
             clock: returns seconds of a monotonic clock.
         """
         self._look = look

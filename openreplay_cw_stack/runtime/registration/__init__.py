@@ -1,3 +1,3 @@
-"""Writes the bridge into OpenReplay's integration form, over its HTTP API."""
+"""Register the bridge in OpenReplay's integration form, through OpenReplay's HTTP API."""
 
 from __future__ import annotations

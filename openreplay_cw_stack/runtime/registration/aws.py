@@ -1,4 +1,4 @@
-"""The AWS calls of the unattended registration. Their errors contain only a code."""
+"""The registration's AWS calls. Their errors contain only a code."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ class SecretsManager:
     """Reads keys and logins."""
 
     def __init__(self, client: Any = None) -> None:
-        # Secrets Manager of one region does not know the secrets of another.
+        # Secrets Manager finds a secret only in the secret's own region.
         self._client_in = functools.cache(lambda region: client or _client(region))
 
     def current(self, arn: str) -> CurrentKey:
         """Return the current version of a secret, and its tags.
 
         Raises:
-            CallFailed: Secrets Manager did not give it.
+            CallFailed: Secrets Manager did not return it.
         """
         client = self._client_in(arn_region(arn))
         found = asked(client.describe_secret, SecretId=arn)
@@ -41,28 +41,28 @@ class SecretsManager:
         return CurrentKey(value["VersionId"], string_fields(value.get("SecretString")), tags)
 
     def document(self, arn: str) -> Mapping[str, str]:
-        """Return the texts in the JSON object that a secret holds.
+        """Return the string members of the JSON object in a secret.
 
         Raises:
-            CallFailed: Secrets Manager did not give it.
+            CallFailed: Secrets Manager did not return it.
         """
         value = asked(self._client_in(arn_region(arn)).get_secret_value, SecretId=arn)
         return string_fields(value.get("SecretString"))
 
     def tag(self, arn: str, key: str, value: str) -> None:
-        """Set a tag of a secret.
+        """Set a tag on a secret.
 
         Raises:
-            CallFailed: Secrets Manager refused.
+            CallFailed: Secrets Manager rejected the call.
         """
         client = self._client_in(arn_region(arn))
         asked(client.tag_resource, SecretId=arn, Tags=[{"Key": key, "Value": value}])
 
     def untag(self, arn: str, key: str) -> None:
-        """Remove a tag of a secret, if it has it.
+        """Remove a tag from a secret, if present.
 
         Raises:
-            CallFailed: Secrets Manager refused.
+            CallFailed: Secrets Manager rejected the call.
         """
         asked(self._client_in(arn_region(arn)).untag_resource, SecretId=arn, TagKeys=[key])
 
@@ -74,10 +74,10 @@ def _client(region: str | None) -> LazyClient:
 
 
 def run_registration(function_name: str, event: Mapping[str, object], client: Any = None) -> None:
-    """Invoke a registration function with an event, and wait for its end.
+    """Invoke a registration function with an event, and wait until it ends.
 
     Raises:
-        CallFailed: it cannot be invoked, or failed.
+        CallFailed: the function cannot be invoked, or failed.
     """
     timeout = REGISTRATION_TIMEOUT_SECONDS + _SLACK_SECONDS
     functions = client or LazyClient(lambda: aws_client("lambda", attempts=1, read_timeout=timeout))

@@ -1,10 +1,11 @@
-"""The second Lambda entry point of the registration: follows deployments for CloudFormation.
+"""The registration's second Lambda entry point: a custom resource of CloudFormation.
 
-It is never in a VPC, so that CloudFormation gets its answer even where OpenReplay, or all of AWS,
-cannot be reached from one. A registration that fails does not stop the deployment.
+This function never runs in a VPC, so CloudFormation gets its response even if a VPC cannot reach
+OpenReplay or AWS. A failed registration does not stop the deployment.
 
-All projects of an OpenReplay are one custom resource. An update names the projects before and
-after it, so a project that left is removed, also by the rollback of an update that added it.
+All projects of an OpenReplay instance are one custom resource. An update event lists the projects
+before and after it, so the function removes the bridge from projects that left the deployment. This
+includes the rollback of an update that added a project.
 """
 
 from __future__ import annotations
@@ -22,12 +23,12 @@ _Run = Callable[[str, Mapping[str, object]], None]
 
 
 def handler(event: dict[str, object], context: object) -> None:
-    """Register or remove the bridge, as a stack is deployed or deleted."""
+    """Register or remove the bridge when a stack is deployed or deleted."""
     answer_deployment(event, context, follow)
 
 
 def follow(event: DeploymentEvent, run: _Run = run_registration) -> str:
-    """Run the registration of an OpenReplay and return the custom resource's physical id."""
+    """Run the registration of an OpenReplay instance; return the resource's physical id."""
     openreplay = str(event.properties["OpenReplay"])
     task = Task.REMOVE if event.is_delete else Task.REGISTER
     try:
@@ -36,12 +37,12 @@ def follow(event: DeploymentEvent, run: _Run = run_registration) -> str:
             {"task": task.value, "left": projects_left(event)},
         )
     except CallFailed as failed:
-        FunctionLog().error(f"{openreplay}: the registration did not end: {failed}")
+        FunctionLog().error(f"{openreplay}: the registration did not finish: {failed}")
     return openreplay
 
 
 def projects_left(event: DeploymentEvent) -> Projects:
-    """Return the projects that are no longer of the deployment after an event."""
+    """Return the projects that an event removes from the deployment."""
     now = projects_from_text(event.properties["Projects"])
     if event.is_delete:
         return now

@@ -1,6 +1,6 @@
-"""The registration's Lambda entry point: registers the bridge with the projects of an OpenReplay.
+"""The registration's Lambda entry point: registers the bridge with the projects of OpenReplay.
 
-It can run in a VPC, from which it reaches a self-hosted OpenReplay.
+The function can run in a VPC to reach a self-hosted OpenReplay.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from openreplay_cw_stack.runtime.registration.unattended import Outcome, Registr
 
 
 def handler(event: Mapping[str, Any], _context: object) -> dict[str, str]:
-    """Do the event's ``task``: ``look`` (also without one), ``register`` or ``remove``.
+    """Run the event's ``task``: ``look`` (the default), ``register`` or ``remove``.
 
     Args:
-        event: ``left`` holds the projects that left the deployment: numbers, by the ARN of the
-            login secret.
+        event: ``left`` holds the numbers of the projects that left the deployment, by the ARN of
+            the login secret.
 
     Returns:
-        The outcomes by the projects' names.
+        The outcomes by project name.
     """
     registration = _registration()
     left = {login: tuple(numbers) for login, numbers in event.get("left", {}).items()}

@@ -1,7 +1,7 @@
-"""A member of OpenReplay: logs in once, and changes one project after the other.
+"""A member of OpenReplay, who logs in once and changes one project after another.
 
-Each login ends the member's other ones, and OpenReplay limits how often a member may ask. So a
-member never works at two projects at once.
+Each login ends the member's other logins, and OpenReplay limits the request rate of a member. A
+member therefore never changes two projects at once.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ _LOGINS = 5
 _MIN_WAIT_SECONDS, _MAX_WAIT_SECONDS = 1.0, 6.0
 
 Changed = TypeVar("Changed")
-"""What a change of a project returns."""
+"""The result of changing a project."""
 
 
 class MemberFailed(RegistrationFailed):
-    """This member can change no project at the moment. The message says why."""
+    """The member cannot change any project right now. The message says why."""
 
 
 class Member:
@@ -33,13 +33,13 @@ class Member:
     def __init__(
         self, url: str, read_login: Callable[[], Mapping[str, str]], *, insecure: bool, sleep: Sleep
     ) -> None:
-        """Know a member.
+        """Create a member.
 
         Args:
-            url: OpenReplay's address.
+            url: OpenReplay's URL.
             read_login: returns ``email`` and ``password``; can raise :class:`CallFailed`.
             insecure: allow ``http://``.
-            sleep: waits for so many seconds.
+            sleep: waits for a number of seconds.
         """
         self._url, self._insecure = url, insecure
         self._read_login = read_login
@@ -51,8 +51,8 @@ class Member:
         """Change a project, and log in again if another login of the member ended this one.
 
         Raises:
-            MemberFailed: the login is refused or ends each time, or OpenReplay gets too many
-                requests of the member.
+            MemberFailed: the login is rejected or ends each time, or OpenReplay throttles the
+                member's requests.
             RegistrationFailed: the change failed.
         """
         while True:
@@ -84,13 +84,13 @@ class Member:
             login = self._read_login()
         except CallFailed as failed:
             raise MemberFailed(
-                f"the login secret cannot be read: {failed}; does it still exist, may this "
-                "function use the KMS key that encrypts it, and, where it is another account's, "
-                "does its own policy allow this function's role?"
+                f"the login secret cannot be read: {failed}. Check that the secret exists, that "
+                "this function can use its KMS key and, if the secret is in another account, that "
+                "the secret's policy allows this function's role"
             ) from None
         email, password = login.get("email"), login.get("password")
         if not email or not password:
             raise MemberFailed(
-                "the login secret holds no login: it is to be a JSON object with email and password"
+                "the login secret holds no login: store a JSON object with email and password"
             )
         return log_in(server, email, password, sleep=self._sleep)

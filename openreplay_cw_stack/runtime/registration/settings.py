@@ -1,4 +1,4 @@
-"""The unattended registration's settings, from the function's environment.
+"""The registration's settings, from the function's environment.
 
 The construct writes these variables with :meth:`Settings.to_environment`, and the function reads
 them with :meth:`Settings.from_environment`.
@@ -11,32 +11,33 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 Projects = Mapping[str, tuple[int, ...]]
-"""The numbers of projects, by the ARN of the secret with the login that changes them."""
+"""The numbers of projects, by the ARN of their login secret."""
 
 
 def projects_to_text(projects: Projects) -> str:
-    """Return projects as the text that :func:`projects_from_text` reads."""
+    """Return projects as text that :func:`projects_from_text` parses."""
     return json.dumps(projects, separators=(",", ":"))
 
 
 def projects_from_text(text: str) -> Projects:
-    """Read projects.
+    """Parse projects.
 
     Raises:
-        ValueError: the text is not of :func:`projects_to_text`.
+        ValueError: the text does not come from :func:`projects_to_text`.
     """
     return {login: tuple(map(int, numbers)) for login, numbers in json.loads(text).items()}
 
 
 @dataclass(frozen=True)
 class Settings:
-    """The settings of the registration of the projects of one OpenReplay.
+    """The settings of the registration with the projects of one OpenReplay instance.
 
     Attributes:
-        deployment: the value of the metric dimension of that name.
-        url: OpenReplay's address.
-        projects: its projects. The secrets hold ``email`` and ``password`` of a member each.
-        replaced: the numbers of the projects whose integration is replaced, whoever's it is.
+        deployment: the value of the metric dimension ``Deployment``.
+        url: OpenReplay's URL.
+        projects: the projects. Each secret holds the ``email`` and ``password`` of a member.
+        replaced: the numbers of the projects whose integration is replaced even if it belongs to
+            another server.
         insecure: whether ``http://`` is allowed.
         key_secret_arn: the secret with the bridge's API key.
         bridge_url: the bridge's URL.
@@ -55,7 +56,7 @@ class Settings:
         """Read the variables of :meth:`to_environment`.
 
         Raises:
-            KeyError: one is missing.
+            KeyError: a variable is missing.
             ValueError: a project's number is not a number.
         """
         return cls(

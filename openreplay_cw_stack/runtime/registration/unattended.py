@@ -1,9 +1,9 @@
-"""Registration without a person: on a deployment, after a rotation, and each hour until it works.
+"""Unattended registration: on a deployment, after a rotation, and each hour until it succeeds.
 
-One function registers all projects of an OpenReplay, one after the other. A project that fails is
-logged, counted and tried again, and stops neither the others nor a deployment. A tag of the key's
-secret holds, for each project, the version of the key that it has, so that an hour without a change
-costs two calls of AWS and no login.
+One function registers all projects of an OpenReplay instance, one after another. A failed project
+is logged, counted and retried, and stops neither the other projects nor a deployment. A tag on the
+key's secret records the version of the key that each project has, so an hour without a change costs
+two AWS calls and no login.
 """
 
 from __future__ import annotations
@@ -35,18 +35,18 @@ from openreplay_cw_stack.runtime.registration.member import Member, MemberFailed
 from openreplay_cw_stack.runtime.registration.settings import Projects, Settings
 
 BEGIN_WITHIN_SECONDS = REGISTRATION_TIMEOUT_SECONDS / 2
-"""How long after its start a run begins with another project."""
+"""How long after its start a run can start another project."""
 
 
 class Task(Enum):
-    """The tasks of the registration."""
+    """A task of the registration."""
 
     LOOK = "look"
-    """Register the current key with each project that has another one or none."""
+    """Register the current key with each project that has another key or none."""
     REGISTER = "register"
-    """Register it with each project, and stop those that left from asking the bridge."""
+    """Register the current key with each project, and remove the bridge from those that left."""
     REMOVE = "remove"
-    """Stop those that left from asking the bridge."""
+    """Remove the bridge from the projects that left."""
 
 
 class Outcome(Enum):
@@ -64,9 +64,9 @@ class CurrentKey:
     """A secret's current version.
 
     Attributes:
-        version_id: its id.
-        document: its value; empty if there is no key yet.
-        tags: of the secret.
+        version_id: the version's id.
+        document: the version's value; empty before the first key.
+        tags: the secret's tags.
     """
 
     version_id: str
@@ -84,10 +84,10 @@ class Secrets(Protocol):
         """Return the JSON object that a secret holds."""
 
     def tag(self, arn: str, key: str, value: str) -> None:
-        """Set a tag of a secret."""
+        """Set a tag on a secret."""
 
     def untag(self, arn: str, key: str) -> None:
-        """Remove a tag of a secret, if it has it."""
+        """Remove a tag from a secret, if present."""
 
 
 _Change = Callable[[int, Integrations], Outcome]
@@ -95,14 +95,14 @@ _Change = Callable[[int, Integrations], Outcome]
 
 @dataclass(frozen=True)
 class Registration:
-    """The registration of one deployment with the projects of one OpenReplay.
+    """The registration of one deployment with the projects of one OpenReplay instance.
 
     Attributes:
         settings: see :class:`Settings`.
         secrets: reads the key and the logins.
         log: the function's own log.
-        sleep: waits for so many seconds.
-        clock: the time in seconds, from any start.
+        sleep: waits for a number of seconds.
+        clock: returns seconds of a monotonic clock.
     """
 
     settings: Settings
@@ -112,14 +112,15 @@ class Registration:
     clock: Callable[[], float] = time.monotonic
 
     def run(self, task: Task, left: Projects | None = None) -> dict[str, Outcome]:
-        """Do a task. Never raises.
+        """Run a task. Never raises.
 
         Args:
             task: the task.
-            left: the projects that left the deployment; removed unless the task is ``LOOK``.
+            left: the projects that left the deployment. The bridge is removed from them unless the
+                task is ``LOOK``.
 
         Returns:
-            The outcomes by the projects' names.
+            The outcomes by project name.
         """
         until = self.clock() + BEGIN_WITHIN_SECONDS
         outcomes: dict[str, Outcome] = {}
@@ -130,13 +131,13 @@ class Registration:
         return outcomes
 
     def name_of(self, number: int) -> str:
-        """Return a project's name, as in metrics and tags."""
+        """Return a project's name for metrics and tags."""
         return project_name(self.settings.url, number)
 
     def _guarded(
         self, projects: Projects, act: Callable[[], dict[str, Outcome]]
     ) -> dict[str, Outcome]:
-        """What concerns all projects: the key, and the bridge."""
+        """Run ``act``; if it fails for all projects, report each of them as failed."""
         try:
             return act()
         except Exception as failed:
@@ -168,12 +169,12 @@ class Registration:
         form = self._form(key.document)
         if not form.api_key_id or not form.api_key:
             raise RegistrationFailed(
-                "there is no key yet: the registration tries again within the hour"
+                "there is no key yet: the registration retries within the hour"
             )
         try:
             probe_bridge(checked_url(form.url), form, sleep=self.sleep)
         except AddressRefused:
-            self.log.log("the bridge answers other addresses than this one, as it is set to")
+            self.log.log("the bridge was not tested: its allowed addresses exclude this function")
 
         def tell(number: int, integrations: Integrations) -> Outcome:
             integrations.register(number, form, force=number in self.settings.replaced)
@@ -202,14 +203,14 @@ class Registration:
         return BridgeForm(self.settings.bridge_url, key_id, key)
 
     def _each(self, projects: Projects, change: _Change, until: float) -> dict[str, Outcome]:
-        """Change project after project; a member who cannot go on is not asked to."""
+        """Change projects one after another; skip the rest of a member's after a MemberFailed."""
         outcomes: dict[str, Outcome] = {}
         for login, numbers in projects.items():
             member = self._member(login)
             ended = ""
             for number in numbers:
                 if not ended and self.clock() > until:
-                    ended = "there was no time left: the registration tries again within the hour"
+                    ended = "there was no time left: the registration retries within the hour"
                 try:
                     if ended:
                         raise MemberFailed(ended)

@@ -1,9 +1,9 @@
 """The service account's access key.
 
-A new key takes some seconds to work. OpenReplay's poller is locked out for good by 40 refused calls
-(``backend/pkg/integrations/model/request.go`` at tag v1.20.0), so no key is disabled before its
-reader uses the next one. A key that the rotation did not create, or that is in use, is never
-disabled or deleted.
+A new key works only after some seconds. 40 rejected calls lock OpenReplay's poller out permanently
+(``backend/pkg/integrations/model/request.go`` at tag v1.20.0), so the rotation disables no key
+before its reader uses the next one. It never disables or deletes a key that is in use or that it
+did not create.
 """
 
 from __future__ import annotations
@@ -23,22 +23,24 @@ from openreplay_cw_stack.runtime.rotation.secret import AlreadyStored, PendingVe
 from openreplay_cw_stack.runtime.rotation.user import MAXIMUM_KEYS, User, UserKey
 
 WORKS_WITHIN_SECONDS = 120.0
-"""How long a new key is tried before it is given up. Most keys work after 10 to 15 seconds."""
+"""How long the rotation waits for a new key to work. Most keys work after 10 to 15 seconds."""
 
 _RECORDED_WITHIN_SECONDS = 300.0
-"""IAM records the minute of a use, or less: ``2015-03-13T10:45:00Z`` in the API reference."""
+"""The precision of the last use that IAM records: a minute or less (API reference:
+``2015-03-13T10:45:00Z``)."""
 
 _IDLE_SECONDS = 1.5 * MIN_ROTATION_SECONDS
-"""A key that was used within this time may have a reader.
+"""A key that was used within this time may still have a reader.
 
-OpenReplay's poller pauses for three hours after four failed calls, IAM records a use after some
-time, and a look comes each hour. A previous key without a reader was last used two rotations ago.
+OpenReplay's poller pauses for three hours after four failed calls, IAM records a use with a delay,
+and the hourly check adds up to an hour. A previous key without a reader was last used two rotations
+ago.
 """
 
 _CREATED_BEFORE_SECONDS, _CREATED_AFTER_SECONDS = 2.0, 60.0
-"""IAM creates a key within this time of the rotation's note that it asks for one.
+"""IAM creates a key within this time of the rotation's record of the request.
 
-IAM and the note tell whole seconds, and two clocks differ a little.
+IAM and the record have whole seconds, and the two clocks differ slightly.
 """
 
 _WAIT_SECONDS = (1.0, 2.0, 3.0, 5.0)
@@ -51,12 +53,12 @@ class AccessKey:
 
     Attributes:
         user: the user.
-        details: what the secret contains besides the key: region and log group.
-        grace: seconds for which a disabled key is kept.
-        notice: seconds after which a key that is not in use is reported.
-        orphan_after: seconds that a run of the rotation takes at most to store a key.
-        clock: returns the seconds since 1970.
-        sleep: waits for so many seconds.
+        details: the values in the secret besides the key: region and log group.
+        grace: the seconds for which a disabled key is kept.
+        notice: the seconds after which an unused new key is reported.
+        orphan_after: the longest time in seconds that a run of the rotation takes to store a key.
+        clock: returns the time in seconds since 1970.
+        sleep: waits for a number of seconds.
         stack_changes: returns whether the stack is being deployed or deleted.
     """
 
@@ -72,13 +74,13 @@ class AccessKey:
     tried_for: float = WORKS_WITHIN_SECONDS
 
     def is_key(self, document: Mapping[str, str]) -> bool:
-        """Return whether a secret's value has a key in it."""
+        """Return whether a secret's value contains a key."""
         return bool(document.get("access_key_id") and document.get("secret_access_key"))
 
     def refusal(self, keys: Keys, now: float) -> str | None:
-        """Return why no key may be created now, or None if one may.
+        """Return why a key must not be created now, or None if it can be.
 
-        The previous key makes room for a new one. It stays until a look has disabled it.
+        The previous key makes room for a new one, but only after a check has disabled it.
         """
         there = self._by_id()
         if len(there) < MAXIMUM_KEYS or self._may_be_stored_yet(keys, there, now):
@@ -88,10 +90,10 @@ class AccessKey:
         return _refusal(keys, there)
 
     def make(self, keys: Keys, version: PendingVersion) -> None:
-        """Create a key and store it. A key that could not be stored is deleted at once.
+        """Create a key and store it, or delete it at once if it cannot be stored.
 
         Raises:
-            RotationRefused: the user has two keys, and neither may be deleted.
+            RotationRefused: the user has two keys, and neither can be deleted.
             RotationFailed: the user has two keys while the stack is being deployed.
         """
         if not self._make_room(keys, version):
@@ -108,8 +110,8 @@ class AccessKey:
         except AlreadyStored:
             self.user.delete_key(key_id)
         except CallFailed:
-            # The call may have succeeded all the same. If that is unknown too, the key stays: a
-            # later run finds it in a version, or deletes it as an orphan.
+            # The call may have succeeded despite the error. If that cannot be checked either, the
+            # key stays: a later run finds it in a version, or deletes it as an orphan.
             if not version.is_stored():
                 self.user.delete_key(key_id)
             raise
@@ -123,19 +125,19 @@ class AccessKey:
         """Check that the pending key exists.
 
         Raises:
-            RotationFailed: it was deleted.
+            RotationFailed: the key was deleted.
         """
         if document.get("access_key_id") not in self._by_id():
             raise RotationFailed(
-                "the key of the pending version was deleted by hand; the next rotation creates "
-                "another"
+                "the key of the pending version was deleted by hand; the next rotation creates a "
+                "new one"
             )
 
     def try_out(self, document: Mapping[str, str], made_at: float) -> None:  # noqa: ARG002
         """Read the tracked log group with a key until that works.
 
         Raises:
-            RotationFailed: it does not work.
+            RotationFailed: the key does not work in time.
         """
         if not self.is_key(document):
             return
@@ -149,11 +151,11 @@ class AccessKey:
             self.sleep(wait)
 
     def retire(self, keys: Keys, now: float) -> PreviousKeyState:
-        """Disable the previous key once only the current one is in use, and delete it later."""
+        """Disable the previous key when only the current one is in use, and delete it later."""
         there = self._by_id()
         loss = self._current_loss(keys, there)
         if loss is not None:
-            # The previous key may be the only one that works for the reader.
+            # The reader may have no other working key than the previous one.
             return loss
         previous = _previous(keys, there)
         if previous is None:
@@ -185,7 +187,7 @@ class AccessKey:
         return PreviousKeyState.DISABLED
 
     def tidy(self, keys: Keys, now: float) -> None:
-        """Delete the rotation's keys that have been in no version for a day."""
+        """Delete keys of the rotation that no version has held for a day."""
         for key in self._orphans(keys, self._by_id()):
             if now - key.created > _ORPHAN_KEPT_SECONDS:
                 self.user.delete_key(key.key_id)
@@ -199,7 +201,7 @@ class AccessKey:
         if not key_id:
             return None
         if key_id not in there:
-            # IAM may not list a new key yet.
+            # IAM may list a new key with a delay.
             is_new = self.clock() - keys.made_at < WORKS_WITHIN_SECONDS
             return None if is_new else PreviousKeyState.CURRENT_DELETED
         return None if there[key_id].active else PreviousKeyState.CURRENT_DISABLED
@@ -209,10 +211,10 @@ class AccessKey:
         return any(now - key.created < self.orphan_after for key in _strangers(keys, there))
 
     def _orphans(self, keys: Keys, there: Mapping[str, UserKey]) -> list[UserKey]:
-        """Return keys that a run of the rotation created and could not store.
+        """Return keys that a run of the rotation created but could not store.
 
-        Such a key was created when the rotation asked for one, is in no version, and was never
-        used. CloudFormation and people create the others.
+        Such a key was created when the rotation requested one, is in no version, and was never
+        used. Other keys come from CloudFormation or from people.
         """
         return [
             key
@@ -227,14 +229,14 @@ class AccessKey:
     def _free_previous(
         self, keys: Keys, there: Mapping[str, UserKey], now: float
     ) -> UserKey | None:
-        """Return the previous key if it is disabled, or was not used for long."""
+        """Return the previous key if it is disabled, or has not been used for a long time."""
         previous = _previous(keys, there)
         if previous is not None and previous.active and not self._is_idle(previous, now):
             return None
         return previous
 
     def _is_idle(self, key: UserKey, now: float) -> bool:
-        """Return whether a key was not used for so long that it has no reader."""
+        """Return whether a key has been unused for so long that it has no reader."""
         used = self.user.last_used(key.key_id) or key.created
         return now - used >= max(self.grace, _IDLE_SECONDS)
 
@@ -244,7 +246,7 @@ class AccessKey:
         if current is None or not current.active:
             return False
         if keys.enabled_again or keys.disabled_at is not None:
-            # Enabled again by hand: a reader may need it although the current key was used.
+            # Re-enabled by hand: a reader may need it even if the current key was used.
             return False
         used = self.user.last_used(current.key_id)
         # The rotation records its own uses before it makes them: see TESTED_AT_TAG.
@@ -259,7 +261,7 @@ class AccessKey:
             orphans = self._orphans(keys, there)
             if orphans and self.is_key(keys.current) and self.stack_changes():
                 # CloudFormation creates a key of its own while rotation is being switched off.
-                raise RotationFailed("a deployment is running, and may have created the user's key")
+                raise RotationFailed("a deployment is running and may have created the user's key")
             if self._may_be_stored_yet(keys, there, now):
                 self.sleep(1.0)
                 continue
@@ -273,12 +275,12 @@ class AccessKey:
 def _refusal(keys: Keys, there: Mapping[str, UserKey]) -> str:
     if _previous(keys, there) is not None and keys.current.get("access_key_id") in there:
         return (
-            "the previous key was used lately, and a user has two keys at most; give every "
-            "OpenReplay the current key"
+            "the previous key was used lately, and a user has at most two keys; enter the current "
+            "key in every OpenReplay"
         )
     return (
-        "the user has two keys, and neither may be deleted: delete the one that is in no version "
-        "of the secret, once it is not in use"
+        "the user has two keys, and the rotation cannot delete either: delete the one that is in "
+        "no version of the secret when it is no longer in use"
     )
 
 

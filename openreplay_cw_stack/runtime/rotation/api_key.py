@@ -1,7 +1,7 @@
 """The bridge's API key.
 
-The bridge accepts the current key, the pending one, and for a time the previous one. An unknown key
-makes it read its keys again, at most once in so many seconds.
+The bridge accepts the current key, the pending key and, for a limited time, the previous key. It
+reads its keys again after ``KEY_REFRESH_SECONDS``.
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ _LOOK_BACK_SECONDS = 3600.0
 
 
 def draw_api_key(current: Mapping[str, str]) -> dict[str, str]:
-    """Draw a key and return the secret's new value. It keeps the id of the current one."""
+    """Generate a key and return the secret's new value, with the id of the current key."""
     drawn = "".join(secrets.choice(_ALPHABET) for _ in range(KEY_LENGTH))
     return {"api_key_id": current.get("api_key_id", "openreplay"), "api_key": drawn}
 
 
 class Usage(Protocol):
-    """What the bridge counted. Every call may raise ``CallFailed``."""
+    """The bridge's count of key uses. Every call can raise ``CallFailed``."""
 
     def of(self, version_id: str, since: float) -> int:
-        """Return how many sessions were asked for with a version's key, since a time."""
+        """Return the number of searches for sessions with a version's key since a time."""
 
 
 @dataclass(frozen=True)
@@ -38,12 +38,12 @@ class ApiKey:
     """The API key of the bridge.
 
     Attributes:
-        usage: what the bridge counted.
-        grace: seconds for which the previous key is accepted at most.
-        notice: seconds after which a key that is not in use is reported.
-        known_after: seconds after which every bridge knows a new key.
-        clock: returns the seconds since 1970.
-        sleep: waits for so many seconds.
+        usage: the bridge's count of key uses.
+        grace: the longest time in seconds for which the previous key is accepted.
+        notice: the seconds after which an unused new key is reported.
+        known_after: the seconds after which every bridge knows a new key.
+        clock: returns the time in seconds since 1970.
+        sleep: waits for a number of seconds.
     """
 
     usage: Usage
@@ -56,21 +56,21 @@ class ApiKey:
     tried_for: float = 0.0
 
     def is_key(self, document: Mapping[str, str]) -> bool:
-        """Return whether a secret's value has a key in it."""
+        """Return whether a secret's value contains a key."""
         return bool(document.get("api_key_id") and document.get("api_key"))
 
     def refusal(self, keys: Keys, now: float) -> str | None:
-        """Return why no key may be created now: the bridge would refuse the previous one."""
+        """Return why a key must not be created now: the bridge would reject the previous one."""
         expired = now - keys.made_at >= self.grace
         if not self.is_key(keys.previous) or expired or self._is_adopted(keys):
             return None
         return (
-            "the previous key is still accepted, since OpenReplay was neither given the current "
-            "one nor uses it; give OpenReplay the current key"
+            "the previous key is still needed: OpenReplay does not use the current key yet; enter "
+            "the current key in OpenReplay"
         )
 
     def make(self, keys: Keys, version: PendingVersion) -> None:
-        """Draw a key and store it."""
+        """Generate a key and store it."""
         try:
             version.store(draw_api_key(keys.current))
         except AlreadyStored:
@@ -89,7 +89,7 @@ class ApiKey:
             self.sleep(max(0.0, made_at + self.known_after - self.clock()))
 
     def retire(self, keys: Keys, now: float) -> PreviousKeyState:
-        """Have the previous key refused once the current one is in use, or the grace ends."""
+        """End the previous key when the current one is in use, or when the grace period ends."""
         if not self.is_key(keys.previous):
             return PreviousKeyState.NOTHING
         age = now - keys.made_at
@@ -102,7 +102,7 @@ class ApiKey:
         return PreviousKeyState.WAITING if age > self.notice else PreviousKeyState.NOTHING
 
     def tidy(self, keys: Keys, now: float) -> None:
-        """Do nothing: a key that was not stored exists nowhere."""
+        """Do nothing: an API key exists only in the secret."""
 
     def _is_adopted(self, keys: Keys) -> bool:
         return keys.notified or self.usage.of(keys.current_version or "", keys.made_at) > 0

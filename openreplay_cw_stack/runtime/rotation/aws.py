@@ -1,4 +1,4 @@
-"""The AWS calls of the rotation. Their errors contain only a code."""
+"""The rotation's AWS calls. Their errors contain only a code."""
 
 from __future__ import annotations
 
@@ -53,10 +53,10 @@ class SecretsManagerSecret:
         return StoredValue(string_fields(found.get("SecretString")), _seconds(found["CreatedDate"]))
 
     def put(self, version_id: str, document: Mapping[str, str], stage: str = PENDING) -> None:
-        """Give a version its value.
+        """Store the value of a version.
 
         Raises:
-            AlreadyStored: it has another one.
+            AlreadyStored: the version has another value.
         """
         try:
             asked(
@@ -122,13 +122,13 @@ class IamUser:
         self._reader_log_group = reader_log_group
         self._addresses_limited = addresses_limited
         self._client = client or _client("iam")
-        # A repeated call would create a second key.
+        # A retry could create a second key.
         self._client_without_retries = client or LazyClient(
             lambda: aws_client("iam", attempts=1, read_timeout=20)
         )
 
     def list_keys(self) -> list[UserKey]:
-        """Return the user's access keys; none if there is no such user."""
+        """Return the user's access keys; empty if the user does not exist."""
         try:
             found = asked(self._client.list_access_keys, UserName=self._name)
         except CallFailed as failed:
@@ -155,7 +155,7 @@ class IamUser:
         )
 
     def delete_key(self, key_id: str) -> None:
-        """Delete a key. A key that does not exist is no error."""
+        """Delete a key, if it exists."""
         try:
             asked(self._client.delete_access_key, UserName=self._name, AccessKeyId=key_id)
         except CallFailed as failed:
@@ -178,17 +178,17 @@ class IamUser:
         return _seconds(used) if isinstance(used, datetime) else None
 
     def reads(self, document: Mapping[str, str]) -> str | None:
-        """Read the tracked log group with a key. Return None if that works, else the code.
+        """Read the tracked log group with a key; return None on success, else the error code.
 
-        A key that works only from other addresses is denied here. AWS authenticates a call before
-        it denies it, so the key itself works.
+        AWS denies a key that is limited to other addresses. It authenticates a call before it
+        denies it, so this denial also proves that the key works.
         """
         code = _trial_of(document, self._region, self._reader_log_group)
         return None if self._addresses_limited and code == "AccessDeniedException" else code
 
 
 def _trial_of(document: Mapping[str, str], region: str, log_group: str) -> str | None:
-    """Read a log group with an access key. Return None if that works, else the error's code.
+    """Read a log group with an access key; return None on success, else the error code.
 
     IAM records this as a use of the key: see TESTED_AT_TAG.
     """
@@ -200,7 +200,7 @@ def _trial_of(document: Mapping[str, str], region: str, log_group: str) -> str |
         region_name=region,
         aws_access_key_id=document["access_key_id"],
         aws_secret_access_key=document["secret_access_key"],
-        # Not the session token of the function's role.
+        # Do not use the session token of the function's role.
         aws_session_token=None,
         config=Config(retries={"total_max_attempts": 1}, connect_timeout=3, read_timeout=10),
     )
@@ -212,14 +212,14 @@ def _trial_of(document: Mapping[str, str], region: str, log_group: str) -> str |
 
 
 class BridgeUsage:
-    """What the bridge counted, read from its metric."""
+    """The bridge's count of key uses, read from its metric."""
 
     def __init__(self, deployment: str, client: Any = None) -> None:
         self._deployment = deployment
         self._client = client or _client("cloudwatch")
 
     def of(self, version_id: str, since: float) -> int:
-        """Return how many sessions were asked for with a version's key, since a time."""
+        """Return the number of searches for sessions with a version's key since a time."""
         dimensions = {names.DEPLOYMENT: self._deployment, names.KEY_VERSION: version_id}
         now = time.time()
         found = asked(
@@ -229,7 +229,7 @@ class BridgeUsage:
             Dimensions=[{"Name": name, "Value": value} for name, value in dimensions.items()],
             StartTime=_moment(since),
             EndTime=_moment(now + _HOUR),
-            # An answer has at most 1440 points.
+            # A response has at most 1440 data points.
             Period=_HOUR if now - since < 1000 * _HOUR else 24 * _HOUR,
             Statistics=["Sum"],
         )
@@ -244,7 +244,7 @@ def invoke_later(function_names: tuple[str, ...], client: Any = None) -> None:
 
 
 def stack_is_going(stack_id: str, client: Any = None) -> bool:
-    """Return whether a stack is being deleted, rather than updated."""
+    """Return whether a stack is being deleted, not updated."""
     return _stack_status(stack_id, client).startswith(("DELETE_", "ROLLBACK_"))
 
 

@@ -1,8 +1,9 @@
-"""What a deployment does to the keys of the service account.
+"""Handle deployments of a rotated service account.
 
-With rotation CloudFormation creates no key: the first rotation does, and IAM refuses to delete a
-user that has keys. So there are two custom resources. The first exists before the schedule and
-deletes the keys after it, when no rotation creates another. The second waits for the first key.
+With rotation, the first rotation creates the key, not CloudFormation, and IAM does not delete a
+user that has keys. There are therefore two custom resources. CloudFormation creates the first one
+before the rotation schedule and deletes it after the schedule; its deletion removes the keys, when
+no rotation can create another. The second one waits for the first key.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ _NUDGE_SECONDS = 30.0
 _STEP_SECONDS = 5.0
 _LOOKS = 12
 DELETE_KEYS, WAIT_FOR_KEY = "delete_keys", "wait_for_key"
-"""What a custom resource is for, in its property ``Task``."""
+"""The values of a custom resource's property ``Task``."""
 
 
 @dataclass(frozen=True)
@@ -30,10 +31,10 @@ class KeyDeployment:
 
     Attributes:
         secret: the secret that holds the key.
-        access_key: how its keys are handled.
-        stack_is_going: returns whether the stack of an id is being deleted.
-        clock: returns the seconds since 1970.
-        sleep: waits for so many seconds.
+        access_key: creates and deletes the keys.
+        stack_is_going: returns whether the stack with an id is being deleted.
+        clock: returns the time in seconds since 1970.
+        sleep: waits for a number of seconds.
     """
 
     secret: Secret
@@ -43,14 +44,14 @@ class KeyDeployment:
     sleep: Callable[[float], None]
 
     def follow(self, event: DeploymentEvent) -> str:
-        """Wait for the first key and store a changed log group with it, or delete the keys.
+        """Wait for the first key and update the log group in the secret, or delete the keys.
 
         Returns:
             The physical id of the custom resource.
 
         Raises:
-            DeploymentFailed: there is no key, or the user is another one than before.
-            CallFailed: AWS refused a call, other than while it waits for a key.
+            DeploymentFailed: there is no key, or the user has changed.
+            CallFailed: AWS rejected a call, except during the wait for the key.
         """
         user_name = str(event.properties["UserName"])
         waits = event.properties["Task"] == WAIT_FOR_KEY
@@ -58,8 +59,8 @@ class KeyDeployment:
             if not waits:
                 self._delete_keys(event.stack_id)
             return user_name
-        # The id is the user's name. After this refusal CloudFormation updates the resource back,
-        # with the name as it was.
+        # The physical id is the user's name. After this failure CloudFormation rolls the resource
+        # back to the previous name.
         if event.physical_id and event.physical_id != user_name:
             raise DeploymentFailed(
                 "user_name cannot change while its key is rotated: deploy without rotation first"
@@ -70,9 +71,9 @@ class KeyDeployment:
         return user_name
 
     def _wait_for_key(self) -> None:
-        """Wait until the secret's current version has a key of the user's.
+        """Wait until the secret's current version holds a key of the user.
 
-        Only then does CloudFormation remove what the deployment replaces, its own key for example.
+        CloudFormation then removes the resources that the deployment replaces, such as its own key.
         """
         give_up = self.clock() + FIRST_KEY_WITHIN_SECONDS
         nudge = self.clock() + _NUDGE_SECONDS
@@ -85,12 +86,12 @@ class KeyDeployment:
                     nudge = self.clock() + _NUDGE_SECONDS
                     self.secret.rotate()
             except CallFailed as failed:
-                # A new policy may not be in force yet, for example.
+                # For example, a new policy may take effect with a delay.
                 refused = f" AWS refused a call: {failed}."
             if self.clock() >= give_up:
                 raise DeploymentFailed(
-                    "the first rotation has created no key. The user may have two keys already, of "
-                    "which one must be deleted; the rotation's log group says more." + refused
+                    "the first rotation has created no key. If the user already has two keys, "
+                    "delete one; see the rotation's log group for details." + refused
                 )
             self.sleep(1.0)
 
@@ -108,7 +109,7 @@ class KeyDeployment:
         self.secret.put(str(uuid4()), {**document, **self.access_key.details}, CURRENT)
         previous = before.version(PREVIOUS)
         if previous is not None:
-            # A reader may still have its key: it stays the previous one.
+            # A reader may still use its key, so that version stays the previous one.
             self.secret.move(PREVIOUS, to=previous, out_of=before.version(CURRENT))
 
     def _current(self) -> dict[str, str]:
@@ -117,10 +118,10 @@ class KeyDeployment:
         return dict(value.document) if value else {}
 
     def _delete_keys(self, stack_id: str) -> None:
-        """Delete all keys if the user is deleted too, else only those that the secret holds.
+        """Delete all keys if the user is deleted too, else only those in the secret.
 
-        The user stays if rotation is switched off; CloudFormation has created a key for it by then.
-        A step that still runs may create one more key, so this looks for keys again.
+        The user stays if rotation is switched off, and CloudFormation has already created a key for
+        it. A step that is still running may create one more key, so this checks for keys again.
         """
         going = self.stack_is_going(stack_id)
         for _ in range(_LOOKS):
@@ -129,7 +130,7 @@ class KeyDeployment:
                 return
 
     def _delete(self, only: set[str] | None) -> int:
-        """Delete the user's keys, or the named ones, and return how many there were."""
+        """Delete the user's keys, or only the given ones, and return their number."""
         user = self.access_key.user
         keys = [key.key_id for key in user.list_keys() if only is None or key.key_id in only]
         for key_id in keys:

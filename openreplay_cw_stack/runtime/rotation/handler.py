@@ -26,10 +26,10 @@ from openreplay_cw_stack.runtime.rotation.settings import Settings
 
 
 def handler(event: dict[str, object], context: object) -> None:
-    """Take a step of a rotation, look after the keys, or follow a deployment.
+    """Run a step of a rotation, check the keys, or handle a deployment.
 
     Raises:
-        RotationRefused: see :meth:`.Rotation.step`. Secrets Manager repeats the rotation.
+        RotationRefused: see :meth:`.Rotation.step`. Secrets Manager retries the rotation.
         RotationFailed: see :meth:`.Rotation.step` and :func:`.look_after`.
     """
     if is_deployment_event(event):
@@ -124,5 +124,5 @@ def _notify_projects() -> None:
     try:
         invoke_later(_settings().registration_functions)
     except CallFailed as failed:
-        # Each registration also runs by itself every hour.
+        # Each registration also runs every hour.
         _log().warn(f"the projects will be registered within the hour: {failed}")

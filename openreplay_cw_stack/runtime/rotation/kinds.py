@@ -1,7 +1,7 @@
-"""What is rotated: an IAM user's access key, or the bridge's API key.
+"""The kinds of rotated keys: an IAM user's access key and the bridge's API key.
 
-Both kinds pass the same steps of a rotation. They differ in how a key is created, tried, seen in
-use, and taken out of use.
+Both kinds go through the same rotation steps. They differ in how a key is created, tested, detected
+in use, and retired.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from openreplay_cw_stack.runtime.rotation.secret import PendingVersion
 
 
 class RotationRefused(Exception):
-    """No key is created now: that would take a key away from its user. The message says why."""
+    """A new key would take away one that is in use. The message says why."""
 
 
 class RotationFailed(Exception):
-    """A step did not work. The message says why and contains no key."""
+    """A step failed. The message says why and contains no key."""
 
 
 @dataclass(frozen=True)
@@ -33,13 +33,13 @@ class Keys:
         current_version: the current version's id.
         previous_version: the previous version's id.
         made_at: when the current version was created, in seconds since 1970.
-        tested_at: until when the rotation itself used the newest key at most; 0.0 if it never did.
-        asked_at: when runs that did not end asked IAM for keys, in seconds since 1970.
+        tested_at: the latest time at which the rotation itself used the newest key; 0.0 if never.
+        asked_at: when unfinished runs requested keys from IAM, in seconds since 1970.
         disabled_at: when the previous version's key was disabled, or found disabled; None if it
-            was not.
-        watched_since: when the last look found both keys in use, or the current one for the first
-            time; None if none did.
-        enabled_again: whether the previous version's key was enabled by hand after that.
+            is not.
+        watched_since: when the last check found both keys in use, or the current one in use for
+            the first time; None if no check did.
+        enabled_again: whether the previous version's key was re-enabled by hand after that.
         notified: whether every registered OpenReplay project has the current key.
     """
 
@@ -58,27 +58,27 @@ class Keys:
 
 
 class PreviousKeyState(Enum):
-    """What a look did or found."""
+    """The result of an hourly check."""
 
     NOTHING = "nothing"
-    """The previous key is still needed, or there is none."""
+    """The previous key is still needed, or does not exist."""
     WAITING = "waiting"
-    """The previous key is still needed, for longer than the notice period."""
+    """The previous key has been needed for longer than the notice period."""
     ADOPTED = "adopted"
-    """The current key is in use. The previous key is disabled if it is not used until the next
-    look."""
+    """The current key is in use. The previous key is disabled if it stays unused until the next
+    check."""
     BOTH_USED = "both_used"
-    """Both keys are in use, for longer than the notice period."""
+    """Both keys have been in use for longer than the notice period."""
     DISABLED = "disabled"
     """The previous key was disabled. It can be enabled again during the grace period."""
     FOUND_DISABLED = "found_disabled"
     """The previous key was disabled by hand. Its grace period begins."""
     ENABLED_AGAIN = "enabled_again"
-    """The previous key was disabled, and enabled again by hand."""
+    """The previous key was disabled, and re-enabled by hand."""
     ENDED = "ended"
-    """The previous key was deleted, or is refused from now on."""
+    """The previous key was deleted, or is rejected from now on."""
     EXPIRED = "expired"
-    """The previous key is refused from now on, although the current one is not in use."""
+    """The previous key is rejected from now on, although the current one is not in use."""
     CURRENT_DELETED = "current_deleted"
     """The current key was deleted by hand."""
     CURRENT_DISABLED = "current_disabled"
@@ -86,7 +86,7 @@ class PreviousKeyState(Enum):
 
 
 class RotatedKey(Protocol):
-    """How keys of a kind are handled. Every call may raise ``CallFailed``."""
+    """Creates, tests and retires keys of one kind. Every call can raise ``CallFailed``."""
 
     @property
     def name(self) -> str:
@@ -94,20 +94,20 @@ class RotatedKey(Protocol):
 
     @property
     def tried_for(self) -> float:
-        """How many seconds :meth:`try_out` uses a key at most."""
+        """The longest time in seconds for which :meth:`try_out` uses a key."""
 
     def is_key(self, document: Mapping[str, str]) -> bool:
-        """Return whether a secret's value has a key in it."""
+        """Return whether a secret's value contains a key."""
 
     def refusal(self, keys: Keys, now: float) -> str | None:
-        """Return why no key may be created now, or None if one may."""
+        """Return why a key must not be created now, or None if it can be."""
 
     def make(self, keys: Keys, version: PendingVersion) -> None:
         """Create a key and store it.
 
         Raises:
-            RotationRefused: there is no place for another key.
-            RotationFailed: there may be one later.
+            RotationRefused: there is no room for another key.
+            RotationFailed: there may be room later.
         """
 
     def is_current_deleted(self, keys: Keys) -> bool:
@@ -120,7 +120,7 @@ class RotatedKey(Protocol):
         """Wait until a new key works everywhere, or raise :class:`RotationFailed`."""
 
     def retire(self, keys: Keys, now: float) -> PreviousKeyState:
-        """Take the previous key out of use if it is time for that."""
+        """Retire the previous key if it is time."""
 
     def tidy(self, keys: Keys, now: float) -> None:
-        """Delete keys that a rotation created and could not store."""
+        """Delete keys that a rotation created but could not store."""

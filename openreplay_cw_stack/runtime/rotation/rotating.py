@@ -1,10 +1,10 @@
-"""The four steps of a rotation, and the look that comes each hour between rotations.
+"""The four steps of a rotation, and the hourly check between rotations.
 
 AWS documentation, "Lambda rotation function": Secrets Manager calls createSecret, setSecret,
-testSecret and finishSecret one after the other, and repeats a rotation that failed with the same
-token. With ``RotateImmediately`` false it calls testSecret alone, with a version that has no value
-and is removed again, or with the current version. So every step may run again, and may find what an
-earlier run has left.
+testSecret and finishSecret in this order, and retries a failed rotation with the same token. With
+``RotateImmediately`` false it calls only testSecret, with a temporary version without a value, or
+with the current version. Every step can therefore run again, and must handle the state that an
+earlier run left.
 """
 
 from __future__ import annotations
@@ -40,23 +40,23 @@ _LISTED_WITHIN_SECONDS = 60.0
 _SECONDS_PER_DAY = 86_400
 _ENABLED = "enabled"
 _MESSAGES = {
-    PreviousKeyState.WAITING: "the current key is not in use yet: give it to OpenReplay",
+    PreviousKeyState.WAITING: "the current key is not in use yet: enter it in OpenReplay",
     PreviousKeyState.ADOPTED: "the current key is in use; the previous one is disabled within "
-    "hours if it is not used any more",
-    PreviousKeyState.BOTH_USED: "the current key is in use, and so is the previous one: give every "
-    "OpenReplay the current key",
-    PreviousKeyState.DISABLED: "the previous key is not in use any more, and was disabled",
+    "hours if it is no longer used",
+    PreviousKeyState.BOTH_USED: "the current and the previous key are both in use: enter the "
+    "current key in every OpenReplay",
+    PreviousKeyState.DISABLED: "the previous key was no longer in use and is now disabled",
     PreviousKeyState.FOUND_DISABLED: "the previous key was disabled by hand; it is deleted after "
     "the grace period",
     PreviousKeyState.ENABLED_AGAIN: "the previous key was enabled by hand; it stays while it "
     "is in use",
-    PreviousKeyState.ENDED: "the previous key is gone",
-    PreviousKeyState.EXPIRED: "the previous key is refused from now on, and the current one is not "
-    "in use yet: give it to OpenReplay",
+    PreviousKeyState.ENDED: "the previous key was removed",
+    PreviousKeyState.EXPIRED: "the previous key is rejected from now on, and the current one is "
+    "not in use yet: enter the current key in OpenReplay",
     PreviousKeyState.CURRENT_DELETED: "the current key was deleted by hand; a rotation creates "
-    "another",
+    "a new one",
     PreviousKeyState.CURRENT_DISABLED: "the current key was disabled by hand: enable it, or "
-    "rotate the secret to get another",
+    "rotate the secret to create a new one",
 }
 _COUNTED_AS = {
     PreviousKeyState.WAITING: names.NEW_KEY_UNUSED,
@@ -73,10 +73,10 @@ class Rotation:
 
     Attributes:
         secret: the secret.
-        kind: how its keys are created and retired.
+        kind: creates, tests and retires its keys.
         projects: the names of the OpenReplay projects that are registered with its key.
-        clock: returns the seconds since 1970.
-        notify_projects: has the projects registered with the new key, without waiting for that.
+        clock: returns the time in seconds since 1970.
+        notify_projects: starts the registration of the new key with the projects.
         log: the function's own log.
     """
 
@@ -88,11 +88,11 @@ class Rotation:
     log: FunctionLog = field(repr=False)
 
     def step(self, name: str, token: str) -> None:
-        """Take one step of a rotation. Each outcome is logged, and each failure counted.
+        """Run one step of a rotation. Log each outcome and count each failure.
 
         Raises:
-            RotationRefused: a new key would take one away from its user.
-            RotationFailed: the step did not work. The message contains only an error's code.
+            RotationRefused: a new key would take away one that is in use.
+            RotationFailed: the step failed. The message contains only an error's code.
         """
         kind = self.kind.name
         try:
@@ -107,12 +107,13 @@ class Rotation:
         self.log.log(f"{name} of {kind} is done")
 
     def look(self) -> bool:
-        """Look after the keys, and publish how old the current one is.
+        """Check the keys and publish the age of the current one.
 
-        A current key that was deleted by hand is replaced.
+        Each result is logged, and counted if a person must act. A current key that was deleted by
+        hand is replaced.
 
         Returns:
-            Whether that was possible. Each finding is logged, and counted if a person is needed.
+            Whether the check succeeded.
         """
         kind = self.kind.name
         try:
@@ -127,7 +128,7 @@ class Rotation:
             if retirement is PreviousKeyState.CURRENT_DELETED:
                 self.secret.rotate()
         except Exception as error:
-            self.log.error(f"could not look after {kind}: {error_code(error)}")
+            self.log.error(f"could not check {kind}: {error_code(error)}")
             return False
         return True
 
@@ -136,7 +137,7 @@ class Rotation:
         return self._keys(self.secret.state())
 
     def retire(self, keys: Keys) -> PreviousKeyState:
-        """Disable, refuse or delete the previous key if it is time for that.
+        """Disable, reject or delete the previous key if it is time.
 
         Args:
             keys: the result of :meth:`keys`.
@@ -175,7 +176,7 @@ class Rotation:
             raise RotationFailed("the secret has no version for this rotation")
         if CURRENT in stages:
             if name == "finishSecret":
-                # An earlier run may have ended before it registered the projects.
+                # An earlier run may have stopped before it registered the projects.
                 self.notify_projects()
             return
         if PENDING not in stages:
@@ -188,8 +189,8 @@ class Rotation:
             try:
                 self.kind.check_pending(pending.document)
             except RotationFailed:
-                # A version's value is put once: with this one no rotation would ever succeed. But
-                # IAM may not list a new key yet.
+                # A version's value can be set only once, so with this version no rotation could
+                # ever succeed. But IAM may list a new key with a delay.
                 if self.clock() - pending.created > _LISTED_WITHIN_SECONDS:
                     self.secret.remove(PENDING, out_of=token)
                 raise
@@ -204,10 +205,10 @@ class Rotation:
         current = self._value(state.version(CURRENT))
         value = self.secret.value(token)
         if value is None or value.document == current.document:
-            # No key is being created: the current one shows whether a rotation could work.
+            # No key is being created: test the current one to see whether a rotation could work.
             value = replace(current, created=0.0)
         if self.kind.is_key(value.document):
-            # Recorded first, so that no use is taken for a reader's if this run ends early.
+            # Record this first, so that the use is not mistaken for a reader's if this run stops.
             self.secret.tag(TESTED_AT_TAG, f"{self.clock() + self.kind.tried_for:.3f}")
             self.kind.try_out(value.document, value.created)
 
@@ -252,18 +253,18 @@ class Rotation:
 
 
 def look_after(rotations: Iterable[Rotation]) -> None:
-    """Look after every secret.
+    """Check the keys of every secret.
 
     Raises:
-        RotationFailed: one could not be looked after. The others were.
+        RotationFailed: the check of at least one secret failed. The others were checked.
     """
     failed = [rotation.kind.name for rotation in rotations if not rotation.look()]
     if failed:
-        raise RotationFailed(f"could not look after {' and '.join(failed)}")
+        raise RotationFailed(f"could not check {' and '.join(failed)}")
 
 
 def _note(state: SecretState, tag: str, version: str | None) -> str:
-    """Return what a tag says of a version."""
+    """Return the note that a tag holds for a version."""
     noted, _, text = state.tags.get(tag, "").rpartition(" ")
     return text if noted == version else ""
 

@@ -1,8 +1,8 @@
-"""A secret with its versions, as Secrets Manager keeps them.
+"""A secret and its versions in Secrets Manager.
 
 AWS documentation, "Lambda rotation function": a rotation creates a version with the staging label
-``AWSPENDING``, whose id is the request's token; its value can be put once. Moving ``AWSCURRENT``
-to it puts ``AWSPREVIOUS`` on the version that had it.
+``AWSPENDING``. The version's id is the request's token, and its value can be set only once. Moving
+``AWSCURRENT`` to this version moves ``AWSPREVIOUS`` to the version that was current before.
 """
 
 from __future__ import annotations
@@ -16,14 +16,15 @@ PREVIOUS = "AWSPREVIOUS"
 PENDING = "AWSPENDING"
 
 DISABLED_TAG = "openreplay-cw-stack:disabled"
-"""The version whose key was disabled, a blank, and when; or the word "enabled" if it was enabled
-again by hand."""
+"""The version whose key was disabled, a blank, and the time; or the word "enabled" in place of the
+time if the key was re-enabled by hand."""
 
 WATCHED_TAG = "openreplay-cw-stack:watched"
-"""The version whose key is disabled if it is not used any more, a blank, and since when."""
+"""The version whose key is disabled if it is no longer used, a blank, and the start of that watch.
+"""
 
 ASKED_TAG = "openreplay-cw-stack:asked-at"
-"""When runs of the rotation that did not end asked IAM for keys: times with blanks between them."""
+"""When unfinished runs of the rotation requested keys from IAM: times separated by blanks."""
 
 # AWS Secrets Manager API reference, "Tag": a value has at most 256 characters.
 _NOTED_TIMES = 10
@@ -38,7 +39,7 @@ class SecretState:
     """The versions and the tags of a secret.
 
     Attributes:
-        stages: the staging labels by version id, of versions that have any.
+        stages: the staging labels by version id, for versions that have labels.
         tags: the tags.
     """
 
@@ -55,7 +56,7 @@ class StoredValue:
     """The value of a version.
 
     Attributes:
-        document: the texts in the JSON object; empty if the value is not a JSON object.
+        document: the string members of the JSON object; empty if the value is not a JSON object.
         created: when the version was created, in seconds since 1970.
     """
 
@@ -64,7 +65,7 @@ class StoredValue:
 
 
 class Secret(Protocol):
-    """One secret. Every call may raise :class:`CallFailed`."""
+    """One secret. Every call can raise :class:`CallFailed`."""
 
     def state(self) -> SecretState:
         """Return the versions and the tags."""
@@ -73,7 +74,7 @@ class Secret(Protocol):
         """Return the value of a version, or None if it has none."""
 
     def put(self, version_id: str, document: Mapping[str, str], stage: str = PENDING) -> None:
-        """Give a version its value. Raises :class:`AlreadyStored`."""
+        """Store the value of a version. Raises :class:`AlreadyStored`."""
 
     def move(self, stage: str, *, to: str, out_of: str | None) -> None:
         """Move a staging label to a version."""
@@ -90,13 +91,13 @@ class Secret(Protocol):
 
 @dataclass(frozen=True)
 class PendingVersion:
-    """The version that a rotation creates. Every call may raise :class:`CallFailed`.
+    """The version that a rotation creates. Every call can raise :class:`CallFailed`.
 
     Attributes:
         secret: the secret.
         token: the version's id.
-        asked_at: when runs that did not end asked IAM for keys.
-        clock: returns the seconds since 1970.
+        asked_at: when unfinished runs requested keys from IAM.
+        clock: returns the time in seconds since 1970.
     """
 
     secret: Secret
@@ -105,15 +106,15 @@ class PendingVersion:
     clock: Callable[[], float] = field(repr=False)
 
     def announce(self) -> None:
-        """Record on the secret that a key is created now."""
+        """Record on the secret that a key is about to be created."""
         self._record([*self.asked_at, self.clock()])
 
     def conclude(self) -> None:
-        """Remove that record: the key is stored, or deleted again."""
+        """Remove that record when the key is stored or deleted."""
         self._record(self.asked_at)
 
     def store(self, document: Mapping[str, str]) -> None:
-        """Give the version its value. Raises :class:`AlreadyStored` if another run did."""
+        """Store the version's value. Raises :class:`AlreadyStored` if another run did."""
         self.secret.put(self.token, document)
 
     def is_stored(self) -> bool:

@@ -15,11 +15,11 @@ class Settings:
     """The settings of the rotation of one deployment.
 
     Attributes:
-        deployment: the value of the metric dimension of that name.
-        grace: seconds for which a replaced key is accepted, or can be enabled again.
-        notice: seconds after which a new key that is not in use is reported.
-        orphan_after: seconds that a run of the rotation takes at most to store a key.
-        known_after: seconds after which every bridge knows a new key.
+        deployment: the value of the metric dimension ``Deployment``.
+        grace: the seconds for which a replaced key is accepted, or can be re-enabled.
+        notice: the seconds after which an unused new key is reported.
+        orphan_after: the longest time in seconds that a run of the rotation takes to store a key.
+        known_after: the seconds after which every bridge knows a new key.
         api_key_secret_arn: the bridge's secret; None without a bridge.
         access_key_secret_arn: the service account's secret; None without a service account.
         user_name: the service account's user.
@@ -28,8 +28,8 @@ class Settings:
         region: where the function runs; AWS Lambda sets it.
         api_key_projects: the names of the projects that are registered with the API key.
         registration_functions: the functions that register these projects.
-        reader_addresses_limited: whether the key works only from some addresses, so that a call
-            of this function may be denied.
+        reader_addresses_limited: whether the key works only from some addresses, so that AWS may
+            deny this function's calls.
     """
 
     deployment: str
@@ -71,8 +71,8 @@ class Settings:
         """Read the variables of :meth:`to_environment`, and those of AWS Lambda.
 
         Raises:
-            KeyError: one that is always set is missing.
-            ValueError: one is not a number.
+            KeyError: a required variable is missing.
+            ValueError: a number is invalid.
         """
         return cls(
             deployment=environment["DEPLOYMENT"],

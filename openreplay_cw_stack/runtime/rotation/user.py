@@ -1,7 +1,7 @@
 """The service account's IAM user and its access keys.
 
 IAM User Guide, "Manage access keys for IAM users" and "IAM and AWS STS quotas": a user has two
-keys at most, inactive ones included; IAM records when a key was last used.
+keys at most, including inactive ones; IAM records when a key was last used.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class UserKey:
 
 
 class User(Protocol):
-    """The IAM user. Every call may raise :class:`CallFailed`."""
+    """The IAM user. Every call can raise :class:`CallFailed`."""
 
     def list_keys(self) -> list[UserKey]:
         """Return the user's access keys."""
@@ -41,10 +41,10 @@ class User(Protocol):
         """Make a key inactive."""
 
     def delete_key(self, key_id: str) -> None:
-        """Delete a key. A key that does not exist is no error."""
+        """Delete a key, if it exists."""
 
     def last_used(self, key_id: str) -> float | None:
         """Return when a key was last used, in seconds since 1970; None if it never was."""
 
     def reads(self, document: Mapping[str, str]) -> str | None:
-        """Read the tracked log group with a key. Return None if that works, else the code."""
+        """Read the tracked log group with a key; return None on success, else the error code."""

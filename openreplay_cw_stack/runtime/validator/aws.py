@@ -1,4 +1,4 @@
-"""The AWS calls of the validator. Their errors contain only a code."""
+"""The validator's AWS calls. Their errors contain only a code."""
 
 from __future__ import annotations
 
@@ -47,10 +47,10 @@ class DynamoDbTable:
         )
 
     def write(self, items: Sequence[Attributes]) -> Sequence[Attributes]:
-        """Write items and return the ones that were not written.
+        """Write items and return the unwritten ones.
 
         Raises:
-            WriteRefused: DynamoDB refused the call.
+            WriteRefused: DynamoDB rejected the call.
         """
         requests = [{"PutRequest": {"Item": item}} for item in items]
         try:
@@ -75,7 +75,7 @@ class SqsQueue:
         """Send a message.
 
         Raises:
-            SendFailed: the queue did not take it.
+            SendFailed: the queue did not accept the message.
         """
         try:
             self._client.send_message(QueueUrl=self._url, MessageBody=message)
@@ -83,10 +83,10 @@ class SqsQueue:
             raise SendFailed(error_code(error)) from None
 
     def hide(self, receipt_handle: str, seconds: int) -> None:
-        """Make a received message come back after so many seconds.
+        """Hide a received message until a number of seconds has passed.
 
         Raises:
-            CallFailed: the queue refused.
+            CallFailed: the queue rejected the call.
         """
         asked(
             self._client.change_message_visibility,
@@ -97,7 +97,7 @@ class SqsQueue:
 
 
 class SecretsManagerReader:
-    """Reads the values of one secret, without a line break at their end."""
+    """Reads the values of one secret, without trailing line breaks."""
 
     def __init__(
         self, arn: str, client: Any = None, *, clock: Callable[[], float] = time.time
@@ -109,10 +109,10 @@ class SecretsManagerReader:
         )
 
     def __call__(self) -> Secrets:
-        """Return the secret's value, and the previous one while it is accepted.
+        """Return the secret's value, and the previous value while it is accepted.
 
         Raises:
-            SecretUnreadable: Secrets Manager did not give it, or it is empty.
+            SecretUnreadable: Secrets Manager did not return the value, or it is empty.
         """
         current, created = self._version("AWSCURRENT")
         if self._clock() - created >= TOKEN_SECRET_OVERLAP_SECONDS:
@@ -120,11 +120,11 @@ class SecretsManagerReader:
         try:
             return current, self._version("AWSPREVIOUS")[0]
         except SecretUnreadable:
-            # Usually there is none.
+            # Usually the secret has no previous version.
             return (current,)
 
     def _version(self, stage: str) -> tuple[bytes, float]:
-        """The value of a version, and when it was made, in seconds since 1970."""
+        """Return the value of a version, and its creation time in seconds since 1970."""
         try:
             value = self._client.get_secret_value(SecretId=self._arn, VersionStage=stage)
         except Exception as error:
@@ -147,10 +147,10 @@ class EventBridgeBus:
         )
 
     def put(self, events: Sequence[ErrorEvent]) -> Sequence[ErrorEvent]:
-        """Publish up to 10 events and return the ones that were not.
+        """Publish up to 10 events and return the unpublished ones.
 
         Raises:
-            CallFailed: none was published.
+            CallFailed: no event was published.
         """
         entries = [
             {
@@ -170,7 +170,7 @@ class EventBridgeBus:
 
 
 class ErrorEventMarks:
-    """Notes in the session table when the last error event of a session was published."""
+    """Records in the session table when a session's last error event was published."""
 
     def __init__(self, table_arn: str, client: Any = None) -> None:
         self._arn = table_arn
@@ -185,10 +185,10 @@ class ErrorEventMarks:
         )
 
     def mark(self, session: int, event_id: str, now_ms: int, interval_seconds: int) -> bool:
-        """Note an event, and return whether it may be published now.
+        """Record an event, and return whether it can be published now.
 
         Raises:
-            CallFailed: DynamoDB refused.
+            CallFailed: DynamoDB rejected the call.
         """
         arguments = error_event_mark(
             session, event_id, now_ms=now_ms, interval_seconds=interval_seconds

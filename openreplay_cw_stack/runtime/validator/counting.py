@@ -1,4 +1,4 @@
-"""The counts of one payload, as metric documents."""
+"""Turn the counts of one payload into metric documents."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from openreplay_cw_stack.runtime.function_log import MetricDocument
 from openreplay_cw_stack.tagging import Verdict
 
 REJECTING_VERDICTS = frozenset(Verdict) - {Verdict.LINKABLE, Verdict.UNTAGGED}
-"""The verdicts of lines that have a tag, but cannot be linked."""
+"""The verdicts on lines that have a tag but cannot be linked."""
 
 
 @dataclass
@@ -19,11 +19,11 @@ class Counts:
     """The counts of one payload.
 
     Attributes:
-        log_group: the tracked log group, or None if it is not known.
-        verdicts: lines by verdict.
-        dropped: lost lines by reason.
+        log_group: the tracked log group, or None if it is unknown.
+        verdicts: the number of lines by verdict.
+        dropped: the number of lost lines by reason.
         totals: other metrics by name.
-        linked: lines that were stored.
+        linked: the number of stored lines.
     """
 
     log_group: str | None = None
@@ -37,7 +37,7 @@ def metric_documents(counts: Counts, *, detailed: bool) -> Iterator[MetricDocume
     """Yield the counts as metrics.
 
     Args:
-        counts: what was counted.
+        counts: the counts.
         detailed: also publish lines by log group and verdict.
     """
     rejected = sum(counts.verdicts[verdict] for verdict in REJECTING_VERDICTS)

@@ -1,13 +1,13 @@
-"""The three envelopes of a subscription payload, and the answer that each expects.
+"""Unwrap subscription payloads from their three sources, and return the response each expects.
 
-* CloudWatch Logs invokes the function asynchronously with the payload itself. An error makes Lambda
-  try again, twice, and then give up into the dead-letter queue.
-* A Kinesis record has the payload's data. Records are delivered again from the first one on that
-  ``batchItemFailures`` names (Lambda Developer Guide, "Configuring partial batch response with
+* CloudWatch Logs invokes the function asynchronously with the payload itself. After an error,
+  Lambda retries twice and then sends the event to the dead-letter queue.
+* A Kinesis record contains the payload's data. Records are delivered again from the first record
+  in ``batchItemFailures`` on (Lambda Developer Guide, "Configuring partial batch response with
   Kinesis Data Streams and Lambda").
-* A message of the retry queue has the payload as its body. A message that ``batchItemFailures``
-  names comes back when its visibility timeout ends (Lambda Developer Guide, "Handling errors for
-  an SQS event source in Lambda").
+* A message of the retry queue has the payload as its body. A message in ``batchItemFailures`` is
+  delivered again when its visibility timeout ends (Lambda Developer Guide, "Handling errors for an
+  SQS event source in Lambda").
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ class RetryQueue(Queue, Protocol):
     """The retry queue."""
 
     def hide(self, receipt_handle: str, seconds: int) -> None:
-        """Hide a received message for so many seconds. Raises :class:`CallFailed`."""
+        """Hide a received message for a number of seconds. Raises :class:`CallFailed`."""
 
 
 def take(
     event: Any, validator: Validator, retry_queue: RetryQueue, remaining_ms: Callable[[], int]
 ) -> dict[str, Any] | None:
-    """Handle the event of an invocation and return the answer that its source expects.
+    """Handle the event of an invocation and return the response that its source expects.
 
     Raises:
         DeliveryFailed: see :meth:`.Validator.validate`; only for a payload of CloudWatch Logs.
@@ -57,11 +57,11 @@ def take(
 def _take_records(
     records: Sequence[dict[str, Any]], validator: Validator, remaining_ms: Callable[[], int]
 ) -> dict[str, Any]:
-    """Handle each record of a stream. A record that fails does not stop the others.
+    """Handle each record of a stream. A failed record does not stop the others.
 
-    A record whose events cannot be stored stays in the stream if nothing can be stored. If other
-    items can, then only its sessions have too many lines, and its events go to the retry queue:
-    they must not hold up the records behind them.
+    If no item of any record can be stored, a failed record stays in the stream. If other items can
+    be stored, only the sessions of that record have too many lines. Its events then go to the retry
+    queue, so that they do not block the records after it.
     """
     handled: dict[str, Handled] = {}
     stored = _try_records(records, handled, validator, remaining_ms, 0)
@@ -73,7 +73,7 @@ def _take_records(
         if number not in handled:
             failed.append({"itemIdentifier": number})
         elif not failed:
-            # Those behind a failed one come again, and are counted then.
+            # Records after a failed one are delivered again, and counted then.
             validator.publish(handled[number].counts)
     return {"batchItemFailures": failed}
 
@@ -85,7 +85,7 @@ def _try_records(
     remaining_ms: Callable[[], int],
     stored: int,
 ) -> int:
-    """Handle the records that are not handled yet and return how many items are stored."""
+    """Handle the records that are not handled yet and return the number of stored items."""
     comes_again = False
     for record in records:
         number = record["kinesis"]["sequenceNumber"]
@@ -95,14 +95,14 @@ def _try_records(
         missing = Missing.TO_THE_RETRY_QUEUE if stored else Missing.BACK_TO_THE_SOURCE
         try:
             _need_time(remaining_ms)
-            # A record that has no time to be judged whole leaves none to try an earlier one again.
+            # If time runs out during a record, there is no time to retry an earlier one.
             done = validator.validate(
                 envelope, remaining_ms=remaining_ms, missing=missing, comes_again=comes_again
             )
         except Exception as error:
             comes_again = True
             stored += error.stored if isinstance(error, DeliveryFailed) else 0
-            validator.log.warn(f"a record was not taken: {error_code(error)}")
+            validator.log.warn(f"a record failed: {error_code(error)}")
         else:
             stored += done.stored
             handled[number] = done
@@ -122,7 +122,7 @@ def _take_messages(
             _need_time(remaining_ms)
             _take_message(message, validator, remaining_ms)
         except Exception as error:
-            validator.log.warn(f"a message was not taken and comes again: {error_code(error)}")
+            validator.log.warn(f"a message failed and will be retried: {error_code(error)}")
             _hide(message, validator, retry_queue)
             failed.append({"itemIdentifier": message["messageId"]})
     return {"batchItemFailures": failed}
@@ -134,7 +134,7 @@ def _take_message(
     envelope = _parsed(message["body"])
     age_ms = validator.clock_ms() - int(message["attributes"]["SentTimestamp"])
     if age_ms > 1000 * validator.settings.retry_seconds:
-        # Receipts are no measure: throttled invocations count as receipts, too.
+        # The receive count is not a measure, because throttled invocations increase it too.
         reason = f"not stored within {validator.settings.retry_seconds} seconds"
         validator.log.warn(reason)
         if read_error_events(envelope) is None:
@@ -164,11 +164,11 @@ def _hide(message: dict[str, Any], validator: Validator, retry_queue: RetryQueue
     try:
         retry_queue.hide(message["receiptHandle"], pause_seconds(validator, failures))
     except CallFailed as failed:
-        validator.log.warn(f"the retry queue keeps its own pause: {failed}")
+        validator.log.warn(f"could not set the pause of a message in the retry queue: {failed}")
 
 
 def pause_seconds(validator: Validator, failures: int) -> int:
-    """Return how long a message waits after so many failures, counted from 1."""
+    """Return how long a message waits after the given number of failures, at least 1."""
     settings = validator.settings
     # An exponent beyond 30 would make a needlessly long integer.
     doubled = settings.first_pause_seconds << min(failures - 1, 30)

@@ -1,7 +1,7 @@
-"""Publishes error events: one per session and payload, and one per session and interval.
+"""Publish error events: at most one per session and payload, and one per session and interval.
 
-Lines are stored before, and no line depends on an event: what cannot be published is sent to the
-retry queue by itself.
+Lines are stored first, and do not depend on events. An event that cannot be published goes to the
+retry queue without its lines.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ _ENTRIES_OF_A_CALL = 10
 """Amazon EventBridge API reference, "PutEvents": at most 10 entries."""
 
 _EVENTS_OF_A_MESSAGE = 200
-"""A detail takes less than 5 KB, and a message of SQS 1 MiB."""
+"""The number of events in one SQS message: a detail has less than 5 KB, and a message 1 MiB."""
 
 _FIELD = "error_events"
 
@@ -30,24 +30,24 @@ class Bus(Protocol):
     """An event bus."""
 
     def put(self, events: Sequence[ErrorEvent]) -> Sequence[ErrorEvent]:
-        """Publish up to 10 events and return the ones that were not. Raises CallFailed."""
+        """Publish up to 10 events and return the unpublished ones. Raises CallFailed."""
 
 
 class Marks(Protocol):
-    """Remembers when the last event of a session was published."""
+    """Records when the last event of a session was published."""
 
     def mark(self, session: int, event_id: str, now_ms: int, interval_seconds: int) -> bool:
-        """Note an event, and return whether it may be published now. Raises CallFailed."""
+        """Record an event, and return whether it can be published now. Raises CallFailed."""
 
 
 @dataclass
 class Published:
-    """What became of events.
+    """The result of publishing events.
 
     Attributes:
-        published: how many were published.
-        failed: the ones that were not, and are to be tried again.
-        failure: why, as a code.
+        published: the number of published events.
+        failed: the events to retry.
+        failure: the error code of the failure.
     """
 
     published: int = 0
@@ -63,8 +63,8 @@ class ErrorEvents:
         bus: the event bus.
         marks: the last events by session.
         deployment: the value of the metric dimension ``Deployment``.
-        replay_url: the template of replay links; None: the events have none.
-        interval_seconds: how long the next event of a session waits.
+        replay_url: the template of replay links; None for events without links.
+        interval_seconds: the shortest time between two events of a session.
         clock_ms: returns the time in milliseconds since 1970.
     """
 
@@ -78,7 +78,7 @@ class ErrorEvents:
     def of(
         self, by_session: dict[int, list[LinkedLine]], stored: Sequence[SessionItem]
     ) -> list[ErrorEvent]:
-        """Compose the events of a payload's lines that were stored."""
+        """Compose the events for the stored lines of a payload."""
         ids: dict[int, set[str]] = {}
         for item in stored:
             ids.setdefault(item.session, set()).update(item.event_ids)
@@ -94,7 +94,7 @@ class ErrorEvents:
         return found
 
     def publish(self, events: Sequence[ErrorEvent], has_time: Callable[[], bool]) -> Published:
-        """Publish the events whose sessions had none for the interval.
+        """Publish events of sessions that had no event within the interval.
 
         Args:
             events: of different sessions, or of different payloads.
@@ -142,7 +142,7 @@ def send_error_events(queue: Queue, events: Sequence[ErrorEvent]) -> None:
 
 
 def read_error_events(envelope: Any) -> list[ErrorEvent] | None:
-    """Return the events of a message of :func:`send_error_events`; None for any other message."""
+    """Return the events of a message from :func:`send_error_events`; None for other messages."""
     if not isinstance(envelope, dict) or not isinstance(envelope.get(_FIELD), list):
         return None
     return list(_events(envelope[_FIELD]))

@@ -24,7 +24,7 @@ from openreplay_cw_stack.runtime.validator.validator import Validator
 
 
 def handler(event: Any, context: Any) -> dict[str, Any] | None:
-    """Take a subscription payload, a batch of Kinesis records, or a message of the retry queue.
+    """Handle a subscription payload, a batch of Kinesis records, or messages of the retry queue.
 
     Raises:
         DeliveryFailed: see :meth:`.Validator.validate`.

@@ -1,4 +1,4 @@
-"""Judges all lines of a payload, and groups the linkable ones by session."""
+"""Judge all lines of a payload, and group the linkable ones by session."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from openreplay_cw_stack.tagging.verdict import JudgedToken, judge_token
 
 _TOKENS = 4096
 _MAX_TOKEN = 160
-"""Characters. A session token of 64-bit numbers has at most 88."""
+"""The maximum length of a cached token. A session token has at most 88 characters."""
 
 
 class TokenMemo:
-    """Judges session tokens, and remembers its answers while the token secret stays the same.
+    """Judges session tokens, and caches the results while the token secret stays the same.
 
-    A payload has many lines of one session.
+    The cache helps because a payload has many lines of one session.
     """
 
     def __init__(self) -> None:
@@ -78,11 +78,11 @@ def judge_lines(
     """Judge the lines of a payload while there is time.
 
     Args:
-        payload: whose lines are judged.
-        policy: what identifies a session.
-        now_ms: the time to judge expiry by, in milliseconds since 1970.
+        payload: the payload to judge.
+        policy: how sessions are identified.
+        now_ms: the time for the expiry check, in milliseconds since 1970.
         has_time: returns whether there is time for one more line. The first line is always judged,
-            so that a payload that is delivered again gets shorter.
+            so that each delivery of a payload makes progress.
     """
     judged = JudgedLines()
     for position, event in enumerate(payload.events):

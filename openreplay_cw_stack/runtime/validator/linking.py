@@ -1,4 +1,4 @@
-"""Judges a log event and, if OpenReplay can link it, composes its linked line."""
+"""Judge a log event and, if OpenReplay can link it, compose its linked line."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from openreplay_cw_stack.tagging.grammar import ID_TAG_NAME, TOKEN_TAG_NAME
 from openreplay_cw_stack.tagging.verdict import JudgedToken, decisive_tag
 
 WITHHELD = "(withheld: a session token was left in this line)"
-"""The message of a line from which the session token could not be removed."""
+"""The message of a line whose session token could not be removed."""
 
 
 @dataclass(frozen=True)
 class Policy:
-    """What identifies a session.
+    """How sessions are identified.
 
     Attributes:
         judge_token: judges a session token.
@@ -44,13 +44,13 @@ _UNTAGGED = JudgedLine(Verdict.UNTAGGED)
 
 
 def judge_line(event: LogEvent, payload: Payload, policy: Policy, *, now_ms: int) -> JudgedLine:
-    """Judge a log event and compose its linked line. No content of an event makes it raise.
+    """Judge a log event and compose its linked line. Never raises, whatever the event contains.
 
     Args:
         event: the log event.
         payload: the payload of the event.
-        policy: what identifies a session.
-        now_ms: the time to judge expiry by, in milliseconds since 1970.
+        policy: how sessions are identified.
+        now_ms: the time for the expiry check, in milliseconds since 1970.
     """
     decisive = decisive_tag(
         event.message,
@@ -76,8 +76,8 @@ def judge_line(event: LogEvent, payload: Payload, policy: Policy, *, now_ms: int
     return JudgedLine(decisive.verdict, decisive.expired, linked)
 
 
-# A token field or an id field behind its first quote, with the comma behind it. In a JSON line
-# within another one, quotes and blanks are escaped.
+# Matches a token field or an id field without its first quote, and the comma after it. In a JSON
+# line within another one, quotes and blanks are escaped.
 _BLANKS = r"(?:\s|\\{1,8}[nrt])*"
 _FIELD = re.compile(
     rf"""(?:{TOKEN_TAG_NAME}|{re.escape(ID_TAG_NAME)})(\\{{0,8}}")"""
@@ -88,7 +88,7 @@ _ENCODED_CHARACTER = re.compile(r"(?:\\{1,8}u00|%(?:25){0,4})([0-9A-Fa-f]{2})")
 
 
 def _without_tokens(message: str, tag: SessionTag | SessionField) -> str:
-    """The message without its session tag and without any session token."""
+    """Return the message without its session tag and without any session token."""
     if isinstance(tag, SessionField):
         text, token, is_id = _without_fields(message), str(tag.value), tag.is_id
     else:
@@ -98,8 +98,8 @@ def _without_tokens(message: str, tag: SessionTag | SessionField) -> str:
     if is_id:
         return text
     _, _, signature = token.rpartition(".")
-    # A signature that is broken over two lines keeps one of these pieces whole. Each has 64 bits:
-    # no other text contains it by chance.
+    # A signature that is broken over two lines still contains one of these pieces. Each piece has
+    # 64 bits, so no other text contains it by chance.
     pieces = (signature[:11], signature[11:22], signature[22:33])
     if any(map(text.__contains__, pieces)):
         return WITHHELD
@@ -111,7 +111,7 @@ def _without_tokens(message: str, tag: SessionTag | SessionField) -> str:
 
 
 def _without_fields(message: str) -> str:
-    """The JSON line without its token fields and id fields."""
+    """Return the JSON line without its token fields and id fields."""
     kept, done = [], 0
     for field in _FIELD.finditer(message):
         start = field.start() - len(field[1])
@@ -119,7 +119,7 @@ def _without_fields(message: str) -> str:
             continue
         comma = message.rfind(",", done, start)
         if field[2] is None and comma >= 0 and _ONLY_BLANKS.fullmatch(message, comma + 1, start):
-            # The last member: the comma in front of it goes with it.
+            # For the last member, also remove the comma before it.
             start = comma
         kept.append(message[done:start])
         done = field.end()
@@ -129,7 +129,7 @@ def _without_fields(message: str) -> str:
 def _without_tag(message: str, tag: SessionTag) -> str:
     before, after = message[: tag.start], message[tag.end :]
     if message.startswith("[", tag.start):
-        # A traceback in one event has the tag in every line.
+        # A traceback in one event repeats the tag in every line.
         repeated = message[tag.start : tag.end]
         if repeated in after:
             after = after.replace(f"\n{repeated} ", "\n").replace(repeated, "")

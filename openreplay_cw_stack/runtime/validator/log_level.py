@@ -1,8 +1,8 @@
-"""The level of a log line, in the four words OpenReplay's player knows.
+"""Detect the level of a log line, as one of the four levels of OpenReplay's player.
 
-A line says its level in the way of its logger: in a JSON field, as a word near its beginning, or as
-glog's letter. What comes first decides. Otherwise it is an error if it speaks of an error or an
-exception, and info if not. The tables name their sources.
+Loggers write the level into a JSON field, as a word near the beginning of the line, or as glog's
+letter. The first of these decides. Without a level, a line that reports an error or an exception is
+an error, and every other line is info. The tables name their sources.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ _FIELDS = frozenset(
     severitynumber severity_text""".split()  # noqa: SIM905
 )
 _Numbers = tuple[tuple[int, str], ...]
-"""From which number on a level is meant, highest first."""
+"""The lowest number of each level, highest first."""
 _PINO: _Numbers = ((50, "error"), (40, "warning"), (30, "info"), (10, "debug"))
 """pino and bunyan: 10 trace, 20 debug, 30 info, 40 warn, 50 error, 60 fatal."""
 _PYTHON: _Numbers = ((40, "error"), (30, "warning"), (20, "info"), (1, "debug"))
@@ -72,9 +72,9 @@ _DOT_NET: _Numbers = ((6, "info"), (4, "error"), (3, "warning"), (2, "info"), (0
 _SYSLOG: _Numbers = ((7, "debug"), (5, "info"), (4, "warning"), (0, "error"))
 """RFC 5424, "Severity", and GELF: 0 emergency to 3 error, 4 warning, 5 notice, 6 info, 7 debug."""
 
-# Further on, "ERROR" is part of what a line tells.
+# Beyond this, a word such as "ERROR" is part of the message.
 _HEAD = 200
-# A cut JSON line is longer than that, and its level may stand behind a few fields.
+# In a cut JSON line the level may come after several fields.
 _CUT_HEAD = 2000
 _CAPITAL_WORDS = frozenset(
     """TRACE DEBUG FINE FINER FINEST INFO NOTICE CONFIG WARN WARNING ERROR SEVERE CRITICAL FATAL
@@ -85,7 +85,7 @@ _CAPITALS = re.compile(r"[A-Z]{3,8}(?![A-Za-z_$])")
 _MARKED = re.compile(
     r"(?:\[ {0,2}(?:\w{1,30}:)?|level=(?:\\*\")?|lvl=(?:\\*\")?)([A-Za-z]{3,11})\b", re.ASCII
 )
-# What makes a level the end of another word, as in com.acme.ERROR and xlevel=info.
+# Characters that make a level the end of another word, as in com.acme.ERROR and xlevel=info.
 _BEFORE_CAPITALS = re.compile(r"[A-Za-z_$.]")
 _BEFORE_LABEL = re.compile(r"\w", re.ASCII)
 _FIRST_WORD = re.compile(r" {0,8}([A-Za-z]{3,11}):(?![\w:])", re.ASCII)
@@ -104,7 +104,7 @@ _CUT_FIELD = re.compile(
 
 _ERROR_WORDS = re.compile("error|exception|traceback|panic:", re.IGNORECASE)
 _MAX_ERROR_WORDS = 50
-# "errors": 0, error=null, error: "" say that there is none.
+# "errors": 0, error=null and error: "" report that there is no error.
 _NONE_BEHIND = re.compile(
     r"""\w{0,20}\\{0,7}"?[ ]?[:=][ ]?
     (?:\\{0,7}""|\\{0,7}"?(?:0|null|none|nil|false)\b(?![.]\d))""",
@@ -117,16 +117,16 @@ _JSON_BLANKS = " \t\n\r"
 
 
 def level_of(message: str) -> str:
-    """One of ``error``, ``warning``, ``info`` and ``debug``. Never raises; linear."""
+    """Return ``error``, ``warning``, ``info`` or ``debug``. Never raises; linear."""
     return _level_said(message, opened=False) or _level_by_content(message)
 
 
 def _level_said(message: str, *, opened: bool) -> str | None:
-    """The level that a line says.
+    """Return the level that a line states, or None.
 
     Args:
         message: the line.
-        opened: whether the line is the text in a field of another.
+        opened: whether the line comes from a field of another line.
     """
     head = message[:_HEAD]
     if "\x1b" in head:
@@ -135,13 +135,13 @@ def _level_said(message: str, *, opened: bool) -> str | None:
     if not opened and head[:1].isdigit():
         lambdas = _LAMBDA_INFO.match(head)
         if lambdas:
-            # console.log's own level says nothing of what the program wrote.
+            # The level of console.log does not describe the program's own message.
             return _level_said(message[lambdas.end() :], opened=True) or "info"
     return _beginning(head) or _word_or_field(message, head, opened=opened)
 
 
 def _beginning(head: str) -> str | None:
-    """The level that a line begins with: ``ERROR:``, glog's letter, or a field of (cut) JSON."""
+    """Return the level at the start of a line: ``ERROR:``, glog's letter, or a field of JSON."""
     begin = (
         _FIRST_WORD.match(head)
         or _GLOG.match(head)
@@ -152,7 +152,7 @@ def _beginning(head: str) -> str | None:
 
 
 def _word_or_field(message: str, head: str, *, opened: bool) -> str | None:
-    """The level in the head of a line: of a word, or of a JSON object that begins before it."""
+    """Return the level in the head of a line: a word, or a field of a JSON object before it."""
     level, end = _first_word(head)
     brace = head.find("{")
     if brace < 0 or (level is not None and brace > end):
@@ -164,7 +164,7 @@ def _word_or_field(message: str, head: str, *, opened: bool) -> str | None:
     return (
         _level_in_document(document)
         or (None if opened else _level_of_inner_line(document))
-        # Without a field for it, capitals in the object are part of what it tells.
+        # Without a level field, capitals in the object are part of its message.
         or (level if end < brace else None)
     )
 
@@ -198,7 +198,7 @@ def _level_in_document(document: dict[str, object]) -> str | None:
 
 
 def _level_of_inner_line(document: dict[str, object]) -> str | None:
-    """The level of the program's line where FireLens or Docker put it, as a text in ``log``."""
+    """Return the level of the program's line that FireLens or Docker wrapped in ``log``."""
     inner = document.get("log")
     return _level_said(inner, opened=True) if isinstance(inner, str) else None
 
@@ -213,9 +213,9 @@ def _level_of_value(name: str, value: object, fields: dict[str, object]) -> str 
 
 
 def _numbers_of(name: str, value: int, fields: dict[str, object]) -> _Numbers:
-    """Whose numbers these are: by the field's name, the fields beside it, and how large they are.
+    """Choose the numbering by the field's name, the other fields, and the size of the number.
 
-    A small number without such a sign may be anybody's, and says nothing.
+    A small number without such a hint is ambiguous and states no level.
     """
     if name == "levelno":
         return _PYTHON
@@ -227,12 +227,12 @@ def _numbers_of(name: str, value: int, fields: dict[str, object]) -> _Numbers:
         return _MONOLOG
     if value >= 10:
         return _PINO
-    # GELF has short_message; syslog's own word is severity.
+    # GELF has short_message, and syslog names the field severity.
     return _SYSLOG if name == "severity" or "short_message" in fields else ()
 
 
 def _first_word(head: str) -> tuple[str | None, int]:
-    """The first word in the head of a line that is a level, and where it ends."""
+    """Return the first level word in the head of a line, and the index of its end."""
     level, start, end = None, len(head), 0
     for found in _CAPITALS.finditer(head):
         if found[0] in _CAPITAL_WORDS and not _stands_behind(_BEFORE_CAPITALS, head, found):
@@ -257,7 +257,7 @@ def _level_by_content(message: str) -> str:
 
 
 def _speaks_of_an_error(message: str, found: re.Match[str]) -> bool:
-    """Whether the text reports an error, rather than a URL, a path, or zero errors."""
+    """Return whether the match reports an error, and is not in a URL, a path, or a zero count."""
     before = message[max(0, found.start() - 100) : found.start()]
     word = _ENDS_OF_WORDS.split(before)[-1]
     behind = _ENDS_OF_WORDS.split(message[found.end() : found.end() + 100], maxsplit=1)[0]

@@ -1,10 +1,10 @@
-"""Events that were not stored, as messages of the retry queue and of the dead-letter queue.
+"""Send events that were not stored to the retry queue or the dead-letter queue.
 
-A message of the retry queue is a subscription payload of the form that CloudWatch Logs delivers. A
-dead letter is the same with a ``reason``. The function and the ``replay`` command read both.
+A message of the retry queue is a subscription payload in the format that CloudWatch Logs delivers.
+A dead letter also has a ``reason``. The function and the ``replay`` command read both.
 
-Amazon SQS Developer Guide, "Amazon SQS message quotas": a message has at most 1,048,576 bytes of
-characters that XML allows. JSON in ASCII has no others.
+Amazon SQS Developer Guide, "Amazon SQS message quotas": a message has at most 1,048,576 bytes, and
+only characters that XML allows. ASCII JSON contains no others.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from openreplay_cw_stack.runtime.validator.subscription import LogEvent, Payload
 MAX_MESSAGE_BYTES = 1_048_576
 
 MAX_PAYLOAD_BYTES = MAX_MESSAGE_BYTES - 1024
-"""The longest payload in a message: should it become a dead letter, then its reason fits, too."""
+"""The maximum size of a payload in a message. It leaves room for the reason of a dead letter."""
 
 
 class SendFailed(CallFailed):
-    """The queue did not take a message. The error's message is only its code."""
+    """The queue did not accept a message. The error's message is only a code."""
 
 
 class Queue(Protocol):
@@ -47,11 +47,11 @@ def send_events(
         queue: the retry queue or the dead-letter queue.
         payload: the payload of the events.
         events: the events to send.
-        counted: whether they were judged and counted.
-        reason: why they become a dead letter; None for the retry queue.
+        counted: whether the events were judged and counted.
+        reason: why the events become a dead letter; None for the retry queue.
 
     Raises:
-        SendFailed: the queue did not take all of them.
+        SendFailed: the queue did not accept all of them.
     """
     if not events:
         return
@@ -71,7 +71,7 @@ def dead_letter(envelope: object, reason: str) -> str:
 
     Args:
         envelope: a payload as CloudWatch Logs delivers it, or any other event.
-        reason: why it was not stored. It never quotes the envelope.
+        reason: why the envelope was not stored. It never quotes the envelope.
     """
     document = envelope if isinstance(envelope, dict) else {"event": envelope}
     try:

@@ -22,22 +22,22 @@ class Settings:
     """The settings of a validator.
 
     Attributes:
-        deployment: the value of the metric dimension of that name.
+        deployment: the value of the metric dimension ``Deployment``.
         session_table_arn: the session table, which may be in another region or account.
         line_retention_seconds: how long a linked line is kept.
         retry_queue_url: the queue for events that could not be stored yet.
-        dead_letter_queue_url: the queue for what cannot be stored.
+        dead_letter_queue_url: the queue for events that cannot be stored.
         token_secret_arn: the secret that holds OpenReplay's token secret; None leaves signatures
             unchecked.
         accept_unsigned_ids: whether a session id without a signature is accepted.
-        detailed_metrics: publish lines by log group and verdict as well.
-        replay_url: the template of replay links; None if there is none.
-        error_bus_arn: the event bus for error events; None publishes none.
-        error_event_interval_seconds: how long the next error event of a session waits.
+        detailed_metrics: whether lines are also counted by log group and verdict.
+        replay_url: the template of replay links; None for no links.
+        error_bus_arn: the event bus for error events; None for no events.
+        error_event_interval_seconds: the shortest time between two error events of a session.
         first_pause_seconds: how long an event waits in the retry queue after the first failure.
             The pause doubles with each further failure.
-        max_pause_seconds: how long it waits at most.
-        retry_seconds: how long it is retried before it becomes a dead letter.
+        max_pause_seconds: the longest pause.
+        retry_seconds: how long an event is retried before it becomes a dead letter.
     """
 
     deployment: str
@@ -60,8 +60,8 @@ class Settings:
         """Read the variables of :meth:`to_environment`.
 
         Raises:
-            KeyError: one that is always set is missing.
-            ValueError: a number is not one.
+            KeyError: a required variable is missing.
+            ValueError: a number is invalid.
         """
         token_secret_arn = environment.get("TOKEN_SECRET_ARN") or None
         return cls(

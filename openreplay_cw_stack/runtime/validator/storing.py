@@ -1,9 +1,9 @@
-"""Writes session items to the session table.
+"""Write session items to the session table.
 
-Amazon DynamoDB API reference, "BatchWriteItem": at most 25 items and 16 MB in a call. An item that
-was not written for throttling comes back in ``UnprocessedItems``; if none could be written, the
-call fails with ``ProvisionedThroughputExceededException``. One item that breaks a rule fails the
-whole call with ``ValidationException``.
+Amazon DynamoDB API reference, "BatchWriteItem": a call has at most 25 items and 16 MB. Throttled
+items are returned in ``UnprocessedItems``; if no item could be written, the call fails with
+``ProvisionedThroughputExceededException``. One invalid item fails the whole call with
+``ValidationException``.
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ _FIRST_PAUSE_SECONDS = 0.1
 
 
 class Refusal(Enum):
-    """How DynamoDB refused a call."""
+    """Why DynamoDB rejected a call."""
 
     THROTTLED = "throttled"
-    """The partition or the table takes no more at the moment."""
+    """The partition or the table exceeds its write capacity."""
     INVALID = "invalid"
-    """An item of the call breaks a rule."""
+    """An item of the call is invalid."""
     UNAVAILABLE = "unavailable"
-    """No answer, or a server error: the next call may succeed."""
+    """DynamoDB did not respond, or had a server error: the next call may succeed."""
     DENIED = "denied"
-    """The next call fails for the same reason: no permission, no table."""
+    """The permission or the table is missing: the next call fails too."""
 
 
 class WriteRefused(Exception):
-    """DynamoDB refused a call. The message is only the error's code.
+    """DynamoDB rejected a call. The message is only the error's code.
 
     Attributes:
-        refusal: how it refused.
+        refusal: why DynamoDB rejected it.
     """
 
     def __init__(self, refusal: Refusal, code: str) -> None:
@@ -53,10 +53,10 @@ class SessionTable(Protocol):
     """Writes to the session table."""
 
     def write(self, items: Sequence[Attributes]) -> Sequence[Attributes]:
-        """Write up to ``ITEMS_PER_BATCH_WRITE`` items and return the ones that were not written.
+        """Write up to ``ITEMS_PER_BATCH_WRITE`` items and return the unwritten ones.
 
         Raises:
-            WriteRefused: none was written.
+            WriteRefused: no item was written.
         """
 
 
@@ -66,8 +66,8 @@ class StoringReport:
 
     Attributes:
         stored: the items that were written.
-        missing: the items that were not written, but can be later.
-        invalid: the items that DynamoDB will always refuse, each with the error's code.
+        missing: the unwritten items that can be written later.
+        invalid: the items that DynamoDB will always reject, each with the error's code.
         throttled: how often DynamoDB throttled an item.
         failure: the code of the last error that left items missing.
     """
@@ -86,7 +86,7 @@ class ItemWriter:
     Attributes:
         table: the session table.
         clock: seconds of a clock that never goes back.
-        sleep: waits for so many seconds.
+        sleep: waits for a number of seconds.
     """
 
     table: SessionTable
@@ -153,7 +153,7 @@ class _Attempt:
             except WriteRefused as refused:
                 self.report.failure = str(refused)
                 if refused.refusal is Refusal.INVALID and len(batch) > 1:
-                    # Each alone, to find the ones for which DynamoDB refuses the call.
+                    # Write each item alone, to find the ones that DynamoDB rejects.
                     batches.extendleft([item] for item in reversed(batch))
                 elif refused.refusal is Refusal.INVALID:
                     self.report.invalid.append((batch[0], str(refused)))
@@ -161,7 +161,7 @@ class _Attempt:
                     self.report.throttled += len(batch)
                     missing += batch
                 else:
-                    # Each further call would wait for an answer as long as this one.
+                    # Each further call would wait as long as this one for a response.
                     self.may_be_repeated = refused.refusal is Refusal.UNAVAILABLE
                     return [*missing, *batch, *chain.from_iterable(batches)]
         return missing

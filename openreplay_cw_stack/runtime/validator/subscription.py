@@ -1,4 +1,4 @@
-"""Subscription payloads: the events that CloudWatch Logs sends to a subscribed Lambda function.
+"""Read subscription payloads, the events that CloudWatch Logs sends to a subscribed function.
 
 AWS documentation, "Log group-level subscription filters": the event is ``{"awslogs": {"data":
 base64(gzip(json))}}`` and the document has ``messageType`` (``DATA_MESSAGE``, or
@@ -24,7 +24,7 @@ MAX_DECOMPRESSED_BYTES = 24 * 1024 * 1024
 the function's 512 MB the worst payload of this size needs."""
 
 _MAX_NAME = 2048
-"""Characters of an id or a name. CloudWatch Logs itself allows 512 for names."""
+"""The maximum length of an id or a name. CloudWatch Logs allows 512 characters for names."""
 
 
 class UnusablePayload(ValueError):
@@ -36,9 +36,9 @@ class LogEvent:
     """One log event.
 
     Attributes:
-        id: CloudWatch's, unique within the log group.
-        timestamp: milliseconds since 1970.
-        message: one line, or several.
+        id: the id from CloudWatch Logs, unique within the log group.
+        timestamp: the time in milliseconds since 1970.
+        message: one or more lines.
     """
 
     id: str
@@ -53,11 +53,11 @@ class Payload:
     Attributes:
         owner: the AWS account of the log group.
         log_group: the log group's name.
-        log_stream: the log stream's name, as CloudWatch Logs has it.
-        events: the log events in order, each once.
+        log_stream: the log stream's name in CloudWatch Logs.
+        events: the log events in order, without duplicates.
         unreadable: the number of entries that are not log events.
-        counted: whether the lines were judged and counted before: the payload comes from the
-            retry queue.
+        counted: whether the lines were judged and counted before, because the payload comes from
+            the retry queue.
     """
 
     owner: str
@@ -69,7 +69,7 @@ class Payload:
 
     @cached_property
     def stream_without_tokens(self) -> str:
-        """The log stream's name as linked lines have it.
+        """The log stream's name for linked lines, without session tokens.
 
         A log group's name cannot contain a session token; a log stream's can.
         """
@@ -80,7 +80,7 @@ def read_payload(envelope: object) -> Payload | None:
     """Read the event of a subscription. Return None for a control message.
 
     Raises:
-        UnusablePayload: it is not gzip, truncated, not JSON, too large, or not a payload.
+        UnusablePayload: the event is not gzip, truncated, not JSON, too large, or not a payload.
     """
     document = _document(_decompress(envelope))
     message_type = document.get("messageType")
@@ -92,7 +92,7 @@ def read_payload(envelope: object) -> Payload | None:
     if not isinstance(entries, list):
         raise UnusablePayload("its logEvents are not a list")
     readable = [event for event in map(_log_event, entries) if event is not None]
-    # CloudWatch Logs delivers at least once: a payload may have an event twice.
+    # CloudWatch Logs delivers at least once: a payload may contain an event twice.
     events: dict[str, LogEvent] = {}
     for event in readable:
         events.setdefault(event.id, event)
@@ -114,8 +114,8 @@ def encode_payload(
     Args:
         payload: the payload of the events.
         events: the events to include.
-        counted: whether they were judged and counted.
-        reason: why they become a dead letter; None if they do not.
+        counted: whether the events were judged and counted.
+        reason: why the events become a dead letter; None if they do not.
     """
     document = {
         "messageType": "DATA_MESSAGE",
@@ -125,7 +125,7 @@ def encode_payload(
         "subscriptionFilters": [],
         "logEvents": [vars(event) for event in events],
     }
-    # Without a time in its header, the same events make the same text.
+    # Without a time in the gzip header, equal events produce equal text.
     data = gzip.compress(json.dumps(document, separators=(",", ":")).encode(), mtime=0)
     envelope: dict[str, object] = {
         "awslogs": {"data": base64.b64encode(data).decode()},
@@ -149,7 +149,7 @@ def _decompress(envelope: object) -> bytes:
 
 
 def _inflate(data: bytes) -> Iterator[bytes]:
-    """Every member of a gzip file, up to the limit."""
+    """Yield the data of all gzip members, up to the limit."""
     left = MAX_DECOMPRESSED_BYTES
     while data:
         inflating = zlib.decompressobj(wbits=31)
@@ -177,12 +177,12 @@ def _document(text: bytes) -> dict[str, Any]:
 
 
 def _log_event(entry: Any) -> LogEvent | None:
-    """A log event; None where the entry is something else."""
+    """Return a log event; None if the entry is not one."""
     try:
         identifier, timestamp, message = entry["id"], entry["timestamp"], entry["message"]
     except (TypeError, KeyError, IndexError):
         return None
-    # A boolean is an integer in Python, and not in JSON.
+    # A boolean is an integer in Python, but not in JSON.
     if type(message) is not str or type(timestamp) is not int or type(identifier) is not str:
         return None
     if not 0 < len(identifier) <= _MAX_NAME:

@@ -1,7 +1,7 @@
 """OpenReplay's token secret, read from Secrets Manager while the function runs.
 
-It is read by its ARN and kept only in memory: an environment variable or a template would show it
-to everyone who can view the function.
+The function reads it by its ARN and keeps it only in memory. An environment variable or a template
+would show it to everyone who can view the function.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ KEPT_SECONDS = 300.0
 """How long a secret is used before it is read again."""
 
 RETRY_SECONDS = 60.0
-"""How long the next attempt waits after a failure."""
+"""How long after a failure the next attempt starts."""
 
 
 class SecretUnreadable(Exception):
@@ -21,7 +21,7 @@ class SecretUnreadable(Exception):
 
 
 Secrets = tuple[bytes, ...]
-"""The current value of the token secret and, for a day after it was replaced, the previous one."""
+"""The current token secret and, for a day after its replacement, the previous one."""
 
 
 class SecretReader(Protocol):
@@ -34,8 +34,8 @@ class SecretReader(Protocol):
 class TokenSecret:
     """The token secret as last read.
 
-    A secret that cannot be read again stays in use. A secret that was never read is None:
-    signatures are then unchecked, which is counted and raises an alarm.
+    If a later read fails, the secret stays in use. If no read has succeeded, the secret is None.
+    Signatures are then unchecked, which is counted and triggers an alarm.
     """
 
     def __init__(self, read: SecretReader, clock: Callable[[], float]) -> None:

@@ -1,4 +1,4 @@
-"""Reads, judges, stores and counts one subscription payload."""
+"""Read, judge, store and count one subscription payload."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ from openreplay_cw_stack.runtime.validator.token_secret import TokenSecret
 from openreplay_cw_stack.tagging import Verdict
 
 JUDGING_RESERVE_MS = 25_000
-"""No further line is judged while the function has less time than this."""
+"""The remaining time below which no more lines are judged."""
 STORING_RESERVE_MS = 15_000
-"""No further item is written while the function has less time than this. One call takes 7 seconds
-at most, and the rest is for the retry queue."""
+"""The remaining time below which no more items are written. One call takes at most 7 seconds, and
+the rest is for the retry queue."""
 
 
 class DeliveryFailed(CallFailed):
@@ -49,21 +49,21 @@ class DeliveryFailed(CallFailed):
 
 
 class Missing(Enum):
-    """Where events go that the session table did not take."""
+    """The destination of events that could not be stored."""
 
     TO_THE_RETRY_QUEUE = "to the retry queue"
-    """Their source does not keep them: CloudWatch Logs invoked the function."""
+    """The source does not keep them: CloudWatch Logs invoked the function."""
     BACK_TO_THE_SOURCE = "back to the source"
-    """Their source delivers them again: a stream, or the retry queue itself."""
+    """The source delivers them again: a stream, or the retry queue itself."""
 
 
 @dataclass(frozen=True)
 class Handled:
-    """The result of a payload.
+    """The result of handling a payload.
 
     Attributes:
-        counts: its counts.
-        stored: the number of items that were stored.
+        counts: the counts of the payload.
+        stored: the number of stored items.
     """
 
     counts: Counts
@@ -77,11 +77,11 @@ class Validator:
     Attributes:
         settings: see :class:`Settings`.
         writer: writes to the session table.
-        retry_queue: takes the events that the session table does not.
-        dead_letters: takes what can never be stored.
-        token_secret: None if signatures are not checked.
-        error_events: publishes events about sessions with errors; None publishes none.
-        clock_ms: the time in milliseconds since 1970.
+        retry_queue: takes events that could not be stored yet.
+        dead_letters: takes events that can never be stored.
+        token_secret: the token secret; None if signatures are not checked.
+        error_events: publishes error events; None publishes none.
+        clock_ms: returns the time in milliseconds since 1970.
         emit: prints one line of the function's own log.
         memo: judges session tokens.
     """
@@ -111,18 +111,18 @@ class Validator:
     ) -> Handled:
         """Handle one payload. The caller publishes its counts.
 
-        No content of a payload or a line makes it raise.
+        The content of a payload or a line never causes an exception.
 
         Args:
             envelope: the payload, as CloudWatch Logs sends it to a function.
-            remaining_ms: returns how much time the function has.
-            missing: where events go that the session table does not take.
-            comes_again: whether the payload is delivered again in any case; its lines are counted
-                then.
+            remaining_ms: returns the function's remaining time.
+            missing: the destination of events that cannot be stored.
+            comes_again: whether the payload is delivered again in any case. Its lines are counted
+                at that delivery.
 
         Raises:
             DeliveryFailed: some events were neither stored nor queued. Their source delivers the
-                payload again, and an item that is written again replaces itself.
+                payload again, and a repeated write replaces the same item.
         """
         try:
             payload = read_payload(envelope)
@@ -156,7 +156,7 @@ class Validator:
             has_time=lambda: remaining_ms() > STORING_RESERVE_MS,
         )
         if report.missing:
-            self.log.warn(f"the session table did not take all items: {report.failure}")
+            self.log.warn(f"the session table did not store all items: {report.failure}")
             if missing is Missing.BACK_TO_THE_SOURCE:
                 raise DeliveryFailed(report.failure or "not stored", len(report.stored))
         self._queue_missing(payload, judged, report, rest_counted=payload.counted or comes_again)
@@ -192,7 +192,7 @@ class Validator:
         """Publish error events that could not be published before.
 
         Raises:
-            DeliveryFailed: some were not published, and come again.
+            DeliveryFailed: some events were not published, and are delivered again.
         """
         if self.error_events is None:
             return Handled(Counts())
@@ -215,7 +215,7 @@ class Validator:
             try:
                 send_error_events(self.retry_queue, outcome.failed)
             except SendFailed as failed:
-                # The lines are stored: they are not delivered again for their event.
+                # The lines are stored, so they must not be delivered again for an event.
                 self.log.error(f"error events are lost: {failed}")
         return Counter(
             {

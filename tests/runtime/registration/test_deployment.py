@@ -69,4 +69,4 @@ def test_a_deployment_goes_on_whatever_happens(capsys: pytest.CaptureFixture[str
         raise CallFailed("ResourceNotFoundException")
 
     assert deployment.follow(EVENT, run) == "host"
-    assert "did not end: ResourceNotFoundException" in capsys.readouterr().out
+    assert "did not finish: ResourceNotFoundException" in capsys.readouterr().out

@@ -176,7 +176,7 @@ def test_it_is_removed(run: Unattended) -> None:
 def test_a_bridge_that_answers_openreplay_alone(run: Unattended, asked_bridge: list[Any]) -> None:
     asked_bridge.append(AddressRefused("not this address"))
     assert run.run(Task.REGISTER) is Outcome.NOTIFIED
-    assert "other addresses" in run.said[0]
+    assert "allowed addresses exclude" in run.said[0]
 
 
 def test_a_bridge_that_does_not_answer_is_not_registered(
@@ -192,7 +192,7 @@ def test_a_bridge_that_does_not_answer_is_not_registered(
     ("login", "words"),
     [
         ("captcha", "asks for a captcha"),
-        ("sso", "wants a single sign-on"),
+        ("sso", "requires a single sign-on"),
         ("nonsense", "is it OpenReplay?"),
         ("redirect", "redirect, which is not followed"),
     ],
@@ -230,7 +230,7 @@ def test_a_login_that_another_one_ended_is_made_again(run: Unattended, task: Tas
     assert run.logins == 4
     run.server.other_logins = 100
     assert run.run(task) is Outcome.FAILED
-    assert "each login ends that member's other ones" in run.said[-1]
+    assert "each login ends the member's other logins" in run.said[-1]
     # A login that is refused is none that ended: a member is not to be locked out by tries.
     run.server.login = "captcha"
     asked = len(run.server.asked)
@@ -347,7 +347,7 @@ class TestSomeoneElsesIntegration:
         assert run.run(task) is Outcome.FAILED
         assert run.server.rows == {row: self.THEIRS}
         assert run.secrets.tags == {}
-        assert "asks elastic.shop.example, which is not" in run.said[-1]
+        assert "points to elastic.shop.example, which is not" in run.said[-1]
         assert "replace_integration=True of its OpenReplayProject" in run.said[-1]
 
     def test_it_is_on_request(self, run: Unattended, row: str) -> None:

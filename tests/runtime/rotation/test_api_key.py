@@ -158,7 +158,7 @@ def test_or_until_its_time_is_up() -> None:
 def test_no_second_rotation_takes_the_readers_key_away() -> None:
     deployment = Deployment()
     deployment.rotate("one")
-    with pytest.raises(RotationRefused, match="still accepted"):
+    with pytest.raises(RotationRefused, match="still needed"):
         deployment.rotate("two")
     assert all(deployment.ask())
     deployment.world.now += 7 * DAY

@@ -101,9 +101,9 @@ def test_one_that_cannot_be_looked_after_does_not_stop_the_other() -> None:
     kept.account.secret.values.clear()
     kept.account.secret.stages.clear()
     kept.account.world.faults = {kept.account.world.calls + 1: ("before", CallFailed("Throttling"))}
-    with pytest.raises(RotationFailed, match=r"could not look after access_key$"):
+    with pytest.raises(RotationFailed, match=r"could not check access_key$"):
         kept.look()
-    assert ("ERROR", "could not look after access_key: Throttling") in kept.said
+    assert ("ERROR", "could not check access_key: Throttling") in kept.said
     assert kept.of("NewKeyUnused") == [(1, "api_key", True)]
 
 
@@ -161,5 +161,5 @@ def test_a_replacement_that_cannot_be_asked_for_is_an_error() -> None:
     kept.account.secret.on_rotate = refuse
     with pytest.raises(RotationFailed):
         kept.look()
-    assert ("ERROR", "could not look after access_key: AccessDeniedException") in kept.said
+    assert ("ERROR", "could not check access_key: AccessDeniedException") in kept.said
     assert kept.of("FailedRotations") == [(1, "access_key", True)]

@@ -237,7 +237,10 @@ class TestRetryQueue:
             table=FakeTable(fault=throttling(1)), retry_queue=FakeQueue(hide_code="AccessDenied")
         )
         assert failures(taken(around, {"Records": [a_message(a_payload(1))]})) == ["message-0"]
-        assert around.warnings()[-1] == "the retry queue keeps its own pause: AccessDenied"
+        assert (
+            around.warnings()[-1]
+            == "could not set the pause of a message in the retry queue: AccessDenied"
+        )
 
     def test_without_time_it_comes_again(self) -> None:
         around = Surroundings()

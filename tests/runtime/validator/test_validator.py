@@ -179,7 +179,7 @@ class TestMissingItems:
         around = with_fault(throttling(77), retry_queue=FakeQueue(code="RequestThrottled"))
         with pytest.raises(DeliveryFailed, match=r"^not queued: RequestThrottled$"):
             around.validate(TWO_SESSIONS)
-        assert around.warnings() == ["the session table did not take all items: UnprocessedItems"]
+        assert around.warnings() == ["the session table did not store all items: UnprocessedItems"]
         assert len(around.printed) == 1
 
     def test_back_to_the_source(self) -> None:

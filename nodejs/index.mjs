@@ -1,0 +1,27 @@
+import tagging from "./index.js";
+
+export const {
+  HEADER_NAME,
+  HeaderReader,
+  SESSION_ID_HEADER_NAME,
+  Session,
+  carry,
+  corsAllowHeaders,
+  currentFields,
+  currentSession,
+  currentTag,
+  expressMiddleware,
+  fastifyPlugin,
+  install,
+  koaMiddleware,
+  outgoingHeaders,
+  replayUrl,
+  sessionOfEvent,
+  tagLambdaHandler,
+  tagLines,
+  taggingCounts,
+  uninstall,
+  useHeaders,
+  useSession,
+  useSessionToken,
+} = tagging;

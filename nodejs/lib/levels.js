@@ -1,0 +1,52 @@
+/**
+ * Levels of log records, on the scale of pino and bunyan.
+ *
+ * @module
+ */
+"use strict";
+
+const { inspect } = require("node:util");
+
+const LEVELS = {
+  // pino, bunyan
+  trace: 10,
+  debug: 20,
+  info: 30,
+  warn: 40,
+  error: 50,
+  fatal: 60,
+  // winston: npm's names and syslog's
+  silly: 10,
+  verbose: 25,
+  http: 27,
+  notice: 35,
+  warning: 40,
+  crit: 55,
+  alert: 57,
+  emerg: 60,
+};
+
+/**
+ * The number of a level.
+ *
+ * @param {unknown} level a number on pino's scale, or a name in either case
+ * @throws {TypeError} it is neither
+ */
+function levelNumber(level) {
+  if (typeof level === "number" && level >= 0) return level;
+  const name = typeof level === "string" ? level.toLowerCase() : "";
+  if (Object.hasOwn(LEVELS, name)) return LEVELS[name];
+  if (/^[0-9]{1,9}$/.test(name)) return Number(name);
+  throw new TypeError(
+    'level must be a level of pino, bunyan or winston, such as "warn" or 40, not ' +
+      inspect(level, { depth: 0 }).slice(0, 40),
+  );
+}
+
+/** The number of a record's level; a level that nobody knows is not filtered. */
+function numberOfRecord(level) {
+  if (typeof level === "number") return level;
+  return (typeof level === "string" && Object.hasOwn(LEVELS, level) && LEVELS[level]) || Infinity;
+}
+
+module.exports = { levelNumber, numberOfRecord };

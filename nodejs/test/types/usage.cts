@@ -1,0 +1,6 @@
+// Compiled, and never run: the same package with require().
+import tagging = require("openreplay-cw-tagging");
+
+tagging.install();
+const session: tagging.Session | null = tagging.currentSession();
+export = session;
