@@ -246,7 +246,7 @@ class Deployment:
     log_groups: int = 1
     verdicts: int = 3
     bridge_metrics: int = 6
-    alarm_metrics: int = 23
+    alarm_metrics: int = 24
     dashboards: int = 1
     secrets: int = 2
     polled_queues: int = 1
