@@ -11,14 +11,14 @@ export interface HeaderOptions {
   /** The header with the session token. Default: {@link HEADER_NAME}. */
   headerName?: string | undefined;
   /**
-   * Also understand `openReplaySession.id`. Anybody can send another visitor's id there, and nothing
-   * signs it: only for callers that you trust. Default: false.
+   * Also understand `openReplaySession.id`. Anybody can send another visitor's id there, and
+   * nothing signs it: only for callers that you trust. Default: false.
    */
   acceptSessionId?: boolean | undefined;
   /**
-   * OpenReplay's `TOKEN_SECRET`; line ends behind it are not part of it. A token that was not signed
-   * with it is ignored and counted. Default: anybody can send a token with another visitor's session
-   * id and a made-up signature.
+   * OpenReplay's `TOKEN_SECRET`; line ends behind it are not part of it. A token that was not
+   * signed with it is ignored and counted. Default: anybody can send a token with another visitor's
+   * session id and a made-up signature.
    */
   tokenSecret?: string | Uint8Array | undefined;
 }

@@ -2,7 +2,7 @@
  * The session of the work at hand: an AsyncLocalStorage, and how it ends.
  *
  * A context sticks to whatever is made in it: a timer, a socket of a pool, an interval that runs
- * for ever. What they find is then a scope that has ended, and its session is no longer theirs.
+ * for ever. What they find is then a scope that has ended, and they belong to nobody.
  *
  * @module
  */
@@ -68,7 +68,7 @@ function runAsNobody(callback) {
   return storage.run(undefined, callback);
 }
 
-/** Call a function in a scope that somebody else ends. */
+/** Call a function in a scope that ends elsewhere. */
 function runWithin(scope, callback) {
   return storage.run(scope, callback);
 }

@@ -122,7 +122,7 @@ function tagLine(line, tag) {
   return BLANK_LINE.test(line) ? line : `${tag} ${line}`;
 }
 
-/** The JSON object with the tag as a field of it; null where the text is no JSON object. */
+/** The JSON object with the tag as a field of it; null for any other text. */
 function tagJson(text, tag) {
   const begin = beginOfObject(text);
   if (begin < 0) return null;

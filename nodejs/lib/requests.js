@@ -37,7 +37,7 @@ function beginRequest(session, emitters) {
   return scope;
 }
 
-/** Have the listeners of an emitter called in a scope: a socket emits in the context it comes from. */
+/** Have the listeners of an emitter called in a scope: sockets emit in a context of their own. */
 function bindListeners(emitter, scope, isEnding) {
   const own = Object.getOwnPropertyDescriptor(emitter, "emit");
   const original = emitter.emit;

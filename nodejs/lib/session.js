@@ -88,7 +88,7 @@ class Session {
     return new Session(parseToken(token).sessionId, token);
   }
 
-  /** The session with a decimal id; a RangeError where it is no decimal number of 64 bits. */
+  /** The session with a decimal id; a RangeError for any other text. */
   static ofId(sessionId) {
     return new Session(parseSessionId(sessionId), null);
   }
@@ -98,7 +98,7 @@ class Session {
   }
 }
 
-/** The session of a token from outside; null, and counted, where it is no session token. */
+/** The session of a token from outside; null, and counted, for anything else. */
 function sessionOfToken(token) {
   return checked(Session.ofToken, token);
 }
@@ -123,8 +123,8 @@ class HeaderReader {
       this.#secret = secretBytes(tokenSecret);
       if (acceptSessionId) {
         throw new TypeError(
-          "tokenSecret has no effect together with acceptSessionId: true, which lets anybody name " +
-            "a session without a signature: leave one of them out",
+          "tokenSecret has no effect together with acceptSessionId: true, which lets anybody " +
+            "name a session without a signature: leave one of them out",
         );
       }
     }
@@ -134,7 +134,7 @@ class HeaderReader {
    * The session that the headers name, or null. Never throws.
    *
    * @param {(lowerCaseName: string) => unknown} valuesOf the value of a header, or all of them.
-   *   More than one is no session token: which of them is the visitor's is unknown.
+   *   More than one counts as none: nobody knows which of them is the visitor's.
    */
   read(valuesOf) {
     try {

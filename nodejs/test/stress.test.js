@@ -23,9 +23,9 @@ function stress() {
 }
 
 test("thousands of requests at once, and not one wrong tag", { timeout: 120_000 }, async () => {
-  const [code, stdout, stderr, told] = await stress();
+  const [code, stdout, stderr, summary] = await stress();
   assert.equal(code, 0, stderr.slice(0, 2000));
-  const { lines, callbacks } = JSON.parse(told);
+  const { lines, callbacks } = JSON.parse(summary);
   // Callbacks of a shared connection have no tag, and everything else has its own.
   const missing = { missing: [/ callback/] };
   const all = [...checkOwners(stdout, missing), ...checkOwners(stderr, missing)];

@@ -73,7 +73,7 @@ def run(arguments: argparse.Namespace) -> int:
     for line in lines:
         judgement = judge(
             line,
-            token_secret=secret.encode() if secret else None,
+            token_secret=secret.encode().rstrip(b"\r\n") if secret else None,
             accept_unsigned_ids=arguments.accept_unsigned_ids,
         )
         link = None

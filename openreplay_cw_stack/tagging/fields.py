@@ -132,8 +132,9 @@ def _field(value: object, *, is_id: bool) -> SessionField:
 
 # Matches a field in text: in a JSON line that is cut, prefixed, or quoted in a string.
 _FIELD_IN_TEXT = re.compile(
-    rf""""({TOKEN_TAG_NAME}|{re.escape(ID_TAG_NAME)})\\{{0,8}}"\s{{0,8}}:\s{{0,8}}"""
-    r"""(?:\\{0,8}"([^"\\]{0,256})|([^\s",}]{0,256}))"""
+    rf""""(?:({TOKEN_TAG_NAME})|{re.escape(ID_TAG_NAME)}"""
+    rf"""|{SESSION_FIELD_NAME}\\{{0,8}}"\s{{0,8}}:\s{{0,8}}\{{[^{{}}]{{0,256}}?"{SESSION_ID_FIELD_NAME})"""
+    r"""\\{0,8}"\s{0,8}:\s{0,8}(?:\\{0,8}"([^"\\]{0,256})|[^\s",}]{0,256})"""
 )
 
 
@@ -152,12 +153,12 @@ def fields_around(message: str, position: int, *, is_json: bool) -> list[Session
     if f'"{SESSION_FIELD_NAME}' not in message:
         return []
     start, end = _string_around(message, position) if is_json else (0, len(message))
-    found = list(_FIELD_IN_TEXT.finditer(message, start, end))
-    if not found or (message.find("{", start, position) < 0 and found[0].start() > position):
+    if not message[start:position].strip():
+        # The program begins its text with the tag; whatever follows may quote a visitor.
         return []
     return [
-        SessionField(one[1] == ID_TAG_NAME, _NOT_A_TEXT if one[2] is None else one[2])
-        for one in found
+        SessionField(one[1] is None, _NOT_A_TEXT if one[2] is None else one[2])
+        for one in _FIELD_IN_TEXT.finditer(message, start, end)
     ]
 
 

@@ -31,10 +31,14 @@ TOKEN_SHAPE = re.compile(
 
 # pprint breaks a long literal into several, one per line: 'abc'\n 'def' and b'abc'\n b'def'
 # (Python's Lib/pprint.py, _pprint_str and _pprint_bytes).
-_BREAK = re.compile(r"""(\\{0,8}['"])(?:\s|\\{1,8}[nrt]){1,400}b?\1""")
+# It chooses the quotes of each.
+_BREAK = re.compile(r"""\\{0,8}['"](?:\s|\\{1,8}[nrt]){1,400}b?\\{0,8}['"]""")
 # The end of such a literal: a quote before a line feed, which may be escaped.
 _END_OF_LITERAL = re.compile(r"""\n(?<=['"]\n)""")
 _ESCAPED_END_OF_LITERAL = re.compile(r"""\\(?<=['"]\\)""")
+
+# What follows a backslash in JSON.
+_ESCAPE = re.compile(r"u[0-9A-Fa-f]{4}|[nrtbf]")
 
 # Most texts have no token, and these searches reject them quickly. A dot that is percent-encoded or
 # escaped in JSON ends with "e".
@@ -48,8 +52,20 @@ def remove_session_tokens(text: str) -> str:
     Linear in the length of the text. Never raises.
     """
     if has_session_token(text):
-        text = TOKEN_SHAPE.sub(REMOVED, text)
+        text = TOKEN_SHAPE.sub(_removed, text)
     return _remove_broken(text) if _may_have_broken_literals(text) else text
+
+
+def _removed(found: re.Match[str]) -> str:
+    """Return the replacement of a token. An escape before it stays."""
+    text, start = found.string, found.start()
+    backslashes = 0
+    while start > backslashes and text[start - backslashes - 1] == "\\":
+        backslashes += 1
+    if backslashes % 2 == 0:
+        return REMOVED
+    escape = _ESCAPE.match(text, start)
+    return f"{escape[0] if escape else ''}{REMOVED}"
 
 
 def has_session_token(text: str) -> bool:

@@ -58,12 +58,13 @@ _NAME = re.compile(
     re.IGNORECASE | re.ASCII,
 )
 # A header, such as X-OpenReplay-SessionToken or HTTP_X_OPENREPLAY_SESSIONTOKEN, is not a tag.
-_HEADER_PREFIXES = ("x-", "x_")
+_HEADER_PREFIX = re.compile(r"(?:^|[^A-Za-z])[xX][-_]\Z")
 # Bounded repetition keeps the search linear in lines made of blanks.
 _SEPARATOR = re.compile(r"""[\\"'\])]{0,4}\s{0,8}(?:=|:|%3[dD])[=>]?\s{0,8}[\\"']{0,4}""")
 # A "-" belongs to a token only as the sign of its delay, directly after a dot.
 _TOKEN_VALUE = re.compile(r"[0-9A-Za-z.]*(?:(?<=\.)-[0-9A-Za-z.]*)*")
-_ID_VALUE = re.compile(r"[0-9A-Za-z_.]*")
+# Programs that format numbers for people write groups of digits, which are not an id.
+_ID_VALUE = re.compile(r"[0-9]{1,3}(?:[,'\u2019\xa0\u202f ][0-9]{3}){2,}(?![0-9])|[0-9A-Za-z_.]*")
 _EXACT = {
     TOKEN_TAG_NAME: (TagForm.TOKEN, _TOKEN_VALUE),
     ID_TAG_NAME: (TagForm.ID, _ID_VALUE),
@@ -122,7 +123,7 @@ def _tag_at(text: str, name: re.Match[str]) -> SessionTag | None:
         if near is None:
             return _tag(form, text, name.start(), begin, begin + len(value))
         return _tag(TagForm.MISSPELLED, text, name.start(), *near)
-    if text[max(0, name.start() - 2) : name.start()].lower() in _HEADER_PREFIXES:
+    if _HEADER_PREFIX.search(text, max(0, name.start() - 3), name.start()) is not None:
         return None
     near = _near_value(text, name.end())
     if near is None:

@@ -145,12 +145,11 @@ def decisive_tag(
         now_ms: the time for the expiry check, in milliseconds since 1970.
     """
     fields = find_fields(message)
+    if fields and len(fields) > MAX_TAGS:
+        return JudgedTag(Verdict.CONFLICTING_TAGS, fields[0])
     if fields:
         return _agreed(
-            [
-                _judge_field(one, judge_token, unsigned_ids_accepted, now_ms)
-                for one in fields[:MAX_TAGS]
-            ]
+            [_judge_field(one, judge_token, unsigned_ids_accepted, now_ms) for one in fields]
         )
     best = _NO_TAG
     for tag in islice(find_tags(message), MAX_TAGS):

@@ -172,6 +172,16 @@ class TestForgeries:
             ("stdout F " + line((TOKEN, OWN), ("msg", VICTIMS_TEXT)), CONFLICT),
             ("stdout F " + line(("msg", VICTIMS_TEXT), (TOKEN, OWN)), CONFLICT),
             ("stdout F " + line((TOKEN, ""), ("msg", VICTIMS_TEXT)), CONFLICT),
+            (f"ERROR {VICTIMS_TEXT}\t" + line((TOKEN, OWN)), CONFLICT),
+            (
+                "stdout F " + line(("openReplaySession", {"id": "1"}), ("msg", VICTIMS_TEXT)),
+                CONFLICT,
+            ),
+            (
+                line(("openReplaySession", {"tab": 2, "id": "1"}), ("msg", VICTIMS_TEXT))[:-2],
+                CONFLICT,
+            ),
+            (line(*[(TOKEN, VICTIM)] * 64, ("mdc", {TOKEN: OWN}), (TOKEN, OWN)), CONFLICT),
             (line((TOKEN, OWN), ("msg", VICTIMS_TEXT))[:-2], CONFLICT),
             (line(("msg", VICTIMS_TEXT), (TOKEN, OWN))[:-1], CONFLICT),
             (line((ID, 7), ("msg", VICTIMS_TEXT))[:-1], CONFLICT),

@@ -252,6 +252,8 @@ class TestFindingTags:
             ("openReplaySession.id=12.", "12"),
             ("openReplaySession.id=12abc", "12abc"),
             ("openReplaySession.id=-12", "-12"),
+            ("openReplaySession.id=4,118,192,481,894,400,256", "4,118,192,481,894,400,256"),
+            ("openReplaySession.id=4118144119896553030,200,GET", "4118144119896553030"),
             ("openReplaySession.id=", ""),
         ],
     )
@@ -264,6 +266,7 @@ class TestFindingTags:
         "text",
         [
             f"openreplaysessiontoken={TOKEN}",
+            f"ctx_openReplaySessionToken: {TOKEN}",
             f"OPENREPLAYSESSIONTOKEN={TOKEN}",
             f"OpenReplaySessionToken={TOKEN}",
             f"openreplay_session_token={TOKEN}",

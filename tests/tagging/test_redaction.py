@@ -101,7 +101,9 @@ class TestBrokenLiterals:
         minted_tokens,
         st.integers(20, 120),
         st.integers(0, 30),
-        st.sampled_from(["{}", "a=b; openReplaySessionToken={}; c=d", "some words {} and more"]),
+        st.sampled_from(
+            ["{}", "a=b; openReplaySessionToken={}; c=d", "O'Brien {}", 'say "x" {} it\'s']
+        ),
         st.booleans(),
         st.sampled_from([str, json.dumps, lambda text: json.dumps({"log": json.dumps(text)})]),
     )

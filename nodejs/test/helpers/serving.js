@@ -7,7 +7,7 @@ const { ANNA, BERT } = require("./visitors.js");
 const HEADERS = { anna: ANNA.headers, bert: BERT.headers, nobody: {} };
 
 /**
- * Ask a server as somebody, whose name is the path's first part.
+ * Ask a server as the visitor whose name is the first part of the path.
  *
  * @param {import("node:net").Server} server
  * @param {string} path such as "/anna/slow"

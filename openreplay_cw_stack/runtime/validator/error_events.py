@@ -20,7 +20,7 @@ from openreplay_cw_stack.runtime.validator.queues import Queue
 _ENTRIES_OF_A_CALL = 10
 """Amazon EventBridge API reference, "PutEvents": at most 10 entries."""
 
-_EVENTS_OF_A_MESSAGE = 200
+_EVENTS_OF_A_MESSAGE = 100
 """The number of events in one SQS message: a detail has less than 5 KB, and a message 1 MiB."""
 
 _FIELD = "error_events"

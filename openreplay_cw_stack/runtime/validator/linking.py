@@ -12,6 +12,7 @@ from openreplay_cw_stack.runtime.validator.subscription import LogEvent, Payload
 from openreplay_cw_stack.tagging import SessionTag, TagForm, Verdict, remove_session_tokens
 from openreplay_cw_stack.tagging.fields import SessionField
 from openreplay_cw_stack.tagging.grammar import ID_TAG_NAME, TOKEN_TAG_NAME
+from openreplay_cw_stack.tagging.redaction import has_session_token
 from openreplay_cw_stack.tagging.verdict import JudgedToken, decisive_tag
 
 WITHHELD = "(withheld: a session token was left in this line)"
@@ -62,7 +63,7 @@ def judge_line(event: LogEvent, payload: Payload, policy: Policy, *, now_ms: int
         return _UNTAGGED
     linked = None
     if decisive.session_id is not None:
-        message = _without_tokens(event.message, decisive.tag)
+        text = _without_tags(event.message, decisive.tag)
         linked = LinkedLine(
             session=decisive.session_id,
             time=event.timestamp,
@@ -70,8 +71,8 @@ def judge_line(event: LogEvent, payload: Payload, policy: Policy, *, now_ms: int
             owner=payload.owner,
             group=payload.log_group,
             stream=payload.stream_without_tokens,
-            level=level_of(message),
-            message=message,
+            level=level_of(text),
+            message=_without_tokens(text, decisive.tag),
         )
     return JudgedLine(decisive.verdict, decisive.expired, linked)
 
@@ -87,17 +88,27 @@ _ONLY_BLANKS = re.compile(_BLANKS)
 _ENCODED_CHARACTER = re.compile(r"(?:\\{1,8}u00|%(?:25){0,4})([0-9A-Fa-f]{2})")
 
 
-def _without_tokens(message: str, tag: SessionTag | SessionField) -> str:
-    """Return the message without its session tag and without any session token."""
+# The end of a line and the margin of the next one, where a program folds its text.
+_FOLD = re.compile(r"[\s│|]*(?:=|\\)?\r?\n[\s│|]*")
+
+
+def _without_tags(message: str, tag: SessionTag | SessionField) -> str:
+    """Return the message without its session tag or its session fields."""
     if isinstance(tag, SessionField):
-        text, token, is_id = _without_fields(message), str(tag.value), tag.is_id
-    else:
-        text, token, is_id = _without_tag(message, tag), tag.value, tag.form is TagForm.ID
+        return _without_fields(message)
+    return _without_tag(message, tag)
+
+
+def _without_tokens(text: str, tag: SessionTag | SessionField) -> str:
+    """Return the text without any session token."""
     text = remove_session_tokens(text)
+    if "\n" in text and has_session_token(_FOLD.sub("", text)):
+        return WITHHELD
+    is_id = tag.is_id if isinstance(tag, SessionField) else tag.form is TagForm.ID
     # An id is not a secret.
     if is_id:
         return text
-    _, _, signature = token.rpartition(".")
+    _, _, signature = str(tag.value).rpartition(".")
     # A signature that is broken over two lines still contains one of these pieces. Each piece has
     # 64 bits, so no other text contains it by chance.
     pieces = (signature[:11], signature[11:22], signature[22:33])
@@ -112,18 +123,18 @@ def _without_tokens(message: str, tag: SessionTag | SessionField) -> str:
 
 def _without_fields(message: str) -> str:
     """Return the JSON line without its token fields and id fields."""
-    kept, done = [], 0
+    kept, done = "", 0
     for field in _FIELD.finditer(message):
         start = field.start() - len(field[1])
         if message[start : field.start()] != field[1] or message.endswith("\\", 0, start):
             continue
-        comma = message.rfind(",", done, start)
-        if field[2] is None and comma >= 0 and _ONLY_BLANKS.fullmatch(message, comma + 1, start):
-            # For the last member, also remove the comma before it.
-            start = comma
-        kept.append(message[done:start])
+        kept += message[done:start]
         done = field.end()
-    return "".join([*kept, message[done:]])
+        comma = kept.rfind(",")
+        if field[2] is None and comma >= 0 and _ONLY_BLANKS.fullmatch(kept, comma + 1):
+            # For the last member, also remove the comma before it.
+            kept = kept[:comma]
+    return kept + message[done:]
 
 
 def _without_tag(message: str, tag: SessionTag) -> str:

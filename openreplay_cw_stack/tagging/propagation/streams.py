@@ -23,8 +23,8 @@ from openreplay_cw_stack.tagging.propagation.log_records import SettledText
 from openreplay_cw_stack.tagging.propagation.patching import MARK, Patches
 from openreplay_cw_stack.tagging.propagation.session import Session
 
-_MAX_HELD = 65536
-_MAX_HELD = 1000
+_MAX_HELD_CHARACTERS = 65536
+_MAX_HELD_WRITERS = 1000
 """The number of writers whose lines are buffered; beyond it, the longest idle one is written."""
 _IDLE_SECONDS = 60.0
 _MAX_WAIT_SECONDS = 1.0
@@ -92,7 +92,7 @@ class TaggingStream:
         with self._lock:
             _, held, _ = self._held.pop(writer, _NOTHING)
             line = held + text
-            if "\n" in text or len(line) > _MAX_HELD:
+            if "\n" in text or len(line) > _MAX_HELD_CHARACTERS:
                 self._put(writer, session, line)
             elif line:
                 self._held[writer] = (session, line, time.monotonic())
@@ -206,7 +206,7 @@ class TaggingStream:
         """Write incomplete lines of idle writers, such as threads that have ended."""
         oldest = next(iter(self._held))
         is_idle = time.monotonic() - self._held[oldest][2] > _IDLE_SECONDS
-        if is_idle or len(self._held) > _MAX_HELD:
+        if is_idle or len(self._held) > _MAX_HELD_WRITERS:
             self._put_held(oldest)
 
     def _put(self, writer: _Writer, session: Session | None, text: str) -> None:

@@ -182,3 +182,12 @@ def test_a_log_group_that_may_not_be_read_does_not_stop_the_others() -> None:
 
 def test_without_a_tracked_log_group() -> None:
     assert statuses(check_lines(context(account(), tracked=()), {})) == [("lines", "skip")]
+
+
+def test_the_newest_linkable_line_names_the_session_whose_replay_is_shown() -> None:
+    older, newer = token_tag(a_token(session_id=7)), token_tag(a_token(session_id=8))
+    _, (sample,) = checked(f"{older} a", f"{newer} b", MISSPELLED)
+    assert sample.newest is not None
+    assert sample.newest[1] == 8
+    _, (sample,) = checked(MISSPELLED)
+    assert sample.newest is None

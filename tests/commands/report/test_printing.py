@@ -131,3 +131,13 @@ def test_any_text_is_printable_lines(detail: str, remedy: str, status: Status) -
         "warn",
         "fail",
     )
+
+
+def test_a_section_begins_with_its_link() -> None:
+    link = "https://openreplay.example/5/session/7"
+    section = Section("S", [ok("a", "b")], link)
+    stream = io.StringIO()
+    print_report(Output(stream), "Shop", [section])
+    assert stream.getvalue().splitlines()[3] == f"newest session with lines: {link}"
+    assert json.loads(in_json(section))["deployments"][0]["replay_url"] == link
+    assert "replay_url" not in in_json(Section("S", []))

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from openreplay_cw_stack.commands import main
+from openreplay_cw_stack.tagging.replay_url import EXAMPLE
 from tests.commands.session.support import World, environment
 from tests.commands.support import Client, refusal
 from tests.runtime.bridge.support import NOW_MS, SESSION, a_line
@@ -123,3 +124,19 @@ def test_a_bridge_of_another_version(
     status, _, err = printed(capsys)
     assert status == 2
     assert "deploy the stack again" in err
+
+
+def test_the_link_of_the_replay_comes_first(
+    world: World,
+    deployed: dict[str, Any],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("OPENREPLAY_REPLAY_URL", EXAMPLE)
+    deployed["secretsmanager"] = Client({"describe_secret": refusal("DescribeSecret")})
+    world.store([a_line(1)])
+    link = f"https://openreplay.example/5/session/{SESSION}"
+    assert printed(capsys)[1].splitlines()[0] == link
+    assert json.loads(printed(capsys, "--json")[1])["replay_url"] == link
+    monkeypatch.delenv("OPENREPLAY_REPLAY_URL")
+    assert "https://" not in printed(capsys)[1]

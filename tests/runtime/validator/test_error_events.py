@@ -205,7 +205,9 @@ def test_what_there_is_no_time_for_is_published_later(world: World) -> None:
 
 
 def test_events_survive_the_queue() -> None:
-    events = [ErrorEvent(f"{number:032}", 2**64 - 1, number, "é" * 500) for number in range(450)]
+    # Escaped twice: JSON in JSON.
+    detail = json.dumps("😀" * 500)
+    events = [ErrorEvent(f"{number:032}", 2**64 - 1, number, detail) for number in range(250)]
     queue = FakeQueue()
     send_error_events(queue, events)
     assert len(queue.messages) == 3

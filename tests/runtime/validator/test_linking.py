@@ -111,6 +111,12 @@ ESCAPED_FIELD = FIELD.replace('"', '\\"')
         (f'{{"a":1,"mdc":{{{FIELD}}}}}', '{"a":1,"mdc":{}}'),
         (f'{{"log":"{{{ESCAPED_FIELD},\\"a\\":1}}\\n"}}', '{"log":"{\\"a\\":1}\\n"}'),
         (f'{{"a":"{GOOD}",{FIELD}}}', f'{{"a":"{REMOVED}"}}'),
+        # Two fields at the end, and escapes in front of a token.
+        (f'{{"a":1,{FIELD},"openReplaySession.id":"{SESSION_ID}"}}', '{"a":1}'),
+        (f'{{"a":1, {FIELD}, {FIELD}}}', '{"a":1}'),
+        (f'{{"a":"GET\\t{GOOD}",{FIELD}}}', f'{{"a":"GET\\t{REMOVED}"}}'),
+        (f'{{"a":"x\\u003d{GOOD}",{FIELD}}}', f'{{"a":"x\\u003d{REMOVED}"}}'),
+        (f'{{"a":"x\\n{GOOD}",{FIELD}}}', f'{{"a":"x\\n{REMOVED}"}}'),
         (f'{{"{GOOD}":1,{FIELD}}}', f'{{"{REMOVED}":1}}'),
         # In a text, and not a field: whatever is removed, the text stays one.
         (f'{{"a":"said {ESCAPED_FIELD}, then",{FIELD}}}', '{"a":"said then"}'),
@@ -168,6 +174,19 @@ def test_the_token_of_another_session_is_removed_too() -> None:
 def test_the_level_is_that_of_the_text_without_its_tag() -> None:
     assert linked(f"{token_tag(GOOD)} WARNING low stock").level == "warning"
     assert linked(f"{token_tag(GOOD)} fine").level == "info"
+
+
+def test_the_level_is_that_of_the_line_also_where_its_text_is_withheld() -> None:
+    line = linked(f"{token_tag(GOOD)} ERROR bad request\n{GOOD[:40]}\n    {GOOD[40:]}")
+    assert (line.message, line.level) == (WITHHELD, "error")
+
+
+@pytest.mark.parametrize("fold", ["\n      ", "=\n", "\n│ ", " │\n│   "])
+def test_a_folded_token_is_withheld_whatever_the_tag_is(fold: str) -> None:
+    other = a_token(session_id=9)
+    for tag, policy in ((token_tag(GOOD), CHECKED), (id_tag(12), UNCHECKED)):
+        text = f"{tag} headers {other[:40]}{fold}{other[40:]}"
+        assert linked(text, policy).message == WITHHELD
 
 
 def test_a_session_token_in_the_name_of_a_log_stream_is_removed() -> None:

@@ -7,6 +7,7 @@ import copy
 import functools
 import gc
 import io
+import json
 import signal
 import subprocess
 import sys
@@ -174,7 +175,7 @@ class TestTogether:
             f"{ANNA.tag} unfinished",
         ]
 
-    @pytest.mark.parametrize("limit", ["_MAX_HELD", "_IDLE_SECONDS"])
+    @pytest.mark.parametrize("limit", ["_MAX_HELD_WRITERS", "_IDLE_SECONDS"])
     def test_lines_that_were_left_are_not_held_for_ever(
         self, installed: io.StringIO, monkeypatch: pytest.MonkeyPatch, limit: str
     ) -> None:
@@ -460,3 +461,13 @@ def test_forking_while_another_thread_writes() -> None:
     )
     lines = check_lines(run(next(iter(INTERPRETERS)), program).stderr, ANNA)
     assert lines.count("y") == 50
+
+
+def test_a_long_json_line_in_pieces_is_one_object(installed: io.StringIO) -> None:
+    document = {"level": "error", "text": "x" * 3000}
+    with propagation.use_session(ANNA):
+        json.dump(document, sys.stderr)
+        write("\n")
+    line = json.loads(installed.getvalue())
+    assert {name: line[name] for name in document} == document
+    assert "openReplaySessionToken" in line
