@@ -31,7 +31,7 @@ TOKEN_SHAPE = re.compile(
 
 # pprint breaks a long literal into several, one per line: 'abc'\n 'def' and b'abc'\n b'def'
 # (Python's Lib/pprint.py, _pprint_str and _pprint_bytes).
-# It chooses the quotes of each.
+# It chooses the quotes of each: double ones around an apostrophe, which JSON escapes.
 _BREAK = re.compile(r"""\\{0,8}['"](?:\s|\\{1,8}[nrt]){1,400}b?\\{0,8}['"]""")
 # The end of such a literal: a quote before a line feed, which may be escaped.
 _END_OF_LITERAL = re.compile(r"""\n(?<=['"]\n)""")

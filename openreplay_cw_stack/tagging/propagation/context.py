@@ -82,7 +82,7 @@ def run_in(
     try:
         return function(*args, **kwargs)
     finally:
-        _leave(*entered)
+        _leave(*entered, is_nested=True)
 
 
 def run_carried(
@@ -93,7 +93,7 @@ def run_carried(
     try:
         return function(*args, **kwargs)
     finally:
-        _leave(*entered, is_all=False)
+        _leave(*entered, is_all=False, is_nested=True)
 
 
 def run_within(scope: Scope, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -103,7 +103,7 @@ def run_within(scope: Scope, function: Callable[P, R], /, *args: P.args, **kwarg
     try:
         return function(*args, **kwargs)
     finally:
-        leave_again(scope, before)
+        leave_again(before)
         if session is not None:
             _call_back(session, is_all=False)
 
@@ -116,7 +116,7 @@ def run_as(
     try:
         return function(*args, **kwargs)
     finally:
-        leave(scope, before)
+        leave(scope, before, is_nested=True)
 
 
 async def await_in(
@@ -243,8 +243,10 @@ def attribute_exception(exc: BaseException, session: Session) -> Iterator[None]:
         set_last_left(before)
 
 
-def _leave(scope: Scope, before: Before | None, *, is_all: bool = True) -> None:
-    if not leave(scope, before):
+def _leave(
+    scope: Scope, before: Before | None, *, is_all: bool = True, is_nested: bool = False
+) -> None:
+    if not leave(scope, before, is_nested=is_nested):
         return
     session = scope.session
     if session is not None and current_session() is not session:

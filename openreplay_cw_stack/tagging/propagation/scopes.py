@@ -105,14 +105,21 @@ def enter(session: Session | None) -> tuple[Scope, Before | None]:
     return scope, _set(scope)
 
 
-def leave(scope: Scope, before: Before | None) -> bool:
-    """End a scope and restore the previous one; return whether this context was in the scope."""
+def leave(scope: Scope, before: Before | None, *, is_nested: bool = False) -> bool:
+    """End a scope and restore the previous one; return whether this context was in the scope.
+
+    Args:
+        scope: the scope.
+        before: what :func:`enter` returned with it.
+        is_nested: the scope belongs to a function call, which cannot end out of order. A scope that
+            was entered in it and not left, such as a suspended generator's, does not outlive it.
+    """
     scope.ended = True
-    if current_scope() is not scope:
+    if current_scope() is not scope and not is_nested:
         # Left out of order, or in another context, as generators can be: later scopes stay current,
         # and this one is skipped from now on.
         return False
-    if before is None or _is_collecting():
+    if before is None:
         _set(scope.outer)
         return True
     try:
@@ -130,10 +137,9 @@ def enter_again(scope: Scope) -> Scope | None:
     return before
 
 
-def leave_again(scope: Scope, before: Scope | None) -> None:
+def leave_again(before: Scope | None) -> None:
     """Restore the previous scope without ending this one."""
-    if current_scope() is scope:
-        _set(before)
+    _set(before)
 
 
 def set_session(session: Session | None) -> None:

@@ -77,7 +77,7 @@ class TaggingStream:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        self.flush()
+        self.put_back()
         self._stream.__exit__(*exc_info)
 
     def write(self, text: str) -> int:
@@ -247,7 +247,11 @@ def finish_streams() -> None:
 
 def _end_lines(session: Session, everywhere: bool) -> None:
     for stream in list(_streams):
-        stream.end_line(session, everywhere=everywhere)
+        try:
+            stream.end_line(session, everywhere=everywhere)
+        except Exception:
+            # The stream behind is full, closed or detached. The other streams still write theirs.
+            counts.count(counts.FAILED_CLEANUPS)
 
 
 # Per thread, because several threads may fork at once; each waits until the others have forked.
