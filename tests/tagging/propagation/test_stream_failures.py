@@ -9,7 +9,7 @@ import logging
 import sys
 import threading
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +27,7 @@ from openreplay_cw_stack.tagging.propagation import (
     use_session,
 )
 from openreplay_cw_stack.tagging.propagation.context import run_in
-from openreplay_cw_stack.tagging.propagation.session import HeaderReader, Session
+from openreplay_cw_stack.tagging.propagation.session import Session
 from openreplay_cw_stack.tagging.propagation.streams import TaggingStream, finish_streams
 from tests.tagging.propagation.visitors import ANNA, BERT
 
@@ -216,21 +216,7 @@ def test_a_record_that_cannot_be_changed_is_written(
         counts._counts["untagged_texts"] = 0
 
 
-def test_reading_stops_at_the_second_distinct_value() -> None:
-    """HeaderReader.read catches what the values raise, an AssertionError too."""
-    read: list[str | None] = []
-
-    def values() -> Iterator[str]:
-        for value in (ANNA.token, BERT.token, "more", "still more"):
-            read.append(value)
-            yield str(value)
-
-    assert HeaderReader().read(lambda _: values()) is None
-    assert read == [ANNA.token, BERT.token]
-
-
 def test_a_method_behind_another_decorator() -> None:
-
     def logged(function: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(function)
         def wrapper(*args: Any, **kwargs: Any) -> Any:

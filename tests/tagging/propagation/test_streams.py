@@ -159,22 +159,6 @@ class TestTogether:
         write("line")
         assert installed.getvalue() == f"{ANNA.tag} of anna\nnobody's line\n"
 
-    def test_a_line_left_by_another_thread_goes_out_with_the_session(
-        self, installed: io.StringIO, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        with use_session(ANNA):
-            left = propagation.carry(functools.partial(write, "left", end=""))
-            write("unfinished", end="")
-            # The carried work is a scope of its own, in which the session stays current.
-            thread = threading.Thread(target=lambda: run_in(ANNA, left))
-            thread.start()
-            thread.join()
-            monkeypatch.setattr(streams, "_MAX_WAIT_SECONDS", 0.0)
-        assert sorted(installed.getvalue().splitlines()) == [
-            f"{ANNA.tag} left",
-            f"{ANNA.tag} unfinished",
-        ]
-
     @pytest.mark.parametrize("limit", ["_MAX_HELD_WRITERS", "_IDLE_SECONDS"])
     def test_lines_that_were_left_are_not_held_for_ever(
         self, installed: io.StringIO, monkeypatch: pytest.MonkeyPatch, limit: str
