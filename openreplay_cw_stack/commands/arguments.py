@@ -30,6 +30,11 @@ def add_json_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="print one JSON object per line")
 
 
+def add_yes_argument(parser: argparse.ArgumentParser) -> None:
+    """Add the argument that replaces the confirmation at the terminal."""
+    parser.add_argument("--yes", action="store_true", help="do not ask for confirmation")
+
+
 def session_id(text: str) -> int:
     """Parse a decimal session id. The error never quotes the text, which can be a session token."""
     try:

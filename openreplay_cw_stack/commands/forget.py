@@ -18,6 +18,7 @@ from typing import Any
 from openreplay_cw_stack.commands.arguments import (
     add_deployment_arguments,
     add_json_argument,
+    add_yes_argument,
     session_id,
 )
 from openreplay_cw_stack.commands.attempts import attempts
@@ -66,7 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "sessions", nargs="+", type=session_id, metavar="ID", help="a session's decimal id"
     )
-    parser.add_argument("--yes", action="store_true", help="do not ask for confirmation")
+    add_yes_argument(parser)
     add_json_argument(parser)
     parser.epilog = (
         "You can repeat the command. For line_retention and 28 days, a tombstone hides lines that "

@@ -93,3 +93,9 @@ ITEMS_PER_BATCH_WRITE = 25
 Amazon DynamoDB API reference, "BatchWriteItem": at most 25 items and 16 MB. An item has at most
 400 KB, so a call stays below 16 MB.
 """
+
+FILTERS_ALLOWED = 5
+"""Subscription filters per log group: AWS documentation, "CloudWatch Logs quotas"."""
+
+FILTERS_COMMON = 2
+"""The limit in the API reference of PutSubscriptionFilter, which still applies to some accounts."""

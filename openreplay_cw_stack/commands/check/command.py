@@ -35,7 +35,6 @@ from openreplay_cw_stack.commands.check.validator import Health, check_validator
 from openreplay_cw_stack.commands.deployed.account import Account
 from openreplay_cw_stack.commands.deployed.deployment import Deployment, find_deployments
 from openreplay_cw_stack.commands.deployed.stack import read_stack
-from openreplay_cw_stack.commands.deployed.tracked_log_groups import FILTERS_ALLOWED
 from openreplay_cw_stack.commands.errors import CommandFailed
 from openreplay_cw_stack.commands.openreplay_login import (
     JWT_VARIABLE,
@@ -51,6 +50,7 @@ from openreplay_cw_stack.commands.report.printing import (
     print_report,
 )
 from openreplay_cw_stack.commands.terminal import Output, say
+from openreplay_cw_stack.contract.limits import FILTERS_ALLOWED
 from openreplay_cw_stack.contract.openreplay_project import checked_url
 from openreplay_cw_stack.openreplay.http_calls import RegistrationFailed
 from openreplay_cw_stack.openreplay.login import OpenReplayClient

@@ -10,11 +10,12 @@ from openreplay_cw_stack.commands.check.delivery import check_account_delivery, 
 from openreplay_cw_stack.commands.deployed.account import Account
 from openreplay_cw_stack.commands.deployed.deployment import Deployment, Function
 from openreplay_cw_stack.commands.deployed.tracked_log_groups import (
-    FILTERS_ALLOWED,
-    FILTERS_COMMON,
+    STANDARD,
+    STANDARD_ONLY,
     AccountPolicy,
     TrackedLogGroup,
     account_policies,
+    class_of,
     find_log_group,
     find_tracked,
     subscription_filters,
@@ -22,6 +23,7 @@ from openreplay_cw_stack.commands.deployed.tracked_log_groups import (
 from openreplay_cw_stack.commands.report.findings import Finding, Step, fail, guarded, ok, warn
 from openreplay_cw_stack.commands.terminal import count
 from openreplay_cw_stack.contract.filter_pattern import FILTER_PATTERN
+from openreplay_cw_stack.contract.limits import FILTERS_ALLOWED, FILTERS_COMMON
 
 _NAME = "tracked log group"
 
@@ -97,13 +99,12 @@ def _group(context: Context, group: TrackedLogGroup, validator: Function) -> Ste
             "deploy without it in log_groups, then with it.",
         )
         return None
-    kind = found.get("logGroupClass", "STANDARD")
-    if kind != "STANDARD":
+    kind = class_of(found)
+    if kind != STANDARD:
         yield fail(
             _NAME,
             f"{group.name} is of the class {kind}, which delivers nothing",
-            "Only log groups of the Standard class can have subscription filters, and the class "
-            "cannot be changed: let the program write to another log group.",
+            STANDARD_ONLY,
         )
         return None
     filters = subscription_filters(context.account, group.name)

@@ -16,10 +16,12 @@ from openreplay_cw_stack.commands.deployed.account import Account
 from openreplay_cw_stack.commands.deployed.deployment import Deployment, Function
 from openreplay_cw_stack.commands.deployed.stack import Resource, Template, read_template
 
-FILTERS_ALLOWED = 5
-"""Subscription filters per log group: AWS documentation, "CloudWatch Logs quotas"."""
-FILTERS_COMMON = 2
-"""The limit in the API reference of PutSubscriptionFilter, which applies to some accounts."""
+STANDARD = "STANDARD"
+STANDARD_ONLY = (
+    "Only log groups of the Standard class can have subscription filters, and the class cannot be "
+    "changed: let the program write to another log group."
+)
+"""The remedy for a log group of another class."""
 
 FILTER = "AWS::Logs::SubscriptionFilter"
 ACCOUNT_POLICY = "AWS::Logs::AccountPolicy"
@@ -103,6 +105,11 @@ def find_log_group(account: Account, name: str) -> Mapping[str, Any] | None:
     for page in pages.paginate(logGroupNamePrefix=name):
         return next((one for one in page["logGroups"] if one["logGroupName"] == name), None)
     return None
+
+
+def class_of(log_group: Mapping[str, Any]) -> str:
+    """Return the class of a log group that CloudWatch Logs describes."""
+    return str(log_group.get("logGroupClass", STANDARD))
 
 
 def account_policies(account: Account, kind: str) -> list[dict[str, Any]]:

@@ -8,9 +8,10 @@ from collections.abc import Iterable
 from openreplay_cw_stack.commands.deployed.tracked_log_groups import (
     ACCOUNT_POLICY,
     FILTER,
-    FILTERS_ALLOWED,
-    FILTERS_COMMON,
     LOGS_DESTINATION,
+    STANDARD,
+    STANDARD_ONLY,
+    class_of,
     find_log_group,
     subscription_filters,
 )
@@ -26,6 +27,7 @@ from openreplay_cw_stack.commands.report.findings import (
 )
 from openreplay_cw_stack.commands.terminal import count
 from openreplay_cw_stack.contract.filter_pattern import FILTER_PATTERN
+from openreplay_cw_stack.contract.limits import FILTERS_ALLOWED, FILTERS_COMMON
 from openreplay_cw_stack.version import VERSION
 
 _NAME = "log group"
@@ -98,13 +100,12 @@ def _tracked(context: Context, name: str, in_template: int) -> Step[None]:
             "create the log group with new_log_groups.",
         )
         return
-    kind = found.get("logGroupClass", "STANDARD")
-    if kind != "STANDARD":
+    kind = class_of(found)
+    if kind != STANDARD:
         yield fail(
             _NAME,
             f"{name} is of the class {kind}",
-            "Only log groups of the Standard class can have subscription filters, and the class "
-            "cannot be changed: let the program write to another log group.",
+            STANDARD_ONLY,
         )
         return
     own = context.owned(FILTER)

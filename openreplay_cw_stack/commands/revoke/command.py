@@ -7,7 +7,11 @@ import dataclasses
 import json
 import time
 
-from openreplay_cw_stack.commands.arguments import add_deployment_arguments, add_json_argument
+from openreplay_cw_stack.commands.arguments import (
+    add_deployment_arguments,
+    add_json_argument,
+    add_yes_argument,
+)
 from openreplay_cw_stack.commands.deployed.account import Account
 from openreplay_cw_stack.commands.deployed.deployment import find_deployment
 from openreplay_cw_stack.commands.deployed.stack import read_stack
@@ -33,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-new-key", action="store_true", help="with --key access: create no new key"
     )
-    parser.add_argument("--yes", action="store_true", help="do not ask for confirmation")
+    add_yes_argument(parser)
     add_json_argument(parser)
     parser.epilog = (
         "Until OpenReplay has the new key, its requests are refused, and a refused request stops "

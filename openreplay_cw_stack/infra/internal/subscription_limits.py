@@ -13,6 +13,7 @@ import jsii
 from aws_cdk import aws_logs as logs
 from constructs import IConstruct, IValidation
 
+from openreplay_cw_stack.contract.limits import FILTERS_ALLOWED, FILTERS_COMMON
 from openreplay_cw_stack.infra.internal.log_groups import (
     MAX_NAME,
     describe,
@@ -20,10 +21,6 @@ from openreplay_cw_stack.infra.internal.log_groups import (
     reference_identity,
 )
 
-FILTERS_ALLOWED = 5
-"""Subscription filters per log group: AWS documentation, "CloudWatch Logs quotas"."""
-FILTERS_COMMON = 2
-"""The limit in the API reference of PutSubscriptionFilter, which still applies to some accounts."""
 RESOURCES_ALLOWED = 500
 """Resources per stack: AWS documentation, "Understand CloudFormation quotas"."""
 CRITERIA_BYTES_ALLOWED = 25 * 1024
