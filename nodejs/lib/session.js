@@ -1,9 +1,9 @@
 /**
- * Whose request is being worked on: what is carried, and how it is read from a request's headers.
+ * The session of a request: what is carried, and how it is read from the request's headers.
  *
- * A header is read only where it is a session token to the letter; everything else is ignored and
- * counted. So nothing that a client sends can put a line break, or a second tag, into a log.
- * Whether the visitor was given that token by OpenReplay only its signature tells: `tokenSecret`.
+ * A header is read only if it is exactly a session token; anything else is ignored and counted. So
+ * nothing that a client sends can put a line break or a second tag into a log. Only the signature
+ * shows that OpenReplay issued the token: see `tokenSecret`.
  *
  * @module
  */
