@@ -182,6 +182,11 @@ class TestForgeries:
                 CONFLICT,
             ),
             (line(*[(TOKEN, VICTIM)] * 64, ("mdc", {TOKEN: OWN}), (TOKEN, OWN)), CONFLICT),
+            # A visitor's line of as many fields as are judged cannot cut the program's off.
+            (
+                line(("msg", line(*[(TOKEN, VICTIM)] * 64)), ("log", line((TOKEN, OWN)))),
+                CONFLICT,
+            ),
             (line((TOKEN, OWN), ("msg", VICTIMS_TEXT))[:-2], CONFLICT),
             (line(("msg", VICTIMS_TEXT), (TOKEN, OWN))[:-1], CONFLICT),
             (line((ID, 7), ("msg", VICTIMS_TEXT))[:-1], CONFLICT),
@@ -257,3 +262,8 @@ def test_the_programs_field_decides_whatever_else_is_in_the_line(
 def test_a_victims_field_anywhere_else_is_never_linked(rest: dict[str, object]) -> None:
     inside = {name: one for name, one in rest.items() if name not in CONTAINERS | WRAPPERS}
     assert judged(json.dumps({**inside, "body": VICTIMS_BODY})).session_id is None
+
+
+@pytest.mark.parametrize("name", ["body", "user_agent", "error", "extra", "fields"])
+def test_a_text_of_any_other_field_is_not_opened(name: str) -> None:
+    assert outcome(line((name, json.dumps(VICTIMS_BODY)))) == ("misspelled_tag", None)

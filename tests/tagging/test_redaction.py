@@ -42,6 +42,25 @@ def test_a_token_is_removed_wherever_it_stands(text: str) -> None:
         assert token.rsplit(".", 1)[1] not in cleaned
 
 
+NOTATIONS = [
+    (".", "-"),
+    ("%2E", "%2D"),
+    ("%2e", "%2d"),
+    ("%25252E", "%25252D"),
+    ("\\u002e", "\\u002d"),
+    ("\\\\u002E", "\\\\u002D"),
+]
+
+
+@pytest.mark.parametrize(("dot", "sign"), NOTATIONS)
+@pytest.mark.parametrize("delay_ms", [7, -12345, None])
+def test_a_token_in_every_notation_is_removed_whole(
+    dot: str, sign: str, delay_ms: int | None
+) -> None:
+    text = a_token(delay_ms=delay_ms).replace(".", dot).replace("-", sign)
+    assert remove_session_tokens(f"a {text}") == f"a {REMOVED}"
+
+
 @given(st.lists(st.tuples(st.text(max_size=20), minted_tokens), min_size=1, max_size=4))
 def test_no_token_survives_in_any_text(pieces: list[tuple[str, str]]) -> None:
     cleaned = remove_session_tokens("".join(text + token for text, token in pieces))
@@ -127,6 +146,15 @@ class TestBrokenLiterals:
         assert not {piece for piece in pieces_of(token) if piece in cleaned}
         for word in ("shop.example", "x-openreplay"):
             assert (word in printed) == (word in cleaned)
+
+    def test_bytes_in_double_quotes_in_json(self) -> None:
+        """Bytes with an apostrophe are written in double quotes, which JSON escapes."""
+        printed = pprint.pformat([f"it's {TOKEN}".encode()], width=40)
+        assert 'b"' in printed
+        assert TOKEN not in printed
+        for text in (printed, json.dumps(printed), json.dumps({"log": json.dumps(printed)})):
+            cleaned = remove_session_tokens(text)
+            assert not {piece for piece in pieces_of(TOKEN) if piece in cleaned}
 
     def test_what_stands_around_them_stays(self) -> None:
         broken = f"[b'a',\n b'{TOKEN[:30]}'\n b'{TOKEN[30:]}',\n 'some '\n 'words']"

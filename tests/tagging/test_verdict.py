@@ -5,6 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from openreplay_cw_stack.tagging import PollSkip, Reader, Verdict, id_tag, judge, token_tag
+from openreplay_cw_stack.tagging.verdict import MAX_TAGS, decisive_tag, judge_token
 from tests.tagging.tokens import (
     EXPIRES_MS,
     NOW_MS,
@@ -261,3 +262,19 @@ def test_the_words_are_the_metric_dimensions() -> None:
     ]
     assert f"{Verdict.LINKABLE}" == "linkable"
     assert {str(reader) for reader in Reader} == {"search", "poll"}
+
+
+def test_no_more_tags_of_a_text_are_judged() -> None:
+    judged: list[str] = []
+
+    def judge_one(text: str) -> object:
+        judged.append(text)
+        return judge_token("", None)
+
+    decisive_tag(
+        token_tag("abc") * 1000,
+        judge_token=judge_one,  # type: ignore[arg-type]
+        unsigned_ids_accepted=True,
+        now_ms=NOW_MS,
+    )
+    assert len(judged) == MAX_TAGS

@@ -326,3 +326,28 @@ class TestUnsignedIds:
     def test_without_even_while_the_secret_is_unreadable(self, token_secret: bytes | None) -> None:
         line = judged(self.LINE, Policy(partial(judge_token, token_secret=token_secret), False))
         assert line == JudgedLine(Verdict.UNSIGNED)
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        'my openReplaySessionToken": "abc" b',
+        '"openReplaySessionToken\\": \\"abc\\" b',
+        '\\"openReplaySessionToken": "abc" b',
+    ],
+)
+def test_what_looks_like_a_field_in_a_string_stays(note: str) -> None:
+    kept = {"note": note, "more": 1}
+    message = json.dumps({**kept, "openReplaySessionToken": GOOD})
+    assert linked(message).message == json.dumps(kept)
+
+
+@pytest.mark.parametrize("escape", ["%{:02X}", "%25{:02x}", "%2525{:02x}", "\\u00{:02x}"])
+def test_a_signature_whose_letters_are_encoded_is_withheld(escape: str) -> None:
+    encoded = "".join(escape.format(ord(letter)) for letter in GOOD)
+    assert linked(f"{token_tag(GOOD)} GET /?a={encoded}").message == WITHHELD
+
+
+def test_a_token_beside_an_id_tag_is_removed() -> None:
+    message = linked(f"{id_tag(SESSION_ID)} ERROR {GOOD}", UNCHECKED).message
+    assert message == f"ERROR {REMOVED}"

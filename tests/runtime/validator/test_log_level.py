@@ -53,7 +53,6 @@ from openreplay_cw_stack.runtime.validator.log_level import level_of
         ('2026-11-24T03:11:49Z {"level":"info","message":"error"}', "info"),
         ('{"level":true,"message":"fine"}', "info"),
         ('{"level":null,"message":"an error"}', "error"),
-        ('{"level":-1,"message":"an error"}', "error"),
         ('{"level":"silly","message":"fine"}', "info"),
         ("{not json} ERROR}", "error"),
         ('{"level":"warn","message":"an error, cut', "warning"),
@@ -64,6 +63,17 @@ from openreplay_cw_stack.runtime.validator.log_level import level_of
         ("", "info"),
         ("paid " * 100 + "ERROR", "error"),
         ("INFORMATION is not a level of ours, nor is com.acme.ERROR_CODES", "error"),
+        ("com.acme.DEBUG an error", "error"),
+        ("myINFO an error", "error"),
+        ("xlevel=info an error", "error"),
+        ('{"message":"DEBUG is off, an error"}', "error"),
+        ('{"severity":false,"message":"paid"}', "info"),
+        ("paid " * 100 + "DEBUG error", "error"),
+        ("[ info] an error", "info"),
+        ("lvl=warn msg=slow", "warning"),
+        ('lvl="warn" msg=slow', "warning"),
+        # more words of errors than are looked at
+        ("no error " * 60, "error"),
     ],
 )
 def test_levels(message: str, level: str) -> None:
@@ -81,10 +91,7 @@ def test_levels(message: str, level: str) -> None:
         ("[2026-01-05 10:00:00] local.DEBUG: the list of errors is empty", "debug"),
         ('{"message":"paid","level":100,"level_name":"DEBUG"}', "debug"),
         ('{"message":"error","level":250,"level_name":"NOTICE"}', "info"),
-        ('{"message":"paid","level":300}', "warning"),
-        ('{"message":"paid","level":600}', "error"),
         # Python's levelno is not pino's level
-        ('{"message":"paid","levelno":30}', "warning"),
         ('{"message":"paid","levelno":20}', "info"),
         ('{"message":"paid","level":30}', "info"),
         # GELF and RFC 5424
@@ -92,7 +99,6 @@ def test_levels(message: str, level: str) -> None:
         ('{"version":"1.1","short_message":"declined","level":4}', "warning"),
         ('{"version":"1.1","short_message":"an error","level":6}', "info"),
         ('{"version":"1.1","short_message":"an error","level":7}', "debug"),
-        ('{"severity":2,"message":"x"}', "error"),
         # Nobody knows whose number it is
         ('{"level":3,"message":"paid"}', "info"),
         ('{"level":3,"message":"an error"}', "error"),
@@ -192,3 +198,115 @@ def test_a_megabyte_of_anything(piece: str) -> None:
 )
 def test_backslashes_behind_a_label(message: str, level: str) -> None:
     assert level_of(message) == level
+
+
+# Every word, number and field of the tables, and where each range of numbers begins.
+WORDS = {
+    "debug": "trace debug fine finer finest verbose trce dbug vrb trc dbg",
+    "info": "info information notice config inf",
+    "warning": "warn warning wrn",
+    "error": "error err severe critical crit alert emergency emerg fatal panic dpanic fail ftl pnc",
+}
+CAPITALS = {
+    "debug": "TRACE DEBUG FINE FINER FINEST VRB TRC DBG",
+    "info": "INFO NOTICE CONFIG INF",
+    "warning": "WARN WARNING WRN",
+    "error": "ERROR SEVERE CRITICAL FATAL PANIC ERR FTL PNC",
+}
+FIELDS = """level severity levelname level_name log.level loglevel log_level lvl @l @level
+    severity_text""".split()  # noqa: SIM905
+NUMBERS = [
+    # pino and bunyan
+    (
+        "level",
+        {},
+        {"debug": (10, 20, 29), "info": (30, 39), "warning": (40, 49), "error": (50, 60)},
+    ),
+    # Python; 0 is NOTSET
+    (
+        "levelno",
+        {},
+        {"debug": (1, 10, 19), "info": (20, 29), "warning": (30, 39), "error": (40, 50)},
+    ),
+    # Monolog
+    (
+        "level",
+        {},
+        {
+            "debug": (100, 199),
+            "info": (200, 250, 299),
+            "warning": (300, 399),
+            "error": (400, 500, 550, 600),
+        },
+    ),
+    # OpenTelemetry
+    (
+        "severityNumber",
+        {},
+        {"debug": (1, 8), "info": (9, 12), "warning": (13, 16), "error": (17, 24)},
+    ),
+    # .NET; 6 is None
+    ("LogLevel", {}, {"debug": (0, 1), "info": (2, 6), "warning": (3,), "error": (4, 5)}),
+    # RFC 5424, GELF
+    ("severity", {}, {"error": (0, 1, 2, 3), "warning": (4,), "info": (5, 6), "debug": (7,)}),
+    (
+        "level",
+        {"short_message": "x"},
+        {"error": (0, 1, 2, 3), "warning": (4,), "info": (5, 6), "debug": (7,)},
+    ),
+]
+
+
+def other(level: str) -> str:
+    """A text from which another level follows."""
+    return "paid" if level in ("warning", "error") else "an error"
+
+
+@pytest.mark.parametrize(
+    ("word", "level"), [(word, level) for level, words in WORDS.items() for word in words.split()]
+)
+@pytest.mark.parametrize("change", [str, str.upper, str.title])
+def test_every_word(word: str, level: str, change: type[str]) -> None:
+    assert level_of(json.dumps({"message": other(level), "level": change(word)})) == level
+
+
+@pytest.mark.parametrize(
+    ("word", "level"),
+    [(word, level) for level, words in CAPITALS.items() for word in words.split()],
+)
+def test_every_word_in_capitals(word: str, level: str) -> None:
+    assert level_of(f"2026-01-05 10:00:00 {word} shop: {other(level)}") == level
+
+
+@pytest.mark.parametrize("name", FIELDS)
+@pytest.mark.parametrize("change", [str, str.upper])
+def test_every_field(name: str, change: type[str]) -> None:
+    assert level_of(json.dumps({"message": "an error", change(name): "debug"})) == "debug"
+
+
+@pytest.mark.parametrize(("name", "beside", "levels"), NUMBERS)
+def test_every_range_of_numbers(
+    name: str, beside: dict[str, str], levels: dict[str, tuple[int, ...]]
+) -> None:
+    for level, numbers in levels.items():
+        for number in numbers:
+            line = json.dumps({"message": other(level), name: number, **beside})
+            assert level_of(line) == level, line
+
+
+@pytest.mark.parametrize(
+    ("letter", "level"), [*zip("IWEF", ("info", "warning", "error", "error"), strict=True)]
+)
+def test_every_letter_of_glog(letter: str, level: str) -> None:
+    assert level_of(f"{letter}1124 03:11:49.123456   1 pay.go:12] {other(level)}") == level
+
+
+@pytest.mark.parametrize("name", ["level", "levelno", "severity", "severityNumber", "LogLevel"])
+def test_a_negative_number_says_nothing(name: str) -> None:
+    assert level_of(json.dumps({"message": "paid", name: -1})) == "info"
+    assert level_of(json.dumps({"message": "an error", name: -1})) == "error"
+
+
+@pytest.mark.parametrize("name", ["levelno", "severityNumber"])
+def test_zero_is_not_set(name: str) -> None:
+    assert level_of(json.dumps({"message": "an error", name: 0})) == "error"
