@@ -1,8 +1,9 @@
 from __future__ import annotations
 
+import functools
 import importlib
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -243,6 +244,22 @@ class TestFurtherArguments:
         assert Shop().handler(event=event, context=1) == (ANNA, 1)
         assert Shop.of_class(event, 1) == (ANNA, 1)
         assert tag_lambda_handler(Shop().bare)(event, 1) == (ANNA, 1)
+
+    def test_a_method_behind_another_decorator(self) -> None:
+        def logged(function: Callable[..., Any]) -> Callable[..., Any]:
+            @functools.wraps(function)
+            def wrapper(*args: Any, **kwargs: Any) -> Any:
+                return function(*args, **kwargs)
+
+            return wrapper
+
+        class Shop:
+            @tag_lambda_handler
+            @logged
+            def handler(self, event: Any, context: Any) -> Any:
+                return current_session(), context
+
+        assert Shop().handler({"headers": {HEADER_NAME: ANNA.token}}, 1) == (ANNA, 1)
 
     def test_what_it_does_not_take_is_its_own_error(self) -> None:
         @tag_lambda_handler

@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 
 from openreplay_cw_stack.tagging import propagation
-from openreplay_cw_stack.tagging.propagation import counts, use_session
+from openreplay_cw_stack.tagging.propagation import counts, log_records, use_session
 from openreplay_cw_stack.tagging.propagation.context import run_in
 from openreplay_cw_stack.tagging.propagation.session import Session
-from tests.tagging.propagation.visitors import ANNA, BERT, check_lines
+from tests.tagging.propagation.visitors import ANNA, BERT, a_record, check_lines
 
 
 def fail() -> None:
@@ -193,6 +193,17 @@ class TestElsewhere:
             text = logging.Formatter().format(record)
         assert text == f"{ANNA.tag} of anna"
 
+    def test_a_record_of_another_visitor_can_be_sent_to_another_process(
+        self, installed: io.StringIO
+    ) -> None:
+        """`SettledText.__reduce__`."""
+        records: queue.Queue[Any] = queue.Queue()
+        with use_session(BERT):
+            logging.handlers.QueueHandler(records).handle(a_record(ANNA, "of anna"))
+        pickled = pickle.dumps(records.get())
+        assert b"openreplay_cw_stack" not in pickled
+        assert pickle.loads(pickled).getMessage() == f"{ANNA.tag} of anna"
+
 
 @pytest.fixture
 def factory() -> Iterator[None]:
@@ -266,6 +277,26 @@ def test_a_record_of_another_layout(
     assert installed.getvalue() == f"{tag}error\n"
 
 
+def test_a_record_that_cannot_be_changed_is_written(
+    installed: io.StringIO, log: logging.Logger
+) -> None:
+
+    class Firm(logging.LogRecord):
+        def __setattr__(self, name: str, value: object) -> None:
+            if name == "pathname" and name in vars(self):
+                raise AttributeError(name)
+            super().__setattr__(name, value)
+
+    logging.setLogRecordFactory(Firm)
+    with use_session(ANNA):
+        log.error("error")
+    assert "error\n" in installed.getvalue()
+    # Twice a record: where it is made, and where it is handled.
+    assert counts.counts()["untagged_texts"] >= 1
+    with counts._lock:
+        counts._counts["untagged_texts"] = 0
+
+
 class TestOrigin:
     """Records stay as they are, and copies of them know whose they are."""
 
@@ -301,6 +332,20 @@ class TestOrigin:
         with use_session(BERT):
             text = logging.StreamHandler().format(copied(record))
         assert text == f"{ANNA.tag} of anna"
+
+    def test_a_copy_of_every_field(self, installed: io.StringIO) -> None:
+        """`_OriginPath.__copy__`."""
+        fields = {name: copy.copy(one) for name, one in vars(a_record(ANNA, "of anna")).items()}
+        text = logging.StreamHandler().format(logging.makeLogRecord(fields))
+        assert text == f"{ANNA.tag} of anna"
+
+    def test_a_path_of_another_copy_of_this_package(
+        self, installed: io.StringIO, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """As after a reload."""
+        record = a_record(ANNA, "of anna")
+        monkeypatch.setattr(log_records, "_OriginPath", type("_OriginPath", (str,), {}))
+        assert logging.StreamHandler().format(record) == f"{ANNA.tag} of anna"
 
     def test_one_from_a_pickle_is_nobodys(
         self, installed: io.StringIO, log: logging.Logger

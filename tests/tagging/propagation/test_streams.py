@@ -8,28 +8,36 @@ import functools
 import gc
 import io
 import json
+import logging
 import signal
 import subprocess
 import sys
 import threading
+import weakref
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from openreplay_cw_stack.tagging import propagation
-from openreplay_cw_stack.tagging.propagation import streams, use_session
+from openreplay_cw_stack.tagging.propagation import carry, counts, streams, use_session
 from openreplay_cw_stack.tagging.propagation.context import run_in, set_session
 from openreplay_cw_stack.tagging.propagation.session import Session
-from openreplay_cw_stack.tagging.propagation.streams import TaggingStream
+from openreplay_cw_stack.tagging.propagation.streams import TaggingStream, finish_streams
 from tests.tagging.propagation.interpreters import INTERPRETERS, environment
-from tests.tagging.propagation.visitors import ANNA, BERT, check_lines, field_of
+from tests.tagging.propagation.visitors import ANNA, BERT, a_record, check_lines, field_of
 
 ROOT = Path(__file__).parents[3]
 
 
 def write(*parts: object, end: str = "\n", flush: bool = False) -> None:
     print(*parts, end=end, file=sys.stderr, flush=flush)
+
+
+class Full(io.StringIO):
+    def write(self, text: str) -> int:
+        raise OSError(28, "No space left on device")
 
 
 class TestWriting:
@@ -85,6 +93,15 @@ class TestWriting:
             write()
         assert installed.getvalue() == f"{ANNA.tag} {'x' * 100_000}\n"
 
+    def test_a_long_line_in_pieces_is_one_line(self, installed: io.StringIO) -> None:
+        with use_session(ANNA):
+            for _ in range(60):
+                write("x" * 1000, end="")
+            with use_session(BERT):
+                write("bert")
+            write()
+        assert installed.getvalue() == f"{BERT.tag} bert\n{ANNA.tag} {'x' * 60_000}\n"
+
     def test_json_that_print_ends(self, installed: io.StringIO) -> None:
         with use_session(ANNA):
             write('{\n  "message": "hi"\n}')
@@ -129,6 +146,35 @@ class TestTogether:
         assert installed.getvalue() == (
             f"{ANNA.tag} unfinished\n{BERT.tag} unfinished\n{ANNA.tag} flushed\nof nobody\n"
         )
+
+    def test_a_flushed_line_is_ended_with_the_session(self, installed: io.StringIO) -> None:
+        """What writes next may not pass the stream."""
+        with use_session(ANNA):
+            write("flushed", end="", flush=True)
+        assert installed.getvalue() == f"{ANNA.tag} flushed\n"
+
+    def test_a_flush_leaves_the_others_lines_whole(self, installed: io.StringIO) -> None:
+        with use_session(ANNA):
+            write("a", end="")
+            with use_session(BERT):
+                sys.stderr.flush()
+                write("bert")
+            write("b")
+        assert installed.getvalue() == f"{BERT.tag} bert\n{ANNA.tag} ab\n"
+
+    @pytest.mark.parametrize("terminator", ["\n", ""])
+    def test_another_visitors_record_stands_on_a_line_of_its_own(
+        self, installed: io.StringIO, terminator: str
+    ) -> None:
+        """What has its tag already ends an open line, and can be open itself."""
+        handler = logging.StreamHandler(sys.stderr)
+        handler.terminator = terminator
+        record = a_record(BERT, "of bert")
+        with use_session(ANNA):
+            write("anna", end="", flush=True)
+            handler.handle(record)
+            write("again")
+        assert installed.getvalue() == f"{ANNA.tag} anna\n{BERT.tag} of bert\n{ANNA.tag} again\n"
 
     def test_an_inner_request_of_the_same_visitor_ends_no_line(
         self, installed: io.StringIO
@@ -181,10 +227,6 @@ class TestTogether:
     def test_a_full_disk_does_not_replace_the_answer(
         self, stderr: io.StringIO, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        class Full(io.StringIO):
-            def write(self, text: str) -> int:
-                raise OSError(28, "No space left on device")
-
         monkeypatch.setattr(sys, "stderr", Full())
         propagation.install()
 
@@ -194,6 +236,23 @@ class TestTogether:
 
         assert run_in(ANNA, answer) == "the answer"
         assert propagation.propagation_counts()["failed_cleanups"] == 1
+
+    @pytest.mark.parametrize("end", ["session", "process"])
+    def test_one_stream_that_is_full_keeps_no_other_one_back(
+        self, installed: io.StringIO, monkeypatch: pytest.MonkeyPatch, end: str
+    ) -> None:
+        patches: Any = sys.stderr._patches  # type: ignore[union-attr]
+        behind = io.StringIO()
+        full = [TaggingStream(Full(), patches) for _ in range(8)]
+        good = TaggingStream(behind, patches)
+        monkeypatch.setattr(streams, "_streams", weakref.WeakSet([*full, good]))
+        with use_session(ANNA):
+            for stream in (*full, good):
+                stream.write("unfinished")
+            if end == "process":
+                finish_streams()
+        assert behind.getvalue().strip() == f"{ANNA.tag} unfinished"
+        assert counts.counts()["failed_cleanups"] >= 1
 
     def test_a_signal_in_the_midst_of_a_write(self, installed: io.StringIO) -> None:
         class Interrupted(io.StringIO):
@@ -233,6 +292,70 @@ class TestTogether:
         assert lines == [f"{tag} open" for tag in tags]
 
 
+def in_a_thread(function: Callable[[], object]) -> None:
+    thread = threading.Thread(target=function)
+    thread.start()
+    thread.join(10)
+
+
+def leave_a_line() -> None:
+    """Begin a line in a thread that has the context, as ``asyncio.to_thread`` gives it one."""
+    at_hand = contextvars.copy_context()
+    in_a_thread(lambda: at_hand.run(write, "left", end=""))
+
+
+@pytest.fixture
+def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(streams, "_MAX_WAIT_SECONDS", -1.0)
+
+
+class TestLinesOfOtherThreads:
+    def test_one_that_was_left_goes_out_with_the_session(
+        self, installed: io.StringIO, at_once: None
+    ) -> None:
+        with use_session(ANNA):
+            leave_a_line()
+            assert installed.getvalue() == ""
+        assert installed.getvalue() == f"{ANNA.tag} left\n"
+
+    def test_another_sessions_stays(self, installed: io.StringIO, at_once: None) -> None:
+        with use_session(BERT):
+            leave_a_line()
+            with use_session(ANNA):
+                pass
+            assert installed.getvalue() == ""
+
+    def test_one_that_is_being_written_is_not_broken(self, installed: io.StringIO) -> None:
+        begun, ended = threading.Event(), threading.Event()
+
+        def work() -> None:
+            write("a", end="")
+            begun.set()
+            ended.wait(10)
+            write("b")
+
+        with use_session(ANNA):
+            thread = threading.Thread(target=carry(work))
+            thread.start()
+            begun.wait(10)
+        ended.set()
+        thread.join(10)
+        assert installed.getvalue() == f"{ANNA.tag} ab\n"
+
+    @pytest.mark.parametrize("threads", [False, True])
+    def test_the_end_of_a_thread_breaks_no_line(
+        self, installed: io.StringIO, at_once: None, threads: bool
+    ) -> None:
+        """Only the session's end does."""
+        propagation.install(threads=threads)
+        with use_session(ANNA):
+            write("a", end="")
+            work = functools.partial(write, "of the thread")
+            in_a_thread(work if threads else carry(work))
+            write("b")
+        assert installed.getvalue() == f"{ANNA.tag} of the thread\n{ANNA.tag} ab\n"
+
+
 class TestTheWholeStream:
     def test_everything_else_is_the_streams_own(self, stderr: io.StringIO, tmp_path: Path) -> None:
         with (tmp_path / "stderr").open("w", encoding="latin-1") as file:
@@ -256,6 +379,22 @@ class TestTheWholeStream:
             assert sys.stderr is file
             wrapped.write("later\n")
         assert (tmp_path / "stderr").read_text("latin-1") == f"{ANNA.tag} é error\nlater\n"
+
+    def test_a_stream_as_a_context_manager_writes_everybodys(
+        self, stderr: io.StringIO, tmp_path: Path
+    ) -> None:
+        """Its end writes what is held, whoever wrote it."""
+        file = (tmp_path / "stderr").open("w")
+        sys.stderr = file
+        propagation.install()
+        with use_session(ANNA):
+            write("annas", end="")
+            with use_session(BERT), sys.stderr:
+                write("berts", end="")
+        assert sorted((tmp_path / "stderr").read_text().splitlines()) == [
+            f"{BERT.tag} berts",
+            f"{ANNA.tag} annas",
+        ]
 
     def test_what_cannot_be_copied_says_so(self, stderr: io.StringIO, tmp_path: Path) -> None:
         with (tmp_path / "stderr").open("w") as sys.stderr:
@@ -406,6 +545,37 @@ def test_threads_that_fork_at_once() -> None:
     )
     lines = check_lines(run(next(iter(INTERPRETERS)), program).stderr, ANNA)
     assert lines == ["y"] * 120 + ["z"]
+
+
+def test_forks_of_two_threads_at_once(
+    installed: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each fork releases what it has taken, also where another one begins meanwhile."""
+    stream: Any = sys.stderr
+    monkeypatch.setattr(streams, "_streams", weakref.WeakSet([stream]))
+    release = TaggingStream.after_fork_in_parent
+    taken, over = threading.Event(), threading.Event()
+
+    def fork() -> None:
+        streams._before_fork()
+        taken.set()
+        over.wait(10)
+        streams._after_fork_in_parent()
+
+    def release_and_wait(self: TaggingStream) -> None:
+        release(self)
+        taken.wait(10)
+
+    thread = threading.Thread(target=fork)
+    streams._before_fork()
+    thread.start()
+    monkeypatch.setattr(TaggingStream, "after_fork_in_parent", release_and_wait)
+    streams._after_fork_in_parent()
+    over.set()
+    thread.join()
+    is_free = stream.before_fork()
+    stream._lock = threading.RLock()
+    assert is_free
 
 
 def test_a_write_that_does_not_end_holds_up_no_fork_for_ever() -> None:

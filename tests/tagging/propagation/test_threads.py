@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import contextvars
 import io
 import logging.handlers
 import multiprocessing.pool
@@ -12,7 +13,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -192,6 +193,36 @@ class TestPools:
             free.set()
             assert late.result() is None
             assert kept.result() is ANNA
+
+    def test_a_worker_is_left_as_it_was(self, installed: io.StringIO) -> None:
+        """What the first function worked for is not the next one's."""
+        propagation.install(threads=True)
+        with ThreadPoolExecutor(1) as pool, use_session(ANNA):
+            assert pool.submit(current_session).result() is ANNA
+            with use_session(None):
+                anyones = contextvars.Context().run(pool.submit, current_session)
+            assert anyones.result() is None
+
+    def test_what_a_function_leaves_open_in_a_worker_is_not_the_next_ones(
+        self, installed: io.StringIO
+    ) -> None:
+        """A generator that was left in ANNA's work makes the worker ANNA's."""
+        propagation.install(threads=True)
+        kept: list[Generator[int]] = []
+
+        def begin() -> None:
+            def rows() -> Generator[int]:
+                with use_session(ANNA):
+                    yield 1
+
+            kept.append(rows())
+            next(kept[0])
+
+        with ThreadPoolExecutor(1) as pool:
+            with use_session(ANNA):
+                pool.submit(begin).result()
+            assert pool.submit(current_session).result() is None
+        kept[0].close()
 
     def test_what_is_submitted_is_called_as_before(self, installed: io.StringIO) -> None:
         propagation.install(threads=True)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+
 from openreplay_cw_stack.tagging import Verdict, judge
-from openreplay_cw_stack.tagging.propagation import HEADER_NAME, Session
+from openreplay_cw_stack.tagging.propagation import HEADER_NAME, Session, use_session
 from tests.tagging.tokens import a_token
 
 ANNA = Session.of_token(a_token(session_id=4118144119896553030))
@@ -19,6 +21,13 @@ def headers_of(session: Session) -> dict[str, str]:
 def field_of(session: Session) -> str:
     """The token field, as it is added to a JSON line."""
     return f'"openReplaySessionToken": "{session.token}"'
+
+
+def a_record(session: Session | None, text: str) -> logging.LogRecord:
+    """A record that is made in the session's work."""
+    logger = logging.getLogger("tests.propagation")
+    with use_session(session):
+        return logger.makeRecord(logger.name, logging.ERROR, "shop.py", 1, text, (), None)
 
 
 def check_lines(text: str, session: Session | None) -> list[str]:
