@@ -97,7 +97,7 @@ _MONOLOG_LINE = re.compile(r"\[[0-9T:.+ -]{10,40}\] [\w.-]{1,60}\.([A-Z]{4,9}): 
 _LAMBDA_INFO = re.compile(r"\d{4}-\d\d-\d\dT[\d:.]+Z\t[\w-]{1,64}\tINFO\t")
 _COLOURS = re.compile(r"\x1b\[[0-9;]{0,20}m")
 _CUT_FIELD = re.compile(
-    r"""\\{0,7}"(level|severity|levelname|level_name|log\.level|loglevel|log_level|lvl|@l)\\{0,7}"
+    r""""(level|severity|levelname|level_name|log\.level|loglevel|log_level|lvl|@l)\\{0,7}"
     [ ]?:[ ]?(?:\\{0,7}"([A-Za-z]{3,11})\\{0,7}"|(\d{1,4})\b)""",
     re.ASCII | re.VERBOSE,
 )

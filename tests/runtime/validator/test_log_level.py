@@ -43,6 +43,8 @@ from openreplay_cw_stack.runtime.validator.log_level import level_of
         ("E1124 03:11:49.123456   1 pay.go:12] refused", "error"),
         ("W1124 03:11:49.123456   1 pay.go:12] slow", "warning"),
         ('{"level":"dpanic","ts":1,"msg":"x"}', "error"),
+        # zap writes a field of the same name behind its own
+        ('{"level":"warn","ts":1,"msg":"x","level":7}', "warning"),
         # JSON
         ('{"timestamp":"2026","level":"ERROR","message":"refused"}', "error"),
         ('{"timestamp":"2026","level":"Debug","message":"error"}', "debug"),
