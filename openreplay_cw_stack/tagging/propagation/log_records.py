@@ -27,7 +27,7 @@ from openreplay_cw_stack.tagging.propagation.context import (
     session_of_exception,
 )
 from openreplay_cw_stack.tagging.propagation.lines import tag_text
-from openreplay_cw_stack.tagging.propagation.patching import Patches
+from openreplay_cw_stack.tagging.propagation.patching import Patches, is_replacement
 from openreplay_cw_stack.tagging.propagation.session import Session
 
 _ATTRIBUTE = "_openreplay_session"
@@ -97,6 +97,7 @@ def _handling(patches: Patches, original: Callable[..., None]) -> Callable[..., 
         # Other callers may pass a record created elsewhere; Logger._log has just created this one.
         if (
             patches.on
+            and not is_replacement(logger.makeRecord)
             and type(getattr(record, "pathname", None)) is str
             and sys._getframe(1).f_code is log
         ):

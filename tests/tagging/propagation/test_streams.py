@@ -578,6 +578,21 @@ def test_forks_of_two_threads_at_once(
     assert is_free
 
 
+def test_every_fork_takes_streams_in_the_same_order(
+    installed: io.StringIO, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A set that grows between two forks changes its order, and each would wait for the other."""
+    patches: Any = sys.stderr._patches  # type: ignore[union-attr]
+    two = [TaggingStream(io.StringIO(), patches) for _ in range(2)]
+    taken: list[list[TaggingStream]] = []
+    for order in (two, two[::-1]):
+        monkeypatch.setattr(streams, "_streams", order)
+        streams._before_fork()
+        taken.append(streams._forking.streams)
+        streams._after_fork_in_parent()
+    assert taken[0] == taken[1]
+
+
 def test_a_write_that_does_not_end_holds_up_no_fork_for_ever() -> None:
     program = (
         "import threading\n"
