@@ -7,24 +7,29 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION := 20
 
 .DEFAULT_GOAL := help
-.PHONY: help install lock demo test test-emulator test-languages test-aws test-fast check docs format bench synth diff preflight deploy destroy clean
+.PHONY: help install lock demo pictures test test-emulator test-languages test-aws test-fast check docs format bench synth diff preflight deploy destroy clean
 
 help: ## Show this list
 	@echo "openreplay-cw-stack: CloudWatch log lines beside OpenReplay's session replays"
 	@echo
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 24
 	@echo
-	@echo "  Set options in cdk.json, or with ARGS=\"-c log_groups=/aws/lambda/checkout\" (see README)."
+	@echo "  Set options in cdk.json, or with ARGS=\"-c log_groups=/aws/lambda/checkout\" (see docs/options.md)."
 
-BROWSER := examples/browser
+# OpenReplay's tracker for the browser test, AWS's runtime client for Node.js functions in the
+# emulator, and the loggers and frameworks for the tests of the Node.js package.
+NODE_PACKAGES := $(addsuffix /node_modules/.installed, examples/browser emulator nodejs)
 
 # The requirements of a deployment.
 DEPLOYMENT := $(VENV)/.installed node_modules/.installed
 
-install: $(DEPLOYMENT) $(VENV)/.installed-dev $(BROWSER)/node_modules/.installed ## Install everything for development in .venv and node_modules, and .venv/bin/openreplay-cw
+install: $(DEPLOYMENT) $(VENV)/.installed-dev $(NODE_PACKAGES) ## Install everything for development in .venv and node_modules, and .venv/bin/openreplay-cw
 
 demo: install ## Deploy to an embedded AWS on this machine and show every verdict; KEEP=1 keeps it running
 	@$(BIN)/python -m demo
+
+pictures: install ## Draw the pictures of README.md and docs/ from a run of the demo
+	$(BIN)/python -m pictures
 
 test: install ## Run all checks and tests: unit, emulator and end-to-end tests
 	@$(MAKE) --no-print-directory check
@@ -91,7 +96,7 @@ destroy: $(DEPLOYMENT) ## Delete the stack from your AWS account
 	npx --no-install cdk destroy $(ARGS)
 
 clean: ## Delete the files that the targets above create
-	rm -rf $(VENV) node_modules $(BROWSER)/node_modules cdk.out .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) node_modules $(dir $(NODE_PACKAGES)) cdk.out .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 PIP = $(BIN)/python -m pip --disable-pip-version-check
 
@@ -117,7 +122,7 @@ node_modules/.installed: package-lock.json
 	@npm ci --no-audit --no-fund
 	@touch $@
 
-$(BROWSER)/node_modules/.installed: $(BROWSER)/package-lock.json node_modules/.installed
-	@echo "Installing OpenReplay's tracker for the browser test in $(BROWSER)/node_modules, once"
-	@npm ci --prefix $(BROWSER) --ignore-scripts --no-audit --no-fund
+%/node_modules/.installed: %/package-lock.json node_modules/.installed
+	@echo "Installing the packages of $*/package-lock.json in $*/node_modules, once"
+	@npm ci --prefix $* --ignore-scripts --no-audit --no-fund
 	@touch $@

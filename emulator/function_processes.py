@@ -1,4 +1,4 @@
-"""The processes that run Python functions: whose output is whose, and what an exception ends.
+"""The processes that run functions: whose output is whose, and what an exception ends.
 
 MiniStack 1.5.33 gives a function's output 50 milliseconds to arrive after its answer. What comes
 later, log lines and embedded metrics, is added to the next invocation, or lost. A handler that
@@ -26,12 +26,13 @@ from ministack.services import cloudwatch_logs
 
 from emulator import patching
 
-_MARK = "\x1fend of invocation\x1f"
+MARK = "\x1fend of invocation\x1f"
+"""The end of an invocation in the output of a function's process."""
 _MAX_WAIT = 5.0
 _AFTER_THE_ANSWER = "        _real_stdout.flush()\n\nrun()"
 _MARKED = f"""\
         sys.stdout.flush()
-        sys.__stderr__.write({_MARK + chr(10)!r})
+        sys.__stderr__.write({MARK + chr(10)!r})
         sys.__stderr__.flush()
 {_AFTER_THE_ANSWER}"""
 _RAISED = '{"status": "error", "error": str(e), "trace": traceback.format_exc()}'
@@ -39,7 +40,8 @@ _RAISED = '{"status": "error", "error": str(e), "trace": traceback.format_exc()}
 _REPORTED = '{"status": "ok", "raised": True, "error": str(e), "trace": _ms_report(e)}'
 _BEGIN = "\ndef run():\n"
 # Not among the characters at which a text is split into lines.
-_LINE_END = "\x1fline end\x1f"
+LINE_END = "\x1fline end\x1f"
+"""A line end inside a log event, in the output of a function's process."""
 _REPORT = f"""
 def _ms_report(error):
     frames = traceback.extract_tb(error.__traceback__)[1:]
@@ -47,7 +49,7 @@ def _ms_report(error):
     lines.append("Traceback (most recent call last):")
     for frame in traceback.format_list(frames):
         lines += frame.splitlines()
-    return {_LINE_END!r}.join(line for text in lines for line in text.splitlines())
+    return {LINE_END!r}.join(line for text in lines for line in text.splitlines())
 """
 
 
@@ -71,8 +73,8 @@ def install() -> None:
         return {**response, "status": "error"} if response.pop("raised", False) else response
 
     def drain_to_mark(worker: Any) -> str:
-        is_python = str(worker.config.get("Runtime", "")).startswith("python")
-        return _read_to_mark(worker) if is_python else str(drain(worker))
+        is_marked = str(worker.config.get("Runtime", "")).startswith(("python", "nodejs"))
+        return _read_to_mark(worker) if is_marked else str(drain(worker))
 
     patching.replace(lambda_runtime.Worker, "invoke", invoke_reporting)
     patching.replace(lambda_runtime.Worker, "_drain_stderr_bounded", drain_to_mark)
@@ -91,8 +93,8 @@ def _read_to_mark(worker: Any) -> str:
             if not worker._stderr_thread.is_alive():
                 break
             continue
-        if line.endswith(_MARK):
-            unfinished = line.removesuffix(_MARK)
+        if line.endswith(MARK):
+            unfinished = line.removesuffix(MARK)
             lines += [unfinished] if unfinished else []
             break
         lines.append(line)
@@ -108,4 +110,4 @@ def _fan_out(original: Any, group: str, stream: str, events: list[dict[str, Any]
 
 
 def _with_line_ends(events: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{**event, "message": event["message"].replace(_LINE_END, "\n")} for event in events]
+    return [{**event, "message": event["message"].replace(LINE_END, "\n")} for event in events]

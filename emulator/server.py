@@ -48,6 +48,7 @@ EXTENSIONS = (
     "event_rules",
     "http_apis",
     "function_processes",
+    "nodejs_functions",
     "faults",
     "iam_evaluation",
 )

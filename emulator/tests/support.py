@@ -129,24 +129,37 @@ def create_function(
     role: str | None = None,
     open_to_logs: bool = True,
     timeout: int = 3,
+    runtime: str = "python3.12",
+    handler: str = "index.handler",
+    **options: Any,
 ) -> str:
-    """Create a Python function and return its ARN."""
-    archive = io.BytesIO()
-    with zipfile.ZipFile(archive, "w") as content:
-        content.writestr("index.py", source)
+    """Create a function from the source of its module, and return its ARN."""
+    archive = zipped({"index.py" if runtime.startswith("python") else "index.js": source})
     functions = aws.client("lambda")
     name = unique("function")
     created = functions.create_function(
         FunctionName=name,
-        Runtime="python3.12",
-        Handler="index.handler",
+        Runtime=runtime,
+        Handler=handler,
         Role=role or f"arn:aws:iam::{ACCOUNT}:role/none",
-        Code={"ZipFile": archive.getvalue()},
+        Code={"ZipFile": archive},
         Timeout=timeout,
+        **options,
     )
     if open_to_logs:
         permit_logs(aws, name)
     return str(created["FunctionArn"])
+
+
+def zipped(files: dict[str, str]) -> bytes:
+    """Return an archive of executable files."""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as content:
+        for name, text in files.items():
+            entry = zipfile.ZipInfo(name)
+            entry.external_attr = 0o755 << 16
+            content.writestr(entry, text)
+    return archive.getvalue()
 
 
 def permit_logs(aws: Emulator, function: str, **conditions: str) -> None:
