@@ -13,7 +13,7 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from openreplay_cw_stack.tagging.propagation import counts
@@ -237,20 +237,19 @@ def _tagged(text: str, session: Session | None) -> str:
 
 def finish_streams() -> None:
     """Write all buffered lines of all streams."""
-    for stream in list(_streams):
-        try:
-            stream.put_back()
-        except (OSError, ValueError):
-            # The wrapped stream is full, closed, or detached.
-            counts.count(counts.FAILED_CLEANUPS)
+    _clean_up(TaggingStream.put_back)
 
 
 def _end_lines(session: Session, everywhere: bool) -> None:
+    _clean_up(lambda stream: stream.end_line(session, everywhere=everywhere))
+
+
+def _clean_up(finish: Callable[[TaggingStream], object]) -> None:
     for stream in list(_streams):
         try:
-            stream.end_line(session, everywhere=everywhere)
+            finish(stream)
         except Exception:
-            # The stream behind is full, closed or detached. The other streams still write theirs.
+            # The wrapped stream is full, closed, or detached. The others still write their lines.
             counts.count(counts.FAILED_CLEANUPS)
 
 
