@@ -38,7 +38,7 @@ from openreplay_cw_stack.contract.session_table import (
     TOMBSTONE,
     tombstone,
 )
-from openreplay_cw_stack.runtime.aws_calls import error_code
+from openreplay_cw_stack.runtime.aws_calls import THROTTLED, error_code
 
 HELP = "delete the lines of sessions from the session table"
 
@@ -48,11 +48,6 @@ MAX_PASSES = 100
 """The most reads of a session, since lines of a running session may arrive meanwhile."""
 
 _MAX_ATTEMPTS = 12
-_THROTTLED = (
-    "ProvisionedThroughputExceededException",
-    "RequestLimitExceeded",
-    "ThrottlingException",
-)
 
 Request = Mapping[str, Any]
 
@@ -192,7 +187,7 @@ class Eraser:
         try:
             answer = self.client.batch_write_item(RequestItems={self.arn: list(requests)})
         except Exception as error:
-            if error_code(error) not in _THROTTLED:
+            if error_code(error) not in THROTTLED:
                 raise
             return requests
         unprocessed = answer.get("UnprocessedItems") or {}

@@ -5,7 +5,27 @@ from __future__ import annotations
 import functools
 import json
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
+
+Answer = TypeVar("Answer")
+
+THROTTLED = frozenset(
+    {
+        "EC2ThrottledException",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+    }
+)
+"""The error codes of AWS for a throttled call."""
+
+_MESSAGE_COUNTS = (
+    "ApproximateNumberOfMessages",
+    "ApproximateNumberOfMessagesNotVisible",
+    "ApproximateNumberOfMessagesDelayed",
+)
 
 
 class CallFailed(Exception):
@@ -80,7 +100,7 @@ class LazyClient:
         return getattr(self._client, name)
 
 
-def asked(call: Callable[..., dict[str, Any]], **arguments: Any) -> dict[str, Any]:
+def asked(call: Callable[..., Answer], **arguments: Any) -> Answer:
     """Call an operation of a boto3 client and return its response.
 
     Raises:
@@ -90,6 +110,18 @@ def asked(call: Callable[..., dict[str, Any]], **arguments: Any) -> dict[str, An
         return call(**arguments)
     except Exception as error:
         raise CallFailed(error_code(error)) from None
+
+
+def messages_in(sqs: Any, *, queue: str) -> int:
+    """Return the number of messages in a queue, including those in flight or delayed.
+
+    Args:
+        sqs: a client of SQS.
+        queue: the queue's URL.
+    """
+    answer = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=list(_MESSAGE_COUNTS))
+    numbers = answer.get("Attributes", {})
+    return sum(int(numbers.get(name, 0)) for name in _MESSAGE_COUNTS)
 
 
 def string_fields(secret_string: str | None) -> dict[str, str]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from openreplay_cw_stack.commands.attempts import attempts
 from openreplay_cw_stack.commands.backfill.reading import Event
-from openreplay_cw_stack.runtime.aws_calls import CallFailed, asked
+from openreplay_cw_stack.runtime.aws_calls import THROTTLED, CallFailed, asked
 from openreplay_cw_stack.runtime.validator.subscription import LogEvent, Payload, encode_payload
 
 MAX_MESSAGE_BYTES = 1_048_576
@@ -22,7 +22,6 @@ MAX_EVENTS = 10_000
 AT_ONCE = 2
 """How many invocations run at the same time."""
 
-_THROTTLED = ("TooManyRequestsException", "ThrottlingException", "EC2ThrottledException")
 _MAX_ATTEMPTS = 10
 
 
@@ -126,6 +125,6 @@ class Sender:
                 )
             except CallFailed as failed:
                 code = str(failed)
-                if code not in _THROTTLED:
+                if code not in THROTTLED:
                     break
         raise SendingFailed(f"the validator cannot be invoked ({code})")

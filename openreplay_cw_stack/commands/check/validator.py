@@ -12,6 +12,7 @@ from openreplay_cw_stack.commands.program import PROGRAM
 from openreplay_cw_stack.commands.report.findings import Finding, Step, fail, guarded_call, ok, warn
 from openreplay_cw_stack.commands.terminal import count
 from openreplay_cw_stack.contract import metrics as names
+from openreplay_cw_stack.runtime.aws_calls import messages_in
 
 
 @dataclass(frozen=True)
@@ -97,16 +98,7 @@ def _queues(context: Context, validator: Function) -> tuple[int, int] | None:
 
 
 def _messages(context: Context, queue: str | None) -> int:
-    """Return the number of messages in a queue, including those in flight or delayed."""
-    if queue is None:
-        return 0
-    kinds = [
-        "ApproximateNumberOfMessages",
-        "ApproximateNumberOfMessagesNotVisible",
-        "ApproximateNumberOfMessagesDelayed",
-    ]
-    answer = context.client("sqs").get_queue_attributes(QueueUrl=queue, AttributeNames=kinds)
-    return sum(int(answer["Attributes"].get(kind, 0)) for kind in kinds)
+    return 0 if queue is None else messages_in(context.client("sqs"), queue=queue)
 
 
 def _faults(context: Context, validator: Function, health: Health) -> Iterator[Finding]:

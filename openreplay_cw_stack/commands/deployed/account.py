@@ -11,16 +11,6 @@ from openreplay_cw_stack.runtime.aws_calls import arn_region
 
 DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
 """The error codes of AWS for a call that no policy allows."""
-THROTTLED = frozenset(
-    {
-        "ProvisionedThroughputExceededException",
-        "RequestLimitExceeded",
-        "Throttling",
-        "ThrottlingException",
-        "TooManyRequestsException",
-    }
-)
-"""The error codes of AWS for a throttled call."""
 
 MakeClient = Callable[..., Any]
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, TypeVar, overload
 
-from openreplay_cw_stack.commands.deployed.account import DENIED, THROTTLED
+from openreplay_cw_stack.commands.deployed.account import DENIED
 from openreplay_cw_stack.commands.errors import CommandFailed
 from openreplay_cw_stack.openreplay.http_calls import RegistrationFailed
-from openreplay_cw_stack.runtime.aws_calls import error_code
+from openreplay_cw_stack.runtime.aws_calls import THROTTLED, error_code
 
 _UNREACHABLE = frozenset(
     {

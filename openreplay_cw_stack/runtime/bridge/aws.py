@@ -14,6 +14,7 @@ from openreplay_cw_stack.runtime.aws_calls import (
     asked,
     aws_client,
     error_code,
+    messages_in,
 )
 from openreplay_cw_stack.runtime.bridge.credentials import ApiKey, KeysRead, KeyVersion
 from openreplay_cw_stack.runtime.bridge.session_lines import Page, ReadFailed
@@ -69,18 +70,7 @@ class SqsQueueLength:
         Raises:
             CallFailed: SQS did not respond.
         """
-        answer = asked(
-            self._client.get_queue_attributes, QueueUrl=self._url, AttributeNames=list(_MESSAGES)
-        )
-        numbers = answer.get("Attributes", {})
-        return any(int(numbers.get(name, 0)) for name in _MESSAGES)
-
-
-_MESSAGES = (
-    "ApproximateNumberOfMessages",
-    "ApproximateNumberOfMessagesNotVisible",
-    "ApproximateNumberOfMessagesDelayed",
-)
+        return asked(messages_in, sqs=self._client, queue=self._url) > 0
 
 
 class SecretsManagerKeys:

@@ -10,6 +10,7 @@ from openreplay_cw_stack.contract.error_event import DETAIL_TYPE, SOURCE, ErrorE
 from openreplay_cw_stack.contract.limits import TOKEN_SECRET_OVERLAP_SECONDS
 from openreplay_cw_stack.contract.session_table import Attributes, error_event_mark
 from openreplay_cw_stack.runtime.aws_calls import (
+    THROTTLED,
     CallFailed,
     LazyClient,
     arn_region,
@@ -23,9 +24,7 @@ from openreplay_cw_stack.runtime.validator.token_secret import Secrets, SecretUn
 
 # Amazon DynamoDB Developer Guide, "Error handling with DynamoDB".
 _REFUSALS = {
-    "ProvisionedThroughputExceededException": Refusal.THROTTLED,
-    "ThrottlingException": Refusal.THROTTLED,
-    "RequestLimitExceeded": Refusal.THROTTLED,
+    **dict.fromkeys(THROTTLED, Refusal.THROTTLED),
     "ValidationException": Refusal.INVALID,
     "ItemCollectionSizeLimitExceededException": Refusal.INVALID,
     "AccessDeniedException": Refusal.DENIED,
