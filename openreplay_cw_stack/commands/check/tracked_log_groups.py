@@ -15,6 +15,7 @@ from openreplay_cw_stack.commands.deployed.tracked_log_groups import (
     AccountPolicy,
     TrackedLogGroup,
     account_policies,
+    beside,
     class_of,
     find_log_group,
     find_tracked,
@@ -120,10 +121,9 @@ def _subscription(
     own: dict[str, Any] | None,
     retention: int | None,
 ) -> Finding:
-    others = [one["filterName"] for one in filters if one is not own]
-    beside = f"; others: {', '.join(others)}" if others else ""
+    others = beside([one["filterName"] for one in filters if one is not own])
     if own is None:
-        said = f"{group.name} does not have the stack's subscription filter{beside}"
+        said = f"{group.name} does not have the stack's subscription filter{others}"
         return fail(_NAME, said, f"It was deleted by hand. {_put(group, validator)}")
     if own["destinationArn"] != (group.stream_arn or validator.arn):
         said = f"the filter of {group.name} has another destination"
@@ -135,7 +135,7 @@ def _subscription(
     kept = f"lines kept {count(retention, 'day')}" if retention else "lines kept for ever"
     quotas = f"{FILTERS_ALLOWED} allowed, in some accounts {FILTERS_COMMON}"
     number = count(len(filters), "subscription filter")
-    seen = f"{group.name}: {number} ({quotas}); {kept}{beside}"
+    seen = f"{group.name}: {number} ({quotas}); {kept}{others}"
     if len(filters) >= FILTERS_ALLOWED:
         return warn(_NAME, seen, "An update of the stack's filter needs room for one: remove one.")
     return ok(_NAME, seen)

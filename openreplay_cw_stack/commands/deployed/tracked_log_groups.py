@@ -8,7 +8,7 @@ group. Without the template, this module would have to query every log group of 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -141,6 +141,11 @@ def subscription_filters(account: Account, log_group: str) -> list[dict[str, Any
         for page in pages.paginate(logGroupName=log_group)
         for one in page["subscriptionFilters"]
     ]
+
+
+def beside(others: Sequence[str]) -> str:
+    """Return the end of a finding on a log group: the names of its other filters, if any."""
+    return f"; others: {', '.join(others)}" if others else ""
 
 
 @dataclass(frozen=True)

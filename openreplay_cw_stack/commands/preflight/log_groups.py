@@ -11,6 +11,7 @@ from openreplay_cw_stack.commands.deployed.tracked_log_groups import (
     LOGS_DESTINATION,
     STANDARD,
     STANDARD_ONLY,
+    beside,
     class_of,
     find_log_group,
     subscription_filters,
@@ -119,8 +120,7 @@ def _tracked(context: Context, name: str, in_template: int) -> Step[None]:
 
 def _slots(name: str, others: list[str], in_template: int) -> Finding:
     total = len(others) + in_template
-    beside = f"; others: {', '.join(others)}" if others else ""
-    seen = f"{name}: {count(total, 'subscription filter')} with this stack's{beside}"
+    seen = f"{name}: {count(total, 'subscription filter')} with this stack's{beside(others)}"
     if total > FILTERS_ALLOWED:
         return fail(
             _NAME,

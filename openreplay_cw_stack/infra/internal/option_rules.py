@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import aws_cdk as cdk
@@ -35,11 +35,16 @@ def _log_groups_named_twice(values: Mapping[str, Any]) -> Iterator[str]:
     names = [
         name_from_log_group(one) for one in values.get("log_groups", ()) if isinstance(one, str)
     ]
-    for name, count in Counter(names).items():
+    for name in dict.fromkeys(names):
         if name in new:
             yield f"log_groups: {name!r} is also in new_log_groups; name it once"
-        elif count > 1:
-            yield f"log_groups: {name!r} is in the list twice; name it once"
+    yield from _twice_in("log_groups", [repr(name) for name in names if name not in new])
+
+
+def _twice_in(option: str, names: Iterable[str]) -> Iterator[str]:
+    for name, count in Counter(names).items():
+        if count > 1:
+            yield f"{option}: {name} is in the list twice; name it once"
 
 
 def _account_and_log_groups(values: Mapping[str, Any]) -> Iterator[str]:
@@ -106,9 +111,7 @@ def _projects(values: Mapping[str, Any]) -> Iterator[str]:
             f"openreplay_projects: {len(projects)} projects are given, and a deployment can have "
             f"{MAX_PROJECTS}; create another deployment for the others"
         )
-    for name, count in Counter(map(_name_of, projects)).items():
-        if count > 1:
-            yield f"openreplay_projects: {name} is in the list twice; name it once"
+    yield from _twice_in("openreplay_projects", map(_name_of, projects))
 
 
 def _name_of(project: Any) -> str:
