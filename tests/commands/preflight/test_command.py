@@ -40,8 +40,8 @@ STEPS = [
 class Account:
     """Every operation of every service gives the same answer, but for these."""
 
-    def __init__(self, otherwise: Exception, **answers: Any) -> None:
-        self.answers = {"get_caller_identity": IDENTITY, **answers}
+    def __init__(self, otherwise: Exception) -> None:
+        self.answers: dict[str, Any] = {"get_caller_identity": IDENTITY}
         self.otherwise = otherwise
         self.asked: list[str] = []
 
@@ -57,8 +57,19 @@ class Account:
         return Client(Answers(self.answers))
 
 
-def deployed(monkeypatch: pytest.MonkeyPatch, account: Account) -> None:
+@pytest.fixture
+def account(monkeypatch: pytest.MonkeyPatch) -> Account:
+    """The operator's account, which allows nothing but to ask who one is."""
+    account = Account(refusal("SomeOperation", "AccessDenied"))
     monkeypatch.setattr("boto3.client", account.client)
+    return account
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The cloud assembly of a stack that every step has something to say about."""
+    synthesised(tmp_path, RESOURCES)
+    return tmp_path
 
 
 def steps(capsys: pytest.CaptureFixture[str], folder: Path, status: int) -> list[dict[str, str]]:
@@ -72,13 +83,10 @@ def steps(capsys: pytest.CaptureFixture[str], folder: Path, status: int) -> list
 
 
 def test_an_operator_without_permissions_is_not_stopped(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    folder: Path, account: Account, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """The CDK deploys with roles of its own."""
-    synthesised(tmp_path, RESOURCES)
-    account = Account(refusal("SomeOperation", "AccessDenied"))
-    deployed(monkeypatch, account)
-    found = steps(capsys, tmp_path, 0)
+    found = steps(capsys, folder, 0)
     assert [one["name"] for one in found] == STEPS
     assert {one["status"] for one in found[1:]} == {"skip"}
     assert all("AWS refuses" in one["detail"] for one in found[1:])
@@ -93,39 +101,32 @@ def test_an_operator_without_permissions_is_not_stopped(
     ],
 )
 def test_every_step_says_what_it_could_not_look_at(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    folder: Path,
+    account: Account,
     capsys: pytest.CaptureFixture[str],
     error: Exception,
     said: str,
 ) -> None:
-    synthesised(tmp_path, RESOURCES)
-    deployed(monkeypatch, Account(error))
-    found = steps(capsys, tmp_path, 1)
+    account.otherwise = error
+    found = steps(capsys, folder, 1)
     assert [one["name"] for one in found] == STEPS
     assert all(said in one["detail"] for one in found[1:])
 
 
 def test_it_asks_and_changes_nothing(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    folder: Path, account: Account, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    synthesised(tmp_path, RESOURCES)
-    account = Account(refusal("SomeOperation", "AccessDenied"))
-    deployed(monkeypatch, account)
-    steps(capsys, tmp_path, 0)
+    steps(capsys, folder, 0)
     assert account.asked
     reading = ("get_", "describe_", "list_", "test_")
     assert [one for one in account.asked if not one.startswith(reading)] == []
 
 
-def test_the_report(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_report(tmp_path: Path, account: Account, capsys: pytest.CaptureFixture[str]) -> None:
     synthesised(tmp_path)
     tagged = [number for number, one in enumerate(PATTERN_LINES, 1) if one.tagged]
     matches = {"matches": [{"eventNumber": number} for number in tagged]}
-    account = Account(refusal("SomeOperation", "AccessDenied"), test_metric_filter=matches)
-    deployed(monkeypatch, account)
+    account.answers["test_metric_filter"] = matches
     assert main(["preflight", "--assembly", str(tmp_path)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[:3] == [f"account {ACCOUNT}, as user/operator", "", "Shop"]
@@ -133,21 +134,21 @@ def test_the_report(
 
 
 def test_another_account_is_not_looked_at(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, account: Account, capsys: pytest.CaptureFixture[str]
 ) -> None:
     synthesised(tmp_path, RESOURCES, environment="aws://999999999999/eu-west-1")
-    account = Account(refusal("SomeOperation", "AccessDenied"))
-    deployed(monkeypatch, account)
     assert [one["status"] for one in steps(capsys, tmp_path, 1)] == ["fail"]
     assert account.asked == []
 
 
 def test_the_region_is_the_stack_s(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path,
+    account: Account,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     synthesised(tmp_path, environment=f"aws://{ACCOUNT}/ap-south-2")
     regions = []
-    account = Account(refusal("SomeOperation", "AccessDenied"))
 
     def client(service: str, **settings: Any) -> Client:
         if service != "sts":
@@ -169,13 +170,13 @@ def test_the_region_is_the_stack_s(
 )
 def test_without_an_account(
     tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    account: Account,
     capsys: pytest.CaptureFixture[str],
     error: Exception,
     said: str,
 ) -> None:
     synthesised(tmp_path)
-    deployed(monkeypatch, Account(error, get_caller_identity=error))
+    account.answers["get_caller_identity"] = error
     assert main(["preflight", "--assembly", str(tmp_path)]) == 2
     printed = capsys.readouterr()
     assert printed.out == ""

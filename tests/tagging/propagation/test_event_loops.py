@@ -49,18 +49,28 @@ async def fail_later() -> None:
     fail()
 
 
+async def leave_a_task(session: Session | None) -> None:
+    """Begin a task in a session's work, and drop it in BERT's when it has failed."""
+    with use_session(session):
+        task = asyncio.get_running_loop().create_task(fail_later())
+    await asyncio.sleep(0.01)
+    with use_session(BERT):
+        del task
+        gc.collect()
+
+
+@pytest.fixture
+def handled(loop: asyncio.AbstractEventLoop) -> list[Session | None]:
+    """The session in each call of the application's own exception handler."""
+    seen: list[Session | None] = []
+    loop.set_exception_handler(lambda loop, context: seen.append(current_session()))
+    return seen
+
+
 def test_a_task_that_nobody_waited_for(
     installed: io.StringIO, loop: asyncio.AbstractEventLoop
 ) -> None:
-    async def main() -> None:
-        with use_session(ANNA):
-            task = loop.create_task(fail_later())
-        await asyncio.sleep(0.01)
-        with use_session(BERT):
-            del task
-            gc.collect()
-
-    loop.run_until_complete(main())
+    loop.run_until_complete(leave_a_task(ANNA))
     lines = check_lines(installed.getvalue(), ANNA)
     assert lines[0].endswith("Task exception was never retrieved")
     assert lines[-1] == "KeyError: 'no stock left'"
@@ -90,14 +100,7 @@ def test_a_task_that_the_garbage_collector_finds(
 
 
 def test_a_task_of_nobody(installed: io.StringIO, loop: asyncio.AbstractEventLoop) -> None:
-    async def main() -> None:
-        task = loop.create_task(fail_later())
-        await asyncio.sleep(0.01)
-        with use_session(BERT):
-            del task
-            gc.collect()
-
-    loop.run_until_complete(main())
+    loop.run_until_complete(leave_a_task(None))
     assert check_lines(installed.getvalue(), None)
 
 
@@ -147,32 +150,20 @@ def test_a_callback_of_a_request_that_has_ended_is_nobodys(
 
 
 def test_a_handler_of_the_applications_own(
-    installed: io.StringIO, loop: asyncio.AbstractEventLoop
+    installed: io.StringIO, loop: asyncio.AbstractEventLoop, handled: list[Session | None]
 ) -> None:
-    seen: list[Session | None] = []
-
-    async def main() -> None:
-        loop.set_exception_handler(lambda loop, context: seen.append(current_session()))
-        with use_session(ANNA):
-            task = loop.create_task(fail_later())
-        await asyncio.sleep(0.01)
-        with use_session(BERT):
-            del task
-            gc.collect()
-            loop.call_exception_handler({"message": "of nobody"})
-
-    loop.run_until_complete(main())
-    assert seen == [ANNA, None]
+    loop.run_until_complete(leave_a_task(ANNA))
+    with use_session(BERT):
+        loop.call_exception_handler({"message": "of nobody"})
+    assert handled == [ANNA, None]
 
 
 def test_a_handler_of_the_applications_own_for_an_exception_of_another_visitor(
-    installed: io.StringIO, loop: asyncio.AbstractEventLoop
+    installed: io.StringIO, loop: asyncio.AbstractEventLoop, handled: list[Session | None]
 ) -> None:
     """The task was begun in one visitor's request, which lasts, and failed in another's work."""
-    seen: list[Session | None] = []
 
     async def main() -> None:
-        loop.set_exception_handler(lambda loop, context: seen.append(current_session()))
         with use_session(ANNA):
             task = loop.create_task(await_in(BERT, fail_later))
             await asyncio.sleep(0.01)
@@ -180,7 +171,7 @@ def test_a_handler_of_the_applications_own_for_an_exception_of_another_visitor(
             gc.collect()
 
     loop.run_until_complete(main())
-    assert seen == [BERT]
+    assert handled == [BERT]
 
 
 def test_a_report_of_another_form(installed: io.StringIO, loop: asyncio.AbstractEventLoop) -> None:
