@@ -8,15 +8,18 @@ import sys
 import textwrap
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 _COLOURS = {"green": "32", "red": "31", "yellow": "33", "bold": "1", "dim": "2"}
 
 
 def coloured(text: str, colour: str) -> str:
-    """Return the text in a colour, if the terminal supports colours and NO_COLOR allows them."""
-    if not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
+    """Return the text in a colour, if the terminal supports colours and NO_COLOR allows them.
+
+    FORCE_COLOR stands for a terminal that supports colours.
+    """
+    if os.environ.get("NO_COLOR") or not (sys.stdout.isatty() or os.environ.get("FORCE_COLOR")):
         return text
     return f"\033[{_COLOURS[colour]}m{text}\033[0m"
 
@@ -66,8 +69,20 @@ def _finish(done: threading.Event, ticker: threading.Thread) -> None:
         sys.stdout.write("\r\033[K")
 
 
-def table(header: Sequence[str], rows: Sequence[Sequence[str]], widths: Sequence[int]) -> None:
-    """Print a table with wrapped cells. A column of width 0 gets the rest of the terminal."""
+def table(
+    header: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    widths: Sequence[int],
+    colours: Mapping[str, str] | None = None,
+) -> None:
+    """Print a table with wrapped cells.
+
+    Args:
+        header: the titles of the columns.
+        rows: the cells.
+        widths: the widths of the columns. A column of width 0 gets the rest of the terminal.
+        colours: the colours of cells, by their text.
+    """
     total = min(shutil.get_terminal_size((110, 24)).columns, 130)
     free = total - 4 - sum(widths) - 2 * (len(widths) - 1)
     flexible = max(24, free // max(1, list(widths).count(0)))
@@ -75,12 +90,18 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]], widths: Sequence
     say("  " + "  ".join(f"{cell:<{width}}" for cell, width in zip(header, actual, strict=True)))
     say("  " + coloured("  ".join("─" * width for width in actual), "dim"))
     for row in rows:
-        for line in _wrapped(row, actual):
+        for line in _wrapped(row, actual, colours or {}):
             say(f"  {line}".rstrip())
 
 
-def _wrapped(row: Sequence[str], widths: Sequence[int]) -> Iterator[str]:
+def _wrapped(
+    row: Sequence[str], widths: Sequence[int], colours: Mapping[str, str]
+) -> Iterator[str]:
     cells = [textwrap.wrap(cell, width) or [""] for cell, width in zip(row, widths, strict=True)]
     for number in range(max(map(len, cells))):
-        pieces = [cell[number] if number < len(cell) else "" for cell in cells]
-        yield "  ".join(f"{piece:<{width}}" for piece, width in zip(pieces, widths, strict=True))
+        pieces = []
+        for text, cell, width in zip(row, cells, widths, strict=True):
+            shown = f"{cell[number]:<{width}}" if number < len(cell) else ""
+            is_coloured = shown and text in colours
+            pieces.append(coloured(shown, colours[text]) if is_coloured else f"{shown:<{width}}")
+        yield "  ".join(pieces)
