@@ -8,12 +8,16 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
 from demo.lines import TOKEN_SECRET, demo_lines
 from openreplay_cw_stack.tagging import Verdict, judge, remove_session_tokens
+from pictures import IMAGES, drawn
+from pictures.recording import environment, read
+from pictures.svg import texts_of
 from tests.tagging.tokens import NOW_MS
 
 pytestmark = pytest.mark.end_to_end
@@ -29,33 +33,58 @@ def processes_with(text: str) -> list[str]:
     return [line for line in listed.splitlines() if text in line]
 
 
-def test_it_shows_every_verdict_and_every_denial(tmp_path: Path) -> None:
+@dataclass(frozen=True)
+class Run:
+    """A run of the demo that has ended, and the folder with its recording."""
+
+    ended: subprocess.CompletedProcess[str]
+    recorded: Path
+    temporary: Path
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    temporary, recorded = tmp_path_factory.mktemp("tmp"), tmp_path_factory.mktemp("recorded")
     ended = subprocess.run(
         COMMAND,
         cwd=ROOT,
-        env={**os.environ, "TMPDIR": str(tmp_path)},
+        env={**environment(recorded), "TMPDIR": str(temporary)},
         capture_output=True,
         text=True,
         check=False,
     )
-    assert ended.returncode == 0, ended.stdout
+    return Run(ended, recorded, temporary)
+
+
+def test_it_shows_every_verdict_and_every_denial(run: Run) -> None:
+    printed = re.sub(r"\033\[\d+m", "", run.ended.stdout)
+    assert run.ended.returncode == 0, printed
     for verdict in Verdict:
-        assert re.search(rf"^  {verdict} +[1-9]", ended.stdout, re.MULTILINE), verdict
-    assert ended.stdout.count("  denied   ") == 10
-    assert "What OpenReplay lists beside the replay of session" in ended.stdout
-    assert ended.stdout.count("gets the same response") == 2
-    assert "Everything works as expected" in ended.stdout
-    assert remove_session_tokens(ended.stdout) == ended.stdout
-    assert "Traceback" not in ended.stdout.replace("Traceback (most", "") + ended.stderr
-    assert re.findall(r"^  (\d)\. ", ended.stdout.split("\nNext\n")[1], re.MULTILINE) == [
-        "1",
-        "2",
-        "3",
-    ]
-    (page,) = re.findall(r"docs/\S+\.md", ended.stdout)
+        assert re.search(rf"^  {verdict} +[1-9]", printed, re.MULTILINE), verdict
+    assert printed.count("  denied   ") == 10
+    assert "What OpenReplay lists beside the replay of session" in printed
+    assert printed.count("gets the same response") == 2
+    assert "Everything works as expected" in printed
+    assert remove_session_tokens(printed) == printed
+    assert "Traceback" not in printed.replace("Traceback (most", "") + run.ended.stderr
+    assert processes_with(str(run.temporary)) == []
+    assert [one.name for one in run.temporary.iterdir() if "emulator" in one.name] == []
+
+
+def test_it_ends_with_three_next_steps(run: Run) -> None:
+    printed = re.sub(r"\033\[\d+m", "", run.ended.stdout)
+    steps = printed.split("\nNext\n")[1].strip().splitlines()
+    assert [one.split()[0] for one in steps] == ["1.", "2.", "3."]
+    (page,) = re.findall(r"docs/\S+\.md", printed)
     assert "## Step 1" in (ROOT / page).read_text()
-    assert processes_with(str(tmp_path)) == []
-    assert [one.name for one in tmp_path.iterdir() if "emulator" in one.name] == []
+
+
+def test_the_pictures_of_the_manual_show_this_run(run: Run) -> None:
+    """If not: ``make pictures``, and look at what changed."""
+    pictures = drawn(read(run.recorded, run.ended.stdout))
+    assert pictures.keys() == {path.name for path in IMAGES.glob("*.svg")}
+    for name, svg in pictures.items():
+        assert texts_of((IMAGES / name).read_text()) == texts_of(svg), name
 
 
 def test_ctrl_c_leaves_nothing_running(tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 
-from demo.dashboard import body_of
 from openreplay_cw_stack.contract import metrics as names
 from openreplay_cw_stack.infra.observability.dashboard import LOG_GROUPS_SHOWN
 from openreplay_cw_stack.tagging import Verdict
@@ -19,6 +18,7 @@ from tests.infra.conftest import (
     a_stack,
     template_of,
 )
+from tests.infra.observability.dashboard_body import body_of
 
 SHAPES: dict[str, dict[str, Any]] = {
     "default": {},
