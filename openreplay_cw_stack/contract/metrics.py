@@ -1,4 +1,4 @@
-"""The names of the metrics, for Lambda functions, alarms, the dashboard and the README.
+"""The names of the metrics, for Lambda functions, alarms and the dashboard.
 
 Every metric has the dimension :data:`DEPLOYMENT`; its docstring names the others. No dimension
 contains a session or a token. All metrics are counts, except :data:`ANSWER_TIME` and

@@ -42,7 +42,7 @@ class ContextOptions(OpenReplayCloudWatchOptions, total=False):
 CONTEXT_OPTIONS = {
     name: option for name, option in declared_options(ContextOptions).items() if option.in_context
 }
-"""Every option of the context by name, in the order of the manual's table."""
+"""Every option of the context by name, in the order of the table in ``docs/options.md``."""
 
 
 def options_from_context(context: Mapping[str, object]) -> dict[str, Any]:

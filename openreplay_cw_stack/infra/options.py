@@ -1,8 +1,8 @@
 """The options of the constructs, each defined once: name, type, default, meaning and check.
 
 Each construct takes some of the groups below as keywords. The stack and the CDK context take all of
-them. The manual's table is generated from this file, which is longer than others because it holds
-every option.
+them. The table in ``docs/options.md`` is generated from this file, which is longer than others
+because it holds every option.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ from demo.lines import TOKEN_SECRET, demo_lines
 from openreplay_cw_stack import commands
 from openreplay_cw_stack.infra.context import CONTEXT_OPTIONS
 from openreplay_cw_stack.infra.internal.subscription_limits import RESOURCES_ALLOWED
-from openreplay_cw_stack.infra.observability.alarms import WATCHED_LOG_GROUPS
+from openreplay_cw_stack.infra.observability.alarms import ALARMS_PAGE, WATCHED_LOG_GROUPS
 from openreplay_cw_stack.tagging import Verdict, judge, remove_session_tokens, verdict
 from openreplay_cw_stack.tagging.advice import ADVICE
 from openreplay_cw_stack.tagging.redaction import REMOVED
@@ -85,6 +85,30 @@ def test_verdicts() -> None:
     hold(DOCS / "verdicts.md", "verdicts", "\n\n".join(parts))
 
 
+MORE_ON_ALARMS = {
+    "RejectedTags": "[misspelled_tag](verdicts.md#misspelled_tag), "
+    "[malformed_token](verdicts.md#malformed_token)",
+    "LinkedLinesStopped": "[Verdicts](verdicts.md)",
+    "UncheckedSignatures": "[A new TOKEN_SECRET](rotation.md#a-new-token_secret), "
+    "[Your KMS key](construct.md#your-kms-key)",
+    "DeadLetters": "[Put dead letters back](delivery.md#put-dead-letters-back)",
+    "ValidatorThrottles": "[Lines](scaling.md#lines)",
+    "DroppedPayloads": "[Put dead letters back](delivery.md#put-dead-letters-back)",
+    "RetryQueue": "[Delivery](delivery.md#what-happens-to-a-line-that-cannot-be-stored)",
+    "ThrottledWrites": "[What AWS allows](scaling.md#what-aws-allows)",
+    "FailedErrorEvents": "[Events for errors](replay-links.md#events-for-errors)",
+    "StreamAge": "[Kinesis](scaling.md#beyond-lambdas-concurrency-kinesis)",
+    "BridgeRefusedQuestions": "[Register the bridge](openreplay.md#register-the-bridge)",
+    "NewKeyUnused": "[Rotate on a schedule](rotation.md#rotate-on-a-schedule)",
+    "RefusedRotations": "[Rotate on a schedule](rotation.md#rotate-on-a-schedule)",
+    "FailedRotations": "[Rotate on a schedule](rotation.md#rotate-on-a-schedule)",
+    "FailedRegistrations": "[Registration on every deployment]"
+    "(openreplay.md#on-every-deployment-without-a-person)",
+    "UndeliveredLines": "[Check a deployment](operations.md#check-a-deployment)",
+}
+"""What an operator may want to read after the description."""
+
+
 def threshold_of(alarm: dict[str, Any]) -> str:
     stats = metrics_of(alarm).values() if "Metrics" in alarm else [alarm]
     (minutes,) = {one["Period"] // 60 for one in stats}
@@ -102,12 +126,14 @@ def test_alarms() -> None:
     parts = []
     for name, alarm in every_alarm().items():
         over = "says when it is over" if "OKActions" in alarm else "never says that it is over"
-        # A description may end with the address of its section here.
-        text = re.sub(r"\W*\S*docs/alarms\S*$", "", alarm["AlarmDescription"])
+        # A description ends with the address of its section on this page.
+        text, _, _ = alarm["AlarmDescription"].rpartition(f" See {ALARMS_PAGE}#")
+        more = MORE_ON_ALARMS.get(name)
         parts.append(
             f"### {name}\n\nGoes off above {threshold_of(alarm)}; {over}.\n\n"
-            f"{html.escape(text, quote=False)}."
+            f"{html.escape(text, quote=False)}" + (f"\n\nMore: {more}." if more else "")
         )
+    assert MORE_ON_ALARMS.keys() <= every_alarm().keys()
     hold(DOCS / "alarms.md", "alarms", "\n\n".join(parts))
 
 

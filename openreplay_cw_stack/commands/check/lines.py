@@ -128,8 +128,9 @@ def check_lines(context: Context, subscribed_ms: Mapping[str, int]) -> Step[Sequ
         yield warn(
             "lines",
             f"no tracked log group has a tagged line from {context.account.span}",
-            "Check that the browser sends the header, and that the program tags its log lines, as "
-            f"in the manual. `{PROGRAM} judge` judges a line. --minutes looks further back.",
+            "Check that the browser sends the header (docs/tagging.md#in-the-browser), and that "
+            "the program tags its log lines (docs/tagging.md#by-language). "
+            f"`{PROGRAM} judge` judges a line. --minutes looks further back.",
         )
     yield from guarded("lines counted", _compare(context, samples))
     return samples

@@ -39,7 +39,7 @@ class Option:
     Attributes:
         kind: the accepted values.
         default: the value if none is given.
-        meaning: one sentence for the manual's table.
+        meaning: one sentence for the table in ``docs/options.md``.
         shown: the text for the default in that table; default: the value.
         needs: the option has no effect unless one of these options is set.
         in_context: whether the option can be set in the CDK context.
@@ -54,7 +54,7 @@ class Option:
 
     @property
     def default_text(self) -> str:
-        """The default as the manual's table shows it."""
+        """The default as the table in ``docs/options.md`` shows it."""
         return self.shown or self.kind.show(self.default)
 
 

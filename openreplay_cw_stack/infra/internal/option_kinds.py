@@ -58,7 +58,7 @@ class Kind:
         return value
 
     def show(self, value: Any) -> str:
-        """Return a value as the manual's table shows it."""
+        """Return a value as the table in ``docs/options.md`` shows it."""
         return "none" if value in (None, ()) else str(value)
 
 

@@ -1,6 +1,7 @@
 """The alarms: the metric, threshold and description of each.
 
-This file is longer than others: it holds every alarm. The manual repeats the descriptions.
+This file is longer than others: it holds every alarm. ``docs/alarms.md`` has a section for each,
+with its description, and each description ends with the address of its section.
 
 An alarm costs 0.10 dollars a month for each metric that it reads, so one alarm on five metrics
 costs as much as five alarms on one metric. AWS documentation, "Alarm limits": the metric math
@@ -31,6 +32,8 @@ from openreplay_cw_stack.infra.session_search_bridge import SessionSearchBridge
 from openreplay_cw_stack.infra.token_validator import TokenValidator
 from openreplay_cw_stack.tagging import Verdict
 
+ALARMS_PAGE = "docs/alarms.md"
+"""The page of the manual with a section for each alarm."""
 METRICS_PER_ALARM = 10
 """AWS documentation, "Alarm limits": a hard limit."""
 
@@ -400,17 +403,21 @@ class Alarms:
 
     def _delivery_alarm(self) -> cloudwatch.CfnAlarm:
         number = len(self.on_delivery) + 1
+        name = f"UndeliveredLines{number if number > 1 else ''}"
         return cloudwatch.CfnAlarm(
             self._scope,
-            f"UndeliveredLines{number if number > 1 else ''}",
+            name,
             comparison_operator="GreaterThanThreshold",
             threshold=0,
             evaluation_periods=1,
             treat_missing_data="notBreaching",
-            alarm_description="CloudWatch Logs could not deliver lines of a tracked log group to "
-            "the validator, or was throttled. After an error it skips lines for up to ten minutes: "
-            "run the check command, and restore the function's permission for logs.amazonaws.com. "
-            "It retries throttled lines for a day: raise reserved_concurrency",
+            alarm_description=_with_its_section(
+                name,
+                "CloudWatch Logs could not deliver lines of a tracked log group to the validator, "
+                "or was throttled. After an error it skips lines for up to ten minutes: run the "
+                "check command, and restore the function's permission for logs.amazonaws.com. It "
+                "retries throttled lines for a day: raise reserved_concurrency",
+            ),
             alarm_actions=[self._topic.topic_arn],
             ok_actions=[self._topic.topic_arn],
         )
@@ -430,7 +437,7 @@ class Alarms:
         Args:
             name: the construct's id.
             metric: a metric or an expression, with its period.
-            description: the problem and its fix.
+            description: the problem and its fix, without a final period.
             threshold: the highest value of the metric without an alarm.
             periods: how many periods in a row the metric is above the threshold.
             ends: whether the problem is over when the metric falls. The topic then gets a message.
@@ -444,13 +451,21 @@ class Alarms:
             comparison_operator=cloudwatch.ComparisonOperator.GREATER_THAN_THRESHOLD,
             evaluation_periods=periods,
             treat_missing_data=cloudwatch.TreatMissingData.NOT_BREACHING,
-            alarm_description=description,
+            alarm_description=_with_its_section(name, description),
         )
         alarm.add_alarm_action(self._action)
         if ends:
             alarm.add_ok_action(self._action)
         self.by_name[name] = alarm
         self._arns.append(alarm.alarm_arn)
+
+
+def _with_its_section(name: str, description: str) -> str:
+    """Return the description with the address of the alarm's section.
+
+    Numbered alarms, such as ``FunctionErrors2``, share the section of the first.
+    """
+    return f"{description}. See {ALARMS_PAGE}#{name.rstrip('0123456789').lower()}"
 
 
 def _share_of_bad_tags(

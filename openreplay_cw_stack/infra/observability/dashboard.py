@@ -24,6 +24,7 @@ from openreplay_cw_stack.contract import metrics as names
 from openreplay_cw_stack.infra.key_rotation import KeyRotation
 from openreplay_cw_stack.infra.observability.alarms import (
     AGE_TOLERATED,
+    ALARMS_PAGE,
     ONLY_WITH_TOKEN_SECRET,
     Alarms,
 )
@@ -117,7 +118,8 @@ class _AlarmStates(cloudwatch.ConcreteWidget):
 
     def to_json(self) -> list[Any]:
         """Return the widget's JSON. The CDK calls this during synthesis."""
-        properties = {"title": "Alarms: all should be OK", "alarms": self._alarms.arns}
+        title = f"Alarms: all should be OK. What to do: {ALARMS_PAGE}#each-alarm"
+        properties = {"title": title, "alarms": self._alarms.arns}
         return [
             {
                 "type": "alarm",
@@ -145,7 +147,7 @@ def _line_rows(validator: TokenValidator, checks_signatures: bool) -> list[_Row]
             _text(
                 "Lines with a tag",
                 "Nearly all lines should be green. OpenReplay cannot link orange and red lines: "
-                "find their log group below, and the fix in the manual under *The verdicts*."
+                "find their log group below, and the fix in docs/verdicts.md."
                 + _where_links_are(validator),
             )
         ],
@@ -195,7 +197,8 @@ def _delivery_rows(validator: TokenValidator, functions: Sequence[lambda_.IFunct
             _text(
                 "Delivery",
                 "The first graph shows lines that are lost or waiting, and should be empty. The "
-                "second shows how late lines arrive, and should stay far below its line.",
+                "second shows how late lines arrive, and should stay far below its line. See "
+                "docs/delivery.md.",
             )
         ],
         [
@@ -271,7 +274,8 @@ def _bridge_rows(bridge: SessionSearchBridge) -> list[_Row]:
             _text(
                 "Bridge",
                 "OpenReplay sends a search for each opened replay. No searches: OpenReplay has a "
-                "wrong URL or cannot reach it. *Refused*: OpenReplay has a wrong key.",
+                "wrong URL or cannot reach it. *Refused*: OpenReplay has a wrong key. See "
+                "docs/troubleshooting.md#nothing-is-shown.",
             )
         ],
         [
@@ -309,7 +313,7 @@ def _key_rows(rotation: KeyRotation) -> list[_Row]:
             _text(
                 "Keys",
                 "If a line climbs above *Rotated*, its key cannot be rotated: the graph beside it "
-                "shows why.",
+                "shows why. See docs/rotation.md.",
             )
         ],
         [
@@ -374,7 +378,7 @@ def _cost_rows(
             _text(
                 "What it costs",
                 "Invocations, capacity units of the session table and custom metrics (0.30 dollars "
-                "a month each) make up the bill; the manual has the prices.",
+                "a month each) make up the bill. See docs/cost.md for the prices.",
             )
         ],
         [
