@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from openreplay_cw_stack.contract import metrics as names
+from openreplay_cw_stack.infra.observability.alarms import ALARMS_PAGE
 from openreplay_cw_stack.infra.observability.dashboard import LOG_GROUPS_SHOWN
 from openreplay_cw_stack.tagging import Verdict
 from tests.infra.conftest import (
@@ -67,7 +68,7 @@ def test_it_is_24_columns_of_which_none_is_empty(shape: str) -> None:
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_every_part_says_in_a_sentence_what_to_look_at(shape: str) -> None:
+def test_every_part_says_what_to_look_at_and_names_its_page(shape: str) -> None:
     texts = [one["properties"]["markdown"] for one in widgets_of(shape) if one["type"] == "text"]
     parts = {
         "default": ["Lines with a tag", "Delivery", "Bridge", "What it costs"],
@@ -77,6 +78,13 @@ def test_every_part_says_in_a_sentence_what_to_look_at(shape: str) -> None:
     assert [one.split("\n")[0].removeprefix("## ") for one in texts] == parts[shape]
     for one in texts:
         assert one.endswith(".")
+        assert re.search(r"docs/[\w-]+\.md", one)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_the_states_of_the_alarms_name_their_page(shape: str) -> None:
+    (states,) = [one for one in widgets_of(shape) if one["type"] == "alarm"]
+    assert f"{ALARMS_PAGE}#each-alarm" in states["properties"]["title"]
 
 
 @pytest.mark.parametrize("shape", SHAPES)
