@@ -63,13 +63,16 @@ function withEndings(scope, args) {
     return [...args];
   }
   if (typeof third !== "function") return args;
-  const ending = (answer) =>
+  const ending = (answer, doesFail = (error) => error !== undefined && error !== null) =>
     function (...given) {
-      endScope(scope);
+      if (doesFail(given[0])) fail(scope, given[0]);
+      else endScope(scope);
       return Reflect.apply(answer, this, given);
     };
-  for (const name of ["done", "succeed", "fail"]) {
-    if (typeof second?.[name] === "function") attempt(() => (second[name] = ending(second[name])));
+  const endings = { done: undefined, succeed: () => false, fail: () => true };
+  for (const [name, doesFail] of Object.entries(endings)) {
+    if (typeof second?.[name] !== "function") continue;
+    attempt(() => (second[name] = ending(second[name], doesFail)));
   }
   return [event, second, ending(third), ...rest];
 }

@@ -6,6 +6,7 @@
 "use strict";
 
 const { currentSession, runAsNobody } = require("./context.js");
+const { isLambdaConsole, patchLambdaConsole } = require("./lambda_console.js");
 const { runInConsole } = require("./streams.js");
 
 const LEVEL_BY_METHOD = {
@@ -29,6 +30,11 @@ const LEVEL_BY_METHOD = {
 
 /** Have the lines of the global console tagged. */
 function patchConsole(patches) {
+  if (isLambdaConsole()) patchLambdaConsole(patches);
+  else patchStreamConsole(patches);
+}
+
+function patchStreamConsole(patches) {
   for (const [method, level] of Object.entries(LEVEL_BY_METHOD)) {
     patches.replace(console, method, (original) => {
       return function (...args) {

@@ -9,6 +9,7 @@
 "use strict";
 
 const { AsyncLocalStorage } = require("node:async_hooks");
+const { setImmediate } = require("node:timers");
 const { types } = require("node:util");
 const { count } = require("./counts.js");
 const { Session, sessionOfToken } = require("./session.js");
@@ -24,8 +25,9 @@ class Scope {
 
 const storage = new AsyncLocalStorage();
 const leaving = [];
-// The sessions in whose work errors were thrown, after that work has ended.
-const origins = new WeakMap();
+// The errors that ended a session's work just now, with the session: who handles them comes next.
+// They are not kept any longer, because an application may throw one error object again.
+const failures = [];
 // The session whose request let an exception through in the piece of JavaScript that runs just now.
 let lastLeft = null;
 
@@ -131,17 +133,54 @@ function endWithPromise(scope, promise) {
   );
 }
 
-/** End a scope because of an error, which is known to be its session's from here on. */
+/** End a scope because of an error, which is known to be its session's until it is handled. */
 function fail(scope, error) {
-  const isObject = (typeof error === "object" && error !== null) || typeof error === "function";
-  if (isObject && scope.session !== null && !origins.has(error)) origins.set(error, scope.session);
+  const { session } = scope;
+  if (session !== null && failures.push({ error, session }) === 1) {
+    // Node.js looks for unhandled rejections before the immediates, and after the next ticks.
+    setImmediate(forgetFailures).unref();
+  }
   endScope(scope);
+}
+
+function forgetFailures() {
+  failures.length = 0;
 }
 
 /** The session that an uncaught error comes from; null: nobody's, or not known. */
 function sessionOfError(error) {
-  const isObject = (typeof error === "object" && error !== null) || typeof error === "function";
-  return (isObject ? origins.get(error) : undefined) ?? lastLeft ?? currentSession();
+  return onlyOne([...sessionsOfFailures((one) => one === error), lastLeft, currentSession()]);
+}
+
+function sessionsOfFailures(isMeant) {
+  return failures.filter((one) => isMeant(one.error)).map((one) => one.session);
+}
+
+/** The session that all of some sessions are; null: there is none, or there are several. */
+function onlyOne(sessions) {
+  const [first = null, ...rest] = sessions.filter((one) => one !== null);
+  return rest.every((one) => one.sessionId === first.sessionId) ? first : null;
+}
+
+/** The session of a handler that has just failed, if this is what Lambda's runtime says of it. */
+function failedSession(args) {
+  return onlyOne(sessionsOfFailures((error) => isReport(args, error)));
+}
+
+/** Whether Lambda's runtime calls the console with these arguments for an error of a handler. */
+function isReport(args, error) {
+  const [title, text] = args;
+  if (args.length === 1 && title instanceof Error) {
+    return title === error || title.message === error;
+  }
+  if (title !== "Invoke Error" || args.length !== 2 || typeof text !== "string") return false;
+  try {
+    const { errorMessage, stack } = JSON.parse(text);
+    const { message = String(error), stack: own } = Object(error);
+    return errorMessage === message && (typeof own !== "string" || stack.join("\n") === own);
+  } catch {
+    return false;
+  }
 }
 
 /** Work for a session while a function runs; see `index.d.ts`. */
@@ -169,6 +208,7 @@ module.exports = {
   endScope,
   endWithPromise,
   fail,
+  failedSession,
   onLeaving,
   ongoingScope,
   runAsNobody,

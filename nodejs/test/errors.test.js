@@ -38,11 +38,13 @@ for (const kind of KINDS) {
   });
 }
 
-test("an error of nobody's that is thrown after a visitor's was caught", async () => {
-  const { stderr } = await run("uncaught.js", { env: { KIND: "caught" } });
-  assert.match(stderr, /nobody fails/);
-  assert.deepEqual(owners(stderr), []);
-});
+for (const kind of ["caught", "shared"]) {
+  test(`an error of nobody's that is thrown after a visitor's was ${kind}`, async () => {
+    const { stderr } = await run("uncaught.js", { env: { KIND: kind } });
+    assert.match(stderr, /nobody fails/);
+    assert.deepEqual(owners(stderr), []);
+  });
+}
 
 test("errors that cannot be written to end the process as before", async () => {
   for (const kind of ["frozen", "hostile", "primitive"]) {

@@ -26,7 +26,7 @@ test("npm pack contains what it should, and no more", () => {
       "index.d.ts",
       "index.d.mts",
     ],
-    ...["register.js", "register.d.ts"],
+    ...["register.js", "register.d.ts", "lambda.mjs"],
     ...fs.readdirSync(path.join(ROOT, "lib")).map((name) => `lib/${name}`),
   ];
   assert.deepEqual(files.sort(), expected.sort());

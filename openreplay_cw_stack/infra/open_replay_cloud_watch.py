@@ -169,7 +169,7 @@ class OpenReplayCloudWatch(Construct):
             self.service_account.allow_reading(group)
 
     def tag_errors_of(self, function: lambda_.IFunction, **options: Unpack[TaggingOptions]) -> None:
-        """Tag the log lines of a Python function without a change to its code.
+        """Tag the log lines of a Python or Node.js function without a change to its code.
 
         This does not track the function's log group: call ``track(function.log_group)``. See
         :meth:`TaggingLayer.tag_errors_of` for the arguments and errors.

@@ -19,7 +19,10 @@ def test_a_backend_gets_the_tagging_and_nothing_else(tmp_path: Path) -> None:
     # A copy, since a build leaves its own folders in the source's.
     source = tmp_path / "source"
     shutil.copytree(ROOT / "openreplay_cw_stack", source / "openreplay_cw_stack")
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
+    shutil.copytree(
+        ROOT / "nodejs", source / "nodejs", ignore=shutil.ignore_patterns("node_modules")
+    )
+    for name in ("pyproject.toml", "setup.py", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, source)
     subprocess.run(
         [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "-w", tmp_path, source],
@@ -49,3 +52,8 @@ def test_a_backend_gets_the_tagging_and_nothing_else(tmp_path: Path) -> None:
     installed = Path(printed[1]).parent
     assert (installed / "py.typed").exists()
     assert (installed / "infra" / "open_replay_cloud_watch.py").exists()
+    # The layer for Node.js functions, with all that it loads and no tests of it.
+    nodejs = {str(path.relative_to(installed)) for path in installed.glob("nodejs/**/*.*js*")}
+    assert {f"nodejs/lib/{path.name}" for path in ROOT.glob("nodejs/lib/*.js")} < nodejs
+    assert {"nodejs/package.json", "nodejs/index.js", "nodejs/lambda.mjs"} < nodejs
+    assert not any("test" in path or "bench" in path for path in nodejs)

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -12,9 +14,11 @@ from aws_cdk import assertions
 from aws_cdk import aws_lambda as lambda_
 
 from openreplay_cw_stack import OpenReplayCloudWatch, TaggingLayer
+from openreplay_cw_stack.infra.internal.tagging_runtimes import stage_nodejs_layer
 from openreplay_cw_stack.tagging.propagation.redirection import (
     HEADER_NAME_VARIABLE,
     LEVEL_VARIABLE,
+    NODEJS_REDIRECTED_HANDLER,
     ORIGINAL_HANDLER_VARIABLE,
     REDIRECTED_HANDLER,
     TAG_STDOUT_VARIABLE,
@@ -103,8 +107,8 @@ def test_one_layer_serves_every_function_of_the_integration(
 
 @pytest.fixture
 def staged(stack: cdk.Stack) -> Path:
-    """The layer's folder as it is zipped."""
-    TaggingLayer(stack, "Tagging")
+    """The Python layer's folder as it is zipped."""
+    assert TaggingLayer(stack, "Tagging").layer
     assembly = cdk.App.of(stack).synth()  # type: ignore[union-attr]
     (folder,) = Path(assembly.directory).glob("asset.*")
     return folder
@@ -148,9 +152,68 @@ def test_a_function_runs_behind_it_without_anything_installed(staged: Path, tmp_
 
 def test_the_layer_is_the_same_at_every_synthesis(staged: Path, tmp_path: Path) -> None:
     stack = cdk.Stack(cdk.App(outdir=str(tmp_path / "again")), "Shop")
-    TaggingLayer(stack, "Tagging")
+    assert TaggingLayer(stack, "Tagging").layer
     cdk.App.of(stack).synth()  # type: ignore[union-attr]
     assert [one.name for one in (tmp_path / "again").glob("asset.*")] == [staged.name]
+
+
+class TestNodejs:
+    def test_the_handler_is_redirected_and_the_original_kept(
+        self, stack: cdk.Stack, code: lambda_.Code
+    ) -> None:
+        environment = {
+            "AWS_LAMBDA_EXEC_WRAPPER": "/opt/otel-handler",
+            "NODE_OPTIONS": "--enable-source-maps",
+        }
+        function = a_function(
+            stack, code, runtime=lambda_.Runtime.NODEJS_22_X, environment=environment
+        )
+        layer = TaggingLayer(stack, "Tagging")
+        layer.tag_errors_of(function, level="WARNING", tag="id")
+        found = properties_of(stack)
+        assert found["Handler"] == NODEJS_REDIRECTED_HANDLER
+        assert found["Environment"] == {
+            "Variables": {
+                **environment,
+                LEVEL_VARIABLE: "40",
+                ORIGINAL_HANDLER_VARIABLE: "shop.handler",
+                TAG_VARIABLE: "id",
+            }
+        }
+        assert found["Layers"] == [stack.resolve(layer.nodejs_layer.layer_version_arn)]
+        # Not the one for Python, which nothing uses.
+        assertions.Template.from_stack(stack).resource_count_is("AWS::Lambda::LayerVersion", 1)
+
+    @pytest.mark.parametrize("name", ["nodejs20.x", "nodejs22.x", "nodejs24.x"])
+    def test_each_runtime(self, stack: cdk.Stack, code: lambda_.Code, name: str) -> None:
+        runtime = lambda_.Runtime(name, lambda_.RuntimeFamily.NODEJS, supports_inline_code=True)
+        TaggingLayer(stack, "Tagging").tag_errors_of(a_function(stack, code, runtime=runtime))
+        assert properties_of(stack)["Handler"] == NODEJS_REDIRECTED_HANDLER
+
+    def test_twice(self, stack: cdk.Stack, code: lambda_.Code) -> None:
+        function = a_function(stack, code, runtime=lambda_.Runtime.NODEJS_22_X)
+        layer = TaggingLayer(stack, "Tagging")
+        layer.tag_errors_of(function)
+        with pytest.raises(ValueError, match="already tagged"):
+            layer.tag_errors_of(function)
+
+    def test_the_layer_is_small_and_holds_what_the_package_loads(self, tmp_path: Path) -> None:
+        stage_nodejs_layer(tmp_path / "layer")
+        source = Path(__file__).parents[2] / "nodejs"
+        files = {
+            str(path.relative_to(tmp_path / "layer" / "nodejs" / "node_modules"))
+            for path in (tmp_path / "layer").rglob("*")
+            if path.is_file()
+        }
+        entries = json.loads((source / "package.json").read_text())["exports"]
+        assert {path.split("/", 1)[0] for path in files} == {"openreplay-cw-tagging"}
+        assert {f"openreplay-cw-tagging/lib/{one.name}" for one in source.glob("lib/*")} < files
+        assert "openreplay-cw-tagging/lambda.mjs" in files
+        for entry in ("index.js", "index.mjs", "register.js"):
+            assert f"./{entry}" in json.dumps(entries)
+            assert f"openreplay-cw-tagging/{entry}" in files
+        archive = shutil.make_archive(str(tmp_path / "archive"), "zip", tmp_path / "layer")
+        assert Path(archive).stat().st_size < 50_000
 
 
 class TestRefusals:
@@ -178,7 +241,12 @@ class TestRefusals:
 
     @pytest.mark.parametrize(
         "runtime",
-        [lambda_.Runtime.NODEJS_22_X, lambda_.Runtime.PYTHON_3_9, lambda_.Runtime.PROVIDED_AL2023],
+        [
+            lambda_.Runtime.NODEJS_18_X,
+            lambda_.Runtime.PYTHON_3_9,
+            lambda_.Runtime.JAVA_21,
+            lambda_.Runtime.PROVIDED_AL2023,
+        ],
         ids=lambda runtime: runtime.name,
     )
     def test_another_runtime(

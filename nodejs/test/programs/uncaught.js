@@ -33,6 +33,7 @@ const FAILURES = {
     setTimeout(() => process.exit(), 20);
   },
   caught: () => {},
+  shared: () => {},
 };
 
 const server = http.createServer((request, response) => {
@@ -50,6 +51,13 @@ if (KIND === "caught") {
     } catch {
       fail(new Error("nobody fails"));
     }
+  }, 10);
+}
+if (KIND === "shared") {
+  const shared = new Error("nobody fails");
+  setTimeout(async () => {
+    await useSessionToken(ANNA.token, async () => fail(shared)).catch(() => {});
+    setTimeout(() => fail(shared), 10);
   }, 10);
 }
 for (const event of LISTEN ? ["uncaughtException", "unhandledRejection"] : []) {

@@ -5,6 +5,9 @@ from __future__ import annotations
 REDIRECTED_HANDLER = "openreplay_cw_stack.tagging.propagation.aws_lambda_redirect.handler"
 """The handler that replaces the function's original one."""
 
+NODEJS_REDIRECTED_HANDLER = "/opt/nodejs/node_modules/openreplay-cw-tagging/lambda.handler"
+"""The handler that replaces the original one of a Node.js function. Layers are in ``/opt``."""
+
 ORIGINAL_HANDLER_VARIABLE = "OPENREPLAY_ORIGINAL_HANDLER"
 """Environment variable: the original handler."""
 

@@ -1,0 +1,4 @@
+// What an agent for observability does: it is loaded first.
+"use strict";
+
+globalThis.preloaded = "yes";

@@ -1,0 +1,248 @@
+"""Functions under AWS's runtime client: whose each log event is."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from openreplay_cw_stack.runtime.validator.log_level import level_of
+from openreplay_cw_stack.tagging import judge
+from tests.nodejs.lambda_runtime import NodejsFunction, NotStarted, running
+from tests.tagging.propagation.visitors import ANNA, BERT, headers_of
+
+FUNCTIONS = Path(__file__).parent / "functions"
+CLIENT = Path(__file__).parents[2] / "emulator" / "node_modules"
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(shutil.which("node") is None, reason="Node.js is not installed"),
+    pytest.mark.skipif(not CLIENT.exists(), reason="npm ci has not been run in emulator/"),
+]
+
+Start = Callable[..., NodejsFunction]
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Start]:
+    """Starts a function of the folder."""
+    opened: list[AbstractContextManager[NodejsFunction]] = []
+
+    def start(handler: str = "orders.handler", **options: Any) -> NodejsFunction:
+        folder = tmp_path / str(len(opened))
+        folder.mkdir()
+        opened.append(running(folder, FUNCTIONS, handler, **options))
+        return opened[-1].__enter__()
+
+    yield start
+    for one in opened:
+        one.__exit__(None, None, None)
+
+
+def event(who: str, **options: Any) -> dict[str, Any]:
+    visitor = {"anna": ANNA, "bert": BERT}.get(who)
+    return {"who": who, "headers": headers_of(visitor) if visitor else {}, **options}
+
+
+def owner(line: str) -> str | None:
+    return {ANNA.session_id: "anna", BERT.session_id: "bert", None: None}[judge(line).session_id]
+
+
+def owned(function: NodejsFunction, who: str, **options: Any) -> list[str]:
+    """The events of an invocation, all of which must be the visitor's, without their tag."""
+    events = function.invoke(event(who, **options)).events
+    visitor = {"anna": ANNA, "bert": BERT}[who]
+    assert events
+    assert [owner(line) for line in events] == [who] * len(events), events
+    return [line.replace(f"{visitor.tag} ", "") for line in events]
+
+
+def without_frames(text: str) -> list[str]:
+    """The text of an error, without the frames of either handler."""
+    lines = text.lstrip().split("\n")
+    return [line.removesuffix(" {") for line in lines if not line.startswith("    at ")]
+
+
+class TestText:
+    def test_a_call_of_the_console_is_one_event_with_one_tag(self, start: Start) -> None:
+        function = start()
+        for who in ("anna", "bert"):
+            (line,) = function.invoke(event(who, write="text")).events
+            assert line.count("openReplaySession") == 1
+            assert owner(line) == who
+            assert line.endswith(f"no card of {who}\nand more")
+            assert level_of(line) == "error"
+        (line,) = function.invoke(event("nobody", write="text")).events
+        assert "openReplay" not in line
+
+    @pytest.mark.parametrize("write", ["array", "several", "error", "context", "percent", "table"])
+    def test_what_is_written_is_what_it_was(self, start: Start, write: str) -> None:
+        (line,) = owned(start(), "anna", write=write)
+        (plain,) = start(is_tagged=False).invoke(event("anna", write=write)).events
+        level, text = line.split("\t", 3)[2:]
+        plain_level, plain_text = plain.split("\t", 3)[2:]
+        assert level == plain_level
+        assert without_frames(text) == without_frames(plain_text)
+
+    @pytest.mark.parametrize("write", ["object", "json"])
+    def test_session_fields_of_a_body_that_is_logged(self, start: Start, write: str) -> None:
+        """Text with the fields of two visitors is nobody's; a missing line, never a wrong one."""
+        (line,) = start().invoke(event("anna", write=write)).events
+        assert owner(line) in ("anna", None)
+        assert line.split("\t", 3)[3].startswith(str(ANNA.tag))
+
+    def test_each_line_that_is_written_to_stderr(self, start: Start) -> None:
+        assert owned(start(), "anna", write="stderr") == ["first of anna", "second of anna"]
+
+    def test_the_level_filter(self, start: Start) -> None:
+        function = start(environment={"OPENREPLAY_TAG_LEVEL": "40"})
+        events = function.invoke(event("anna", write="levels")).events
+        tagged = [line.split("\t")[2] for line in events if owner(line) == "anna"]
+        assert len(events) == 7
+        assert tagged == ["WARN", "ERROR", "FATAL"]
+
+    def test_id_tags(self, start: Start) -> None:
+        function = start(environment={"OPENREPLAY_TAG": "id"})
+        (line,) = function.invoke(event("anna", write="text")).events
+        assert f"[openReplaySession.id={ANNA.session_id}] no card" in line
+        assert str(ANNA.token) not in line
+
+    def test_a_header_of_another_name(self, start: Start) -> None:
+        function = start(environment={"OPENREPLAY_SESSION_TOKEN_HEADER": "X-Visit"})
+        asked = {"who": "anna", "write": "text", "headers": {"x-visit": ANNA.token}}
+        (line,) = function.invoke(asked).events
+        assert owner(line) == "anna"
+
+    def test_a_setting_that_cannot_be_read_tags_nothing(self, start: Start) -> None:
+        function = start(environment={"OPENREPLAY_TAG_LEVEL": "loud"})
+        events = function.invoke(event("anna", write="text")).events
+        assert [owner(line) for line in events] == [None] * len(events)
+        assert "OPENREPLAY_TAG_LEVEL" in events[0]
+
+
+class TestJson:
+    @pytest.fixture
+    def function(self, start: Start) -> NodejsFunction:
+        return start(environment={"AWS_LAMBDA_LOG_FORMAT": "JSON"})
+
+    @pytest.mark.parametrize(
+        "write",
+        ["text", "object", "array", "several", "error", "context", "json", "percent", "levels"],
+    )
+    def test_every_record_is_its_visitors(self, function: NodejsFunction, write: str) -> None:
+        for who in ("anna", "bert"):
+            for line in owned(function, who, write=write):
+                assert isinstance(json.loads(line), dict)
+
+    def test_an_object_stays_an_object(self, function: NodejsFunction) -> None:
+        (line,) = owned(function, "anna", write="object")
+        message = json.loads(line)["message"]
+        assert message == {
+            "who": "anna",
+            "openReplaySessionToken": str(ANNA.token),
+            "nested": {"a": [1]},
+        }
+
+    def test_an_error_stays_an_error(self, function: NodejsFunction) -> None:
+        (line,) = owned(function, "anna", write="error")
+        message = json.loads(line)["message"]
+        assert message["errorType"] == "RangeError"
+        assert message["errorMessage"] == "error of anna"
+        assert message["stackTrace"][0] == "RangeError: error of anna"
+        assert message["code"] == 7
+        assert message["openReplaySessionToken"] == str(ANNA.token)
+
+    @pytest.mark.parametrize("fail", ["thrown", "late", "text"])
+    def test_the_report_of_a_failed_handler(self, function: NodejsFunction, fail: str) -> None:
+        for who in ("anna", "bert"):
+            owned(function, who, fail=fail)
+
+
+class TestFailures:
+    @pytest.mark.parametrize("fail", ["thrown", "late", "text"])
+    def test_the_runtimes_report_is_the_visitors(self, start: Start, fail: str) -> None:
+        function = start()
+        for who in ("anna", "bert"):
+            (line,) = owned(function, who, fail=fail)
+            assert "\tERROR\t" in line
+            assert who in line
+        (line,) = function.invoke(event("nobody", fail=fail)).events
+        assert owner(line) is None
+
+    def test_no_tag_reaches_the_invoker(self, start: Start) -> None:
+        answer = start().invoke(event("anna", fail="thrown")).answer
+        assert answer == {
+            "status": "ok",
+            "raised": True,
+            "error": "no stock\nfor anna",
+            "trace": "",
+        }
+
+    def test_one_error_object_for_several_visitors(self, start: Start) -> None:
+        function = start()
+        for who in ("anna", "bert", "nobody", "anna"):
+            (line,) = function.invoke(event(who, fail="shared")).events
+            assert owner(line) in (who, None)
+            if who == "nobody":
+                assert owner(line) is None
+
+    @pytest.mark.parametrize("fail", ["uncaught", "rejected"])
+    def test_an_error_that_ends_the_process(self, start: Start, fail: str) -> None:
+        for environment in ({}, {"AWS_LAMBDA_LOG_FORMAT": "JSON"}):
+            function = start(environment=environment)
+            events = function.invoke(event("anna", fail=fail)).events
+            assert [owner(line) for line in events] == ["anna"], events
+
+    def test_what_an_invocation_leaves_behind(self, start: Start) -> None:
+        """Its timer fires in the next visitor's invocation."""
+        function = start()
+        assert function.invoke(event("anna", after=True)).events == []
+        (left,) = function.invoke(event("bert", wait=50)).events
+        assert "left by anna" in left
+        assert owner(left) in ("anna", None)
+
+
+class TestHandlers:
+    @pytest.mark.parametrize(
+        "handler",
+        [
+            "orders.nested.callback",
+            "orders.succeeding",
+            "orders.throwing",
+            "orders.streaming",
+            "modern.handler",
+            "./orders.handler",
+        ],
+    )
+    def test_each_kind(self, start: Start, handler: str) -> None:
+        function = start(handler)
+        plain = start(handler, is_tagged=False)
+        for fail in (False, True):
+            for who in ("anna", "bert", "nobody"):
+                asked = event(who, fail="thrown" if fail and "orders.h" in handler else fail)
+                ran, untagged = function.invoke(asked), plain.invoke(asked)
+                assert ran.answer == untagged.answer
+                assert len(ran.events) == len(untagged.events)
+                expected = None if who == "nobody" else who
+                assert [owner(line) for line in ran.events] == [expected] * len(ran.events)
+
+    @pytest.mark.parametrize("handler", ["orders.none", "none.handler", "orders.nested"])
+    def test_one_that_is_not_there_fails_as_without_the_layer(
+        self, start: Start, handler: str
+    ) -> None:
+        reasons = []
+        for is_tagged in (True, False):
+            with pytest.raises(NotStarted, match=r"Runtime\.\w+") as raised:
+                start(handler, is_tagged=is_tagged)
+            reasons.append(str(raised.value).split("\n")[0])
+        assert reasons[0] == reasons[1]
+
+    def test_beside_node_options(self, start: Start) -> None:
+        program = FUNCTIONS / "preloaded.js"
+        function = start(environment={"NODE_OPTIONS": f"--require {program}"})
+        (line,) = owned(function, "anna", write="preloaded")
+        assert line.endswith("preloaded: yes")
