@@ -33,6 +33,7 @@ from openreplay_cw_stack.tagging.propagation.log_records import patch_logging
 from openreplay_cw_stack.tagging.propagation.loguru_messages import patch_loguru
 from openreplay_cw_stack.tagging.propagation.own_handlers import patch_own_handlers
 from openreplay_cw_stack.tagging.propagation.patching import Patches
+from openreplay_cw_stack.tagging.propagation.process_exit import patch_exit
 from openreplay_cw_stack.tagging.propagation.replay_links import set_replay_url
 from openreplay_cw_stack.tagging.propagation.rich_handlers import patch_rich
 from openreplay_cw_stack.tagging.propagation.scopes import on_entering
@@ -105,6 +106,7 @@ def install(
         prepare_hooks()
         patch_traceback(_patches)
         patch_threads(_patches, is_handing_on=threads)
+        patch_exit(_patches)
         patch_stream(_patches, "stderr")
         if stdout:
             patch_stream(_patches, "stdout")

@@ -3,8 +3,8 @@
 ``print`` writes each argument, blank and line end separately, as do the functions that print
 tracebacks. The pieces of a line are therefore buffered per thread and session, and the line is
 written at once, so no line has two tags or text of two writers. A line is written when it is
-complete or flushed, as with Python's own stderr. An incomplete line is written when its session
-ends, or after a minute.
+complete or flushed, as with Python's own stderr. An incomplete line is written when its session or
+the process ends, or after a minute. This also applies where Python does not buffer (``python -u``).
 """
 
 from __future__ import annotations
@@ -165,17 +165,25 @@ class TaggingStream:
                 self._end_open(self._open)
         self._stream.flush()
 
-    def before_fork(self) -> bool:
-        """Lock the stream before a fork, so that no thread is writing; return whether it worked.
+    def lock(self) -> bool:
+        """Lock the stream, so that no thread is writing; return whether it worked.
 
-        The wrapped stream has its own lock, which would stay locked in the child forever. A thread
-        that does not finish its write in time is not waited for.
+        The wrapped stream has its own lock, which would stay locked in a forked child forever. A
+        thread that does not finish its write in time is not waited for.
         """
         return self._lock.acquire(timeout=_MAX_WAIT_SECONDS)
 
-    def after_fork_in_parent(self) -> None:
+    def unlock(self) -> None:
         """Unlock the stream for the other threads."""
         self._lock.release()
+
+    def finish(self) -> None:
+        """Write all buffered lines, unless a write of another thread does not end."""
+        if self._held and self.lock():
+            try:
+                self.put_back()
+            finally:
+                self.unlock()
 
     def after_fork_in_child(self) -> None:
         """Reset the stream: the parent writes the lines it has buffered."""
@@ -192,6 +200,8 @@ class TaggingStream:
         return written
 
     def _put_held(self, writer: _Writer) -> None:
+        if writer not in self._held:
+            return
         with self._lock:
             session, line, _ = self._held.pop(writer, _NOTHING)
             if line:
@@ -237,7 +247,7 @@ def _tagged(text: str, session: Session | None) -> str:
 
 def finish_streams() -> None:
     """Write all buffered lines of all streams."""
-    _clean_up(TaggingStream.put_back)
+    _clean_up(TaggingStream.finish)
 
 
 def _end_lines(session: Session, everywhere: bool) -> None:
@@ -260,12 +270,12 @@ _forking = threading.local()
 def _before_fork() -> None:
     # A fixed order prevents a deadlock between two forking threads.
     streams = sorted(_streams, key=id)
-    _forking.streams = [stream for stream in streams if stream.before_fork()]
+    _forking.streams = [stream for stream in streams if stream.lock()]
 
 
 def _after_fork_in_parent() -> None:
     for stream in _forking.streams:
-        stream.after_fork_in_parent()
+        stream.unlock()
     _forking.streams = []
 
 

@@ -465,7 +465,7 @@ class TestStdout:
         assert stdout.getvalue() == f"{ANNA.tag} error 7\n"
 
 
-def run(version: str, program: str) -> subprocess.CompletedProcess[str]:
+def run(version: str, program: str, *options: str) -> subprocess.CompletedProcess[str]:
     prepared = (
         "import os, sys\n"
         "from openreplay_cw_stack.tagging import propagation\n"
@@ -474,7 +474,11 @@ def run(version: str, program: str) -> subprocess.CompletedProcess[str]:
     )
     return subprocess.run(
         # Python 3.12 on warns of a fork in a process with threads.
-        [INTERPRETERS[version], "-W", "ignore::DeprecationWarning", "-c", prepared + program],
+        [
+            INTERPRETERS[version],
+            *("-W", "ignore::DeprecationWarning", *options, "-c"),
+            prepared + program,
+        ],
         env={**environment(), "PYTHONPATH": str(ROOT)},
         capture_output=True,
         text=True,
@@ -562,7 +566,7 @@ def test_forks_of_two_threads_at_once(
     """Each fork releases what it has taken, also where another one begins meanwhile."""
     stream: Any = sys.stderr
     monkeypatch.setattr(streams, "_streams", weakref.WeakSet([stream]))
-    release = TaggingStream.after_fork_in_parent
+    release = TaggingStream.unlock
     taken, over = threading.Event(), threading.Event()
 
     def fork() -> None:
@@ -578,11 +582,11 @@ def test_forks_of_two_threads_at_once(
     thread = threading.Thread(target=fork)
     streams._before_fork()
     thread.start()
-    monkeypatch.setattr(TaggingStream, "after_fork_in_parent", release_and_wait)
+    monkeypatch.setattr(TaggingStream, "unlock", release_and_wait)
     streams._after_fork_in_parent()
     over.set()
     thread.join()
-    is_free = stream.before_fork()
+    is_free = stream.lock()
     stream._lock = threading.RLock()
     assert is_free
 
