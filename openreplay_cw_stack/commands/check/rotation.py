@@ -1,46 +1,61 @@
-"""Checks rotation, and the key of each automatically registered project."""
+"""Checks rotation, and whether each project of the deployment has the bridge's key."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Any
 
 from openreplay_cw_stack.commands.check.context import Context
+from openreplay_cw_stack.commands.deployed.deployment import Function, variable
 from openreplay_cw_stack.commands.report.findings import Finding, Step, fail, guarded, ok, warn
 from openreplay_cw_stack.commands.terminal import count
-from openreplay_cw_stack.contract.openreplay_project import notified_projects
+from openreplay_cw_stack.contract.openreplay_project import notified_projects, project_name
+from openreplay_cw_stack.runtime.registration.settings import projects_from_text
+
+_REGISTERED = "registered, bridge key"
 
 
 def check_rotation(context: Context) -> Step[None]:
-    """Check each secret that is rotated or registered."""
-    if context.rotation is None and "registration" not in context.deployment.functions:
-        return
-    for name, arn in _secrets(context):
-        yield from guarded(name, _secret(context, name, arn))
+    """Check each secret that is rotated, and the registrations of the bridge's key."""
+    bridge, secret = context.bridge, context.deployment.service_account_secret
+    registrations = context.deployment.registrations
+    if bridge is not None and (context.rotation is not None or registrations):
+        arn = bridge.environment["API_KEY_SECRET_ARN"]
+        yield from guarded("bridge key", _secret(context, "bridge key", arn, registrations))
+    if secret is not None and context.rotation is not None:
+        name = "service account key"
+        yield from guarded(name, _secret(context, name, secret.physical_id))
 
 
-def _secrets(context: Context) -> Iterator[tuple[str, str]]:
-    if context.bridge is not None:
-        yield "bridge key", context.bridge.environment["API_KEY_SECRET_ARN"]
-    secret = context.deployment.service_account_secret
-    if secret is not None:
-        yield "service account key", secret.physical_id
-
-
-def _secret(context: Context, of: str, arn: str) -> Step[None]:
+def _secret(
+    context: Context, of: str, arn: str, registrations: Sequence[Function] = ()
+) -> Step[None]:
     described = context.client("secretsmanager").describe_secret(SecretId=arn)
     if context.rotation is not None:
         yield _rotation(context, f"rotation, {of}", described)
+    for function in registrations:
+        yield from guarded(_REGISTERED, _registrations(function, described))
+
+
+def _registrations(function: Function, described: dict[str, Any]) -> Step[None]:
+    """Check that each project which the deployment names has the current key."""
     current = _version(described, "AWSCURRENT")
     tags = {one["Key"]: one["Value"] for one in described.get("Tags", [])}
-    for project, version in notified_projects(tags).items():
-        if version == current:
-            yield ok(f"registered, {of}", f"{project} has the current key")
-        else:
+    registered = notified_projects(tags)
+    url = variable(function, "OPENREPLAY_URL")
+    for numbers in projects_from_text(variable(function, "PROJECTS")).values():
+        for project in (project_name(url, number) for number in numbers):
+            version = registered.get(project)
+            if version is not None and version == current:
+                yield ok(_REGISTERED, f"{project} has the current key")
+                continue
+            state = "is not registered" if version is None else "does not have the current key"
             yield fail(
-                f"registered, {of}",
-                f"{project} does not have the current key",
-                "The registration is retried every hour. Its log group has the error.",
+                _REGISTERED,
+                f"{project} {state}",
+                f"The log group {function.log_group} has the error. The registration is retried "
+                f"every hour; to retry it now:\n"
+                f"aws lambda invoke --function-name {function.name} /dev/stdout",
             )
 
 

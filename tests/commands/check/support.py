@@ -7,7 +7,7 @@ from typing import Any
 
 from openreplay_cw_stack.commands.check.context import Context
 from openreplay_cw_stack.commands.deployed.account import Account
-from openreplay_cw_stack.commands.deployed.deployment import Deployment
+from openreplay_cw_stack.commands.deployed.deployment import Deployment, Function
 from openreplay_cw_stack.commands.deployed.stack import Resource
 from openreplay_cw_stack.commands.deployed.tracked_log_groups import TrackedLogGroup
 from tests.commands.support import NOW, function, stack
@@ -20,6 +20,7 @@ def context(
     validator: dict[str, str] | None = None,
     bridge: dict[str, str] | None = None,
     rooms: Iterable[str] = (),
+    registrations: Iterable[Function] = (),
     **changes: Any,
 ) -> Context:
     functions = {
@@ -27,7 +28,13 @@ def context(
         "bridge": function("bridge", {"API_KEY_SECRET_ARN": "key", **(bridge or {})}),
     }
     functions.update({room: function(room) for room in rooms})
-    deployment = Deployment("Shop", stack(*resources, **changes), functions, alone=True)
+    deployment = Deployment(
+        "Shop",
+        stack(*resources, **changes),
+        functions,
+        alone=True,
+        registrations=tuple(registrations),
+    )
     groups = [TrackedLogGroup(name, f"filter of {name}") for name in tracked]
     return Context(of, deployment, groups, insecure=True)
 

@@ -1,22 +1,36 @@
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
 
 from openreplay_cw_stack.commands.check.rotation import check_rotation
+from openreplay_cw_stack.commands.deployed.deployment import Function
 from openreplay_cw_stack.commands.report.findings import Finding
 from openreplay_cw_stack.contract.openreplay_project import notified_tag
+from openreplay_cw_stack.runtime.registration.settings import projects_to_text
 from tests.commands.check.support import context
-from tests.commands.support import account, days_ago, refusal, resource, statuses
+from tests.commands.support import account, days_ago, function, refusal, resource, statuses
 
 SECRET = resource("ServiceAccountRotatedSecret", "arn:secret", "AWS::SecretsManager::Secret")
 VERSIONS = {"new": ["AWSCURRENT"], "old": ["AWSPREVIOUS"]}
 
 
-def found(described: Any, *, rooms: tuple[str, ...] = ("rotation",)) -> list[Finding]:
-    answers = {"describe_secret": described}
-    return list(check_rotation(context(account(secretsmanager=answers), SECRET, rooms=rooms)))
+def found(
+    described: Any,
+    *,
+    rooms: tuple[str, ...] = ("rotation",),
+    registrations: Iterable[Function] = (),
+) -> list[Finding]:
+    of = account(secretsmanager={"describe_secret": described})
+    given = context(of, SECRET, rooms=rooms, registrations=registrations)
+    return list(check_rotation(given))
+
+
+def registration(url: str, **projects: tuple[int, ...]) -> Function:
+    environment = {"OPENREPLAY_URL": url, "PROJECTS": projects_to_text(projects)}
+    return function("registration", environment)
 
 
 def described(**changes: Any) -> dict[str, Any]:
@@ -61,19 +75,35 @@ def test_what_may_be_of_it(changes: dict[str, Any], status: str, said: str) -> N
 
 
 def test_which_key_the_projects_have() -> None:
+    functions = [
+        registration("https://openreplay.example/", login=(1, 2), other=(3,)),
+        registration("https://openreplay.test", login=(1,)),
+    ]
     tags = [
         {"Key": notified_tag("openreplay.example/1"), "Value": "new"},
         {"Key": notified_tag("openreplay.example/2"), "Value": "old"},
-        {"Key": "of-another", "Value": "old"},
+        # A project that has left the deployment, and a tag of the account.
+        {"Key": notified_tag("openreplay.example/9"), "Value": "old"},
+        {"Key": "cost-centre", "Value": "old"},
     ]
-    findings = found({"Tags": tags, "VersionIdsToStages": VERSIONS}, rooms=("registration",))
-    assert statuses(findings) == [
-        ("registered, bridge key", "ok"),
-        ("registered, bridge key", "fail"),
-        ("registered, service account key", "ok"),
-        ("registered, service account key", "fail"),
+    described = {"Tags": tags, "VersionIdsToStages": VERSIONS}
+    findings = found(described, rooms=(), registrations=functions)
+    assert {one.name for one in findings} == {"registered, bridge key"}
+    assert [(one.detail, one.status.value) for one in findings] == [
+        ("openreplay.example/1 has the current key", "ok"),
+        ("openreplay.example/2 does not have the current key", "fail"),
+        ("openreplay.example/3 is not registered", "fail"),
+        ("openreplay.test/1 is not registered", "fail"),
     ]
-    assert findings[1].detail == "openreplay.example/2 does not have the current key"
+    for one in findings[1:]:
+        assert "The log group /registration has the error" in one.remedy
+        assert one.remedy.endswith("\naws lambda invoke --function-name registration /dev/stdout")
+
+
+def test_a_registration_of_another_version() -> None:
+    (finding,) = found({}, rooms=(), registrations=[function("registration")])
+    assert finding.status.value == "fail"
+    assert "has no OPENREPLAY_URL" in finding.detail
 
 
 def test_a_refusal_stops_nothing() -> None:

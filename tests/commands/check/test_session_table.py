@@ -38,7 +38,10 @@ def checked(
         asked.append((service, settings))
         return client
 
-    functions = {"validator": {"SESSION_TABLE_ARN": arn}, "bridge": {"SESSION_TABLE_ARN": bridge}}
+    functions: dict[str, Any] = {
+        "validator": {"SESSION_TABLE_ARN": arn},
+        "bridge": {"SESSION_TABLE_ARN": bridge},
+    }
     findings = list(
         check_session_table(context(Account(NOW, 60, make_client=make_client), **functions))
     )
