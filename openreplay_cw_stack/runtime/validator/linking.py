@@ -144,6 +144,6 @@ def _without_tag(message: str, tag: SessionTag) -> str:
         repeated = message[tag.start : tag.end]
         if repeated in after:
             after = after.replace(f"\n{repeated} ", "\n").replace(repeated, "")
-    if after.startswith(" ") and (not before or before[-1] in ' \n"'):
+    if after.startswith(" ") and (not before or before[-1] in ' \t\r\n"'):
         after = after[1:]
     return before + after

@@ -1,4 +1,4 @@
-"""A shop's own CDK app: a function whose code does not change, one that has the decorator."""
+"""A shop's own CDK app: functions in two languages whose code does not change, and a decorator."""
 
 from __future__ import annotations
 
@@ -41,10 +41,14 @@ def main() -> None:
     )
     cdk.CfnOutput(stack, "ErrorsUrl", value=errors.queue_url)
     unchanged = a_function(stack, "Unchanged", HERE / "shop", "orders.handler")
-    integration.tag_errors_of(unchanged)
+    nodejs = a_function(
+        stack, "Nodejs", HERE / "shop", "stock.handler", runtime=lambda_.Runtime.NODEJS_22_X
+    )
+    for function in (unchanged, nodejs):
+        integration.tag_errors_of(function)
     decorated = a_function(stack, "Decorated", EXAMPLES, "lambda_function.handler")
     decorated.add_layers(TaggingLayer(stack, "Tagging").layer)
-    for function in (unchanged, decorated):
+    for function in (unchanged, nodejs, decorated):
         integration.track(function.log_group)
         url = function.add_function_url(
             auth_type=lambda_.FunctionUrlAuthType.NONE,
@@ -62,11 +66,17 @@ def main() -> None:
     app.synth()
 
 
-def a_function(stack: cdk.Stack, name: str, folder: Path, handler: str) -> lambda_.Function:
+def a_function(
+    stack: cdk.Stack,
+    name: str,
+    folder: Path,
+    handler: str,
+    runtime: lambda_.Runtime = lambda_.Runtime.PYTHON_3_13,
+) -> lambda_.Function:
     return lambda_.Function(
         stack,
         name,
-        runtime=lambda_.Runtime.PYTHON_3_13,
+        runtime=runtime,
         handler=handler,
         code=lambda_.Code.from_asset(str(folder), exclude=["browser", "__pycache__"]),
         log_group=logs.LogGroup(stack, f"{name}Lines", removal_policy=cdk.RemovalPolicy.DESTROY),

@@ -124,15 +124,18 @@ def in_the_emulator(url: str, aws: Emulator) -> str:
 def visitors(
     browser: Any, shop: Shop, origin: str, openreplay: ingest.Ingest, third_party: ThirdParty
 ) -> dict[str, Visitor]:
-    """Two visitors of the function whose code has not changed, one of the other."""
-    unchanged, decorated = (
-        in_the_emulator(shop.outputs[name], shop.aws) for name in ("UnchangedUrl", "DecoratedUrl")
+    """Two visitors of each function whose code has not changed, one of the other."""
+    unchanged, nodejs, decorated = (
+        in_the_emulator(shop.outputs[f"{name}Url"], shop.aws)
+        for name in ("Unchanged", "Nodejs", "Decorated")
     )
     asked = {"ingest": openreplay.url, "other": third_party.url}
     return {
         "anna": Visitor(browser, origin, "anna", backend=unchanged, **asked),
         "bert": Visitor(browser, origin, "bert", backend=unchanged, **asked),
         "cora": Visitor(browser, origin, "cora", backend=decorated, **asked),
+        "dora": Visitor(browser, origin, "dora", backend=nodejs, **asked),
+        "emil": Visitor(browser, origin, "emil", backend=nodejs, **asked),
     }
 
 
@@ -167,6 +170,18 @@ def test_an_error_is_beside_the_replay_of_the_visitor_who_met_it(
             assert report.startswith(f"{begin}Traceback (most recent call last):\n  File")
             assert re.search(r'\n  File ".*orders\.py", line \d+, in handler\n', report)
             assert "openReplay" not in report
+    for name in ("dora", "emil"):
+        session_id = openreplay.sessions[name]
+        messages = eventually(
+            lambda session_id=session_id: shop.hits(session_id),  # type: ignore[misc]
+            lambda hits: len(hits) >= 2 * len(WAYS),
+        )
+        texts = [hit["_source"]["message"] for hit in messages]
+        for written, report in zip(texts[::2], texts[1::2], strict=True):
+            assert written.endswith(f"\tERROR\tno card of Chromium of {name}")
+            assert "\tERROR\tInvoke Error \t" in report
+            assert f"no stock left\\nfor Chromium of {name}" in report
+            assert "openReplay" not in report
     (first, *_) = eventually(
         lambda: shop.hits(openreplay.sessions["cora"]), lambda hits: len(hits) >= len(WAYS)
     )
@@ -199,7 +214,7 @@ def test_no_token_has_gone_further_than_the_users_own_log_group(
     visitors: dict[str, Visitor], openreplay: ingest.Ingest, shop: Shop
 ) -> None:
     linked = "\n".join(line.message for line in shop.linked_lines())
-    assert len(shop.linked_lines()) == 2 * 2 * len(WAYS) + len(WAYS)
+    assert len(shop.linked_lines()) == 4 * 2 * len(WAYS) + len(WAYS)
     for token in openreplay.tokens.values():
         assert token not in linked
 

@@ -55,6 +55,8 @@ def test_a_linked_line_names_its_source() -> None:
         (f"ERROR {token_tag(GOOD)} boom", "ERROR boom"),
         (f"ERROR boom {token_tag(GOOD)}", "ERROR boom "),
         (f"a\n{token_tag(GOOD)} b", "a\nb"),
+        # Lambda's Node.js writes the columns of a line with tabs.
+        (f"r\tERROR\t{token_tag(GOOD)} b", "r\tERROR\tb"),
         (f'{{"message": "{token_tag(GOOD)} boom"}}', '{"message": "boom"}'),
         (f"boom openReplaySessionToken={GOOD}.", "boom ."),
         (f"{token_tag(GOOD)}", ""),
