@@ -1,4 +1,4 @@
-"""`python -m emulator`: the embedded AWS in a terminal, until Ctrl-C."""
+"""`python -m emulator`: run the embedded AWS in a terminal, until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the emulator in the foreground and return the exit code."""
     options = _parser().parse_args(arguments)
     if options.supervised is not None:
-        # The group is this process's own, so killing all of it hits nobody else.
+        # This process leads its own group, so killing the group kills no other process.
         assert os.getpgrp() == os.getpid(), "--supervised needs a process group of its own"
         server.end_with_parent(options.supervised)
         return _run(options, options.supervised / "tmp")
@@ -29,13 +29,13 @@ def main(arguments: list[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m emulator", description=__doc__)
-    parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="0 takes a free one")
+    parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="0 selects a free port")
     parser.add_argument("--region", default="us-east-1")
     parser.add_argument(
         "--supervised",
         type=Path,
         metavar="DIRECTORY",
-        help="for the Emulator class: keep all files in DIRECTORY and end with the parent process",
+        help="for the Emulator class: keep all files in DIRECTORY, exit with the parent process",
     )
     return parser
 
@@ -65,7 +65,7 @@ def _run(options: argparse.Namespace, temporary: Path) -> int:
 
 
 def _announce(path: Path, port: int) -> None:
-    """Write the port in one step, so that no reader sees half of it."""
+    """Write the port in one step, so that no reader sees a partial number."""
     unfinished = path.with_suffix(".unfinished")
     unfinished.write_text(str(port))
     unfinished.rename(path)

@@ -1,13 +1,13 @@
 """Access keys of IAM users, in CloudFormation and in the API.
 
-MiniStack 1.5.33 has no AWS::IAM::AccessKey, gives a user any number of keys, and says of every key
-that it was never used.
+MiniStack 1.5.33 has no AWS::IAM::AccessKey, allows any number of keys per user, and reports every
+key as never used.
 
-AWS gives a user two keys, inactive ones included (IAM User Guide, "IAM and AWS STS quotas"), and
-says when a key last signed a request (IAM API Reference, "GetAccessKeyLastUsed"). A change of
-Serial creates the new key first and deletes the old one in the clean-up (CloudFormation Template
-Reference, "AWS::IAM::AccessKey"). A new key is refused like an unknown one for some seconds (IAM
-User Guide, "Changes that I make are not always immediately visible").
+AWS allows two keys per user, including inactive ones (IAM User Guide, "IAM and AWS STS quotas"),
+and reports when a key last signed a request (IAM API Reference, "GetAccessKeyLastUsed"). Changing
+Serial creates the new key first, and deletes the old one during cleanup (CloudFormation Template
+Reference, "AWS::IAM::AccessKey"). For some seconds, AWS rejects a new key as unknown (IAM User
+Guide, "Changes that I make are not always immediately visible").
 
 Here a new key works at once, unless `Emulator.delay_new_access_keys` sets a delay and IAM policies
 are evaluated. The property Status is ignored.
@@ -55,7 +55,7 @@ def install() -> None:
 
 
 def control(method: str, content: bytes) -> tuple[int, Any]:
-    """Answer POST {"seconds": number} by delaying new keys by so much, and GET with the delay."""
+    """Set the delay of new keys on POST {"seconds": number}, and return it on GET."""
     global _delay
     if method == "POST":
         try:
@@ -66,7 +66,7 @@ def control(method: str, content: bytes) -> tuple[int, Any]:
 
 
 def record_use(headers: Iterable[tuple[bytes, bytes]]) -> None:
-    """Remember the use of the access key that signed a request."""
+    """Record the use of the access key that signed a request."""
     for name, value in headers:
         if name.lower() == b"authorization":
             credential = _CREDENTIAL.search(value.decode("latin-1"))
@@ -91,7 +91,7 @@ def _create_access_key(original: Any, parameters: dict[str, Any]) -> Response:
 
 
 def _authenticate(original: Any, access_key_id: str, account_id: str) -> Any:
-    """Refuse a key that is too new to be known."""
+    """Reject a key that AWS would not know yet."""
     created = _created.get(access_key_id)
     if created is not None and time.monotonic() - created < _delay:
         unknown = iam_evaluator._unknown_access_key()
@@ -152,10 +152,10 @@ def _delete(physical_id: str, properties: dict[str, Any]) -> None:
 
 
 def call_iam(action: str, **parameters: str) -> ElementTree.Element:
-    """Call an action of IAM from CloudFormation and return its answer.
+    """Call an IAM action for CloudFormation and return the response.
 
     Raises:
-        ValueError: It was refused; the message is AWS's, with the code of the error.
+        ValueError: IAM rejected the call. The message is AWS's, with the error code.
     """
     status, _, body = iam._IAM_HANDLERS[action](parameters)
     document = ElementTree.fromstring(body)

@@ -1,19 +1,20 @@
-"""Account policies of CloudWatch Logs: one subscription for the log groups of a whole account.
+"""Account policies of CloudWatch Logs, which subscribe all log groups of an account.
 
-MiniStack 1.5.33 has none of PutAccountPolicy, DescribeAccountPolicies, DeleteAccountPolicy and
+MiniStack 1.5.33 lacks PutAccountPolicy, DescribeAccountPolicies, DeleteAccountPolicy and
 AWS::Logs::AccountPolicy.
 
-AWS has one policy of the type SUBSCRIPTION_FILTER_POLICY per account and region, whose only
+AWS allows one policy of type SUBSCRIPTION_FILTER_POLICY per account and region. Its only possible
 selection criteria are `LogGroupName NOT IN [...]`, at most 25 KB (CloudWatch Logs API Reference,
-"PutAccountPolicy"). It applies to the log groups of the Standard class, and needs a permission for
+"PutAccountPolicy"). It applies to log groups of the Standard class, and requires a permission for
 all log groups of the account (CloudWatch Logs User Guide, "Account-level subscription filters").
 Ref is `account|type|name` (CloudFormation Template Reference, "AWS::Logs::AccountPolicy").
 
-Policies of the type METRIC_EXTRACTION_POLICY switch off the metrics in log lines: one for all log
-groups, or up to 5 whose selection criteria name groups or prefixes with `IN` or `NOT IN`. Whether
-criteria overlap is not looked at, and the document, whose form is not documented, is not read.
+Policies of type METRIC_EXTRACTION_POLICY disable the metrics in log lines. An account has one for
+all log groups, or up to 5 whose selection criteria name groups or prefixes with `IN` or `NOT IN`.
+This module does not check whether criteria overlap. It does not read the policy document, whose
+format is undocumented.
 
-Policies of other types are refused as not implemented.
+Other types are rejected as not implemented.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ _metrics_policies = AccountRegionScopedDict()
 
 
 class InvalidSelectionCriteria(ValueError):
-    """Selection criteria that a subscription filter policy cannot have."""
+    """The selection criteria are invalid for a subscription filter policy."""
 
 
 def install() -> None:
@@ -55,7 +56,7 @@ def install() -> None:
 
 
 def subscriptions_of(group_name: str, group: dict[str, Any]) -> list[log_destinations.Subscription]:
-    """Return what the account subscribes a log group to."""
+    """Return the account's subscriptions that apply to a log group."""
     if (group.get("logGroupClass") or "STANDARD") != "STANDARD":
         return []
     return [
@@ -66,10 +67,11 @@ def subscriptions_of(group_name: str, group: dict[str, Any]) -> list[log_destina
 
 
 def excluded_groups(criteria: str) -> frozenset[str]:
-    """Return the names in selection criteria, none for empty ones.
+    """Return the names in the selection criteria; empty criteria have no names.
 
     Raises:
-        InvalidSelectionCriteria: They are not `LogGroupName NOT IN ["name", ...]`, or too long.
+        InvalidSelectionCriteria: The criteria are too long, or are not `LogGroupName NOT IN
+            ["name", ...]`.
     """
     if len(criteria.encode()) > MAXIMUM_SELECTION_CRITERIA:
         raise InvalidSelectionCriteria("selectionCriteria is longer than 25KB.")
@@ -119,7 +121,7 @@ def _put(data: dict[str, Any]) -> logs.Response:
 
 
 def disables_metrics(group_name: str) -> bool:
-    """Say whether a policy switches off the metrics in the lines of a log group."""
+    """Return whether a policy disables the metrics in the lines of a log group."""
     return any(
         _selects(one.get("selectionCriteria") or "", group_name)
         for one in list(_metrics_policies.values())
@@ -211,7 +213,7 @@ def _create(
 def _update(
     physical_id: str, old: dict[str, Any], new: dict[str, Any], stack_name: str
 ) -> tuple[str, dict[str, str]]:
-    """Delete before creating where the policy is replaced: the account can have one only."""
+    """Delete a replaced policy before creating the new one: the account can have only one."""
     if physical_id != _identifier(new):
         _delete(physical_id, old)
     return _apply(new)

@@ -1,14 +1,14 @@
-"""Alarms that a stack can have, without a state of their own, and metrics that can be read back.
+"""Alarms without evaluation, and metrics by their full set of dimensions.
 
-MiniStack 1.5.33 refuses an alarm with metric math in CloudFormation. It evaluates alarms whenever
-PutMetricData is called, over the points of all dimension sets of a metric, and answers a request
-for a metric without dimensions with the points of all of them.
+MiniStack 1.5.33 rejects alarms with metric math in CloudFormation. It evaluates alarms on every
+PutMetricData, over the data points of all dimension sets of a metric. For a metric without
+dimensions, it also returns the data points of all dimension sets.
 
-AWS takes a metric, or Metrics with expressions (CloudWatch API Reference, "PutMetricAlarm"), and
-identifies a metric by all of its dimensions ("GetMetricStatistics").
+AWS accepts a single metric, or Metrics with expressions (CloudWatch API Reference,
+"PutMetricAlarm"), and identifies a metric by all of its dimensions ("GetMetricStatistics").
 
-Alarms are not evaluated here: each is in INSUFFICIENT_DATA until SetAlarmState says otherwise.
-Expressions are stored and not computed.
+This module does not evaluate alarms: each stays in INSUFFICIENT_DATA until SetAlarmState changes
+it. Expressions are stored but not computed.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ _OF_ONE_METRIC = (
 
 
 class _Dimensions(dict[str, str]):
-    """Dimensions of a request. MiniStack takes what is false for "any"; none is a set as well."""
+    """Dimensions that are truthy even when empty: MiniStack reads a false value as "any"."""
 
     def __bool__(self) -> bool:
         return True
 
 
 def install() -> None:
-    """Replace MiniStack's parts."""
+    """Replace MiniStack's handlers."""
     patching.replace(cloudwatch, "_evaluate_alarm", lambda alarm: None)
     patching.replace(cloudwatch, "_evaluate_all_alarms", lambda: None)
     patching.wrap(cloudwatch, "_dims_from_list", _dimensions_of)

@@ -1,18 +1,20 @@
 """Asynchronous invocation of functions: retries, throttles, on-failure destinations.
 
-MiniStack 1.5.33 treats a throttle like a failure, so that a function at its reserved concurrency
-uses up its attempts within seconds. The record in an on-failure destination has no version, time or
-request id, and every attempt has another request id.
+MiniStack 1.5.33 counts a throttle as a failure, so a function at its reserved concurrency uses up
+its attempts within seconds. The record in an on-failure destination has no version, time or request
+id. Every attempt has a different request id.
 
-AWS makes two more attempts, a minute after the first and two after the second, under the same
-request id; throttled events wait from a second up to five minutes and use up no attempt, until the
-event's maximum age of 6 hours (Lambda Developer Guide, "How Lambda handles errors and retries with
-asynchronous invocation"). With a reserved concurrency of zero, new events go to the destination at
-once ("Configuring reserved concurrency"). The destination gets an invocation record, and the
-execution role must be able to send to it ("Capturing records of Lambda asynchronous invocations").
+AWS retries twice, one minute after the first attempt and two minutes after the second, with the
+same request id. A throttled event waits between one second and five minutes, and uses up no
+attempt, until its maximum age of 6 hours (Lambda Developer Guide, "How Lambda handles errors and
+retries with asynchronous invocation"). With a reserved concurrency of zero, new events go straight
+to the destination ("Configuring reserved concurrency"). The destination receives an invocation
+record, and the execution role must be allowed to send to it ("Capturing records of Lambda
+asynchronous invocations").
 
-One minute of AWS is LAMBDA_ASYNC_RETRY_BASE_SECONDS here (1 by default). Only queues are delivered
-to, and only on failure; DeadLetterConfig and the settings of versions and aliases have no effect.
+A minute on AWS is LAMBDA_ASYNC_RETRY_BASE_SECONDS here (default: 1). The only destinations are
+queues, and only on failure. DeadLetterConfig and the settings of versions and aliases have no
+effect.
 """
 
 from __future__ import annotations
@@ -36,12 +38,12 @@ _DEFAULT_MAXIMUM_AGE = 6 * 60 * 60
 _MIN_WAIT = 0.02
 _SENDING = "sqs:SendMessage"
 
-# The id under which the next function of this context runs.
+# The request id of the next function that runs in this context.
 current_request_id: contextvars.ContextVar[str] = contextvars.ContextVar("request_id", default="")
 
 
 def install() -> None:
-    """Replace MiniStack's asynchronous invocation, for every service that uses it."""
+    """Replace MiniStack's asynchronous invocation for every service that uses it."""
     patching.require(
         lambda_svc,
         [
@@ -67,10 +69,10 @@ def invoke(function: dict[str, Any], event: Any, *, once: bool = False) -> threa
     Args:
         function: MiniStack's record of the function, or of its version.
         event: The payload.
-        once: Try once, and forget a failure.
+        once: Try only once, and ignore a failure.
 
     Returns:
-        What runs until the event is done or given up.
+        The task, which runs until the event succeeds or is given up.
     """
     request = _Request(
         function=function,
@@ -102,7 +104,7 @@ class _Settings:
             return _Settings(0, _DEFAULT_MAXIMUM_AGE, "")
         base = lambda_svc._functions.get(function["config"]["FunctionName"]) or function
         kept = base.get("event_invoke_configs") or {}
-        # Settings put without a qualifier are those of $LATEST.
+        # Settings without a qualifier apply to $LATEST.
         stored = kept.get("$LATEST") or kept.get("") or {}
         destinations = stored.get("DestinationConfig") or {}
         retries = stored.get("MaximumRetryAttempts")
@@ -115,7 +117,7 @@ class _Settings:
 
 @dataclass
 class _Request:
-    """One event on its way through Lambda's queue."""
+    """An event in Lambda's queue."""
 
     function: dict[str, Any]
     event: Any
@@ -126,7 +128,7 @@ class _Request:
     queued: float = 0.0
 
     def run(self) -> None:
-        """Attempt, wait and attempt again, until the event is done or given up."""
+        """Try until the event succeeds or is given up."""
         self._count("AsyncEventsReceived")
         self.queued = started = time.monotonic()
         while True:
@@ -155,7 +157,7 @@ class _Request:
         return str(self.function["config"]["FunctionName"])
 
     def _current_function(self) -> dict[str, Any] | None:
-        """Return the function as it is now: a retry runs the code deployed meanwhile."""
+        """Return the current function: a retry runs the code that is deployed by then."""
         base = lambda_svc._functions.get(self._name)
         if base is None:
             return None
@@ -225,10 +227,10 @@ def _now() -> str:
 
 
 def send(queue: str, body: str, *, role: str) -> bool:
-    """Send a message to a queue as the role of a function.
+    """Send a message to a queue with the role of a function.
 
     Returns:
-        Whether it could be sent. A failure is logged, because no caller waits for it.
+        Whether the message was sent. A failure is logged, because no caller waits for the result.
     """
     try:
         if sqs._queue_by_arn(queue) is None:
@@ -246,7 +248,7 @@ def send(queue: str, body: str, *, role: str) -> bool:
 def _put_event_invoke_config(
     original: Any, function_name: str, qualifier: str | None, data: dict[str, Any]
 ) -> Any:
-    """Refuse a queue that the function's role may not send to."""
+    """Reject a queue that the function's role may not send to."""
     config = (lambda_svc._functions.get(function_name) or {}).get("config") or {}
     destination = (data.get("DestinationConfig") or {}).get("OnFailure") or {}
     queue = destination.get("Destination") or ""
@@ -268,17 +270,17 @@ def _dispatch(
     request_id: str,
     started: float,
 ) -> Any:
-    """Run an attempt under the request id of its event."""
+    """Run an attempt with the request id of its event."""
     return original(function, config, event, current_request_id.get() or request_id, started)
 
 
 def _emit_metrics(
     original: Any, function_name: str, duration_ms: float, error: bool, throttle: bool
 ) -> None:
-    """Leave out what is no invocation.
+    """Count only real invocations.
 
-    MiniStack counts the acceptance of an event, recognisable by its duration of nothing, and counts
-    a throttle as an invocation too, twice where the caller waits.
+    MiniStack also counts the acceptance of an event, with a duration of zero. It counts a throttle
+    as an invocation, and twice for a synchronous call.
     """
     if throttle:
         if duration_ms == 0:

@@ -15,7 +15,7 @@ CLI = ROOT / "node_modules" / ".bin" / "cdk"
 
 
 class CdkFailed(Exception):
-    """The CDK CLI ended with an error; the message has the last lines that it printed."""
+    """The CDK CLI failed. The message contains the last lines of its output."""
 
 
 class CdkCli:
@@ -24,14 +24,15 @@ class CdkCli:
     Attributes:
         app: the CDK app, from the project's folder.
         environment: the environment of the command, such as ``Emulator.child_environment()``.
-        output: the folder for the cloud assembly; one to a deployment that runs at a time.
+        output: the folder for the cloud assembly. Deployments at the same time need different
+            folders.
     """
 
     def __init__(self, environment: Mapping[str, str], output: Path, app: str = "app.py") -> None:
-        """Run ``cdk`` with this environment, folder for the cloud assembly, and app."""
+        """Set the environment, the app and the folder for the cloud assembly."""
         self.environment = {
             **environment,
-            # Node 20 still works, and jsii would print 11 lines about it at every start.
+            # Node 20 works, but jsii would print an 11-line warning on every start.
             "JSII_SILENCE_WARNING_END_OF_LIFE_NODE_VERSION": "20",
             "CDK_DISABLE_CLI_TELEMETRY": "true",
         }
@@ -39,12 +40,12 @@ class CdkCli:
         self.app = app
 
     def bootstrap(self) -> str:
-        """Prepare the account; once before the first deployment."""
+        """Bootstrap the account. Required once, before the first deployment."""
         account = "aws://000000000000/" + self.environment["AWS_REGION"]
         return self.run(["bootstrap", account])
 
     def deploy(self, context: Mapping[str, str], outputs_file: Path) -> str:
-        """Deploy every stack of the app; its outputs go to a file."""
+        """Deploy every stack of the app, and write their outputs to a file."""
         return self.run(
             [
                 "deploy",
@@ -61,10 +62,10 @@ class CdkCli:
         return self.run(["destroy", "--all", "--force", *_context(context)])
 
     def run(self, arguments: Sequence[str]) -> str:
-        """Run a command of the CLI and give back what it printed.
+        """Run a command of the CLI and return its output.
 
         Raises:
-            CdkFailed: it ended with an error, or is not installed.
+            CdkFailed: the CLI failed, or is not installed.
         """
         if not CLI.exists():
             raise CdkFailed("the CDK CLI is not installed: run `npm ci` in the project's folder")
@@ -90,7 +91,7 @@ def _context(context: Mapping[str, str]) -> list[str]:
 
 
 def _run(command: Sequence[str], environment: Mapping[str, str], output: int) -> int:
-    """Run in a process group of its own, which is gone when this ends, however it ends."""
+    """Run a command in its own process group, and end the group if the wait is interrupted."""
     process = subprocess.Popen(
         command,
         cwd=ROOT,

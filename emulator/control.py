@@ -1,4 +1,4 @@
-"""The paths that steer the emulator itself, next to AWS's API."""
+"""The emulator's control paths, beside AWS's API."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PATHS: dict[str, Callable[[str, bytes], tuple[int, Any]]] = {
 
 
 def answer(method: str, path: str, content: bytes) -> tuple[int, Any]:
-    """Return the status and the content, for JSON, of an answer."""
+    """Return the status and the content of a response; the content is encoded as JSON."""
     handler = PATHS.get(path)
     if handler is None:
         return 404, {"error": f"There is no {path}."}

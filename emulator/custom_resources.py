@@ -1,16 +1,18 @@
-"""Custom resources in CloudFormation, and the clean-up phase of an update.
+"""Custom resources in CloudFormation, and the cleanup phase of an update.
 
-MiniStack 1.5.33 executes the function of a custom resource once and waits for its end before it
-looks at the response. A resource whose creation failed is forgotten. While an update deletes what
-it replaced, the stack says UPDATE_IN_PROGRESS.
+MiniStack 1.5.33 invokes the function of a custom resource once, and reads the response only after
+the function has ended. It forgets a resource whose creation failed. While an update deletes
+replaced resources, the status of the stack is UPDATE_IN_PROGRESS.
 
-AWS invokes the function asynchronously, so Lambda retries one that raises; only the response, or
-ServiceTimeout, ends the wait (CloudFormation User Guide, "How custom resources work"). A resource
-whose creation failed is deleted in the rollback ("Custom resource response objects"). The status
-while an update deletes is UPDATE_COMPLETE_CLEANUP_IN_PROGRESS ("Stack status codes").
+AWS invokes the function asynchronously, so Lambda retries a function that raises. Only the response
+or ServiceTimeout ends the wait (CloudFormation User Guide, "How custom resources work"). The
+rollback deletes a resource whose creation failed ("Custom resource response objects"). While an
+update deletes replaced resources, the status is UPDATE_COMPLETE_CLEANUP_IN_PROGRESS ("Stack status
+codes").
 
-The stack goes on once the function has ended, so that its last log lines do not outlive its log
-group. NoEcho has no effect. The account that deploys is not asked for lambda:InvokeFunction.
+Here the stack continues only when the function has ended, so that the function writes no log lines
+after its log group is deleted. NoEcho has no effect. The deploying identity does not need
+lambda:InvokeFunction.
 """
 
 from __future__ import annotations
@@ -36,7 +38,7 @@ _lock = threading.Lock()
 
 
 class ProviderFailed(RuntimeError):
-    """The function of a custom resource answered FAILED, or nothing in time."""
+    """The function of a custom resource responded FAILED, or did not respond in time."""
 
     def __init__(self, message: str, physical_id: str) -> None:
         super().__init__(message)
@@ -44,7 +46,7 @@ class ProviderFailed(RuntimeError):
 
 
 def install() -> None:
-    """Replace how MiniStack asks functions, and what it does around that."""
+    """Replace MiniStack's handling of custom resources."""
     patching.require(
         custom_resource,
         ["_lock", "_normalise_resource_properties", "_pending", "_response_url", "register_token"],
@@ -71,16 +73,16 @@ def invoke(
     physical_id: str | None = None,
     old_props: dict[str, Any] | None = None,
 ) -> tuple[str, dict[str, Any]]:
-    """Ask the function of a custom resource and wait for its response.
+    """Send a request to the function of a custom resource and wait for its response.
 
-    Must not run on the event loop, which takes the response.
+    Must not run on the event loop, because the event loop receives the response.
 
     Returns:
         The physical id and the data of the response.
 
     Raises:
-        ValueError: There is no such function.
-        ProviderFailed: It answered FAILED, or nothing within ServiceTimeout seconds.
+        ValueError: The function does not exist.
+        ProviderFailed: It responded FAILED, or did not respond within ServiceTimeout seconds.
     """
     record, config, _ = lambda_svc._get_func_record_for_ref(props.get("ServiceToken"))
     if not record or not config:
@@ -144,7 +146,7 @@ def _create(
     stack_name: str,
     resource_type: str = "AWS::CloudFormation::CustomResource",
 ) -> Any:
-    """Remember a creation that failed, for the rollback."""
+    """Record a failed creation for the rollback."""
     try:
         return original(logical_id, properties, stack_name, resource_type)
     except ProviderFailed as error:
@@ -169,7 +171,7 @@ async def _roll_back(
     *arguments: Any,
     **keywords: Any,
 ) -> Any:
-    """Have the resource whose creation failed deleted with those that were created."""
+    """Make the rollback also delete the resource whose creation failed."""
     logical_id = str(operation.get("failed_logical_id"))
     with _lock:
         failed = _failed_creations.pop((stack_id, logical_id), None)
@@ -179,7 +181,7 @@ async def _roll_back(
     return await original(stack_name, stack_id, stack, operation, *arguments, **keywords)
 
 
-# --- The clean-up phase ------------------------------------------------------------------------
+# --- The cleanup phase -------------------------------------------------------------------------
 
 
 def _delete_resource(
@@ -190,7 +192,7 @@ def _delete_resource(
     stack_name: str | None = None,
     logical_id: str | None = None,
 ) -> Any:
-    """Delete a resource; in an update, this is only done in the clean-up phase."""
+    """Delete a resource. An update deletes resources only in its cleanup phase."""
     stack = cloudformation._stacks.get(stack_name) or {}
     if stack.get("StackStatus") == _UPDATING:
         stack["StackStatus"] = _CLEANING

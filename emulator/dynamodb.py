@@ -1,17 +1,18 @@
-"""Tables of DynamoDB: capacity of reads, unprocessed items, time to live.
+"""DynamoDB: the capacity of reads, unprocessed items and time to live.
 
-MiniStack 1.5.33 counts one unit for a read whatever it reads, or half of one. It never has
-UnprocessedItems, deletes expired items within a minute, and ignores TimeToLiveSpecification in
-CloudFormation.
+MiniStack 1.5.33 counts one unit, or half a unit, for every read, whatever its size. It never
+returns UnprocessedItems, deletes expired items within a minute, and ignores TimeToLiveSpecification
+in CloudFormation.
 
-AWS counts a unit for each 4 KB of all items read, half of one where the read is eventually
-consistent (DynamoDB Developer Guide, "Capacity unit consumption for read operations"). What could
-not be written comes back as UnprocessedItems; if that is everything, the answer is
-ProvisionedThroughputExceededException (API Reference, "BatchWriteItem"). Expired items are deleted
-"within a few days", and read until then (Developer Guide, "Using time to live").
+AWS counts one unit for each 4 KB read, or half a unit if the read is eventually consistent
+(DynamoDB Developer Guide, "Capacity unit consumption for read operations"). It returns items that
+it did not write as UnprocessedItems; if it wrote none, it returns
+ProvisionedThroughputExceededException (API Reference, "BatchWriteItem"). It deletes expired items
+"within a few days", and reads return them until then (Developer Guide, "Using time to live").
 
-Faults say what cannot be written. Expired items stay until `Emulator.delete_expired_items`.
-BatchGetItem and transactions consume what MiniStack says. Tables of other accounts are not found.
+Here faults choose the items that are not written, and expired items stay until
+`Emulator.delete_expired_items`. BatchGetItem and transactions consume what MiniStack counts. Tables
+of other accounts are not found.
 """
 
 from __future__ import annotations
@@ -31,12 +32,12 @@ OLDEST_EXPIRY = 5 * 365 * 24 * 60 * 60
 
 _TYPE = "AWS::DynamoDB::Table"
 
-# What the Query or Scan at hand has read.
+# The bytes that the current Query or Scan has read.
 _bytes_read: contextvars.ContextVar[int] = contextvars.ContextVar("bytes_read", default=0)
 
 
 def install() -> None:
-    """Replace MiniStack's parts, and end its deletion of expired items."""
+    """Replace MiniStack's handlers, and stop its deletion of expired items."""
     patching.require(
         dynamodb,
         [
@@ -65,7 +66,7 @@ def install() -> None:
 
 
 def _paginate(original: Any, *arguments: Any) -> Any:
-    """Note what a page has read. MiniStack projects and filters only afterwards."""
+    """Record the size of a page before MiniStack projects and filters it."""
     page, has_more = original(*arguments)
     _bytes_read.set(sum(map(dynamodb._item_size_bytes, page)))
     return page, has_more
@@ -79,7 +80,7 @@ def _add_consumed_capacity(
     *arguments: Any,
     **options: Any,
 ) -> None:
-    """Multiply MiniStack's units of a read, which are those of one block, by the blocks read."""
+    """Multiply MiniStack's units, those of one 4 KB block, by the number of blocks read."""
     original(result, data, table_name, *arguments, **options)
     consumed = result.get("ConsumedCapacity")
     if consumed is None:
@@ -109,7 +110,7 @@ def _multiply(consumed: dict[str, Any], factor: int) -> None:
 
 
 def _batch_write_item(original: Any, data: dict[str, Any]) -> Any:
-    """Leave out what a fault says, if the batch is a valid one."""
+    """Leave out the items that a fault chooses, if the batch is valid."""
     requests = data.get("RequestItems")
     if not isinstance(requests, dict) or _is_refused(requests):
         return original(data)
@@ -135,7 +136,7 @@ def _batch_write_item(original: Any, data: dict[str, Any]) -> Any:
 
 
 def _is_refused(requests: dict[str, Any]) -> bool:
-    """Say whether MiniStack would refuse the whole batch, by what it looks up before the items."""
+    """Return whether MiniStack would reject the whole batch before it reads the items."""
     tables = [dynamodb._tables.get(dynamodb._normalize_table_name(name)) for name in requests]
     return None in tables or not all(isinstance(one, list) for one in requests.values())
 
@@ -158,14 +159,14 @@ def _by_table(writes: list[tuple[str, Any]]) -> dict[str, list[Any]]:
 
 
 class _Settings(responses.AccountRegionScopedDict):  # type: ignore[misc]
-    """The time to live of all tables. Only the thread that deletes asks for all; this ends it."""
+    """The time to live of all tables. MiniStack's deletion thread ends when it asks for all."""
 
     def all_items(self) -> Any:
         raise SystemExit
 
 
 def delete_expired(now: float) -> int:
-    """Delete the items of all tables that have expired at a time, and return how many."""
+    """Delete the items of all tables that have expired by a time, and return their number."""
     deleted = 0
     for (account, region, name), setting in list(dynamodb._ttl_settings._data.items()):
         table = dynamodb._tables.get_scoped(account, region, name)
@@ -187,7 +188,7 @@ def _has_expired(expiry: Any, now: float) -> bool:
 
 
 def control(method: str, content: bytes) -> tuple[int, Any]:
-    """Answer POST {"now": seconds or null} by deleting what has expired then."""
+    """Handle POST {"now": seconds or null}: delete the items that have expired by then."""
     if method != "POST":
         return 400, {"error": "Only POST deletes."}
     now = json.loads(content)["now"]
@@ -210,7 +211,7 @@ def _update_resource(original: Any, *arguments: Any) -> Any:
 
 
 def _apply(name: str, properties: dict[str, Any]) -> None:
-    """Give a table the time to live of its template."""
+    """Set the time to live that the template gives a table."""
     expiry = properties.get("TimeToLiveSpecification") or {}
     dynamodb._ttl_settings.pop(name, None)
     if _is_true(expiry.get("Enabled")):

@@ -1,15 +1,15 @@
 """Metrics that functions print in the embedded metric format.
 
-MiniStack 1.5.33 stores such lines and extracts nothing.
+MiniStack 1.5.33 stores such lines but extracts no metrics.
 
-AWS makes metrics of a line that is a JSON object with `_aws.CloudWatchMetrics`, once for every
-dimension set; Lambda may prepend metadata to it (CloudWatch User Guide, "Specification: Embedded
-metric format"). It counts an invalid document in EMFValidationErrors, and one of a log group whose
-metrics an account policy switches off in EMFDisabledErrors (CloudWatch Logs User Guide, "Monitoring
-with CloudWatch metrics").
+AWS extracts metrics, once for each dimension set, from a line that is a JSON object with
+`_aws.CloudWatchMetrics`; Lambda may prepend metadata to the line (CloudWatch User Guide,
+"Specification: Embedded metric format"). It counts invalid documents as EMFValidationErrors, and
+documents of log groups whose metrics an account policy disables as EMFDisabledErrors (CloudWatch
+Logs User Guide, "Monitoring with CloudWatch metrics").
 
-The specification does not say whether a document with one fault loses everything; here it does, so
-that a fault is seen. Lines that reach CloudWatch Logs by PutLogEvents are not looked at.
+The specification does not say whether one error invalidates the whole document. Here it does, so
+that tests notice the error. Lines from PutLogEvents are ignored.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ MAXIMUM_AGE = 14 * 24 * 60 * 60
 MAXIMUM_LEAD = 2 * 60 * 60
 
 _LOG = logging.getLogger("emulator.embedded_metrics")
-# The specification has more, for bytes and bits.
+# The specification has more units, for bytes and bits.
 _UNITS = ("Seconds", "Microseconds", "Milliseconds", "Percent", "Count", "Count/Second", "None")
 
 
 class InvalidDocument(ValueError):
-    """A line announces embedded metrics and does not follow the specification."""
+    """A line contains `_aws.CloudWatchMetrics` but violates the specification."""
 
 
 @dataclass(frozen=True)
 class Metric:
-    """Values of one metric under one set of dimensions."""
+    """The values of a metric for one dimension set."""
 
     namespace: str
     name: str
@@ -52,7 +52,7 @@ class Metric:
 
 
 def install() -> None:
-    """Extract the metrics of every line that MiniStack stores for a function."""
+    """Extract the metrics from every line that MiniStack stores for a function."""
     from ministack.services import cloudwatch, lambda_svc
 
     patching.require(cloudwatch, ["_store_datum", "record_metric"])
@@ -69,10 +69,10 @@ def install() -> None:
 
 
 def parse_line(line: str) -> list[Metric]:
-    """Return the metrics embedded in a line, none if it is no such document.
+    """Return the metrics embedded in a line, or none if it is not such a document.
 
     Raises:
-        InvalidDocument: It is one, and invalid.
+        InvalidDocument: The line is an invalid document.
     """
     text = line[line.find("\t{") + 1 :] if "\t{" in line else line
     if not text.lstrip().startswith("{") or '"_aws"' not in text:

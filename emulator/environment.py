@@ -1,4 +1,4 @@
-"""The environment of programs that call the emulator: variables, proxies, a session of boto3."""
+"""The environment of programs that call the emulator: variables, proxies and a boto3 session."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ROOT_KEY = "test"
 
 
 def environment_for(endpoint_url: str, region: str) -> dict[str, str]:
-    """Return the variables that point tools at an emulator."""
+    """Return the environment variables that direct tools to an emulator."""
     return {
         "AWS_ENDPOINT_URL": endpoint_url,
         "AWS_ACCESS_KEY_ID": ROOT_KEY,
@@ -25,7 +25,7 @@ def environment_for(endpoint_url: str, region: str) -> dict[str, str]:
 
 
 def host_free_session() -> Any:
-    """Return a boto3 session that reads neither files nor variables about profiles."""
+    """Return a boto3 session that ignores configuration files and profile variables."""
     nothing = (None, None, None, None)
     no_file = (None, None, os.devnull, None)
     variables = {"profile": nothing, "config_file": no_file, "credentials_file": no_file}
@@ -35,7 +35,7 @@ def host_free_session() -> Any:
 def without_proxy(
     environment: dict[str, str], hosts: Sequence[str] = ("127.0.0.1", "localhost")
 ) -> dict[str, str]:
-    """Return the environment with these hosts exempted from the proxy, if it has one."""
+    """Return the environment with these hosts exempt from its proxy, if any."""
     names = {name.lower() for name in environment}
     if not names & {"http_proxy", "https_proxy", "all_proxy"}:
         return environment

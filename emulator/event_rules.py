@@ -1,7 +1,7 @@
-"""Rules of EventBridge: how they invoke functions, and firing one now.
+"""EventBridge rules: how they invoke functions, and how a test fires one.
 
 MiniStack 1.5.33 invokes the function of a rule once, without retries, and ignores the function's
-resource policy. It fires rules with a schedule by itself.
+resource policy. It fires scheduled rules itself.
 
 AWS invokes the function asynchronously (Lambda Developer Guide, "Invoke a Lambda function on a
 schedule"), and only if the function's policy lets events.amazonaws.com invoke it for the rule
@@ -41,7 +41,7 @@ def install() -> None:
 
 
 def control(method: str, content: bytes) -> tuple[int, Any]:
-    """Answer POST {"fire": name} by firing a rule."""
+    """Handle POST {"fire": name}: fire a rule."""
     try:
         name = json.loads(content)["fire"]
     except (ValueError, KeyError, TypeError):
@@ -57,10 +57,10 @@ def fire(name: str) -> None:
     """Invoke the targets of a rule.
 
     Args:
-        name: Its name, or a part of it that no other rule has.
+        name: The rule's name, or a unique part of it.
 
     Raises:
-        NoSuchRule: There is no such rule, more than one, or it is disabled.
+        NoSuchRule: No rule has this name, several have it, or the rule is disabled.
     """
     scope, rule = _find(name)
     if rule.get("State") != "ENABLED":
@@ -103,7 +103,7 @@ def _fire(scope: tuple[str, str, str], rule: dict[str, Any]) -> None:
 def _invoke_target(
     original: Any, target: dict[str, Any], event: Any, rule: dict[str, Any], view: Any = None
 ) -> Any:
-    """Remember the rule for the evaluation of the function's policy."""
+    """Record the rule for the evaluation of the function's policy."""
     token = _rule.set(rule)
     try:
         return original(target, event, rule, view)
@@ -120,7 +120,7 @@ def _dispatch_to_lambda(arn: str, payload: str) -> None:
         or not config
         or (source and not _may_invoke(config.get("FunctionArn", arn), source))
     ):
-        _LOG.error("rule %s may not invoke %s, or there is no such function", source, name)
+        _LOG.error("rule %s may not invoke %s, or the function does not exist", source, name)
         dimensions = {"RuleName": str(rule.get("Name", ""))}
         cloudwatch.record_metric("AWS/Events", "FailedInvocations", 1, "Count", dimensions)
         return

@@ -1,17 +1,18 @@
-"""Event source mappings: which of them Lambda refuses, and failed messages of a queue.
+"""Event source mappings: which of them Lambda rejects, and which messages failed.
 
-MiniStack 1.5.33 accepts nearly any mapping: of a queue or stream that does not exist, or with a
-role that may not read it. An identifier in a partial batch response that is not of the batch counts
-as success of all others. After a failure it rests the whole mapping for a while.
+MiniStack 1.5.33 accepts nearly any mapping, such as one of a missing queue, or with a role that may
+not read the source. If a partial batch response contains an identifier from outside the batch, it
+treats the rest of the batch as successful. After a failure it pauses the whole mapping.
 
-AWS refuses a role that may not read the source, and a queue whose visibility timeout is shorter
+AWS rejects a role that may not read the source, and a queue whose visibility timeout is shorter
 than the function's timeout (Lambda Developer Guide, "Creating and configuring an Amazon SQS event
 source mapping", "Processing Amazon Kinesis Data Streams records with Lambda"). An identifier that
-is empty, null or not of the batch fails the whole batch ("Handling errors for an SQS event source
+is empty, null or not in the batch fails the whole batch ("Handling errors for an SQS event source
 in Lambda").
 
-The ranges of settings are not checked: CDK and cfn-lint do that. kinesis:ListStreams, which the
-managed policy of AWS has too, is not asked for. `stream_event_sources` reads Kinesis streams.
+The ranges of settings are not checked, because the CDK and cfn-lint check them. The role does not
+need kinesis:ListStreams, although AWS's managed policy includes it. `stream_event_sources` reads
+Kinesis streams.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ _ACTIONS = {
 
 
 class Refused(ValueError):
-    """Lambda refuses a mapping."""
+    """Lambda rejects a mapping."""
 
 
 def install() -> None:
@@ -68,7 +69,7 @@ def _create_resource(original: Any, logical_id: str, properties: dict[str, Any],
 
 
 def _check(data: dict[str, Any]) -> None:
-    """Check the source as Lambda does, where both it and the function are of this account."""
+    """Check the source as Lambda does, if both it and the function belong to this account."""
     source = data.get("EventSourceArn") or ""
     try:
         parsed = arns.parse_arn(source)
@@ -85,7 +86,7 @@ def _check(data: dict[str, Any]) -> None:
             )
     if parsed.service == "kinesis":
         if data.get("StartingPosition") != "TRIM_HORIZON":
-            raise Refused("Other than TRIM_HORIZON is not implemented by this emulator.")
+            raise Refused("This emulator implements TRIM_HORIZON only.")
         if kinesis._streams.get(source.partition(":stream/")[2]) is None:
             raise Refused(f"Stream not found: {source}")
     else:
@@ -112,7 +113,7 @@ def _check_queue(source: str, function_timeout: int) -> None:
 
 
 def failed_items(body: Any, identifiers: Sequence[str]) -> set[str] | None:
-    """Return the identifiers that an answer reports as failed; `None` if everything failed."""
+    """Return the identifiers that a response reports as failed; `None` if everything failed."""
     if isinstance(body, str) and body:
         try:
             body = json.loads(body)

@@ -1,15 +1,14 @@
-"""Faults put in front of the API: errors, withheld answers, delays, and functions that die.
+"""Faults in front of the API: errors, withheld responses, delays, and functions that die.
 
-Nothing here corrects MiniStack; it lets a test see what becomes of a caller whose call fails. Items
-that BatchWriteItem leaves unprocessed are chosen here and left out by `dynamodb`.
+This module corrects nothing in MiniStack. It lets a test observe a caller whose call fails. It also
+chooses the items that BatchWriteItem leaves unprocessed; `dynamodb` leaves them out.
 
-A fault is met by a call of one action of one service. Calls that AWS services make themselves, such
-as the delivery of a log event to a function, do not pass here. An SDK repeats calls that fail with
-a 5xx status or a throttle, and each attempt counts: botocore makes up to five of them in its
-default mode.
+A fault applies to the calls of one action of one service. Calls between AWS services, such as the
+delivery of a log event to a function, are never affected. An SDK retries calls that fail with a 5xx
+status or a throttle, and each attempt counts: botocore makes up to five in its default mode.
 
-The forms of errors are those of each protocol: AWS JSON has `__type` and `x-amzn-errortype`, AWS
-query an `ErrorResponse` (Smithy documentation, "AWS protocols").
+Errors have the format of each protocol: `__type` and `x-amzn-errortype` in AWS JSON, an
+`ErrorResponse` in AWS query (Smithy documentation, "AWS protocols").
 """
 
 from __future__ import annotations
@@ -36,9 +35,9 @@ Application = Callable[[Message, Receive, Send], Awaitable[None]]
 
 MESSAGE = "Injected by the emulator."
 
-# boto3's names of services whose signatures have another.
+# boto3's names of services that have another name in signatures.
 _SIGNING_NAMES = {"cloudwatch": "monitoring", "stepfunctions": "states"}
-# What AWS answers with 400, of the errors that a caller does not make himself.
+# Errors that AWS returns with status 400.
 _BAD_REQUESTS = re.compile("AccessDenied|Exceed|Invalid|NotFound|Throttl|Validation|LimitExceeded")
 _SERVICE = re.compile(r"Credential=[^/]+/[^/]+/[^/]+/([^/]+)/aws4_request")
 _OPERATION = re.compile(r"/operation/(\w+)$")
@@ -49,30 +48,29 @@ _faults: list[Fault] = []
 
 @dataclass
 class Fault:
-    """What happens to the next calls of an action.
+    """A fault of the next calls of an action.
 
     Attributes:
-        service: The service, as boto3 or its signature names it: "secretsmanager".
-        action: The API's action, or IAM's in REST APIs: "PutSecretValue", "InvokeFunction".
-        times: How many calls; `None` is all until the faults are cleared.
-        error: The code of the error. With an empty one, the calls are made and answered after the
-            delay.
-        status: The HTTP status of the answer. By default 400 for throttles, denials and what is
-            invalid or not found, else 500.
-        after: Make the call, and withhold its answer: the caller sees the error.
-        delay: Seconds to wait before the answer. A caller that waits for less has no answer;
-            whether the call is made, `after` says.
-        kill: Kill the processes of all functions at work before the answer, so that a function that
-            calls dies with its call under way. Together with `after`, once it is made.
-        match: Text that the request's path, query or body must have, such as a name, or '"4711"'
+        service: The service's name in boto3 or in the request's signature: "secretsmanager".
+        action: The API action, or for REST APIs the IAM action: "PutSecretValue", "InvokeFunction".
+        times: The number of affected calls; `None` affects all calls until the faults are cleared.
+        error: The error code. If empty, the calls succeed after the delay.
+        status: The HTTP status of the response. Default: 400 for throttles, denials, and invalid or
+            missing resources, else 500.
+        after: Make the call, but return the error instead of its response.
+        delay: Seconds to wait before the response. A caller with a shorter timeout gets no
+            response; `after` decides whether the call is made.
+        kill: Kill the processes of all running functions before the response, so that the calling
+            function dies during its call. With `after`, the call is made first.
+        match: Text that the request's path, query or body must contain, such as a name, or '"4711"'
             for calls to DynamoDB with this key.
-        share: The probability with which a call meets the fault.
-        seed: The start of the generator that decides by `share`.
-        unprocessed: Of a BatchWriteItem, make the call without its first so many items, and give
-            these back as UnprocessedItems; `error` and what goes with it has no meaning.
-        partition_keys: With `unprocessed`, choose only items with one of these partition keys. A
-            batch without any does not meet the fault.
-        met: How many calls have met it.
+        share: The probability that a call meets the fault.
+        seed: The seed of the random generator for `share`.
+        unprocessed: The number of items that a BatchWriteItem leaves out, from the first on, and
+            returns as UnprocessedItems. `error` and its related attributes are ignored.
+        partition_keys: With `unprocessed`, leave out only items with these partition keys. A batch
+            without such an item does not meet the fault.
+        met: The number of calls that met the fault.
     """
 
     service: str
@@ -94,10 +92,10 @@ class Fault:
     def __post_init__(self) -> None:
         self._random = random.Random(self.seed)
         if self.partition_keys and not self.unprocessed:
-            raise ValueError("partition_keys go with unprocessed only.")
+            raise ValueError("partition_keys requires unprocessed.")
 
     def meets(self, service: str, action: str, text: str) -> bool:
-        """Say whether a call meets it, and count that."""
+        """Return whether a call meets the fault, and count the call if it does."""
         wanted = _SIGNING_NAMES.get(self.service, self.service)
         if (wanted, self.action) != (service, action) or self.match not in text:
             return False
@@ -110,17 +108,17 @@ class Fault:
 
 
 def install() -> None:
-    """Check that MiniStack has what is called here."""
+    """Check that MiniStack has the attributes that this module uses."""
     patching.require(iam_actions, ["access_denied_response", "extract_iam_action"])
     patching.require(lambda_runtime, ["_lock", "_workers"])
     patching.require(router, ["detect_service"])
 
 
 def inject(description: dict[str, Any]) -> int:
-    """Add a fault, and return its place in `met`.
+    """Add a fault, and return its index in `met`.
 
     Raises:
-        TypeError: The description has other members than a fault.
+        TypeError: The description has unknown attributes.
     """
     fault = Fault(**description)
     with _lock:
@@ -129,13 +127,13 @@ def inject(description: dict[str, Any]) -> int:
 
 
 def clear() -> None:
-    """Forget every fault."""
+    """Remove all faults."""
     with _lock:
         _faults.clear()
 
 
 def met() -> list[int]:
-    """Return how many calls met each fault."""
+    """Return the number of calls that met each fault."""
     with _lock:
         return [fault.met for fault in _faults]
 
@@ -143,13 +141,13 @@ def met() -> list[int]:
 def unprocessed(
     service: str, action: str, text: str, choose: Callable[[Fault], list[Any]]
 ) -> list[Any]:
-    """Return the items that the first fault which a call meets leaves unprocessed.
+    """Return the items that the first matching fault leaves unprocessed.
 
     Args:
         service: The service of the call.
-        action: Its action.
-        text: Its content.
-        choose: Chooses the items of the call; a fault that gets none is not met.
+        action: The action of the call.
+        text: The content of the call.
+        choose: A function that chooses the items of the call. A fault without items is not met.
     """
     with _lock:
         for fault in _faults:
@@ -160,7 +158,7 @@ def unprocessed(
 
 
 def before(inner: Application) -> Application:
-    """Return an application whose calls meet the faults first."""
+    """Wrap an application so that its calls meet the faults first."""
 
     async def serve(scope: Message, receive: Receive, send: Send) -> None:
         if not _faults or scope["type"] != "http":
@@ -171,7 +169,7 @@ def before(inner: Application) -> Application:
         fault = call.fault()
 
         async def again() -> Message:
-            """Give the body out again, and then wait for the end of the connection."""
+            """Return the body again, then wait until the connection ends."""
             if call.given_out:
                 return await receive()
             call.given_out = True
@@ -195,7 +193,7 @@ def before(inner: Application) -> Application:
 
 
 async def _withhold(message: Message) -> None:
-    """Receive an answer and keep it."""
+    """Receive a response and store it."""
 
 
 async def read(receive: Receive) -> bytes:
@@ -209,7 +207,7 @@ async def read(receive: Receive) -> bytes:
 
 
 class _Call:
-    """A request as the faults see it."""
+    """A request, with the attributes that faults match."""
 
     def __init__(self, scope: Message, body: bytes) -> None:
         self.given_out = False
@@ -227,7 +225,7 @@ class _Call:
         self._text = "\n".join([self._path, query, plain, unquote_plus(plain)])
 
     def fault(self) -> Fault | None:
-        """Return the first fault that this call meets."""
+        """Return the first fault that applies to this call."""
         signed = _SERVICE.search(self._headers.get("authorization", ""))
         if signed is None:
             return None
@@ -239,7 +237,7 @@ class _Call:
         return None
 
     async def refuse(self, fault: Fault, send: Send) -> None:
-        """Answer with the fault's error in the form of the service's protocol."""
+        """Return the fault's error in the format of the service's protocol."""
         _, headers, body = iam_actions.access_denied_response(
             self._service(),
             fault.action,
@@ -279,7 +277,7 @@ class _Call:
 
 
 def _kill_functions() -> None:
-    """Kill the processes of the functions that are at work."""
+    """Kill the processes of the running functions."""
     with lambda_runtime._lock:
         workers = [worker for pool in lambda_runtime._workers.values() for worker in pool]
         for worker in workers:
@@ -288,7 +286,7 @@ def _kill_functions() -> None:
 
 
 def control(method: str, content: bytes) -> tuple[int, Any]:
-    """Answer POST by adding a fault, DELETE by forgetting all, and GET with `met`."""
+    """Add a fault on POST, remove all on DELETE, and return `met` on GET."""
     if method == "DELETE":
         clear()
     elif method == "POST":

@@ -1,21 +1,22 @@
 r"""The filter patterns of CloudWatch Logs for unstructured log events.
 
-MiniStack 1.5.33 has two matchers and both are wrong. The one for subscription filters asks that
-every word of the pattern occurs, so `?a ?b` means AND, quotes and regular expressions mean nothing,
-and an exclusion is an inclusion. The one of FilterLogEvents ignores case and knows shell wildcards.
-Neither refuses anything, so a pattern that AWS rejects deploys.
+MiniStack 1.5.33 has two matchers, and both are wrong. The matcher for subscription filters requires
+every word of the pattern, so `?a ?b` means AND, quotes and regular expressions have no meaning, and
+an exclusion acts as an inclusion. The matcher for FilterLogEvents ignores case and supports shell
+wildcards. Both accept every pattern, so a pattern that AWS rejects can be deployed.
 
-AWS matches by substring and case-sensitively: several terms must all occur, `-term` must not, of
-`?a ?b` one must; a term with other than letters, digits and underscores is quoted (CloudWatch Logs
-User Guide, "Filter pattern syntax for metric filters, subscription filters, filter log events, and
-Live Tail"). Beside other terms, terms with `?` are ignored ("Using filter patterns to match terms
-in unstructured log events"). `%regex%` has letters, digits, `: _ # = @ / ; , -`, the operators
-`^ $ ? [ ] { } | \ * + .` and the escapes `\d \D \s \S \w \W \xhh`, at most twice in a pattern
-("Supported regular expressions (regex) syntax").
+AWS matches substrings, and case matters. Several terms must all occur, `-term` must not occur, and
+one of `?a ?b` must occur. A term with characters other than letters, digits and underscores must be
+quoted (CloudWatch Logs User Guide, "Filter pattern syntax for metric filters, subscription filters,
+filter log events, and Live Tail"). Terms with `?` are ignored beside other terms ("Using filter
+patterns to match terms in unstructured log events"). A regular expression `%regex%` consists of
+letters, digits, `: _ # = @ / ; , -`, the operators `^ $ ? [ ] { } | \ * + .` and the escapes `\d \D
+\s \S \w \W \xhh`. A pattern has at most two of them ("Supported regular expressions (regex)
+syntax").
 
-Where the pages leave room, this module refuses rather than accepts: a blank in a regular
-expression, lazy and possessive quantifiers. Patterns for JSON (`{`) and space-delimited (`[`)
-events are refused as not implemented.
+Where the documentation is ambiguous, this module rejects: a space in a regular expression, lazy and
+possessive quantifiers. It rejects patterns for JSON (`{`) and space-delimited (`[`) events as not
+implemented.
 """
 
 from __future__ import annotations
@@ -42,11 +43,11 @@ _TOKEN = re.compile(
 
 
 class InvalidFilterPattern(ValueError):
-    """CloudWatch Logs would refuse this pattern."""
+    """CloudWatch Logs would reject this pattern."""
 
 
 class UnsupportedFilterPattern(InvalidFilterPattern):
-    """CloudWatch Logs may accept this pattern; this emulator does not implement it."""
+    """CloudWatch Logs may accept this pattern, but this emulator does not implement it."""
 
 
 @dataclass(frozen=True)
@@ -57,13 +58,14 @@ class _Term:
 
 
 def compile_filter_pattern(pattern: str) -> Predicate:
-    """Return a function that says whether a log message matches `pattern`.
+    """Return a function that returns whether a log message matches `pattern`.
 
     Args:
         pattern: A filter pattern as given to PutSubscriptionFilter or FilterLogEvents.
 
     Raises:
-        InvalidFilterPattern: CloudWatch Logs refuses the pattern, or it is not implemented here.
+        InvalidFilterPattern: CloudWatch Logs rejects the pattern, or this module does not implement
+            it.
     """
     terms = _parse(pattern)
     required = [term.occurs_in for term in terms if term.sign == ""]
@@ -79,7 +81,7 @@ def compile_filter_pattern(pattern: str) -> Predicate:
 
 @lru_cache(maxsize=256)
 def cached_filter_pattern(pattern: str) -> Predicate:
-    """Return `compile_filter_pattern(pattern)`, compiled once: filters meet every log event."""
+    """Return `compile_filter_pattern(pattern)`, cached, because filters see every log event."""
     return compile_filter_pattern(pattern)
 
 
@@ -162,10 +164,10 @@ def _regex_predicate(source: str) -> Predicate:
 
 
 def _translated(source: str) -> str:
-    r"""Return a regular expression for Python, whose "$" also matches before a final newline.
+    r"""Translate a regular expression to Python, where "$" also matches before a final newline.
 
     Raises:
-        InvalidFilterPattern: It is empty, or has what CloudWatch Logs does not support.
+        InvalidFilterPattern: The expression is empty, or uses unsupported syntax.
     """
     if not source:
         raise InvalidFilterPattern("a regular expression is empty")

@@ -1,18 +1,17 @@
-"""The processes that run functions: whose output is whose, and what an exception ends.
+"""Function processes: which invocation an output belongs to, and the effect of exceptions.
 
-MiniStack 1.5.33 gives a function's output 50 milliseconds to arrive after its answer. What comes
-later, log lines and embedded metrics, is added to the next invocation, or lost. A handler that
-raises ends its process, so that the next invocation is a cold start, and each line of the traceback
-is a log event.
+MiniStack 1.5.33 waits 50 milliseconds for a function's output after its response. Later log lines
+and embedded metrics belong to the next invocation, or are lost. A handler that raises ends its
+process, so the next invocation is a cold start, and each line of the traceback is a log event.
 
-AWS puts the lines of an invocation between its START and END lines (Lambda Developer Guide,
-"Sending Lambda function logs to CloudWatch Logs"). A process whose handler raised takes the next
-event ("Understanding the Lambda execution environment lifecycle"). One report is one log event,
-``[ERROR] ValueError: text`` and the traceback without the frames of the runtime, as
+AWS writes the lines of an invocation between its START and END lines (Lambda Developer Guide,
+"Sending Lambda function logs to CloudWatch Logs"). A process whose handler raised handles the next
+event ("Understanding the Lambda execution environment lifecycle"). An error report is one log
+event: ``[ERROR] ValueError: text`` and the traceback without the frames of the runtime, as
 ``traceback.format_list`` formats it (``awslambdaric`` 4.2.2, ``handle_event_request``).
 
 Here the process marks the end of an invocation in its output, and the emulator reads up to that
-mark. The words of timeouts and kills are MiniStack's, not those of AWS.
+mark. The messages of timeouts and kills are MiniStack's, not AWS's.
 """
 
 from __future__ import annotations
@@ -27,7 +26,7 @@ from ministack.services import cloudwatch_logs
 from emulator import patching
 
 MARK = "\x1fend of invocation\x1f"
-"""The end of an invocation in the output of a function's process."""
+"""Marks the end of an invocation in the output of a function's process."""
 _MAX_WAIT = 5.0
 _AFTER_THE_ANSWER = "        _real_stdout.flush()\n\nrun()"
 _MARKED = f"""\
@@ -36,12 +35,12 @@ _MARKED = f"""\
         sys.__stderr__.flush()
 {_AFTER_THE_ANSWER}"""
 _RAISED = '{"status": "error", "error": str(e), "trace": traceback.format_exc()}'
-# MiniStack ends a process that says "error".
+# MiniStack ends a process that reports "error".
 _REPORTED = '{"status": "ok", "raised": True, "error": str(e), "trace": _ms_report(e)}'
 _BEGIN = "\ndef run():\n"
-# Not among the characters at which a text is split into lines.
+# Not a character at which str.splitlines splits.
 LINE_END = "\x1fline end\x1f"
-"""A line end inside a log event, in the output of a function's process."""
+"""Marks a line break inside a log event in the output of a function's process."""
 _REPORT = f"""
 def _ms_report(error):
     frames = traceback.extract_tb(error.__traceback__)[1:]
@@ -54,7 +53,7 @@ def _ms_report(error):
 
 
 def install() -> None:
-    """Replace MiniStack's script for Python functions, and how it reads their output."""
+    """Replace MiniStack's script for Python functions, and its reader of their output."""
     patching.require(lambda_runtime, ["Worker", "_PYTHON_WORKER_SCRIPT"])
     patching.require(lambda_runtime.Worker, ["_drain_stderr_bounded", "invoke"])
     script = lambda_runtime._PYTHON_WORKER_SCRIPT
@@ -83,7 +82,7 @@ def install() -> None:
 
 
 def _read_to_mark(worker: Any) -> str:
-    """Return the lines up to the mark, or to the end of a process that died before it."""
+    """Return the lines up to the mark, or up to the end of the process."""
     lines: list[str] = []
     deadline = time.monotonic() + _MAX_WAIT
     while time.monotonic() < deadline:

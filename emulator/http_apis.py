@@ -1,16 +1,16 @@
-"""HTTP APIs at the host names that AWS gives them, over HTTPS.
+"""HTTP APIs at AWS's host names, over HTTPS.
 
-MiniStack 1.5.33 answers an API at ``ID.execute-api.localhost`` only, without TLS, while its
-CloudFormation gives out ``ID.execute-api.REGION.amazonaws.com``. A function that calls such an
-address asks the internet.
+MiniStack 1.5.33 serves an API only at ``ID.execute-api.localhost``, without TLS, although its
+CloudFormation returns ``ID.execute-api.REGION.amazonaws.com``. A function that calls that address
+reaches the internet.
 
-AWS answers at ``https://ID.execute-api.REGION.amazonaws.com/``, with a certificate that the
-system's authorities vouch for (API Gateway Developer Guide, "Invoke URL for HTTP APIs").
+AWS serves an API at ``https://ID.execute-api.REGION.amazonaws.com/``, with a certificate from a
+public authority (API Gateway Developer Guide, "Invoke URL for HTTP APIs").
 
-Here a port of its own speaks TLS for the hosts of the emulator's region, with a self-signed
-certificate of this run. Python functions resolve these names to it, and trust that certificate
-beside the system's authorities, through SSL_CERT_FILE. Only connections by `socket.getaddrinfo` are
-led there, as those of http.client, urllib3 and asyncio.
+Here a separate TLS port serves the hosts of the emulator's region, with a self-signed certificate
+that is new in each run. Python functions resolve these names to that port. SSL_CERT_FILE makes them
+trust the certificate in addition to the system's authorities. This works only for connections
+through `socket.getaddrinfo`, such as those of http.client, urllib3 and asyncio.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _HOST = re.compile(
     r"^([a-f0-9]{8})\.execute-api\.(?:localhost|[a-z0-9-]+\.amazonaws\.com(?:\.cn)?)(?::\d+)?$"
 )
 
-# For programs that are no functions: Python imports it at its start. It makes way for another one.
+# For programs other than functions: Python imports it at startup. It then runs the one it hides.
 _SITECUSTOMIZE = """\
 {redirection}
 import os, sys
@@ -50,15 +50,15 @@ import sitecustomize
 
 @dataclass(frozen=True)
 class _Installed:
-    """What one emulator has for these hosts.
+    """The files and the socket of an emulator for these hosts.
 
     Attributes:
         listener: the socket of the TLS port.
         certificate_file: the server's certificate.
         key_file: its key.
         trusted_file: the certificates that clients trust.
-        hook_directory: what a program has on its PYTHONPATH to find the hosts.
-        domain: the names, without their first label.
+        hook_directory: the directory that a program needs in PYTHONPATH to resolve the hosts.
+        domain: the host names without their first label.
     """
 
     listener: socket.socket
@@ -73,9 +73,9 @@ _installed: _Installed | None = None
 
 
 def install() -> None:
-    """Let MiniStack know the hosts, make certificates, take a port, and lead functions there.
+    """Serve the hosts: create certificates, open a port, and redirect functions to it.
 
-    It is to run after `emulator.server.configure`, whose region and temporary directory it takes.
+    Call it after `emulator.server.configure`, whose region and temporary directory it uses.
     """
     global _installed
     patching.replace(app, "_EXECUTE_API_RE", _HOST)
@@ -93,7 +93,7 @@ def install() -> None:
         domain=domain,
     )
     _write(_installed, redirection)
-    # Functions inherit these, unless they set them themselves.
+    # Functions inherit these variables unless they set them.
     os.environ.update(without_proxy(dict(os.environ), [f".{domain}"]))
     os.environ["SSL_CERT_FILE"] = str(_installed.trusted_file)
     script = f"{redirection}\n{lambda_runtime._PYTHON_WORKER_SCRIPT}"
@@ -101,17 +101,17 @@ def install() -> None:
 
 
 def serve_with(config: Any) -> None:
-    """Have hypercorn serve these hosts too, beside what the configuration binds without TLS."""
+    """Make hypercorn also serve these hosts, beside the sockets without TLS."""
     assert _installed is not None
     config.certfile = str(_installed.certificate_file)
     config.keyfile = str(_installed.key_file)
-    # What MiniStack is known to work with.
+    # MiniStack is known to work with HTTP/1.1.
     config.alpn_protocols = ["http/1.1"]
     config.bind = [f"fd://{_installed.listener.detach()}"]
 
 
 def control(method: str, content: bytes) -> tuple[int, Any]:
-    """Answer with what a Python program of this machine needs to reach the hosts."""
+    """Return the settings that a Python program on this machine needs to reach the hosts."""
     assert _installed is not None
     return 200, {
         "trusted_file": str(_installed.trusted_file),
@@ -121,9 +121,9 @@ def control(method: str, content: bytes) -> tuple[int, Any]:
 
 
 def _redirection(domain: str, port: int) -> str:
-    """Return a line of Python that leads the hosts of a domain to the port.
+    """Return a line of Python that redirects the hosts of a domain to the port.
 
-    It leaves no name behind, where a function's code could meet it.
+    It defines no name that a function's code could see.
     """
     text = Path(name_resolution.__file__).read_text()
     hosts = "[a-z0-9-]+[.]" + re.escape(domain)
@@ -142,18 +142,18 @@ def _write(files: _Installed, redirection: str) -> None:
 
 
 def _trusted_otherwise() -> str:
-    """Return the certificates of the file that SSL_CERT_FILE stands for.
+    """Return the certificates in the default file or in SSL_CERT_FILE.
 
-    The directory that programs also look into stays in force.
+    Programs also read the certificate directory, which does not change.
     """
     file = ssl.get_default_verify_paths().cafile
     return "" if file is None else Path(file).read_text(errors="replace")
 
 
 def certificate_for(name: str) -> tuple[str, str]:
-    """Return a self-signed certificate for a DNS name, which may have a wildcard, and its key.
+    """Return a self-signed certificate for a DNS name, possibly with a wildcard, and its key.
 
-    Both are PEM. Python 3.13 insists on the key identifiers.
+    Both are in PEM format. Python 3.13 requires the key identifiers.
     """
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "The emulator of one run")])
@@ -165,7 +165,7 @@ def certificate_for(name: str) -> tuple[str, str]:
         .issuer_name(subject)
         .public_key(key.public_key())
         .serial_number(x509.random_serial_number())
-        # A certificate that is valid from this very second is refused by a clock that is behind.
+        # A client whose clock is behind would reject a certificate that is valid from now on.
         .not_valid_before(now - datetime.timedelta(hours=1))
         .not_valid_after(now + datetime.timedelta(days=365))
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)

@@ -1,19 +1,19 @@
-"""Evaluation of IAM policies: a switch, and the resources of CloudWatch Logs and access keys.
+"""IAM policy evaluation: a switch, and the resources of CloudWatch Logs and access keys.
 
 MiniStack 1.5.33 evaluates policies from its start or never, and `cdk deploy` fails while it does.
-It names the resource of every call to CloudWatch Logs `…:log-group:NAME`, so that policies written
-for AWS, which end in `:*`, allow nothing; GetAccessKeyLastUsed is about no user; an AWS managed
-policy that it does not know allows everything. Functions that were already running keep the root
-credentials they started with. All requests count as sent without TLS.
+It uses `…:log-group:NAME` as the resource of every call to CloudWatch Logs, so policies for AWS,
+whose resources end in `:*`, allow nothing. It evaluates GetAccessKeyLastUsed without a user. An
+unknown AWS managed policy allows everything. Functions that are already running keep their root
+credentials. All requests count as sent without TLS.
 
 AWS compares `log-group:NAME:log-stream:STREAM` for actions on a stream, the same without STREAM for
-actions on a group, and `log-group::log-stream:` for DescribeLogGroups, as its refusals show
+actions on a group, and `log-group::log-stream:` for DescribeLogGroups, as its error messages show
 (CloudWatch Logs User Guide, "Overview of managing access permissions to your CloudWatch Logs
-resources"). The actions on access keys are about their user (Service Authorization Reference,
+resources"). The resource of actions on access keys is their user (Service Authorization Reference,
 "Actions, resources, and condition keys for AWS Identity and Access Management").
 
-CloudWatchReadOnlyAccess has the actions of CloudWatch and CloudWatch Logs alone (AWS Managed Policy
-Reference, version 25).
+Here CloudWatchReadOnlyAccess contains only the actions of CloudWatch and CloudWatch Logs (AWS
+Managed Policy Reference, version 25).
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _READ_ONLY_ACTIONS = [
 
 
 def install() -> None:
-    """Replace MiniStack's parts. Evaluation stays off until `switch(True)`."""
+    """Replace MiniStack's handlers. Evaluation stays off until `switch(True)`."""
     patching.require(app, ["AUTH"])
     patching.require(lambda_runtime, ["_lock", "_workers", "kill_workers"])
     patching.require(iam, ["_access_keys", "_aws_managed_policies", "_users"])
@@ -51,22 +51,22 @@ def install() -> None:
     patching.wrap(lambda_svc, "release_worker", _release_worker)
     patching.wrap(app, "pin_request_origin", _pin_request_origin)
     patching.require(iam_evaluator, ["pin_request_origin"])
-    # The origin of what no request stands behind: alarms, retries, event source mappings.
+    # The origin of calls without a request: alarms, retries, event source mappings.
     origin = contextvars.ContextVar("request_origin", default=("127.0.0.1", True))
     patching.replace(iam_evaluator, "_request_origin", origin)
     _add_managed_policies()
 
 
 def is_on() -> bool:
-    """Say whether signatures are verified and policies evaluated."""
+    """Return whether signatures are verified and policies evaluated."""
     return bool(app.AUTH)
 
 
 def switch(enabled: bool) -> None:
     """Turn verification and evaluation on or off.
 
-    A function's credentials are set when its process starts, so processes from before the switch
-    are retired: the idle ones now, the busy ones when they are done.
+    A function's process gets its credentials when it starts. So this ends idle processes now, and
+    busy ones after their invocation.
     """
     if enabled == app.AUTH:
         return
@@ -80,7 +80,7 @@ def switch(enabled: bool) -> None:
 
 
 def control(method: str, content: bytes) -> tuple[int, Any]:
-    """Answer GET with the state of the switch, and POST {"enabled": true} by setting it."""
+    """Return the state of the switch on GET, and set it on POST {"enabled": true}."""
     status = 200
     if method == "POST":
         try:
@@ -136,7 +136,7 @@ def _user_of_key(query: dict[str, Any]) -> str | None:
 
 
 def logs_resource(action: str, payload: dict[str, Any]) -> str | None:
-    """Return what AWS compares with a policy's resources, or `None` if no log group is involved."""
+    """Return the resource that AWS compares with a policy, or `None` without a log group."""
     if action == "DescribeLogGroups":
         return "log-group::log-stream:"
     group = _log_group(payload)
@@ -155,7 +155,7 @@ def _log_group(payload: dict[str, Any]) -> str | None:
 def _logs_service_context(
     original: Any, action: str, body: bytes, resource_arn: str, region: str, account: str
 ) -> Any:
-    """Look up the tags of the group by the ARN under which MiniStack keeps it."""
+    """Look up the group's tags under the ARN that MiniStack uses."""
     return original(action, body, resource_arn.partition(":log-stream:")[0], region, account)
 
 

@@ -1,12 +1,14 @@
 """IAM groups in CloudFormation.
 
-MiniStack 1.5.33 has groups in its IAM API and in the policies it evaluates, but no AWS::IAM::Group.
+MiniStack 1.5.33 supports groups in its IAM API and in policy evaluation, but has no
+AWS::IAM::Group.
 
-AWS: Ref is the group's name, GetAtt has Arn; GroupName is replaced, ManagedPolicyArns changes in
-place (CloudFormation Template Reference, "AWS::IAM::Group"). A group that is deleted must have no
-policies (IAM API Reference, "DeleteGroup"), so they are taken off it first.
+On AWS, Ref is the group's name, and GetAtt has Arn. A new GroupName replaces the group;
+ManagedPolicyArns are updated in place (CloudFormation Template Reference, "AWS::IAM::Group"). A
+group with policies cannot be deleted (IAM API Reference, "DeleteGroup"), so this module detaches
+them first.
 
-Policies of the group itself are refused as not implemented.
+Inline policies are rejected as not implemented.
 """
 
 from __future__ import annotations
@@ -35,7 +37,7 @@ def _create(
     logical_id: str, properties: dict[str, Any], stack_name: str
 ) -> tuple[str, dict[str, str]]:
     if properties.get("Policies"):
-        raise ValueError(f"{_TYPE}: Policies is not implemented by this emulator.")
+        raise ValueError(f"{_TYPE}: this emulator does not implement Policies.")
     name = properties.get("GroupName") or provisioners._physical_name(
         stack_name, logical_id, max_len=128
     )
@@ -58,7 +60,7 @@ def _delete(physical_id: str, properties: dict[str, Any]) -> None:
 
 
 def _reconcile(name: str, old: dict[str, Any], new: dict[str, Any]) -> None:
-    """Bring the group's policies to what the template says."""
+    """Attach and detach policies until the group has those of the template."""
     attached, wanted = (set(one.get("ManagedPolicyArns") or []) for one in (old, new))
     for arn in sorted(attached - wanted):
         call_iam("DetachGroupPolicy", GroupName=name, PolicyArn=arn)

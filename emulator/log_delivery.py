@@ -1,19 +1,19 @@
-"""How events reach the destination of a subscription: functions, streams, Logs destinations.
+"""Delivery of log events to the destination of a subscription.
 
-MiniStack 1.5.33 executes a function once for a delivery, without retries, and makes up the ids in
-the payload. Kinesis streams and Logs destinations get nothing.
+MiniStack 1.5.33 invokes a function once for a delivery, without retries, and invents the ids in the
+payload. It delivers nothing to Kinesis streams and Logs destinations.
 
 AWS invokes a function asynchronously (Lambda Developer Guide, "Using Lambda with CloudWatch Logs")
-and puts the payload, compressed, into a stream (CloudWatch Logs User Guide, "Log group-level
-subscription filters"); it keeps a log stream in one shard, or spreads it with Distribution "Random"
-(API Reference, "PutSubscriptionFilter"). It counts ForwardedLogEvents, ForwardedBytes and
-DeliveryErrors (User Guide, "Monitoring with CloudWatch metrics"), and lets a function that feeds
-itself run for ever ("Log recursion prevention").
+and puts the compressed payload into a stream (CloudWatch Logs User Guide, "Log group-level
+subscription filters"). It sends a log stream to one shard, or to all shards with Distribution
+"Random" (API Reference, "PutSubscriptionFilter"). It counts ForwardedLogEvents, ForwardedBytes and
+DeliveryErrors (User Guide, "Monitoring with CloudWatch metrics"), and does not stop a function that
+subscribes to its own log lines ("Log recursion prevention").
 
-Not documented, and assumed here: a control message is sent when a subscription is put, in the form
-that Firehose and Kinesis destinations have recorded, and tried once; the DestinationType of metrics
-is Lambda or Kinesis; those of an account policy have PolicyLevel and no LogGroupName. A loop is
-stopped after `MAXIMUM_NESTED_DELIVERIES` and logged as an error.
+The following is undocumented and assumed here. Putting a subscription sends a control message, in
+the format that Firehose and Kinesis destinations have recorded, without retries. The
+DestinationType of metrics is Lambda or Kinesis. The metrics of an account policy have PolicyLevel
+and no LogGroupName. This module stops a loop after `MAXIMUM_NESTED_DELIVERIES` and logs an error.
 """
 
 from __future__ import annotations
@@ -51,16 +51,16 @@ MAXIMUM_PAYLOAD = 1_048_576
 
 _LOG = logging.getLogger("emulator.log_delivery")
 _CONTROL_MESSAGE = "CWL CONTROL MESSAGE: Checking health of destination {}."
-# Under this key a record remembers its depth. GetRecords and events leave it out.
+# The key of a record's depth. GetRecords and events leave it out.
 DEPTH = "emulatorDepth"
 
-# How many functions the caller of the current request has behind it. Functions that CloudWatch Logs
-# invoked send it back in a header of MiniStack's with every call of an SDK.
+# The number of nested functions behind the current request. Functions that CloudWatch Logs invoked
+# send it in one of MiniStack's headers, with every call of an SDK.
 _depth_of_caller: contextvars.ContextVar[int] = contextvars.ContextVar("depth_of_caller", default=0)
 
 
 def install() -> None:
-    """Note the depth of every caller of CloudWatch Logs."""
+    """Record the depth of every caller of CloudWatch Logs."""
     patching.require(lambda_svc, ["_inbound_invoke_depth", "_invoke_depth"])
     patching.require(
         kinesis,
@@ -84,7 +84,7 @@ async def _handle_request(
 
 
 def check_health(subscription: Subscription) -> None:
-    """Send the control message that goes out when a subscription is put."""
+    """Send the control message of a new subscription."""
     destination = subscription.destination
     function = function_of(destination) if is_function(destination) else None
     if function is not None:
@@ -103,14 +103,14 @@ def deliver(
         subscription: The subscription.
         group_name: The log group of the events.
         stream_name: Their log stream.
-        events: Events with `eventId`, `timestamp` and `message`.
+        events: The events, with `eventId`, `timestamp` and `message`.
     """
     matching = [event for event in events if logs.matches(subscription.pattern, event["message"])]
     if not matching:
         return
     if depth() > MAXIMUM_NESTED_DELIVERIES:
         _LOG.error(
-            "Loop stopped: %s of %s is %d deliveries deep. AWS would go on.",
+            "Loop stopped: %s of %s is %d deliveries deep. AWS would not stop it.",
             *(subscription.name, group_name, MAXIMUM_NESTED_DELIVERIES),
         )
         return
@@ -169,14 +169,14 @@ def _put_record(stream: str, role: str, payload: bytes, *, key: str) -> None:
 
 
 def depth() -> int:
-    """Return how many functions stand behind a delivery made now, its own included."""
+    """Return the depth of a delivery made now, including its own function."""
     return max(_depth_of_caller.get(), int(lambda_svc._invoke_depth.get())) + 1
 
 
 def _payloads(
     subscription: Subscription, group_name: str, stream_name: str, events: Sequence[LogEvent]
 ) -> Iterator[bytes]:
-    """Yield documents that a destination can carry, halving what is too large."""
+    """Yield documents that fit into the destination, splitting larger ones in half."""
     payload = _document(
         messageType="DATA_MESSAGE",
         owner=service.get_account_id(),
@@ -217,7 +217,7 @@ def _document(**content: Any) -> bytes:
 
 
 def _invoke(function: dict[str, Any], payload: bytes, *, is_health_check: bool = False) -> None:
-    """Invoke asynchronously, one delivery deeper than now."""
+    """Invoke a function asynchronously, one delivery deeper."""
     event = {"awslogs": {"data": base64.b64encode(payload).decode()}}
     nested = depth()
 

@@ -1,17 +1,18 @@
-"""Destinations of subscriptions: what may be put, and AWS::Logs::Destination.
+"""Destinations of subscriptions: validation, and AWS::Logs::Destination.
 
 A subscription is a filter of one log group (`subscription_filters`) or the policy of the account
 (`account_policies`). `log_delivery` sends events to its destination.
 
-MiniStack 1.5.33 stores any destination. It looks at neither the resource policy of a function, nor
+MiniStack 1.5.33 stores any destination. It checks neither the resource policy of a function, nor
 the role for a stream, nor the policy of a Logs destination. It has no AWS::Logs::Destination.
 
-AWS refuses a function that CloudWatch Logs may not invoke, and tries a stream with the role, which
-CloudWatch Logs must be able to assume (CloudWatch Logs User Guide, "Log group-level subscription
-filters"; API Reference, "PutDestination"). The access policy of a Logs destination says which
-accounts may subscribe (User Guide, "Cross-account cross-Region subscriptions").
+AWS rejects a function that CloudWatch Logs may not invoke. It sends a test message to a stream with
+the given role, which CloudWatch Logs must be able to assume (CloudWatch Logs User Guide, "Log
+group-level subscription filters"; API Reference, "PutDestination"). The access policy of a Logs
+destination decides which accounts may subscribe (User Guide, "Cross-account cross-Region
+subscriptions").
 
-Firehose is refused as not implemented.
+Firehose is rejected as not implemented.
 """
 
 from __future__ import annotations
@@ -42,18 +43,18 @@ NO_TEST_MESSAGE = (
 
 
 class Undeliverable(Exception):
-    """A destination cannot be delivered to, and trying again would not help."""
+    """Delivery to a destination is impossible, and a retry would not help."""
 
 
 @dataclass(frozen=True)
 class Subscription:
-    """What sends the matching events of a log group somewhere.
+    """A subscription: it sends the matching events of a log group to a destination.
 
     Attributes:
         name: The name of the filter or the policy.
-        pattern: Which events match.
-        destination: ARN of a function, a Kinesis stream or a Logs destination.
-        role: ARN of the role that may put records, for a Kinesis stream.
+        pattern: The filter pattern.
+        destination: The ARN of a function, a Kinesis stream or a Logs destination.
+        role: The ARN of the role that may put records into a Kinesis stream.
         distribution: "ByLogStream" or "Random".
         level: `ACCOUNT_LEVEL`, or "" for a filter of a log group.
     """
@@ -87,13 +88,13 @@ def install() -> None:
 
 
 def refusal(destination: str, role: str, group_name: str, action: str) -> logs.Response | None:
-    """Say why a subscription with this destination may not be put.
+    """Return why AWS would reject a subscription with this destination.
 
     Args:
-        destination: The ARN given.
-        role: The ARN of the role given, or "".
+        destination: The ARN of the destination.
+        role: The ARN of the role, or "".
         group_name: The log group, or "*" for all of the account.
-        action: What the policy of a Logs destination has to allow.
+        action: The action that the policy of a Logs destination must allow.
     """
     try:
         parsed = arns.parse_arn(destination)
@@ -113,7 +114,7 @@ def refusal(destination: str, role: str, group_name: str, action: str) -> logs.R
 
 
 def is_function(destination: object) -> bool:
-    """Say whether an ARN is that of a function."""
+    """Return whether an ARN is that of a function."""
     return isinstance(destination, str) and ":function:" in destination
 
 
@@ -128,7 +129,7 @@ def function_of(destination: str) -> dict[str, Any] | None:
 
 
 def is_invocable(destination: str, group_name: str) -> bool:
-    """Say whether a function exists, and lets CloudWatch Logs invoke it for a log group."""
+    """Return whether a function exists and allows CloudWatch Logs to invoke it for a log group."""
     suffix = group_name if group_name == "*" else f"{group_name}:*"
     return function_of(destination) is not None and permissions.allows_invocation(
         destination, **_on_behalf_of(suffix)
@@ -136,9 +137,9 @@ def is_invocable(destination: str, group_name: str) -> bool:
 
 
 def _on_behalf_of(group_suffix: str) -> dict[str, Any]:
-    """Return who CloudWatch Logs is, and for which log group of this account it acts.
+    """Return the principals of CloudWatch Logs, and the log group it acts for.
 
-    Both names of the service count: the guide's older examples have the region in it.
+    Both names of the service are valid: older examples in the guide include the region.
     """
     account, region = service.get_account_id(), service.get_region()
     return {
@@ -157,10 +158,10 @@ def _stream_refusal(stream: str, role: str) -> logs.Response | None:
 
 
 def check_stream(stream: str, role: str) -> None:
-    """Check that CloudWatch Logs can put records into a stream as a role.
+    """Check that CloudWatch Logs can put records into a stream with a role.
 
     Raises:
-        Undeliverable: It cannot; the message says why.
+        Undeliverable: It cannot; the message names the reason.
     """
     account, region = arns.parse_arn(stream).account_id, arns.parse_arn(stream).region
     if not _may_put_records(role, stream):
@@ -226,7 +227,7 @@ def _logs_destination_refusal(arn: str, action: str) -> logs.Response | None:
 
 
 def _put_destination(original: Any, data: dict[str, Any]) -> logs.Response:
-    """Try the stream of a Logs destination, and keep the access policy of one that is updated."""
+    """Test the stream of a Logs destination. An update keeps the access policy."""
     refused = _stream_refusal(data.get("targetArn") or "", data.get("roleArn") or "")
     if refused is not None:
         return refused

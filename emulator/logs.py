@@ -1,16 +1,16 @@
 """CloudWatch Logs: event ids, FilterLogEvents, and log groups in CloudFormation.
 
-MiniStack 1.5.33 gives an event other ids in a subscription payload than in FilterLogEvents, and no
-id at all to what a function prints. Its FilterLogEvents ignores `nextToken`, and has the patterns
-that `filter_pattern` describes. CloudFormation takes over an existing log group and wipes it; a
-group without a name has the same name after every deployment.
+MiniStack 1.5.33 gives an event different ids in a subscription payload and in FilterLogEvents, and
+gives the output of a function no ids. Its FilterLogEvents ignores `nextToken`, and matches patterns
+as `filter_pattern` describes. Its CloudFormation takes over and empties an existing log group, and
+generates the same name for a group in every deployment.
 
-AWS answers with pages of at most 10,000 events or 1 MB, which may be empty, ordered by time; the
-ids have 56 digits, the same wherever an event appears (CloudWatch Logs API Reference,
-"FilterLogEvents"). An existing name fails the creation of a group, a name that is not given is
-generated (CloudFormation Template Reference, "AWS::Logs::LogGroup").
+AWS returns pages of at most 10,000 events or 1 MB, ordered by time. A page may be empty. An event
+id has 56 digits and is the same wherever the event appears (CloudWatch Logs API Reference,
+"FilterLogEvents"). Creating a group with an existing name fails. AWS generates a name if none is
+given (CloudFormation Template Reference, "AWS::Logs::LogGroup").
 
-The limits of PutLogEvents are not checked: only tests call it.
+The limits of PutLogEvents are not checked, because only tests call it.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ _USED = (
     "error_response_json",
     "json_response",
 )
-# An id orders by time and then by arrival, as those AWS shows do: 31953106606966983378809025079…
-# is 1432826855000, the timestamp of that event, shifted by 144 bits, and its neighbours differ in
-# the last bits.
+# Ids sort by time and then by arrival, like those in AWS's documentation:
+# 31953106606966983378809025079… is 1432826855000, the timestamp of that event, shifted by 144 bits,
+# and the ids beside it differ in the last bits.
 _ID_SHIFT = 144
 _ID_DIGITS = 56
 _sequence = itertools.count(secrets.randbits(96))
@@ -69,7 +69,7 @@ def new_event_id(timestamp: int) -> str:
 
 
 def matches(pattern: str, message: str) -> bool:
-    """Say whether `message` matches the pattern of a stored filter."""
+    """Return whether `message` matches the pattern of a stored filter."""
     try:
         return cached_filter_pattern(pattern or "")(message)
     except InvalidFilterPattern:
@@ -83,7 +83,7 @@ def invalid_parameter(message: str) -> Response:
 
 
 def invalid_pattern(error: InvalidFilterPattern) -> Response:
-    """Return the refusal of a filter pattern."""
+    """Return the error for an invalid filter pattern."""
     return invalid_parameter(f"Invalid filter pattern: {error}")
 
 
@@ -104,10 +104,11 @@ def not_found(kind: str) -> Response:
 
 
 def call(action: Callable[[dict[str, Any]], Response], **request: Any) -> dict[str, Any]:
-    """Call an action of CloudWatch Logs from CloudFormation and return its answer.
+    """Call a CloudWatch Logs action for CloudFormation and return the response.
 
     Raises:
-        ValueError: It was refused; the message is AWS's, with the name of the exception.
+        ValueError: CloudWatch Logs rejected the call. The message is AWS's, with the exception's
+            name.
     """
     status, _, body = action({name: value for name, value in request.items() if value is not None})
     answer: dict[str, Any] = json.loads(body or b"{}")
@@ -120,7 +121,7 @@ def call(action: Callable[[dict[str, Any]], Response], **request: Any) -> dict[s
 
 
 def _append_log_events(original: Any, stream: dict[str, Any], events: list[LogEvent]) -> Any:
-    """Give every event an id, and store no empty one.
+    """Give every event an id, and drop empty events.
 
     MiniStack stores a function's output line by line, blank lines included.
     """
@@ -184,9 +185,9 @@ def _filter_log_events(data: dict[str, Any]) -> Response:
 def read_page(
     events: Iterable[LogEvent], matching: Callable[[str], bool], *, limit: int, after: str = ""
 ) -> tuple[list[LogEvent], str]:
-    """Return the next page of events and its token, which is the id of the last event looked at.
+    """Return the next page of events and its token, which is the id of the last scanned event.
 
-    A page ends after `limit` matches, 1 MB of them, or 10,000 events looked at.
+    A page ends after `limit` matches, 1 MB of matches, or 10,000 scanned events.
     """
     ordered = sorted(events, key=lambda event: event["eventId"])
     ordered = [event for event in ordered if event["eventId"] > after]
@@ -235,7 +236,7 @@ def _update_group(
     stack_name: str,
     logical_id: str | None = None,
 ) -> Any:
-    """Keep the generated name of a group: MiniStack would compute its own and replace it."""
+    """Keep the generated name of a group. MiniStack would compute another and replace the group."""
     if not new.get("LogGroupName"):
         kept = not old.get("LogGroupName")
         name = physical_id if kept else _generated_name(stack_name, logical_id or physical_id)

@@ -1,12 +1,12 @@
-"""TestMetricFilter of CloudWatch Logs: which of some messages a pattern selects.
+"""TestMetricFilter of CloudWatch Logs: which messages a pattern selects.
 
 MiniStack 1.5.33 does not have the action.
 
-AWS takes 1 to 50 messages, answers with those that match and their numbers, which begin with 1, and
-refuses an invalid pattern with InvalidParameterException (CloudWatch Logs API Reference,
+AWS accepts 1 to 50 messages, and returns those that match with their numbers, from 1 on. It rejects
+an invalid pattern with InvalidParameterException (CloudWatch Logs API Reference,
 "TestMetricFilter").
 
-No values are extracted: only patterns for unstructured events are implemented.
+No values are extracted, because only patterns for unstructured events are implemented.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What a metric in an emulator adds up to, for those who look at a deployment in it."""
+"""The sum of a metric in an emulator, for tests, the demo and the benchmarks."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ _HOUR = 3600
 def metric_sum(
     cloudwatch: Any, namespace: str, name: str, dimensions: Mapping[str, str | None]
 ) -> int:
-    """The sum of a metric in the last two hours.
+    """Return the sum of a metric in the last two hours.
 
     Args:
         cloudwatch: A client of the emulator's CloudWatch.
         namespace: The metric's namespace.
-        name: Its name.
-        dimensions: Its dimensions, and no others. None stands for every value.
+        name: The metric's name.
+        dimensions: All of the metric's dimensions. The value None matches every value.
     """
     given = [{"Name": key, "Value": value} for key, value in dimensions.items() if value]
     listed = cloudwatch.list_metrics(Namespace=namespace, MetricName=name, Dimensions=given)

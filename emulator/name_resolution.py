@@ -1,6 +1,6 @@
-"""Leads a Python program's connections to certain host names to a port of this machine.
+"""Redirects a Python program's connections to certain host names to a local port.
 
-The text of this file runs in processes that cannot import this package, so it needs nothing but the
+The source of this file runs in processes that cannot import this package, so it only uses the
 standard library.
 """
 
@@ -11,13 +11,13 @@ from typing import Any
 
 
 def redirect(hosts: str, to_port: int) -> None:
-    """Have `socket.getaddrinfo` answer HTTPS at these hosts with a port of the loopback interface.
+    """Make `socket.getaddrinfo` resolve HTTPS at these hosts to a port of the loopback interface.
 
-    Every other name, and every other port of these names, resolves as before.
+    Other names, and other ports of these names, resolve as before.
 
     Args:
-        hosts: a regular expression for the whole name, in small letters.
-        to_port: where the hosts are.
+        hosts: a regular expression for the whole name, in lower case.
+        to_port: the local port of the hosts.
     """
     resolve = socket.getaddrinfo
     pattern = re.compile(hosts)

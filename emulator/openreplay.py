@@ -1,7 +1,7 @@
-"""A stand-in for OpenReplay: asks the bridge as it does, and checks an answer as its player would.
+"""A stand-in for OpenReplay: queries the bridge, and checks responses as the player does.
 
 ``backend/pkg/integrations/clients/elastic.go`` at tags v1.21.0 to v1.27.0 sends the request, with
-go-elasticsearch 8.13 to 9.3, which agree on the wire. What the player needs of a hit is in
+go-elasticsearch 8.13 to 9.3, which send identical requests. The fields that the player needs are in
 ``frontend/app/components/Session/Player/.../BackendLogs/utils.ts`` at the same tags.
 """
 
@@ -23,22 +23,22 @@ MAX_HITS = 1000
 
 
 class NotShown(Exception):
-    """The player would show nothing, or break; the message says why."""
+    """The player would show nothing, or fail. The message names the reason."""
 
 
 @dataclass(frozen=True)
 class Reply:
-    """What came back: status, headers by their name in small letters, the body unpacked."""
+    """A response: the status, the headers by lower-case name, and the decompressed body."""
 
     status: int
     headers: dict[str, str]
     body: bytes
 
     def hits(self) -> list[dict[str, Any]]:
-        """The hits, as OpenReplay's service takes them out of the answer.
+        """The hits, extracted from the response as OpenReplay's service does.
 
         Raises:
-            NotShown: it is no answer of Elasticsearch's with hits.
+            NotShown: the response is not an Elasticsearch response with hits.
         """
         if self.status >= 400:
             raise NotShown(f"the bridge answered {self.status}")
@@ -53,11 +53,11 @@ class OpenReplay:
     """OpenReplay with the three values of its Elasticsearch form.
 
     Attributes:
-        url: the URL of the form.
-        api_key_id: likewise.
-        api_key: likewise.
-        gateway_url: where the URL's host is really to be found: the embedded AWS, or the URL.
-        client: the release of go-elasticsearch that asks.
+        url: the URL in the form.
+        api_key_id: the API key id in the form.
+        api_key: the API key in the form.
+        gateway_url: the actual address of the URL's host: the embedded AWS, or the URL itself.
+        client: the release of go-elasticsearch that sends the request.
     """
 
     url: str
@@ -67,7 +67,7 @@ class OpenReplay:
     client: str = "8.18.0"
 
     def ask(self, session_id: int) -> Reply:
-        """Ask for a session's lines, as pressing Traces does."""
+        """Query a session's lines, as pressing Traces does."""
         phrase = f"openReplaySession.id={session_id}"
         body = f'{{"size":1000,"query":{{"match_phrase":{{"message":"{phrase}"}}}}}}'
         return self.send("POST", SEARCH_PATH, body)
@@ -75,7 +75,7 @@ class OpenReplay:
     def send(
         self, method: str, path: str, body: str = "", *, authorization: str | None = None
     ) -> Reply:
-        """Send a request with the headers of OpenReplay's client, byte for byte."""
+        """Send a request with exactly the headers of OpenReplay's client."""
         key = base64.b64encode(f"{self.api_key_id}:{self.api_key}".encode()).decode()
         headers = {
             "Host": urlsplit(self.url).netloc,
@@ -105,10 +105,10 @@ class OpenReplay:
 
 
 def check_hits(hits: Sequence[dict[str, Any]]) -> None:
-    """Refuse hits that the player cannot show, or cannot place by time.
+    """Reject hits that the player cannot show, or cannot order by time.
 
     Raises:
-        NotShown: with the reason.
+        NotShown: the player cannot show a hit. The message names the reason.
     """
     for hit in hits:
         reason = _fault_of(hit)

@@ -1,9 +1,8 @@
-"""Replaces attributes of MiniStack's modules at start-up, and refuses to guess.
+"""Replaces attributes of MiniStack's modules at startup, and fails if one is missing.
 
-The extensions of this package are written against one release of MiniStack. Another release may
-have renamed what they replace, and a replacement that is never called is worse than none: the tests
-would go on against MiniStack's own behaviour. So every attribute is looked up first, and a missing
-one stops the start-up.
+The extensions of this package are written for one release of MiniStack. Another release may rename
+what they replace. The tests would then silently run against MiniStack's own behaviour. So this
+module looks up every attribute first, and a missing one stops the startup.
 """
 
 from __future__ import annotations
@@ -42,13 +41,13 @@ def replace(module: Any, name: str, replacement: Any) -> None:
 
 
 def wrap(module: Any, name: str, wrapper: Callable[..., Any]) -> None:
-    """Set `module.name` to `wrapper` with what was there as its first argument."""
+    """Set `module.name` to `wrapper`, with the original as its first argument."""
     require(module, [name])
     setattr(module, name, partial(wrapper, getattr(module, name)))
 
 
 def wrap_entry(table: dict[str, Any], owner: str, key: str, wrapper: Callable[..., Any]) -> None:
-    """Set `table[key]` of a dispatch table to `wrapper` with what was there first."""
+    """Set a dispatch table's entry to `wrapper`, with the original as its first argument."""
     if key not in table:
         raise IncompatibleMiniStack(_explanation(owner, key))
     table[key] = partial(wrapper, table[key])
@@ -58,9 +57,9 @@ def add_resource_type(name: str, *, replacing: Iterable[str] = (), **actions: An
     """Add a resource type to CloudFormation.
 
     Args:
-        name: Its name, as "AWS::IAM::Group".
-        replacing: The properties whose change replaces the resource.
-        actions: Functions for create, update and delete, with MiniStack's arguments.
+        name: The type's name, such as "AWS::IAM::Group".
+        replacing: The properties whose update replaces the resource.
+        actions: Functions for create, update and delete, which take MiniStack's arguments.
     """
     from ministack.services.cloudformation import provisioners
 
@@ -71,7 +70,7 @@ def add_resource_type(name: str, *, replacing: Iterable[str] = (), **actions: An
 
 
 def wrap_resource_type(name: str, **wrappers: Callable[..., Any]) -> None:
-    """Wrap the functions of CloudFormation that create, update or delete resources of a type."""
+    """Wrap CloudFormation's functions that create, update or delete resources of a type."""
     from ministack.services.cloudformation import provisioners
 
     require(provisioners, ["_RESOURCE_HANDLERS"])

@@ -1,14 +1,14 @@
-"""What AWS services may do: on a resource by its policy, and as a function's execution role.
+"""Permissions of AWS services, from resource policies and execution roles.
 
-MiniStack 1.5.33 lets a service invoke any function and deliver to any queue or stream.
+MiniStack 1.5.33 allows a service to invoke any function and deliver to any queue or stream.
 
-AWS asks the policy of a function, whose statement names the service and narrows it with
+AWS evaluates the function's policy, whose statement names the service and restricts it with
 aws:SourceAccount and aws:SourceArn (Lambda Developer Guide, "Granting Lambda function access to AWS
-services"). Lambda reads event sources and sends to destinations as the execution role ("Defining
+services"). Lambda reads event sources and sends to destinations with the execution role ("Defining
 Lambda function permissions with an execution role").
 
-Both are evaluated whether or not `iam_evaluation` is on. A role that does not exist may do
-everything: functions in tests name such roles.
+Both are evaluated whether or not `iam_evaluation` is on. A role that does not exist is allowed
+everything, because functions in tests name such roles.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from emulator import patching
 
 
 def install() -> None:
-    """Check that MiniStack has what is used here."""
+    """Check that MiniStack has the attributes that this module uses."""
     used = ["EvalContext", "evaluate", "evaluate_resource_policy"]
     patching.require(iam_evaluator, [*used, "_gather_role_policies", "_permissions_boundary"])
     patching.require(iam, ["_roles"])
@@ -31,7 +31,7 @@ def install() -> None:
 
 
 def allows_invocation(function_arn: str, *, principals: tuple[str, ...], source_arn: str) -> bool:
-    """Say whether the policy of a function, version or alias lets a service invoke it.
+    """Return whether the policy of a function, version or alias allows a service to invoke it.
 
     The other arguments are those of `permits`.
     """
@@ -44,15 +44,15 @@ def allows_invocation(function_arn: str, *, principals: tuple[str, ...], source_
 def permits(
     policy: Any, action: str, resource: str, *, principals: tuple[str, ...], source_arn: str
 ) -> bool:
-    """Say whether a policy lets a service call an action.
+    """Return whether a policy allows a service to call an action.
 
     Args:
         policy: The policy of the resource.
-        action: The action, as "lambda:InvokeFunction".
+        action: The action, such as "lambda:InvokeFunction".
         resource: The ARN of the resource.
-        principals: The names of the service. One that is allowed is enough, one denied too many.
-        source_arn: On whose behalf the service would act, the value of aws:SourceArn. Its region
-            and account are those of the call.
+        principals: The names of the service. One of them must be allowed, and none denied.
+        source_arn: The value of aws:SourceArn: the resource on whose behalf the service acts. The
+            call is in its region and account.
     """
     region, account = source_arn.split(":")[3:5]
     context = iam_evaluator.EvalContext(
@@ -72,7 +72,7 @@ def permits(
 
 
 def role_may(role: str, action: str, resource: str) -> bool:
-    """Say whether the policies of a role, given by its ARN, allow an action on a resource."""
+    """Return whether the policies of a role, given by its ARN, allow an action on a resource."""
     parts, name = role.split(":"), role.rsplit("/", 1)[-1]
     account = parts[4] if len(parts) > 4 else responses.get_account_id()
     if iam._roles.get_scoped(account, None, name) is None:

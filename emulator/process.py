@@ -1,4 +1,4 @@
-"""Starts the emulator as a child process and takes everything of it away again."""
+"""Starts the emulator as a child process, and removes all its processes and files."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ import botocore.config
 from emulator.controls import Controls, EmulatorError
 from emulator.environment import ROOT_KEY, environment_for, host_free_session, without_proxy
 
-# Settings of MiniStack and its relatives that a developer may have in the shell.
+# Settings of MiniStack and similar tools that a developer's shell may have.
 _FOREIGN_PREFIXES = ("AWS_", "DOCKER_", "LAMBDA_", "LOCALSTACK_", "MINISTACK_", "PYTHON")
 _FOREIGN_NAMES = frozenset({"AUTH", "EDGE_PORT", "GATEWAY_PORT", "PERSIST_STATE", "SERVICES"})
 _LINES_OF_LOG = 30
@@ -31,8 +31,8 @@ _SECONDS_TO_STOP = 10.0
 class Emulator(Controls):
     """An embedded AWS on a free port of the loopback interface.
 
-    Use it as a context manager. It ends when the context does, and also when this process dies for
-    whatever reason, with every process of a Lambda function and every temporary file.
+    Use it as a context manager. It ends with the context, and also when this process dies for any
+    reason. All function processes and temporary files are removed.
     """
 
     def __init__(
@@ -43,15 +43,15 @@ class Emulator(Controls):
         log_path: Path | None = None,
         startup_timeout: float = 60.0,
     ) -> None:
-        """Prepare an emulator; `start` or the context starts it.
+        """Configure an emulator; `start` or the context starts it.
 
         Args:
             region: The region of `client` and `environment`.
-            extra_environment: Settings for the emulator's process, such as
-                LAMBDA_ASYNC_RETRY_BASE_SECONDS. Lambda functions see them too.
-            log_path: Where the emulator's output goes, to be kept after it stopped. By default a
-                file that goes away with it.
-            startup_timeout: How many seconds it may take to start.
+            extra_environment: Environment variables for the emulator's process, such as
+                LAMBDA_ASYNC_RETRY_BASE_SECONDS. Lambda functions inherit them.
+            log_path: A file for the emulator's output, which is kept. By default the output goes to
+                a temporary file.
+            startup_timeout: The maximum time to start, in seconds.
         """
         self._region = region
         self._extra_environment = dict(extra_environment or {})
@@ -82,7 +82,7 @@ class Emulator(Controls):
 
     @property
     def endpoint_url(self) -> str:
-        """Where the emulator answers."""
+        """The URL of the emulator."""
         if self._port is None:
             raise EmulatorError("The emulator is not running.")
         return f"http://127.0.0.1:{self._port}"
@@ -97,10 +97,10 @@ class Emulator(Controls):
         return self._directory / "emulator.log"
 
     def start(self) -> None:
-        """Start the emulator and wait until it answers.
+        """Start the emulator and wait until it is ready.
 
         Raises:
-            EmulatorError: It did not start. The message has the last lines of its log.
+            EmulatorError: It did not start. The message contains the last lines of its log.
         """
         if self._process is not None:
             raise EmulatorError("The emulator is already running.")
@@ -109,12 +109,12 @@ class Emulator(Controls):
             self._process = self._spawn(self._directory)
             self._port = self._wait_for_port(self._directory / "port")
         except BaseException:
-            # It may not watch its parent yet, so there is nothing to wait for.
+            # The child may not watch its parent yet, so waiting is pointless.
             self._end(0)
             raise
 
     def stop(self) -> None:
-        """End the emulator and every process it started, and remove its files."""
+        """Stop the emulator and every process it started, and remove its files."""
         self._end(_SECONDS_TO_STOP)
 
     def _end(self, patience: float) -> None:
@@ -125,7 +125,8 @@ class Emulator(Controls):
                 process.stdin.close()
             _wait_until_dead(process, patience)
             if process.returncode is None:
-                # Not waited for yet, so the number of its process group is still its own.
+                # Nobody has waited for the child yet, so the id of its process group cannot be
+                # reused.
                 with contextlib.suppress(ProcessLookupError, PermissionError):
                     os.killpg(process.pid, signal.SIGKILL)
             process.wait()
@@ -134,23 +135,23 @@ class Emulator(Controls):
             shutil.rmtree(directory, ignore_errors=True)
 
     def environment(self) -> dict[str, str]:
-        """Return the variables that point the CDK, the AWS CLI and boto3 at this emulator."""
+        """Return the variables that direct the CDK, the AWS CLI and boto3 to this emulator."""
         return environment_for(self.endpoint_url, self._region)
 
     def child_environment(self) -> dict[str, str]:
-        """Return this process's environment without any AWS_* of it, with `environment()` instead.
+        """Return this process's environment with `environment()` instead of its AWS_* variables.
 
-        Where a proxy is configured, the loopback interface is exempted from it.
+        If a proxy is configured, the loopback interface is exempt from it.
         """
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("AWS_")}
         return {**without_proxy(inherited), **self.environment()}
 
     def host_environment(self) -> dict[str, str]:
-        """Return `child_environment()` for a Python program that calls HTTP APIs.
+        """Return `child_environment()` extended for a Python program that calls HTTP APIs.
 
-        It reaches the HTTP APIs of this region at their real addresses, over HTTPS, and can verify
-        their certificate: SSL_CERT_FILE and PYTHONPATH are extended for it.
-        Where a proxy is configured, these hosts are exempted from it.
+        With its SSL_CERT_FILE and PYTHONPATH, the program reaches the HTTP APIs of this region at
+        their AWS addresses, over HTTPS, and trusts their certificate. If a proxy is configured,
+        these hosts are exempt from it.
         """
         hosts = self._control("GET", "http-apis")
         child = self.child_environment()
@@ -169,17 +170,17 @@ class Emulator(Controls):
         secret_access_key: str = ROOT_KEY,
         session_token: str | None = None,
     ) -> Any:
-        """Return a boto3 client, by default with the account's root credentials.
+        """Return a boto3 client, by default with the credentials of the root user.
 
-        It depends on neither the host's AWS configuration files nor its AWS_PROFILE nor a proxy.
+        The client ignores AWS configuration files, AWS_PROFILE and proxies.
 
         Args:
-            service: The name of the service, as boto3 has it.
-            access_key_id: An access key of a user or role session.
-            secret_access_key: Its secret.
-            session_token: Its session token, for a role session.
+            service: The service's name in boto3.
+            access_key_id: The access key id of a user or a role session.
+            secret_access_key: The secret access key.
+            session_token: The session token of a role session.
         """
-        # One session reads each service's model once; making clients from it is not thread-safe.
+        # A session loads each service's model once. Creating clients is not thread-safe.
         with self._session_lock:
             if self._session is None:
                 self._session = host_free_session()
@@ -201,8 +202,8 @@ class Emulator(Controls):
             *("--supervised", str(directory)),
         ]
         with self.log_path.open("wb") as log:
-            # The child leads its own process group, which Lambda functions join, so that one
-            # signal reaches them all. It ends when this pipe does.
+            # The child leads its own process group, which Lambda functions join, so one signal
+            # reaches all of them. The child exits when this pipe closes.
             return subprocess.Popen(
                 arguments,
                 stdin=subprocess.PIPE,
@@ -241,7 +242,7 @@ class Emulator(Controls):
 
 
 def _is_dead(process: subprocess.Popen[bytes]) -> bool:
-    """Say whether a child ended, if possible without waiting for it: its id then stays taken."""
+    """Return whether a child has ended, if possible without reaping it: its id stays taken."""
     if not hasattr(os, "waitid"):
         return process.poll() is not None
     options = os.WEXITED | os.WNOHANG | os.WNOWAIT

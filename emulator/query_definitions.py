@@ -2,11 +2,11 @@
 
 MiniStack 1.5.33 has neither the resource type nor DescribeQueryDefinitions.
 
-AWS stores name and text of a query, and begins the listing with a prefix of the name (CloudWatch
-Logs API Reference, "DescribeQueryDefinitions"). Ref is the query's id (CloudFormation Template
-Reference, "AWS::Logs::QueryDefinition").
+AWS stores the name and the text of a query, and lists queries by the prefix of their name
+(CloudWatch Logs API Reference, "DescribeQueryDefinitions"). Ref is the query's id (CloudFormation
+Template Reference, "AWS::Logs::QueryDefinition").
 
-Queries are not run here.
+Queries are not run.
 """
 
 from __future__ import annotations

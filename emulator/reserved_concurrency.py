@@ -1,10 +1,10 @@
 """Reserved concurrency of functions that CloudFormation deploys.
 
 MiniStack 1.5.33 ignores ReservedConcurrentExecutions in templates, so a deployed function is never
-throttled, and one with none at all still runs.
+throttled, and a function with a concurrency of zero still runs.
 
-AWS reserves and limits it, and lifts it when the template drops it (CloudFormation Template
-Reference, "AWS::Lambda::Function").
+AWS reserves the concurrency and limits the function to it, and removes the limit when the template
+no longer has one (CloudFormation Template Reference, "AWS::Lambda::Function").
 """
 
 from __future__ import annotations

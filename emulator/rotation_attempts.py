@@ -1,14 +1,14 @@
-"""The attempts at a rotation of a secret: the steps, and the waits between attempts.
+"""The steps of a secret's rotation, and its retries.
 
-MiniStack 1.5.33 invokes no function for a rotation.
+MiniStack 1.5.33 does not invoke the rotation function.
 
 AWS invokes the function with the steps createSecret, setSecret, testSecret and finishSecret. "If
 any rotation step fails, Secrets Manager retries the entire rotation process multiple times."
 (Secrets Manager User Guide, "Lambda rotation functions")
 
-How often and when is not documented. Here a rotation is attempted `ATTEMPTS` times,
-SECRET_ROTATION_RETRY_SECONDS apart (3 by default; a setting of the emulator's environment). Then it
-stays failed until RotateSecret is called again, which attempts it again with the same token.
+The number of retries and their timing are undocumented. Here a rotation has `ATTEMPTS` attempts,
+SECRET_ROTATION_RETRY_SECONDS apart (an environment variable, 3 by default). After that, the
+rotation has failed until RotateSecret is called again, which retries it with the same token.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _lock = threading.Lock()
 
 
 def install() -> None:
-    """Check that MiniStack has what is called here."""
+    """Check that MiniStack has the attributes that this module uses."""
     patching.require(
         lambda_svc,
         [
@@ -63,14 +63,14 @@ def _function(arn: str) -> dict[str, Any] | None:
 
 
 def is_invocable(function: str, secret: Secret) -> bool:
-    """Say whether a function, given by its ARN, exists and lets Secrets Manager invoke it."""
+    """Return whether the function with an ARN allows Secrets Manager to invoke it."""
     return _function(function) is not None and permissions.allows_invocation(
         function, principals=(_PRINCIPAL,), source_arn=secret["ARN"]
     )
 
 
 def start(secret: Secret, token: str, *, only_test: bool = False) -> None:
-    """Attempt a rotation in the background: at once, unless an attempt is under way."""
+    """Start a rotation in the background, at once unless an attempt is already running."""
     arn = secret["ARN"]
     with _lock:
         rotation = _running.get(arn)
@@ -84,7 +84,7 @@ def start(secret: Secret, token: str, *, only_test: bool = False) -> None:
 
 
 def cancel(secret: Secret) -> None:
-    """End the rotation of a secret, after the step at hand."""
+    """End the rotation of a secret after its current step."""
     secret["RotationEnabled"] = False
     with _lock:
         rotation = _running.get(secret["ARN"])
@@ -93,7 +93,7 @@ def cancel(secret: Secret) -> None:
 
 
 class _Rotation:
-    """One rotation, over all its attempts."""
+    """A rotation, with all its attempts."""
 
     def __init__(self, arn: str, token: str, steps: tuple[str, ...]) -> None:
         self._arn = arn
@@ -105,12 +105,12 @@ class _Rotation:
         self._attempts_left = ATTEMPTS if steps == STEPS else 1
 
     def cancel(self) -> None:
-        """Make no further step."""
+        """Stop before the next step."""
         self._cancelled = True
         self._wake.set()
 
     def resume(self, token: str) -> bool:
-        """Stop waiting for the next attempt. False if there will be none, or of another token."""
+        """Start the next attempt now. Return False if there is none, or for another token."""
         if self._ended or self._cancelled or token != self._token:
             return False
         self._attempts_left = ATTEMPTS
@@ -118,7 +118,7 @@ class _Rotation:
         return True
 
     def run(self) -> None:
-        """Attempt it until it succeeds or is given up."""
+        """Try until the rotation succeeds or is given up."""
         pause = float(os.environ.get(_SECONDS_BETWEEN_ATTEMPTS, "3"))
         while True:
             with _lock:
@@ -144,7 +144,7 @@ class _Rotation:
             return False
 
     def _attempt(self) -> bool:
-        """Make every step. Returns whether nothing is left to do."""
+        """Run every step, and return whether the rotation is complete."""
         try:
             for step in self._steps:
                 secret = self._secret()
@@ -158,7 +158,7 @@ class _Rotation:
         return self._steps != STEPS or self._succeed()
 
     def _secret(self) -> Secret | None:
-        """Return the secret, unless it is gone or nothing is pending under the token."""
+        """Return the secret, or None if it is gone or the token has no pending version."""
         secret = find({"SecretId": self._arn})
         version = (secret or {"Versions": {}})["Versions"].get(self._token)
         return secret if version is not None and version["Stages"] else None
@@ -182,7 +182,7 @@ class _Rotation:
         return not (failed or throttled)
 
     def _succeed(self) -> bool:
-        """Look at what finishSecret left behind."""
+        """Check the result of finishSecret."""
         secret = find({"SecretId": self._arn})
         if secret is None:
             return True

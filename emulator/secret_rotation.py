@@ -1,17 +1,17 @@
-"""RotateSecret, and the schedule of a rotation in CloudFormation.
+"""RotateSecret, and rotation schedules in CloudFormation.
 
-MiniStack 1.5.33 answers RotateSecret by making a copy of the current version the new current one at
+MiniStack 1.5.33 handles RotateSecret by copying the current version, and the copy is current at
 once. It has no AWS::SecretsManager::RotationSchedule.
 
 AWS rotates asynchronously. The new version is AWSPENDING and has no value until createSecret puts
-one; while it is pending, another RotateSecret is an InvalidRequestException; with RotateImmediately
-false, testSecret alone runs, with a version that is removed afterwards; the caller needs
-lambda:InvokeFunction too (Secrets Manager API Reference, "RotateSecret"). A function that Secrets
-Manager may not invoke is refused with AccessDeniedException. The Ref of a schedule is the secret's
-ARN (CloudFormation Template Reference, "AWS::SecretsManager::RotationSchedule").
+one. While it is pending, another RotateSecret fails with InvalidRequestException. With
+RotateImmediately false, only testSecret runs, with a version that is removed afterwards. The caller
+also needs lambda:InvokeFunction (Secrets Manager API Reference, "RotateSecret"). AWS rejects a
+function that Secrets Manager may not invoke with AccessDeniedException. The Ref of a schedule is
+the secret's ARN (CloudFormation Template Reference, "AWS::SecretsManager::RotationSchedule").
 
-`rotation_attempts` runs the steps. The schedule is stored and never fires by itself: call
-RotateSecret. CancelRotateSecret and hosted rotation functions are not emulated.
+`rotation_attempts` runs the steps. The schedule is stored but never fires: call RotateSecret
+instead. CancelRotateSecret and hosted rotation functions are not emulated.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ async def _handle_request(
 
 
 def _caller_refusal(data: Data, headers: dict[str, str], query: Any) -> Any:
-    """Refuse a caller who may rotate the secret but not invoke the function."""
+    """Reject a caller that may rotate the secret but not invoke the function."""
     function = data.get("RotationLambdaARN") or (find(data) or {}).get("RotationLambdaARN")
     if not iam_evaluation.is_on() or not function:
         return None
@@ -147,7 +147,7 @@ def _describe_secret(original: Any, data: Data) -> Response:
     _, secret = secretsmanager._resolve(data.get("SecretId"))
     answer = json.loads(response[2])
     if not secret.get("RotationEnabled"):
-        # MiniStack has False for a secret that rotation was never configured for.
+        # MiniStack stores False for a secret whose rotation was never configured.
         if not secret.get("RotationLambdaARN"):
             answer.pop("RotationEnabled", None)
     elif secret.get("LastRotatedDate") is not None:

@@ -1,14 +1,14 @@
-"""Secrets: their versions, their staging labels, and how CloudFormation makes them.
+"""Secrets: versions, staging labels, and their creation by CloudFormation.
 
-MiniStack 1.5.33 overwrites the version that a ClientRequestToken names, leaves a label that
-PutSecretValue is given on the version that had it, and gives out versions that have no value. In
+MiniStack 1.5.33 overwrites the version that a ClientRequestToken names. When PutSecretValue sets a
+label, MiniStack leaves it on the previous version too. It returns versions without a value. In
 CloudFormation, the Ref of a secret is its name, and ExcludePunctuation is ignored.
 
-AWS makes ClientRequestToken the version's id, ignores the same value for a version that exists, and
-answers another one with ResourceExistsException; labels move from where they are (Secrets Manager
-API Reference, "PutSecretValue"). Moving AWSCURRENT to the version that is AWSPENDING takes
-AWSPENDING off (User Guide, "Lambda rotation functions"). Ref is the secret's ARN (CloudFormation
-Template Reference, "AWS::SecretsManager::Secret").
+AWS uses ClientRequestToken as the version's id. For an existing version, it ignores the same value,
+and rejects another value with ResourceExistsException. Labels move from their previous version
+(Secrets Manager API Reference, "PutSecretValue"). Moving AWSCURRENT to the AWSPENDING version
+removes AWSPENDING (User Guide, "Lambda rotation functions"). Ref is the secret's ARN
+(CloudFormation Template Reference, "AWS::SecretsManager::Secret").
 """
 
 from __future__ import annotations
@@ -53,7 +53,7 @@ def install() -> None:
 
 
 def find(data: Data) -> Secret | None:
-    """Return the secret that a request names, unless it is to be deleted."""
+    """Return the secret that a request names, or None if its deletion is scheduled."""
     _, secret = secretsmanager._resolve(data.get("SecretId"))
     return None if secret is None or secret.get("DeletedDate") else secret
 
@@ -65,13 +65,13 @@ def labelled(secret: Secret, label: str) -> str | None:
 
 
 def error(code: str, message: str) -> Response:
-    """Return an answer that refuses a request."""
+    """Return an error response."""
     response: Response = error_response_json(code, message, 400)
     return response
 
 
 def _has_value(version: dict[str, Any]) -> bool:
-    """Say whether a version has a value. One that a rotation prepared does not."""
+    """Return whether a version has a value. A version that a rotation has prepared has none."""
     return any(version.get(name) is not None for name in _VALUES)
 
 
@@ -102,7 +102,7 @@ def _put_secret_value(original: Any, data: Data) -> Response:
 
 
 def _repeated(secret: Secret, data: Data, version: dict[str, Any]) -> Response:
-    """Answer for a version that exists: a repeated request is ignored."""
+    """Return the response for an existing version: a repeated request is ignored."""
     if any(version.get(name) != data.get(name) for name in _VALUES):
         return error(
             "ResourceExistsException",
@@ -121,7 +121,7 @@ def _repeated(secret: Secret, data: Data, version: dict[str, Any]) -> Response:
 
 
 def _new_version(original: Any, secret: Secret, data: Data, kept: list[str]) -> Response:
-    """Store a value, and move the labels to it, next to those its version had."""
+    """Store a value, and move the labels to its version, which keeps those it has."""
     labels = list(data.get("VersionStages") or ["AWSCURRENT"])
     response: Response = original({**data, "VersionStages": labels})
     answer = json.loads(response[2])

@@ -1,7 +1,7 @@
 """Configures MiniStack, installs the extensions and serves it.
 
-Nothing here may import MiniStack before `configure` ran: its modules read their settings from the
-environment as they are imported.
+Nothing here may import MiniStack before `configure` has run, because MiniStack's modules read their
+settings from the environment when they are imported.
 """
 
 from __future__ import annotations
@@ -62,9 +62,9 @@ _SECONDS_BETWEEN_LOOKS = 0.5
 
 
 def listen(port: int) -> socket.socket:
-    """Return a socket that listens on the loopback interface; port 0 takes a free one.
+    """Return a socket that listens on the loopback interface; port 0 selects a free port.
 
-    It is bound before MiniStack is imported, so that no other process takes the port meanwhile.
+    It is bound before the import of MiniStack, so that no other process can take the port.
     """
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -77,11 +77,11 @@ def listen(port: int) -> socket.socket:
 def configure(
     environment: MutableMapping[str, str], *, port: int, region: str, temporary: Path
 ) -> None:
-    """Set MiniStack's settings, and remove what Lambda functions must not inherit.
+    """Set MiniStack's settings, and remove variables that Lambda functions must not inherit.
 
-    MiniStack hands its own environment to the functions. AWS_ENDPOINT_URL would send their calls
-    elsewhere, a profile would replace their credentials, and PYTHONPATH would put this repository
-    on their module path.
+    MiniStack passes its own environment to the functions. AWS_ENDPOINT_URL would redirect their
+    calls, a profile would replace their credentials, and PYTHONPATH would add this repository to
+    their module path.
     """
     for name in [name for name in environment if name.startswith(("AWS_", "PYTHONPATH"))]:
         del environment[name]
@@ -91,11 +91,11 @@ def configure(
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
             "AUTH": "false",
             "BIND_HOST": "127.0.0.1",
-            # MiniStack removes containers it takes for leftovers: keep it away from Docker.
+            # MiniStack removes containers that it takes for leftovers, so it must not find Docker.
             "DOCKER_HOST": f"unix://{temporary}/no-docker.sock",
             "GATEWAY_PORT": str(port),
-            # Without the host's AWS configuration; AWS_CONFIG_FILE would be seen by functions,
-            # and Lambda sets none.
+            # Hides the host's AWS configuration. Functions would inherit AWS_CONFIG_FILE, which
+            # Lambda does not set.
             "HOME": str(temporary),
             "IOT_MTLS_ENABLED": "0",
             "LAMBDA_EXECUTOR": "local",
@@ -116,7 +116,8 @@ def install_extensions() -> None:
     """Install every extension.
 
     Raises:
-        emulator.patching.IncompatibleMiniStack: MiniStack lacks what one of them needs.
+        emulator.patching.IncompatibleMiniStack: MiniStack lacks an attribute that an extension
+            needs.
     """
     import importlib
 
@@ -125,7 +126,7 @@ def install_extensions() -> None:
 
 
 def application(inner: Application, on_ready: Callable[[], None]) -> Application:
-    """Return MiniStack's application with the control paths and the faults before it."""
+    """Return MiniStack's application behind the control paths and the faults."""
     from emulator import access_keys, faults
 
     guarded = faults.before(inner)
@@ -152,7 +153,7 @@ def _announcing(send: Send, on_ready: Callable[[], None]) -> Send:
 
 
 async def _control(scope: Message, receive: Receive, send: Send) -> None:
-    """Answer a request to steer the emulator in JSON."""
+    """Handle a request to a control path, in JSON."""
     from emulator import control, faults
 
     content = await faults.read(receive)
@@ -165,7 +166,7 @@ async def _control(scope: Message, receive: Receive, send: Send) -> None:
 
 
 def serve(listener: socket.socket, *, on_ready: Callable[[], None]) -> None:
-    """Serve until a signal to end arrives, then end every process of a Lambda function."""
+    """Serve until a signal arrives, then end every function process."""
     import hypercorn.asyncio
     import hypercorn.config
     from ministack import app
@@ -194,14 +195,14 @@ async def _serve_until_signal(hypercorn_serve: Any, wrapped: Application, config
 
 
 def stop_functions() -> None:
-    """End the processes of Lambda functions and remove their files."""
+    """End the function processes and remove their files."""
     runtime = sys.modules.get("ministack.core.lambda_runtime")
     if runtime is not None:
         runtime.reset()
 
 
 def _kill_functions() -> None:
-    """Kill the processes of Lambda functions without the grace that `stop_functions` gives."""
+    """Kill the function processes at once, without the grace period of `stop_functions`."""
     runtime = sys.modules.get("ministack.core.lambda_runtime")
     for pool in list(runtime._workers.values()) if runtime is not None else []:
         for worker in pool:
@@ -210,10 +211,11 @@ def _kill_functions() -> None:
 
 
 def end_with_parent(directory: Path) -> None:
-    """Watch the parent from a thread: once it is gone, leave nothing behind and die.
+    """Watch the parent in a thread. When it is gone, clean up and exit.
 
-    The parent holds the other end of standard input and never writes. Its end closes with it,
-    however it dies, unless a process it forked inherited it; so its process id is looked at too.
+    The parent holds the other end of standard input and never writes. That end closes when the
+    parent dies, unless a forked process inherited it. So the thread also checks the parent's
+    process id.
     """
     parent = os.getppid()
 
@@ -232,6 +234,6 @@ def end_with_parent(directory: Path) -> None:
 
 @contextlib.contextmanager
 def temporary_directory() -> Iterator[Path]:
-    """Yield a directory of this run's own."""
+    """Yield a temporary directory for this run."""
     with tempfile.TemporaryDirectory(prefix="emulator-") as name:
         yield Path(name)

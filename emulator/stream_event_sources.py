@@ -1,19 +1,19 @@
 """Lambda functions that read Kinesis streams.
 
-MiniStack 1.5.33 reads a stream on the thread that serves all mappings, so one slow function holds
-up every other. It ignores FunctionResponseTypes and BisectBatchOnFunctionError, and knows its place
+MiniStack 1.5.33 reads streams on the thread that serves all mappings, so one slow function delays
+all others. It ignores FunctionResponseTypes and BisectBatchOnFunctionError. It stores its position
 in a shard as a number of records, which is wrong as soon as records expire.
 
-AWS reads each shard on its own, one batch at a time (Lambda Developer Guide, "Processing Amazon
+AWS reads each shard separately, one batch at a time (Lambda Developer Guide, "Processing Amazon
 Kinesis Data Streams records with Lambda"). The lowest sequence number that a function reports is a
-checkpoint, from which the batch is tried again; with BisectBatchOnFunctionError a failed batch is
-split in two, or at the checkpoint ("Configuring partial batch response with Kinesis Data Streams
-and Lambda").
+checkpoint, and AWS retries the batch from there. With BisectBatchOnFunctionError, AWS splits a
+failed batch in half, or at the checkpoint ("Configuring partial batch response with Kinesis Data
+Streams and Lambda").
 
-Batches are tried until they succeed, as AWS does by default: MaximumRetryAttempts,
-MaximumRecordAgeInSeconds and DestinationConfig have no effect. Nor do ParallelizationFactor and
-MaximumBatchingWindowInSeconds, and a stream is read from its start only. How long AWS waits between
-the retries is not documented; LAMBDA_ASYNC_RETRY_BASE_SECONDS is the longest wait here.
+Here batches are retried until they succeed, as on AWS by default. MaximumRetryAttempts,
+MaximumRecordAgeInSeconds, DestinationConfig, ParallelizationFactor and
+MaximumBatchingWindowInSeconds have no effect. A stream is always read from its start. AWS does not
+document its wait between retries; here it is at most LAMBDA_ASYNC_RETRY_BASE_SECONDS.
 """
 
 from __future__ import annotations
@@ -43,18 +43,18 @@ _MIN_WAIT = 0.02
 
 @dataclass
 class _Position:
-    """How far a mapping has read a shard.
+    """The position of a mapping in a shard.
 
     Attributes:
-        after: The sequence number of the last record that is done.
-        busy: A batch is being processed.
+        after: The sequence number of the last processed record.
+        busy: Whether a batch is being processed.
     """
 
     after: str = ""
     busy: bool = False
 
 
-# By mapping and shard.
+# Keyed by mapping and shard.
 _positions: dict[tuple[str, str], _Position] = {}
 
 
@@ -85,7 +85,7 @@ def _forget(original: Any, mapping_id: str) -> None:
 
 
 def _poll() -> bool:
-    """Start whatever batches are ready, and say whether there were any."""
+    """Start the batches that are ready, and return whether there were any."""
     started = False
     for account, region, mapping in lambda_svc._iter_all_esms():
         stream = _stream(mapping.get("EventSourceArn") or "")
@@ -155,7 +155,7 @@ def _process(mapping: Mapping, shard_id: str, position: _Position, batch: list[R
 
 
 def _process_until_done(mapping: Mapping, shard_id: str, first: list[Record]) -> list[list[Record]]:
-    """Try a batch until all of it is done, or the mapping is gone; return what is left of it."""
+    """Process a batch until it is done or the mapping is gone. Return the remaining records."""
     waiting, failures = [first], 0
     while waiting and mapping["UUID"] in lambda_svc._esms and mapping.get("Enabled", True):
         function, _ = lambda_svc._get_func_record_for_qualifier(
@@ -181,7 +181,7 @@ def _wait(failures: int) -> float:
 def after_attempt(
     mapping: Mapping, batch: list[Record], result: dict[str, Any]
 ) -> list[list[Record]]:
-    """Return the batches that are to be tried after the function was invoked with one."""
+    """Return the batches to retry after an invocation."""
     if result.get("throttle"):
         return [batch]
     identifiers = [record["SequenceNumber"] for record in batch]

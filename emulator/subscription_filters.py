@@ -1,15 +1,15 @@
-"""Subscription filters of log groups: what may be put, and which events they see.
+"""Subscription filters of log groups: validation, and the events that they receive.
 
 MiniStack 1.5.33 accepts any pattern, any number of filters and log groups of the Infrequent Access
 class, and silently skips a filter on `/aws/lambda/<f>` whose destination is `<f>`.
 
-AWS allows two filters a group (CloudWatch Logs API Reference, "PutSubscriptionFilter"; the page
-"CloudWatch Logs quotas" says five since 2026, and this keeps the stricter of the two), none on
-Infrequent Access groups (User Guide, "Log classes"), and skips no function ("Log recursion
+AWS allows two filters per group (CloudWatch Logs API Reference, "PutSubscriptionFilter"; the page
+"CloudWatch Logs quotas" says five since 2026, and this module keeps the stricter limit). It allows
+none on Infrequent Access groups (User Guide, "Log classes"), and skips no filter ("Log recursion
 prevention").
 
 `log_destinations` checks the destination; `log_delivery` sends events to it. The quota of five
-patterns with regular expressions is not checked: the product has one.
+patterns with regular expressions is not checked, because the product uses one.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def _put_subscription_filter(original: Any, data: dict[str, Any]) -> logs.Respon
 def _create_filter(
     original: Any, logical_id: str, properties: dict[str, Any], stack_name: str
 ) -> Any:
-    """Refuse a filter on a group that does not exist, which MiniStack would create on the way."""
+    """Reject a filter on a group that does not exist. MiniStack would create the group."""
     if properties.get("LogGroupName") not in service._log_groups:
         raise ValueError("The specified log group does not exist.")
     return original(logical_id, properties, stack_name)
@@ -94,9 +94,9 @@ def _refusal(data: dict[str, Any]) -> logs.Response | None:
 
 
 def deliver(group_name: str, stream_name: str, events: Sequence[LogEvent]) -> None:
-    """Send the events of one stream to every destination subscribed to them.
+    """Send the events of a stream to every destination that is subscribed to them.
 
-    Called wherever MiniStack stores events. An error must not fail the caller, who only logs.
+    MiniStack calls this wherever it stores events. An error must not fail the caller.
     """
     group = service._log_groups.get(group_name)
     if not group or not events:
@@ -127,9 +127,10 @@ def _subscription(stored: dict[str, Any]) -> log_destinations.Subscription:
 def _with_ids(
     group: dict[str, Any], stream_name: str, events: Sequence[LogEvent]
 ) -> list[LogEvent]:
-    """Give events the ids under which they were stored.
+    """Give events the ids of their stored copies.
 
-    What a function prints comes here as copies without ids, right after it was stored.
+    The output of a function arrives here as copies without ids, right after MiniStack has stored
+    it.
     """
     kept = [event for event in events if event.get("message")]
     if all("eventId" in event for event in kept):

@@ -1,4 +1,4 @@
-"""One emulator for all tests of this folder: they use names of their own."""
+"""One emulator for all tests of this folder. Each test uses its own names."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MINUTE = "0.1"
 
 @pytest.fixture(autouse=True)
 def no_event_source_is_left(request: pytest.FixtureRequest) -> Iterator[None]:
-    """A message that fails comes again for ever, and its function's lines reach other tests."""
+    """Delete mappings after a test: a failing message would be retried during other tests."""
     yield
     if "aws" in request.fixturenames and "event_source" in request.module.__name__:
         functions = request.getfixturevalue("aws").client("lambda")

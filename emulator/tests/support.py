@@ -1,4 +1,4 @@
-"""What the tests of the emulator share."""
+"""Helpers of the emulator's tests."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def handler(event, context):
 
 
 def unique(prefix: str) -> str:
-    """Return a name nobody else uses."""
+    """Return a unique name."""
     return f"{prefix}-{uuid.uuid4().hex[:12]}"
 
 
@@ -46,7 +46,7 @@ def now() -> int:
 
 
 def wait_for(find: Callable[[], T], seconds: float = 30.0) -> T:
-    """Return what `find` finds as soon as that is something."""
+    """Call `find` until it returns a true value, and return that value."""
     deadline = time.monotonic() + seconds
     while not (found := find()):
         assert time.monotonic() < deadline, f"nothing within {seconds} seconds"
@@ -55,7 +55,7 @@ def wait_for(find: Callable[[], T], seconds: float = 30.0) -> T:
 
 
 def create_role(aws: Emulator, statements: list[dict[str, Any]] | None = None) -> str:
-    """Create an execution role that may do what `statements` say, and return its ARN."""
+    """Create an execution role with these policy statements, and return its ARN."""
     iam = aws.client("iam")
     name = unique("role")
     trust = {
@@ -163,7 +163,7 @@ def zipped(files: dict[str, str]) -> bytes:
 
 
 def permit_logs(aws: Emulator, function: str, **conditions: str) -> None:
-    """Let CloudWatch Logs invoke a function."""
+    """Allow CloudWatch Logs to invoke a function."""
     aws.client("lambda").add_permission(
         FunctionName=function,
         StatementId=unique("logs"),
@@ -212,7 +212,7 @@ def lines_of(aws: Emulator, function: str) -> list[str]:
 
 
 def deliveries(aws: Emulator, function: str, kind: str = "DATA_MESSAGE") -> list[dict[str, Any]]:
-    """Return the payloads that a function with the source PRINTING has had from CloudWatch Logs."""
+    """Return the payloads that a function with the source PRINTING got from CloudWatch Logs."""
     contents = [
         json.loads(line.removeprefix("DELIVERED "))
         for line in lines_of(aws, function)
@@ -222,14 +222,14 @@ def deliveries(aws: Emulator, function: str, kind: str = "DATA_MESSAGE") -> list
 
 
 def delivered_messages(aws: Emulator, function: str) -> list[str]:
-    """Return the messages that a function with the source PRINTING has had."""
+    """Return the messages that a function with the source PRINTING received."""
     return [
         event["message"] for payload in deliveries(aws, function) for event in payload["logEvents"]
     ]
 
 
 def is_alive(pid: int) -> bool:
-    """Say whether a process runs. A dead one that nobody waited for does not."""
+    """Return whether a process is running. A zombie is not."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:
@@ -247,7 +247,7 @@ def name_of(function: str) -> str:
 
 
 def create_http_api(aws: Emulator, function: str) -> str:
-    """Create an HTTP API that hands every request to a function, and return its id."""
+    """Create an HTTP API that passes every request to a function, and return its id."""
     apis = aws.client("apigatewayv2")
     api: str = apis.create_api(Name=unique("api"), ProtocolType="HTTP")["ApiId"]
     integration = apis.create_integration(
@@ -288,7 +288,7 @@ def decoded(payload: dict[str, Any]) -> dict[str, Any]:
 
 
 def deploy(aws: Emulator, name: str, resources: dict[str, Any]) -> dict[str, Any]:
-    """Create or update a stack, wait for the end, and return its description."""
+    """Create or update a stack, wait until it is done, and return its description."""
     stacks = aws.client("cloudformation")
     arguments: dict[str, Any] = {
         "StackName": name,
@@ -362,7 +362,7 @@ def delete_stack(aws: Emulator, name: str) -> None:
 
 @contextlib.contextmanager
 def iam_evaluated(aws: Emulator) -> Iterator[None]:
-    """Evaluate IAM policies for a while."""
+    """Evaluate IAM policies inside the context."""
     aws.evaluate_iam(True)
     try:
         yield

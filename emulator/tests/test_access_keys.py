@@ -23,7 +23,7 @@ pytestmark = pytest.mark.emulator
 
 
 def keys(aws: Emulator, user: str) -> dict[str, str]:
-    """The status of every key of a user."""
+    """The status of each key of a user."""
     listed = aws.client("iam").list_access_keys(UserName=user)["AccessKeyMetadata"]
     return {key["AccessKeyId"]: key["Status"] for key in listed}
 
@@ -158,7 +158,7 @@ def test_when_a_key_was_last_used(aws: Emulator) -> None:
 
 @pytest.fixture
 def user(aws: Emulator) -> str:
-    """A user who may call everything."""
+    """A user with all permissions."""
     iam, name = aws.client("iam"), unique("user")
     iam.create_user(UserName=name)
     document = policy(allow("*", "*"))
@@ -172,7 +172,7 @@ def new_key(aws: Emulator, user: str) -> tuple[str, str]:
 
 
 def refusals(aws: Emulator, key: tuple[str, str]) -> tuple[str, ...]:
-    """What a JSON service, IAM and STS say of a key: "" if nothing."""
+    """The error codes of a JSON service, IAM and STS for a key; "" for none."""
     found = []
     for service, call in (
         ("logs", "describe_log_groups"),

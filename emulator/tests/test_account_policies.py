@@ -36,7 +36,7 @@ KIND = "SUBSCRIPTION_FILTER_POLICY"
 
 @pytest.fixture(autouse=True)
 def no_policy(aws: Emulator) -> Iterator[None]:
-    """An account has one policy: leave none to the next test."""
+    """An account can have one policy, so each test removes its own."""
     yield
     logs = aws.client("logs")
     for policy in logs.describe_account_policies(policyType=KIND)["accountPolicies"]:
@@ -172,7 +172,7 @@ def test_a_function_whose_own_group_is_not_excluded_loops_until_the_hard_stop(
     def starts() -> int:
         return sum(line.startswith("START") for line in lines_of(aws, function))
 
-    # What the control message makes it write may come before the policy holds.
+    # The function's output for the control message may precede the policy.
     put(aws, create_group(aws), "START of another program")
     stopped = f" of {own_group(function)} is 10 deliveries deep"
     wait_for(lambda: stopped in aws.log_path.read_text())

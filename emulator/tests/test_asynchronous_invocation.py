@@ -52,7 +52,7 @@ def to(queue: str) -> dict[str, Any]:
 
 
 def attempts(aws: Emulator, function: str) -> list[str]:
-    """The request ids under which a function with the source FAILING ran."""
+    """The request ids of the attempts of a function with the source FAILING."""
     lines = lines_of(aws, function)
     return [line.split()[1] for line in lines if line.startswith("ATTEMPT")]
 
@@ -116,7 +116,7 @@ def test_settings_of_the_function_count(aws: Emulator) -> None:
 
 
 def test_an_event_that_gets_too_old_is_given_up() -> None:
-    # A minute of a minute: the second attempt would be later than the event may be.
+    # With a minute per minute, the second attempt would exceed the event's maximum age.
     with Emulator(extra_environment={"LAMBDA_ASYNC_RETRY_BASE_SECONDS": "61"}) as aws:
         function = create_function(aws, FAILING)
         url, arn = create_queue(aws)

@@ -17,7 +17,7 @@ from emulator.tests.support import (
 
 pytestmark = pytest.mark.emulator
 
-# Reports its event and the stack's status, and answers as the resource's properties tell it.
+# Reports its event and the stack's status, and responds as the resource's properties specify.
 PROVIDER = """
 import json, urllib.request
 import boto3
@@ -60,7 +60,7 @@ def resource(provider: str, **properties: Any) -> dict[str, Any]:
 
 
 def events(aws: Emulator, provider: str, stack: str) -> list[tuple[str, dict[str, Any]]]:
-    """The stack's status and the event of each request that a provider had for a stack."""
+    """The stack's status and the event of each request to a provider for a stack."""
     found = [json.loads(line[6:]) for line in lines_of(aws, provider) if line.startswith("EVENT ")]
     return [(status, event) for status, event in found if f":stack/{stack}/" in event["StackId"]]
 
@@ -177,7 +177,7 @@ def test_a_provider_that_does_not_answer_times_out(aws: Emulator, provider: str)
     silent = resource(provider, Silent="Create", ServiceTimeout=1)
     assert deploy(aws, stack, {"Thing": silent})["StackStatus"] == "ROLLBACK_COMPLETE"
     assert "CloudFormation did not receive a response" in failure_reasons(aws, stack)
-    # It may have created something, so it is asked to delete it, by a name that it never gave.
+    # The provider may have created something, so CloudFormation asks it to delete a generated id.
     assert [request[:2] for request in requests(aws, provider, stack)] == [
         ("CREATE_IN_PROGRESS", "Create"),
         ("ROLLBACK_IN_PROGRESS", "Delete"),

@@ -61,7 +61,7 @@ def key(session: str, at: int) -> dict[str, Any]:
 
 
 def put(session: str, at: int, size: int = 100, **attributes: Any) -> dict[str, Any]:
-    """A request to put an item of so many bytes."""
+    """A request to put an item of this size in bytes."""
     lines = {"B": b"x" * (size - OVERHEAD)}
     return {"PutRequest": {"Item": {**key(session, at), "lines": lines, **attributes}}}
 
@@ -98,7 +98,7 @@ def units(answer: Any) -> float:
 
 
 def once(aws: Emulator, *, timeout: float = 30) -> Any:
-    """A client that does not repeat calls."""
+    """A client that does not retry."""
     settings = Config(retries={"total_max_attempts": 1}, read_timeout=timeout, proxies={})
     return boto3.client(
         "dynamodb",

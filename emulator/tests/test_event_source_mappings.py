@@ -132,7 +132,7 @@ def test_a_stack_with_a_mapping_of_no_queue_rolls_back(aws: Emulator) -> None:
 
 
 # Prints both envelopes of a function that reads a queue and is subscribed to a log group. A message
-# says what becomes of it.
+# decides whether it fails.
 RETRYING = """
 import boto3, json, time
 def handler(event, context):
@@ -183,7 +183,7 @@ class TestRetryQueue:
         return [json.loads(line.removeprefix("RECORD ")) for line in lines]
 
     def pair(self, aws: Emulator, function: str) -> list[dict[str, Any]]:
-        """Return the first two records, as soon as there are two."""
+        """Wait for two records and return them."""
         found = self.records(aws, function)
         return found[:2] if len(found) >= 2 else []
 

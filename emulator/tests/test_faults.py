@@ -31,7 +31,7 @@ def _without_faults(aws: Emulator) -> Iterator[None]:
 
 
 def once(aws: Emulator, service: str) -> Any:
-    """A client that does not repeat calls."""
+    """A client that does not retry."""
     return boto3.client(
         service,
         endpoint_url=aws.endpoint_url,
@@ -120,7 +120,7 @@ def test_every_attempt_of_boto3_counts(aws: Emulator) -> None:
     aws.inject_fault("secretsmanager", "GetSecretValue", times=2)
     assert value(aws, arn) == "old"
     assert aws.faults_met() == [2]
-    # An error of the caller's is not repeated.
+    # A client error is not retried.
     aws.inject_fault("secretsmanager", "GetSecretValue", error="AccessDeniedException", status=400)
     with refused("AccessDeniedException"):
         value(aws, arn)

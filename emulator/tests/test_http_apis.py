@@ -25,7 +25,7 @@ def handler(event, context):
     seen["host"] = event["headers"]["host"]
     return {"statusCode": 201, "headers": {"x-kept": "yes"}, "body": json.dumps(seen)}
 """
-# Asks as a function on AWS would, and says what came.
+# Sends a request like a function on AWS, and prints the response.
 ASKING = """
 import http.client, json, ssl
 def handler(event, context):
@@ -52,7 +52,7 @@ def handler(event, context):
         "own": os.environ["SSL_CERT_FILE"],
     }
 """
-# Connects to the TLS port, and says of each name whether it has a certificate for it.
+# Connects to the TLS port, and prints for each name whether the certificate covers it.
 VERIFYING = """
 import json, socket, ssl, sys
 host, flags, names = json.loads(sys.argv[1])
@@ -166,14 +166,14 @@ def test_a_functions_code_meets_nothing_of_it(aws: Emulator) -> None:
     assert (seen["found"], seen["python_path"]) == ([], None)
     hosts = Path(seen["own"]).parent
     assert not any(Path(entry).is_relative_to(hosts) for entry in seen["path"])
-    # `socket` and `functools` would be there, had the redirection run among the worker's names.
+    # `socket` and `functools` would be visible if the redirection ran in the worker's namespace.
     assert not {"redirect", "socket", "functools"} & set(seen["names"])
 
 
 def test_the_environment_of_other_tools_has_nothing_of_it(aws: Emulator) -> None:
     child, host = aws.child_environment(), aws.host_environment()
     changed = {name for name in host if host[name] != child.get(name)}
-    # Where this machine has a proxy, its exemptions are other ones too.
+    # With a proxy on this machine, the variables for exemptions also differ.
     assert changed - {"no_proxy", "NO_PROXY"} == {"SSL_CERT_FILE", "PYTHONPATH"}
     assert child.keys() <= host.keys()
 
@@ -203,7 +203,7 @@ def test_a_proxy_is_not_asked_for_these_hosts(
 class TestRedirection:
     @pytest.fixture
     def asked(self, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-        """What the resolver was asked for, behind a redirection of "x.here" to port 7."""
+        """The calls of the resolver behind a redirection of "x.here" to port 7."""
         asked: list[Any] = []
         monkeypatch.setattr(
             socket, "getaddrinfo", lambda *call, **named: asked.append((call, named))

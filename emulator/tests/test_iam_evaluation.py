@@ -34,7 +34,7 @@ EVENT = {"message": "m"}
 
 
 def reader(aws: Emulator, *statements: dict[str, Any], managed: str = "") -> Reader:
-    """Return a maker of clients that have the key of a new user with these permissions."""
+    """Return a factory of clients with the key of a new user with these permissions."""
     iam, user = aws.client("iam"), unique("user")
     iam.create_user(UserName=user)
     if statements:
@@ -54,7 +54,7 @@ def reader(aws: Emulator, *statements: dict[str, Any], managed: str = "") -> Rea
 
 
 def denied(call: Callable[..., Any], **arguments: Any) -> str:
-    """Return the message of the refusal."""
+    """Return the error message of a denied call."""
     with pytest.raises(ClientError) as error:
         call(**arguments)
     found = error.value.response["Error"]
@@ -92,7 +92,7 @@ def test_a_policy_without_the_star_reaches_nothing(aws: Emulator) -> None:
     with iam_evaluated(aws):
         denied(logs.filter_log_events, logGroupName=group)
         denied(logs.put_retention_policy, logGroupName=group, retentionInDays=1)
-        # Except for tags: there the ARN has no star.
+        # Actions on tags use the ARN without a star.
         assert logs.list_tags_for_resource(resourceArn=f"{ARN}:{group}")["tags"] == {}
 
 
@@ -206,7 +206,7 @@ def test_functions_run_as_their_role_while_it_is_on(aws: Emulator) -> None:
         answer = aws.client("lambda").invoke(FunctionName=function, Payload=json.dumps(event))
         return json.load(answer["Payload"])
 
-    # The process that serves this has root credentials, and would go on with them.
+    # The process of this function has root credentials, and would keep them.
     assert invoke(other) == f"arn:aws:iam::{ACCOUNT}:root"
     with iam_evaluated(aws):
         assert f":assumed-role/{role.rpartition('/')[2]}/" in invoke(group)

@@ -1,4 +1,4 @@
-"""README.md has a row for each extension, each extension says what it corrects, none is shipped."""
+"""README.md has a row for each extension, and each extension documents what it corrects."""
 
 from __future__ import annotations
 

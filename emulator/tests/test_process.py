@@ -24,7 +24,7 @@ pytestmark = pytest.mark.emulator
 
 ROOT = Path(__file__).resolve().parents[2]
 
-# Never ends by itself, and says which processes there are.
+# Never ends, and prints the ids of its processes.
 STUBBORN = """
 import os, signal, subprocess, time
 def handler(event, context):
@@ -39,7 +39,7 @@ def handler(event, context):
 def start_stubborn_function(aws: Emulator) -> tuple[list[int], int, Path]:
     """Start a function that ignores SIGTERM.
 
-    Returns its process and that of a program it started, their group, and where its files are.
+    Returns its process, the process of a program it started, their group, and its directory.
     """
     function = create_function(aws, STUBBORN)
     functions = aws.client("lambda")
@@ -51,7 +51,7 @@ def start_stubborn_function(aws: Emulator) -> tuple[list[int], int, Path]:
 
 @pytest.fixture
 def temporary_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where emulators started by this test put their files."""
+    """The directory for the files of emulators that this test starts."""
     directory = tmp_path / "temporary"
     directory.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(directory))
@@ -193,7 +193,7 @@ def test_a_start_that_takes_too_long_is_given_up(tmp_path: Path) -> None:
     started = time.monotonic()
     with pytest.raises(EmulatorError, match=r"not ready after 0\.3 seconds"):
         emulator.start()
-    # The process does not listen to its parent yet, so it is killed in the end.
+    # The process does not watch its parent yet, so the test kills it.
     assert time.monotonic() - started < 15
 
 
@@ -267,7 +267,7 @@ def test_it_listens_on_the_loopback_interface_only(aws: Emulator) -> None:
 
 @pytest.fixture
 def terminal() -> Iterator[subprocess.Popen[str]]:
-    """The emulator as started in a terminal."""
+    """The emulator as in a terminal."""
     process = subprocess.Popen(
         [sys.executable, "-m", "emulator", "--port", "0", "--region", "eu-west-1"],
         cwd=ROOT,

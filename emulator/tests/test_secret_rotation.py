@@ -35,7 +35,7 @@ PRINCIPAL = "secretsmanager.amazonaws.com"
 STEPS = ["createSecret", "setSecret", "testSecret", "finishSecret"]
 WEEKLY = {"AutomaticallyAfterDays": 7}
 
-# Fails the steps that the secret's tag "fail" names, and reports what it was given.
+# Fails the steps in the secret's tag "fail", and reports its events.
 ROTATING = """
 import json, time
 import boto3
@@ -74,7 +74,7 @@ def handler(event, context):
 
 @pytest.fixture(scope="module")
 def aws() -> Iterator[Emulator]:
-    """An emulator that does not wait long before it attempts a rotation again."""
+    """An emulator with a short wait between attempts at a rotation."""
     with Emulator(extra_environment={"SECRET_ROTATION_RETRY_SECONDS": "0.2"}) as emulator:
         yield emulator
 
@@ -182,7 +182,7 @@ def test_later_rotations_need_no_settings(aws: Emulator, secret: str, function: 
     second = rotate(aws, secret)["VersionId"]
     wait_for(lambda: describe(aws, secret)["VersionIdsToStages"].get(second) == ["AWSCURRENT"])
     assert describe(aws, secret)["RotationRules"] == {"ScheduleExpression": "rate(4 hours)"}
-    # The same token once more is the same request.
+    # Repeating the token repeats the request.
     wait_for(lambda: attempts(aws, function, "finishSecret") == 2)
     assert rotate(aws, secret, ClientRequestToken=second)["VersionId"] == second
     assert attempts(aws, function, "createSecret") == 2

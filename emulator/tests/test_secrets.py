@@ -149,7 +149,7 @@ def test_moving_labels(aws: Emulator) -> None:
     assert labels(aws, arn) == before
     move("AWSCURRENT", MoveToVersionId=second, RemoveFromVersionId=first)
     assert labels(aws, arn) == {first: {"AWSPREVIOUS"}, second: {"AWSCURRENT"}, third: {"own"}}
-    # A second call finds nothing to do.
+    # A second call changes nothing.
     move("AWSCURRENT", MoveToVersionId=second)
     move("AWSPENDING", MoveToVersionId=third)
     move("AWSPENDING", RemoveFromVersionId=third)

@@ -27,7 +27,7 @@ from emulator.tests.support import (
 
 pytestmark = pytest.mark.emulator
 
-# Prints the batch it was given; fails as a whole, or reports items, for records named so.
+# Prints its batch. Fails, or reports failed items, if a record asks for it.
 READING = """
 import base64, json
 def handler(event, context):

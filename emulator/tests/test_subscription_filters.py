@@ -270,7 +270,7 @@ def test_a_filter_on_the_functions_own_group_loops_until_the_hard_stop(aws: Emul
     def starts() -> int:
         return sum(line.startswith("START") for line in lines_of(aws, function))
 
-    # The control message is the first invocation, and every one starts another.
+    # The control message is the first invocation, and each invocation starts another.
     wait_for(lambda: starts() == MAXIMUM_NESTED_DELIVERIES)
     time.sleep(0.3)
     assert starts() == MAXIMUM_NESTED_DELIVERIES
