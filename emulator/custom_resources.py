@@ -17,7 +17,6 @@ lambda:InvokeFunction.
 
 from __future__ import annotations
 
-import logging
 import threading
 from typing import Any
 
@@ -27,7 +26,6 @@ from ministack.services.cloudformation import custom_resource, handlers, provisi
 
 from emulator import asynchronous_invocation, patching
 
-_LOG = logging.getLogger("emulator.custom_resources")
 _DEFAULT_TIMEOUT = 3600
 _SECONDS_FOR_THE_FUNCTION_TO_END = 2.0
 _UPDATING = "UPDATE_IN_PROGRESS"

@@ -11,7 +11,6 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 
 from emulator import Emulator, EmulatorError
 from emulator.tests.support import (
-    ACCOUNT,
     delete_stack,
     deploy,
     outputs,
@@ -50,10 +49,6 @@ def table(aws: Emulator) -> str:
 def create_table(client: Any) -> str:
     created = client.create_table(TableName=unique("table"), **PROPERTIES)
     return str(created["TableDescription"]["TableArn"])
-
-
-def arn_of(aws: Emulator, table: str) -> str:
-    return f"arn:aws:dynamodb:{aws.region}:{ACCOUNT}:table/{table}"
 
 
 def key(session: str, at: int) -> dict[str, Any]:

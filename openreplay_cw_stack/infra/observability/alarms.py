@@ -57,7 +57,6 @@ WATCHED_LOG_GROUPS = 25
 """The most tracked log groups whose delivery is watched. Each costs 0.20 dollars a month and two
 kilobytes of the template, which is limited to a megabyte. The check command checks all groups."""
 _DELIVERY_METRICS = ("DeliveryErrors", "DeliveryThrottling")
-_GROUPS_PER_ALARM = METRICS_PER_ALARM // len(_DELIVERY_METRICS)
 
 
 class Alarms:
