@@ -1,1 +1,1 @@
-"""Benchmarks, as ratios within one run: seconds depend too much on the machine."""
+"""Benchmarks. They compare times within one run, since absolute times depend on the machine."""

@@ -72,11 +72,11 @@ Write = Callable[[Sequence[Attributes]], object]
 
 @dataclass
 class Store:
-    """A session table.
+    """A session table, as the benchmark uses it.
 
     Attributes:
         write: writes up to 25 items.
-        reader: what the bridge asks.
+        reader: the table as the bridge reads it.
         units: the read units that a Query of a session consumed.
     """
 
@@ -86,7 +86,7 @@ class Store:
 
 
 class Counting:
-    """Counts the pages that are read of a table, and how long that takes."""
+    """Counts the pages read from a table, and the time that this takes."""
 
     def __init__(self, table: SessionTable) -> None:
         self._table = table
@@ -94,11 +94,11 @@ class Counting:
         self.seconds = 0.0
 
     def page(self, session_id: int, *, start: Any = None) -> Page:
-        """A page of a session's items."""
+        """Return a page of a session's items."""
         return self._timed(lambda: self._table.page(session_id, start=start))
 
     def newest(self, session_id: int, limit: int) -> Page:
-        """A session's last items."""
+        """Return a session's last items."""
         return self._timed(lambda: self._table.newest(session_id, limit))
 
     def _timed(self, read: Callable[[], Page]) -> Page:
@@ -149,7 +149,7 @@ def _growing_table(growing: Store, small: Store, bounds: Bounds) -> None:
 def _asked(
     growing: Store, small: Store, lines: int
 ) -> tuple[float, dict[float, int], float, float, float]:
-    """Queries a question, questions by their units, seconds of both tables, and their ratio."""
+    """Return Queries per search, searches by units, seconds for both tables, and their ratio."""
     counting = Counting(growing.reader)
     tables = (counting, small.reader)
     bridges = [bridge_for(table) for table in tables]
@@ -215,7 +215,7 @@ def _fill(store: Store, first: int, last: int) -> None:
 
 
 def lines_of(session: int, count: int, step_ms: int) -> list[LinkedLine]:
-    """Lines of a session, so many milliseconds apart."""
+    """Return lines of a session at a distance in milliseconds."""
     start_ms = NOW_MS - 4 * 3_600_000
     return [
         LinkedLine(
@@ -251,7 +251,7 @@ def _write_all(store: Store, items: Iterator[Attributes]) -> None:
 
 
 def bridge_for(table: SessionTable, emit: Callable[[str], None] = lambda _line: None) -> Bridge:
-    """The bridge in front of a table."""
+    """Return a bridge in front of a table."""
     return Bridge(
         settings=_SETTINGS,
         keys=ApiKeys(lambda: KeysRead([KeyVersion("1", _KEY)]), lambda: 0.0),

@@ -39,7 +39,7 @@ _ATTRIBUTES: list[dict[str, Any]] = [
 
 
 class _Items:
-    """A table of one session, whose items are as they are."""
+    """A table of one session, with items that may be damaged."""
 
     def __init__(self, items: list[Attributes]) -> None:
         self._items = items
@@ -81,12 +81,12 @@ def _ask(table: SessionTable, event: object) -> tuple[int, int]:
     document = json.loads(base64.b64decode(body) if answer["isBase64Encoded"] else body)
     hits = document.get("hits", {}).get("hits", [])
     if any(hit["_source"]["level"] not in LEVELS for hit in hits):
-        raise AssertionError("a hit that the player cannot take")
+        raise AssertionError("a hit that the player cannot show")
     return answer["statusCode"], len(hits)
 
 
 def _hostile(source: random.Random, item: Attributes) -> Attributes:
-    """An item that DynamoDB could hold: keys are texts, and values have a type."""
+    """Return a random item that DynamoDB could hold: keys are texts, and values have a type."""
     hostile = dict(item)
     for _ in range(source.randrange(1, 4)):
         name = source.choice([name for name in item if name != PARTITION_KEY])
@@ -114,7 +114,7 @@ def _damaged(source: random.Random, deflated: bytes) -> bytes:
 
 
 def _mutated(source: random.Random, value: Any) -> Any:
-    """A value with one to three of its parts replaced, removed or broken."""
+    """Return a value with one to three of its parts replaced, removed or damaged."""
     for _ in range(source.randrange(1, 4)):
         value = _changed(source, value)
     return value

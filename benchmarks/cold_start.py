@@ -1,4 +1,4 @@
-"""The CPU time of a cold start of the bridge: of fresh processes, above an empty process.
+"""The CPU time of a cold start of the bridge: a new process, compared with an empty one.
 
 Only the bridge's cold start matters: a person who opens a replay waits for it. *Ready* means that
 the first search has become a signed Query, which is not sent. The package's bytecode is not cached,

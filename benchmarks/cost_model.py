@@ -30,28 +30,28 @@ from openreplay_cw_stack.runtime.validator.aws import DynamoDbTable
 
 PRICES_OF = "2026-11-28"
 HOURS = 730.0
-"""Hours of a month, as the AWS Pricing Calculator counts them."""
+"""The hours of a month in the AWS Pricing Calculator."""
 GIGABYTE = 1e9
 
 WRITE_UNIT = 0.625e-6
-"""An item of up to 1 KB. "Amazon DynamoDB pricing", on-demand capacity, Standard table class."""
+"""One for each KB of an item. "Amazon DynamoDB pricing", on-demand capacity, Standard class."""
 READ_UNIT = 0.125e-6
-"""Up to 4 KB, or 8 KB where reading is eventually consistent. The same page."""
+"""A read unit, for up to 4 KB, or 8 KB with eventual consistency. The same page."""
 TABLE_GIGABYTE_MONTH = 0.25
-"""Stored. The same page; deletion by time to live costs nothing."""
+"""Storage. The same page; deletion by time to live is free."""
 LAMBDA_REQUEST = 0.20e-6
 """An invocation. "AWS Lambda pricing"."""
 LAMBDA_GIGABYTE_SECOND = 0.0000133334
 """On arm64, in the first tier. The same page."""
 LOGS_GIGABYTE = 0.50
-"""Written, class Standard. "Amazon CloudWatch pricing", Logs; Lambda's logs cost the same in their
-first tier."""
+"""Ingestion, class Standard. "Amazon CloudWatch pricing", Logs; Lambda's logs cost the same in
+their first tier."""
 LOGS_GIGABYTE_MONTH = 0.03
-"""Kept, compressed. The same page."""
+"""Storage, of compressed logs. The same page."""
 CUSTOM_METRIC_MONTH = 0.30
-"""Of the first 10,000. The same page, Metrics."""
+"""A custom metric, for the first 10,000. The same page, Metrics."""
 ALARM_METRIC_MONTH = 0.10
-"""A metric that an alarm of standard resolution reads. The same page, Alarms."""
+"""A metric read by an alarm of standard resolution. The same page, Alarms."""
 DASHBOARD_MONTH = 3.00
 """The same page, Dashboards."""
 SECRET_MONTH = 0.40
@@ -59,52 +59,52 @@ SECRET_MONTH = 0.40
 SECRET_CALL = 0.05 / 10_000
 """The same page."""
 QUEUE_REQUEST = 0.40e-6
-"""Of a standard queue. "Amazon SQS pricing"."""
+"""A request to a standard queue. "Amazon SQS pricing"."""
 HTTP_API_REQUEST = 1.00e-6
-"""The first 300 million a month. "Amazon API Gateway pricing", HTTP APIs."""
+"""A request, for the first 300 million a month. "Amazon API Gateway pricing", HTTP APIs."""
 INTERNET_GIGABYTE = 0.09
-"""To the Internet, first tier. "Amazon EC2 On-Demand Pricing", Data Transfer."""
+"""Transfer to the Internet, first tier. "Amazon EC2 On-Demand Pricing", Data Transfer."""
 
 MEMORY_GIGABYTES = 0.5
 FULL_CPU_GIGABYTES = 1769 / 1024
-"""Memory with which a function has one CPU. AWS Lambda Developer Guide, "Configure Lambda function
-memory"."""
+"""The memory of a function with one full CPU. AWS Lambda Developer Guide, "Configure Lambda
+function memory"."""
 CALL_SECONDS = 0.01
-"""Assumed: until BatchWriteItem has answered. AWS promises "single-digit millisecond"
+"""Assumption: the duration of BatchWriteItem. AWS promises "single-digit millisecond"
 performance."""
 LOG_EVENT_BYTES = 26
-"""Counted for every log event. AWS API reference, "PutLogEvents"."""
+"""The overhead of every log event. AWS API reference, "PutLogEvents"."""
 PLATFORM_BYTES = 264 + 3 * LOG_EVENT_BYTES
-"""What Lambda itself writes for an invocation: START, END and REPORT. AWS Lambda Developer Guide,
-"Working with Lambda function logs"."""
+"""The lines that Lambda writes for an invocation: START, END and REPORT. AWS Lambda Developer
+Guide, "Working with Lambda function logs"."""
 OWN_LOG_DAYS = 14.0
 LINE_DAYS = 30.0
 COMPRESSED_SHARE = 0.2
-"""Assumed: of the function's own log, as CloudWatch Logs keeps it."""
+"""Assumption: the compressed size of the function's own log, as a share of its size."""
 STORED_ITEM_BYTES = 100
-"""Charged for every stored item besides its size. "Amazon DynamoDB pricing", data storage."""
+"""The storage overhead of every item. "Amazon DynamoDB pricing", data storage."""
 
 ANSWER_BYTES = 20_000
-"""Assumed: of an answer, headers and all."""
+"""Assumption: the size of a response, including headers."""
 QUESTION_SECONDS = 0.1
-"""Assumed: until the bridge has answered."""
+"""Assumption: the duration of a search in the bridge."""
 QUESTION_LOG_BYTES = 600.0
-"""Assumed: metrics of one question."""
+"""Assumption: the size of a search's printed metrics."""
 
 LINES = 2000
-"""Lines that are measured for each row."""
+"""The number of lines to measure for each row."""
 ENVIRONMENT = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "benchmark"}
 
 
 @dataclass(frozen=True)
 class Row:
-    """A way in which lines arrive.
+    """A pattern in which lines arrive.
 
     Attributes:
-        name: of it.
-        lines_per_payload: what a log stream takes in within moments.
-        lines_of_a_session: that stand together.
-        at_most: dollars a million lines.
+        name: the name of the pattern.
+        lines_per_payload: lines that a log stream receives at almost the same time.
+        lines_of_a_session: successive lines of one session.
+        at_most: the bound in dollars per million lines.
     """
 
     name: str
@@ -124,16 +124,16 @@ ROWS = (
 
 @dataclass(frozen=True)
 class Quantities:
-    """What one line takes, on average.
+    """The average quantities of one line.
 
     Attributes:
-        payloads: invocations.
-        cpu_seconds: of this machine.
-        calls: of BatchWriteItem.
-        write_units: of 1 KB.
-        stored_bytes: of items, with what is charged for each besides.
-        log_bytes: of the function's own log.
-        line_bytes: UTF-8 bytes of the line as it was logged.
+        payloads: payloads, and thus invocations.
+        cpu_seconds: CPU time on this machine.
+        calls: calls of BatchWriteItem.
+        write_units: write units of 1 KB.
+        stored_bytes: bytes of items, including the overhead of each.
+        log_bytes: bytes in the function's own log.
+        line_bytes: UTF-8 bytes of the original line.
     """
 
     payloads: float
@@ -146,9 +146,9 @@ class Quantities:
 
 
 def dollars(line: Quantities, lines: float = 1e6) -> dict[str, float]:
-    """Dollars for so many lines, by what they are for."""
+    """Return the dollars for a number of lines, by purpose."""
     cpus = MEMORY_GIGABYTES / FULL_CPU_GIGABYTES
-    # An invocation is billed in whole milliseconds: half of one more on average.
+    # Lambda rounds each invocation up to a millisecond, which adds half of one on average.
     seconds = line.cpu_seconds / cpus + line.calls * CALL_SECONDS + line.payloads * 0.0005
     months = 24 / HOURS
     kept = OWN_LOG_DAYS * months * COMPRESSED_SHARE * LOGS_GIGABYTE_MONTH
@@ -163,7 +163,7 @@ def dollars(line: Quantities, lines: float = 1e6) -> dict[str, float]:
 
 
 def item_bytes(attributes: Attributes) -> int:
-    """The size of an item. Amazon DynamoDB Developer Guide, "DynamoDB item sizes and formats"."""
+    """Return an item's size. DynamoDB Developer Guide, "DynamoDB item sizes and formats"."""
     return sum(len(name.encode()) + _value_bytes(value) for name, value in attributes.items())
 
 
@@ -176,12 +176,12 @@ def _value_bytes(value: Mapping[str, Any]) -> int:
 
 
 def write_units(attributes: Attributes) -> int:
-    """The write units of an item: its size in KB, rounded up."""
+    """Return the write units of an item: its size in KB, rounded up."""
     return max(1, math.ceil(item_bytes(attributes) / 1024))
 
 
 def measured(row: Row, rounds: int = 5) -> Quantities:
-    """What a line takes that arrives so."""
+    """Measure the average quantities of a line in a pattern."""
     document = subscription_document(LINES, 1.0, lines_of_a_session=row.lines_of_a_session)
     events = [
         encoded({**document, "logEvents": document["logEvents"][first : first + size]})
@@ -231,16 +231,16 @@ class _Keeps(TakesEverything):
 
 @dataclass(frozen=True)
 class Deployment:
-    """What is deployed, whatever the traffic. The defaults are the default stack's.
+    """The parts of a deployment with fixed costs. The defaults are those of the default stack.
 
     Attributes:
-        log_groups: that are tracked.
-        verdicts: that occur.
-        bridge_metrics: that the bridge publishes where nothing is wrong.
-        alarm_metrics: that alarms read, besides two for each tracked log group.
-        dashboards: of the stack.
-        secrets: made by the stack.
-        polled_queues: that feed a function.
+        log_groups: tracked log groups.
+        verdicts: verdicts that occur.
+        bridge_metrics: metrics that the bridge publishes without any problem.
+        alarm_metrics: metrics that alarms read, in addition to two for each tracked log group.
+        dashboards: dashboards of the stack.
+        secrets: secrets of the stack.
+        polled_queues: queues that a function reads.
     """
 
     log_groups: int = 1
@@ -255,13 +255,13 @@ class Deployment:
 DEFAULT_DEPLOYMENT = Deployment()
 
 POLLS_OF_A_QUEUE = 5 * 3 * 60 * HOURS
-"""A month's requests to an empty queue that feeds a function: five pollers, each waits 20 seconds.
-AWS Lambda Developer Guide, "Using Lambda with Amazon SQS"."""
+"""The monthly requests to an empty queue that a function reads: five pollers that each wait 20
+seconds. AWS Lambda Developer Guide, "Using Lambda with Amazon SQS"."""
 
 
 def monthly_dollars(deployed: Deployment = DEFAULT_DEPLOYMENT) -> dict[str, tuple[float, float]]:
-    """The fixed costs of a month: quantity and dollars, by name."""
-    # Linked and rejected lines have the log group as a dimension.
+    """Return the fixed costs of a month: quantity and dollars, by name."""
+    # The metrics of linked and rejected lines have the log group as a dimension.
     metrics = deployed.verdicts + 2 * deployed.log_groups + deployed.bridge_metrics
     alarms = deployed.alarm_metrics + 2 * deployed.log_groups
     polls = deployed.polled_queues * POLLS_OF_A_QUEUE
@@ -276,14 +276,14 @@ def monthly_dollars(deployed: Deployment = DEFAULT_DEPLOYMENT) -> dict[str, tupl
 
 
 def question_dollars(read_units: float, questions: float) -> dict[str, float]:
-    """Dollars for so many questions, by what they are for."""
+    """Return the dollars for a number of searches, by purpose."""
     of_question = {
         "reads": read_units * READ_UNIT,
         "HTTP API": HTTP_API_REQUEST,
         "requests": LAMBDA_REQUEST,
         "duration": QUESTION_SECONDS * MEMORY_GIGABYTES * LAMBDA_GIGABYTE_SECOND,
         "own log": (QUESTION_LOG_BYTES + PLATFORM_BYTES) / GIGABYTE * LOGS_GIGABYTE,
-        # At most: the key and the queue are looked up again after a while only.
+        # An upper bound: the bridge does not look up the key and the queue on every search.
         "key and queue": SECRET_CALL + QUEUE_REQUEST,
         "answers sent": ANSWER_BYTES / GIGABYTE * INTERNET_GIGABYTE,
     }

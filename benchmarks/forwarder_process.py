@@ -1,21 +1,22 @@
-"""A peer's log forwarder in a process of its own: its whole handler, up to the finished request.
+"""Runs a peer's log forwarder in a separate process: its whole handler, up to the request.
 
-Run with the Python that has the peer's packages: ``python -m benchmarks.forwarder_process PEER
-CHECKOUT``. It is asked on standard input, a JSON document a line: an event is forwarded once and
-answered with how many records the finished requests have; ``null`` is answered with the CPU seconds
-of the floor and of the handler on the event before it.
+Run it with the Python that has the peer's packages: ``python -m benchmarks.forwarder_process PEER
+CHECKOUT``. It reads JSON documents from standard input, one per line. For an event, it runs the
+handler once and prints the number of records in the finished requests. For ``null``, it prints the
+CPU seconds of the floor and of the handler for the previous event.
 
-Nothing is sent. What goes over HTTP is taken where the peer's own HTTP client would send a finished
-and compressed body, and what goes to AWS where botocore would send a finished and signed request.
-What is answered is as short as it may be, so reading answers costs next to nothing.
+Nothing is sent. HTTP requests are intercepted where the peer's own HTTP client would send a
+finished and compressed body, and requests to AWS where botocore would send a finished and signed
+request. The responses are minimal, so reading them takes almost no time.
 
-Where a choice had to be made, it is the one that costs the peer less. Datadog's key comes from the
-environment, not from Secrets Manager, and its library for traces is left out; else it is set as its
-CloudFormation template sets it. About a third of its ratio is compressing the requests: 6.5 to 8.3
-without, at 500 and 5000 lines and 100 % tagged. Elastic's configuration is the least its
-documentation shows, and joins the lines of a stack (``multiline``), so that a log event is one
-record: by default each line of a stack is a record of its own, and the ratio was 65 to 155 where it
-was 21 to 68 so. It reads its configuration and makes its clients for every payload.
+Every choice of settings favours the peer. Datadog's key comes from the environment, not from
+Secrets Manager, and its library for traces is left out. Its other settings are those of its
+CloudFormation template. Compressing the requests makes up about a third of its ratio: without
+compression the ratio is 6.5 to 8.3, at 500 and 5000 lines and 100 % tagged. Elastic's configuration
+is the minimum in its documentation. It joins the lines of a stack trace (``multiline``), so that a
+log event is one record. By default each line of a stack trace is a separate record, and the ratio
+was 65 to 155 instead of 21 to 68. Elastic's forwarder reads its configuration and creates its
+clients for every payload.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ Handler = Callable[[dict[str, Any]], object]
 
 
 class Context:
-    """What Lambda hands a handler beside the event, as far as the peers read it."""
+    """The attributes of Lambda's context that the peers read."""
 
     function_name = "forwarder"
     client_context = None
@@ -83,22 +84,22 @@ class Context:
     invoked_function_arn = "arn:aws:lambda:eu-central-1:123456789012:function:forwarder"
 
     def get_remaining_time_in_millis(self) -> int:
-        """As at the start of an invocation of fifteen minutes, the most there is."""
+        """Return fifteen minutes, the maximum timeout of a function."""
         return 900_000
 
 
 class NoTraces:
-    """In place of Datadog's connection for traces, whose library in Go is not in the checkout."""
+    """Replaces Datadog's connection for traces, whose Go library is not in the checkout."""
 
     def __init__(self, *_: object) -> None:
-        """Load nothing: the payloads have no traces."""
+        """Load nothing, because the payloads have no traces."""
 
 
 def datadog(bodies: list[bytes]) -> Handler:
-    """Datadog's handler, ready to be called.
+    """Return Datadog's handler.
 
     Args:
-        bodies: where the finished bodies are put.
+        bodies: receives the finished bodies.
     """
     os.environ.update(_DATADOG_ENVIRONMENT)
     requests = importlib.import_module("requests")
@@ -122,10 +123,10 @@ def datadog(bodies: list[bytes]) -> Handler:
 
 
 def elastic(bodies: list[bytes]) -> Handler:
-    """Elastic's handler, ready to be called.
+    """Return Elastic's handler.
 
     Args:
-        bodies: where the finished bodies are put.
+        bodies: receives the finished bodies.
     """
     os.environ.update(_ELASTIC_ENVIRONMENT)
     _answer_aws(_CONFIGURATION)
@@ -166,11 +167,11 @@ PEERS: dict[str, tuple[str, Callable[[list[bytes]], Handler]]] = {
     "datadog": ("aws/logs_monitoring", datadog),
     "elastic": ("", elastic),
 }
-"""By name: the folder of the function within the checkout, and what imports it."""
+"""The folder of the function within the checkout and the function that imports it, by name."""
 
 
 def main(peer: str, checkout: str) -> None:
-    """Answer what is asked on standard input."""
+    """Handle the documents on standard input."""
     answers = os.fdopen(os.dup(1), "w")
     nowhere = os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 1)
@@ -206,7 +207,7 @@ def _serve(handler: Handler, bodies: list[bytes], answers: IO[str]) -> None:
 
 
 def _records(bodies: list[bytes]) -> int:
-    """How many lines became records: an element of Datadog's array, two lines of Elastic's bulk."""
+    """Return the number of records: items of Datadog's array, pairs of lines of Elastic's bulk."""
     records = 0
     for body in bodies:
         text = gzip.decompress(body)

@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import IO, Any
 
 CITED = {"Datadog": "8 to 9", "Elastic": "10 to 14"}
-"""Ratios to the floor from earlier measurements, which are printed without a checkout."""
+"""Ratios to the floor from earlier measurements. They are printed if there is no checkout."""
 
 _ROOT = Path(__file__).parents[1]
 
@@ -40,11 +40,11 @@ _ANSWER_SECONDS = 120
 
 @dataclass(frozen=True)
 class Checkout:
-    """A peer that the environment names.
+    """A checkout of a peer, from the environment variables.
 
     Attributes:
-        peer: whose forwarder it is.
-        folder: of the clone.
+        peer: the peer's name.
+        folder: the folder of the clone.
         python: the interpreter that has its packages.
     """
 
@@ -53,7 +53,7 @@ class Checkout:
     python: str
 
     def command(self) -> list[str]:
-        """What starts its process; it has to be started in `_ROOT`."""
+        """Return the command that starts its process. It must run in `_ROOT`."""
         return [
             self.python,
             "-m",
@@ -64,7 +64,7 @@ class Checkout:
 
 
 def checkouts() -> list[Checkout]:
-    """The peers that the environment names."""
+    """Return the checkouts that the environment names."""
     return [
         Checkout(peer, Path(folder).resolve(), _python(peer))
         for peer in CITED
@@ -73,7 +73,7 @@ def checkouts() -> list[Checkout]:
 
 
 def left_out() -> str:
-    """A line on the peers that the environment does not name, empty where there are none."""
+    """Return a line about the peers without a checkout, or an empty text."""
     named = {checkout.peer for checkout in checkouts()}
     missing = [peer for peer in CITED if peer not in named]
     if not missing:
@@ -81,14 +81,14 @@ def left_out() -> str:
     variables = " and ".join(f"{peer.upper()}_FORWARDER" for peer in missing)
     cited = ", ".join(f"{peer} {CITED[peer]}" for peer in missing)
     return (
-        f"  not measured for want of {variables} (see benchmarks/forwarders.py); cited at 100 %"
+        f"  not measured without {variables} (see benchmarks/forwarders.py); cited at 100 %"
         f" tagged: {cited}"
     )
 
 
 @contextmanager
 def running(checkout: Checkout) -> Iterator[Forwarder]:
-    """The peer's process, started, and ended afterwards."""
+    """Start the peer's process, and end it afterwards."""
     with (
         tempfile.TemporaryFile("w+") as log,
         subprocess.Popen(
@@ -108,32 +108,32 @@ def running(checkout: Checkout) -> Iterator[Forwarder]:
 
 
 class Forwarder:
-    """A peer's process, asked in turns with what is measured here."""
+    """A peer's process, measured alternately with this project's code."""
 
     def __init__(self, peer: str, process: subprocess.Popen[str], log: IO[str]) -> None:
-        """Talk to a process.
+        """Communicate with a process.
 
         Args:
-            peer: whose forwarder it is.
-            process: has pipes for its input and output.
-            log: what it says of itself.
+            peer: the peer's name.
+            process: the process, with pipes for its input and output.
+            log: the process's standard error.
         """
         self.peer = peer
         self._process = process
         self._log = log
 
     def take(self, event: dict[str, Any], lines: int) -> None:
-        """Have a payload forwarded once, to be measured from then on.
+        """Forward a payload once. Later measurements use this payload.
 
         Raises:
-            RuntimeError: the finished requests do not have a record for each of its lines.
+            RuntimeError: the finished requests do not contain a record for each of its lines.
         """
         records = self._ask(event)
         if records != lines:
             raise RuntimeError(f"{self.peer}: {records} records were made of {lines} lines")
 
     def ratio(self) -> float:
-        """The handler's CPU time to the floor's on that payload, both of one turn."""
+        """Return the ratio of the handler's CPU time to the floor's on that payload."""
         seconds = self._ask(None)
         return float(seconds["forwarder"] / seconds["floor"])
 

@@ -45,7 +45,7 @@ FUNCTIONS: dict[str, Callable[[str], object]] = {
 
 
 def run() -> None:
-    """Print nanoseconds a character at every length, and the ratio of its ends."""
+    """Print nanoseconds per character at each length, and the ratio of the last to the first."""
     bounds = Bounds()
     for name, function in FUNCTIONS.items():
         print(f"\n{name}: nanoseconds a character")

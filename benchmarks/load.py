@@ -5,12 +5,11 @@
 At the end, every session is read as the bridge reads it: it must contain each linkable line exactly
 once, and no other line.
 
-* *A million lines*: 500 to a payload, five to a session, one in twenty with a misspelled tag. One
-  payload in fifty is delivered a second time, cut at another place. One call to the table in a
-  hundred has unprocessed items, one in a hundred fails, and one writes and then fails. For five
-  seconds of each minute every call fails.
-* *An outage*: for an hour every call is refused, and lines arrive all the time.
-* *A hot session*: thousands of clients share one session token.
+* *A million lines*: 500 per payload, five per session, one in twenty with a misspelled tag. One
+* payload in fifty is delivered twice, the second time divided differently. Of a hundred calls to
+* the table, one leaves unprocessed items, one fails, and one writes and then fails. For five
+* seconds of each minute every call fails. *An outage*: for an hour every call is rejected, while
+* lines keep arriving. *A hot session*: thousands of clients share one session token.
 """
 
 from __future__ import annotations
@@ -44,16 +43,16 @@ FAULTS = 0.01
 
 OUTAGE = (300.0, 3900.0)
 OUTAGE_ENDS = 4500.0
-"""Until when lines arrive."""
+"""The time of the last arriving lines."""
 OUTAGE_PAYLOAD_SECONDS = 2.0
 OUTAGE_PAYLOAD_LINES = 25
 BACKLOG_SECONDS = 1800.0
-"""An outage may be felt for so long after its end: the longest pause, and as much again."""
+"""The bound for the time to store the backlog after an outage: twice the longest pause."""
 
 HOT_SECONDS = 20.0
 HOT_PAYLOADS_A_SECOND = 1500
 HOT_DELAY_SECONDS = 0.5
-"""So much later than it arrives a line of another session may be stored at most."""
+"""The bound for the delay of other sessions' lines, from arrival to storage."""
 
 _NUMBER = re.compile(r"\bnumber=(\d+)\b")
 _TEXT = "payment of order refused by the bank, card declined; the customer is asked for another"
@@ -173,7 +172,7 @@ def _hot_session(bounds: Bounds) -> None:
 def _judge(
     simulation: Simulation, expected: dict[int, list[int]], bounds: Bounds, name: str
 ) -> None:
-    """Read every session as the bridge does."""
+    """Read every session as the bridge does, and compare it with the expected lines."""
     now_ms = NOW_MS + int(simulation.clock.now * 1000)
     missing = twice = strangers = 0
     for session in {*expected, *simulation.table.sessions()}:
@@ -197,7 +196,7 @@ def _judge(
 
 
 def _lines_of(table: Table, session: int, now_ms: int) -> Sequence[LinkedLine]:
-    """The lines of a session: as the bridge reads them, and what is beyond its thousand hits."""
+    """Return a session's lines as the bridge reads them, and those beyond its thousand hits."""
     reading = read_session(table, session, wanted=MAX_HITS, now_ms=now_ms, time_left=lambda: 1.0)
     if reading.timed_out or reading.skipped:
         raise RuntimeError(f"a session cannot be read: {reading.failure} {reading.skipped}")
@@ -243,7 +242,7 @@ def _numbers(payload: int, size: int) -> list[tuple[int, str]]:
 
 
 def _linkable(numbers: Iterable[int]) -> dict[int, list[int]]:
-    """The linkable lines of each session."""
+    """Return the linkable lines of each session."""
     expected: dict[int, list[int]] = {}
     for number in numbers:
         if not _is_misspelled(number):

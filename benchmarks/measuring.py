@@ -27,26 +27,26 @@ def _time(work: Callable[[], object], calls: int) -> float:
 
 
 class Bounds:
-    """The bounds of one benchmark: those that hold, and those that are missed."""
+    """The bounds of a benchmark: held or missed."""
 
     def __init__(self) -> None:
         self._missed: list[str] = []
 
     def check(self, name: str, value: float, at_most: float) -> str:
-        """``held`` or ``MISSED``."""
+        """Return ``held`` or ``MISSED`` for a value and its bound."""
         if value <= at_most:
             return "held"
         self._missed.append(f"{name}: {value:.3g}, at most {at_most:g}")
         return "MISSED"
 
     def require(self, name: str, is_so: bool) -> str:
-        """``held`` where something is as it has to be, else ``MISSED``."""
+        """Return ``held`` if a condition is true, else ``MISSED``."""
         if not is_so:
             self._missed.append(name)
         return "held" if is_so else "MISSED"
 
     def conclude(self) -> None:
-        """End the measurement.
+        """Finish the benchmark.
 
         Raises:
             BoundMissed: a bound was missed.

@@ -7,13 +7,13 @@ second run the session table refuses every item, and the log events go to the re
 
 Time is CPU time on this machine. A function with 512 MB has 512/1769 of a CPU (AWS Lambda Developer
 Guide, "Configure Lambda function memory"), so the same work takes 3.5 times as long there, if its
-core is as fast as one here. Judging stops by itself when 25 of the function's 60 seconds are left;
-what has to fit by itself is reading the payload, one line (no line is left half judged), packing
-the lines that were judged, between the 25th and the 15th second before the end, and handing all of
-them to the retry queue, in the last 15 seconds less the 7 that a call to DynamoDB may take.
+core is as fast as one here. Judging stops when 25 of the function's 60 seconds are left. The
+benchmark checks the steps that do not watch the time: reading the payload; judging one line;
+packing the judged lines, between the 25th and the 15th second before the end; and sending all of
+them to the retry queue, in the last 15 seconds minus the 7 that a call to DynamoDB may take.
 
-Lambda takes at most 1 MB for an asynchronous invocation, base64 included. Payloads above that are
-marked: they can only come through a stream.
+Lambda accepts at most 1 MB for an asynchronous invocation, including base64. Larger payloads are
+marked: they can only arrive through a stream.
 """
 
 from __future__ import annotations
@@ -44,14 +44,14 @@ from openreplay_cw_stack.tagging import compose_token, token_tag
 
 MEMORY_MEGABYTES = 512
 MARGIN = 0.85
-"""What a payload may take of the memory at most. The rest is for other versions of Python and of
-the runtime's boto3."""
+"""The maximum share of the memory for a payload. The rest is for other versions of Python and
+boto3."""
 TIMEOUT_SECONDS = 60
 SLOWER = 1769 / MEMORY_MEGABYTES
-"""How much longer the function takes than a whole CPU."""
+"""How many times longer the function takes than one full CPU."""
 
 CALL_SECONDS = 7
-"""The longest call to DynamoDB: connecting 2 seconds, answering 5."""
+"""The longest call to DynamoDB: 2 seconds to connect, 5 for the response."""
 DIRECT_BYTES = 1_000_000
 """The longest event of an asynchronous invocation. AWS Lambda Developer Guide, "Lambda quotas"."""
 
@@ -59,9 +59,9 @@ _ENVIRONMENT = {"AWS_ACCESS_KEY_ID": "AKIDEXAMPLE", "AWS_SECRET_ACCESS_KEY": "be
 _ROOT = Path(__file__).parents[1]
 _PROSE = "the payment of order 4711 was refused by the bank, and the customer is asked again; "
 _EVENT_BYTES = 130
-"""An event besides its message."""
+"""The overhead of an event beside its message."""
 
-# Texts that looked, or were meant to look, like tags, and cost the most of those that were tried.
+# The most expensive texts found so far that resemble tags.
 _TAG_LIKE = {
     "names": "openReplaySessionToken",
     "misspelled": 'openreplaysessiontoken\\"  : ',
@@ -97,7 +97,7 @@ def run() -> None:
         peak = max(stored["peak"], queued["peak"])
         held = bounds.check(f"{name}: MB", peak, MEMORY_MEGABYTES * MARGIN)
         for part in longest:
-            # A stream delivers again what cannot be stored: nothing of it is queued.
+            # A stream redelivers what cannot be stored, so nothing is queued.
             if part != "queueing" or mark == " ":
                 longest[part] = max(longest[part], times[part])
         print(
@@ -132,7 +132,7 @@ def _print_times(longest: dict[str, float], bounds: Bounds) -> None:
 
 
 def _payloads(cap: int) -> Iterator[tuple[str, Iterator[str]]]:
-    """Payloads by name, each as its messages."""
+    """Return the messages of each payload, by the payload's name."""
     emoji = _PROSE * 7 + "\U0001f4b3"
     yield "emoji in every line, one session", _filled(cap, lambda _: f"{_tag(0)} {emoji}")
     yield "emoji in every line, many sessions", _filled(cap, lambda n: f"{_tag(n)} {emoji}")
@@ -171,7 +171,7 @@ def _filled(cap: int, message: Callable[[int], str]) -> Iterator[str]:
 
 
 def _tag(session: int) -> str:
-    """A right tag."""
+    """Return a valid tag."""
     if session not in _tags:
         token = compose_token(
             session_id=(NOW_MS - 1_550_000_000_000 << 24) + session,

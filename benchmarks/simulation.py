@@ -2,10 +2,9 @@
 
 The validator, its envelopes and the bridge's reader are the real code. AWS is simulated:
 
-* invocations: any number at the same time for payloads, and two for the retry queue;
-* the retry queue with its visibility timeouts;
-* the session table with its limits: 25 items a call, 400 KB an item, 1,000 write units a
-  second for each partition, pages of 1 MB; and with faults.
+* invocations: any number at the same time for payloads, two for the retry queue; the retry queue
+* with its visibility timeouts; the session table with faults and with its limits: 25 items per
+* call, 400 KB per item, 1,000 write units per second and partition, and pages of 1 MB.
 
 A call to the table takes 10 ms of simulated time; computation takes none.
 """
@@ -37,31 +36,31 @@ PARTITION_UNITS = 1000
 PAGE_BYTES = 1_048_576
 VISIBILITY_SECONDS = 6 * TIMEOUT_SECONDS
 CONCURRENCY = 2
-"""Messages of the retry queue that are at work at the same time."""
+"""The number of messages of the retry queue that are processed at the same time."""
 
 Refuses = Callable[[float], WriteRefused | None]
 
 
 def never_refuses(_time: float) -> None:
-    """A table without an outage."""
+    """Accept every call: a table without an outage."""
 
 
 @dataclass
 class Clock:
-    """The simulated time of the invocation that runs, in seconds."""
+    """The simulated time of the current invocation, in seconds."""
 
     now: float = 0.0
 
     def read(self) -> float:
-        """The time."""
+        """Return the time."""
         return self.now
 
     def read_ms(self) -> int:
-        """The time in milliseconds since 1970."""
+        """Return the time in milliseconds since 1970."""
         return NOW_MS + int(self.now * 1000)
 
     def sleep(self, seconds: float) -> None:
-        """Let time pass."""
+        """Advance the time."""
         self.now += seconds
 
 
@@ -70,15 +69,15 @@ class Table:
     """The session table.
 
     Attributes:
-        clock: of the simulation.
-        refuses: says by the time whether every call is refused.
-        faults: the share of calls that are answered with some items unprocessed, and likewise of
-            those that fail, and of those that write and then fail.
-        partition_units: how many write units a partition takes in a second.
-        calls: of BatchWriteItem.
-        units: write units that were used.
-        throttled: items that were.
-        stored_at: when each item was written first.
+        clock: the simulated clock.
+        refuses: returns for a time whether every call is rejected.
+        faults: the share of calls that leave some items unprocessed, of calls that fail, and of
+            calls that write and then fail.
+        partition_units: the write units that a partition accepts per second.
+        calls: the number of calls of BatchWriteItem.
+        units: the consumed write units.
+        throttled: the number of throttled items.
+        stored_at: the time of each item's first write.
     """
 
     clock: Clock
@@ -94,7 +93,7 @@ class Table:
     _used: Counter[tuple[str, int]] = field(default_factory=Counter)
 
     def write(self, items: Sequence[Attributes]) -> Sequence[Attributes]:
-        """Write items as BatchWriteItem does."""
+        """Write items like BatchWriteItem."""
         self.calls += 1
         self.clock.sleep(CALL_SECONDS)
         keys = {(item[PARTITION_KEY]["S"], item[SORT_KEY]["S"]) for item in items}
@@ -130,11 +129,11 @@ class Table:
         return True
 
     def sessions(self) -> Iterator[int]:
-        """The sessions that have items."""
+        """Return the sessions with items."""
         return map(int, self._partitions)
 
     def page(self, session_id: int, *, start: Any = None) -> Page:
-        """A page of a session's items."""
+        """Return a page of a session's items."""
         items = self._partitions.get(str(session_id), {})
         keys = sorted(items)
         found: list[Attributes] = []
@@ -147,7 +146,7 @@ class Table:
         return Page(found)
 
     def newest(self, session_id: int, limit: int) -> Page:
-        """A session's last items."""
+        """Return a session's last items."""
         items = self._partitions.get(str(session_id), {})
         return Page([items[key] for key in sorted(items, reverse=True)[:limit]])
 
@@ -167,10 +166,10 @@ class RetryQueue:
     """The retry queue.
 
     Attributes:
-        clock: of the simulation.
-        sent: messages that it ever had.
-        peak: messages that it had at most.
-        waiting: messages by when they can be seen.
+        clock: the simulated clock.
+        sent: the number of all messages.
+        peak: the highest number of messages at the same time.
+        waiting: the messages by the time at which they become visible.
     """
 
     clock: Clock
@@ -180,24 +179,24 @@ class RetryQueue:
     hidden_until: dict[str, float] = field(default_factory=dict)
 
     def send(self, message: str) -> None:
-        """Take a message, to be seen at once."""
+        """Accept a message, which is visible at once."""
         self.sent += 1
         self._wait(self.clock.now, Message(self.sent, message, self.clock.read_ms()))
         self.peak = max(self.peak, len(self.waiting))
 
     def hide(self, receipt_handle: str, seconds: int) -> None:
-        """Have a received message come back after so many seconds."""
+        """Make a received message visible again after some seconds."""
         self.hidden_until[receipt_handle] = self.clock.now + seconds
 
     def receive(self) -> Message:
-        """The message that can be seen first."""
+        """Return the message that becomes visible first."""
         _, _, message = heapq.heappop(self.waiting)
         message.receipts += 1
         self.hidden_until[str(message.number)] = self.clock.now + VISIBILITY_SECONDS
         return message
 
     def settle(self, message: Message, *, failed: bool) -> None:
-        """Delete a message, or have it come back."""
+        """Delete a message, or make it visible again."""
         until = self.hidden_until.pop(str(message.number))
         if failed:
             self._wait(until, message)
@@ -213,19 +212,19 @@ class DeadLetters:
     letters: list[str] = field(default_factory=list)
 
     def send(self, message: str) -> None:
-        """Take a message."""
+        """Accept a message."""
         self.letters.append(message)
 
 
 class Simulation:
-    """Payloads on their way into the session table."""
+    """A simulation of payloads on their way to the session table."""
 
     def __init__(self, refuses: Refuses = never_refuses, faults: float = 0.0) -> None:
-        """Begin at time 0.
+        """Start at time 0.
 
         Args:
             refuses: see :class:`Table`.
-            faults: likewise.
+            faults: see :class:`Table`.
         """
         self.clock = Clock()
         self.table = Table(self.clock, refuses, faults)
@@ -244,7 +243,7 @@ class Simulation:
         )
 
     def run(self, arrivals: Iterator[tuple[float, dict[str, Any]]]) -> None:
-        """Deliver payloads at their times, in order, and then empty the retry queue."""
+        """Deliver payloads in order at their times, then empty the retry queue."""
         for time, event in itertools.chain(arrivals, [(float("inf"), {})]):
             while self.queue.waiting and self._next_attempt() < time:
                 self._attempt()

@@ -30,13 +30,13 @@ SETTINGS = Settings(
 
 
 class TakesEverything:
-    """A session table that takes every item, and keeps those of the last call."""
+    """A session table that accepts every item, and keeps the items of the last call."""
 
     def __init__(self) -> None:
         self.items: Sequence[Attributes] = ()
 
     def write(self, items: Sequence[Attributes]) -> Sequence[Attributes]:
-        """Take items."""
+        """Accept items."""
         self.items = items
         return []
 
@@ -45,7 +45,7 @@ class NoQueue:
     """A queue that accepts no message."""
 
     def send(self, message: str) -> None:
-        """Raise AssertionError: a table that takes every item needs no queue."""
+        """Raise AssertionError: with a table that accepts every item, nothing is queued."""
         raise AssertionError(message[:200])
 
 
@@ -59,7 +59,7 @@ def validator(
     clock_ms: Callable[[], int] = lambda: NOW_MS,
     emit: Callable[[str], None] = lambda _line: None,
 ) -> Validator:
-    """Return the validator as it is deployed, with stand-ins and with signature checks."""
+    """Return the validator with the deployed settings, stand-ins and signature checks."""
     return Validator(
         settings=SETTINGS,
         writer=ItemWriter(table, clock, sleep),
@@ -72,21 +72,21 @@ def validator(
 
 
 def enough_time() -> int:
-    """Milliseconds that the function still has: a minute."""
+    """Return the function's remaining time in milliseconds: a minute."""
     return MINUTE_MS
 
 
 def take(function: Validator, event: object) -> None:
-    """Take one payload as the function does: judge, store and count."""
+    """Process a payload as the function does: judge, store and count."""
     function.publish(function.validate(event, remaining_ms=enough_time).counts)
 
 
 def client_to_nowhere(service: str, environment: Mapping[str, str]) -> Any:
-    """A boto3 client that finishes and signs its requests, and sends none.
+    """Return a boto3 client that builds and signs requests, but sends none.
 
     Args:
         service: boto3's name of the service.
-        environment: has the credentials it signs with.
+        environment: contains the credentials for the signatures.
     """
     client = boto3.client(
         service,

@@ -61,9 +61,9 @@ def subscription_event(lines: int, tagged_share: float, seed: int = 7) -> dict[s
     """Return the event of a Lambda invocation.
 
     Args:
-        lines: how many log events it has.
-        tagged_share: 0 to 1, how many of them have a session tag.
-        seed: of the texts.
+        lines: the number of log events.
+        tagged_share: the share of events with a session tag, from 0 to 1.
+        seed: the seed of the random texts.
     """
     return encoded(subscription_document(lines, tagged_share, seed))
 
@@ -76,7 +76,7 @@ def subscription_document(
     lines_of_a_session: int = LINES_OF_A_SESSION,
     programs: Sequence[Program] | None = None,
 ) -> dict[str, Any]:
-    """What is in the event, before JSON, gzip and base64."""
+    """Return the event's content, before JSON, gzip and base64."""
     programs = PROGRAMS if programs is None else programs
     source = random.Random(seed)
     every = round(1 / tagged_share)
@@ -102,7 +102,7 @@ def subscription_document(
 
 
 def encoded(document: dict[str, Any]) -> dict[str, Any]:
-    """A document as the event of an invocation: compact JSON in UTF-8, as CloudWatch writes it."""
+    """Encode a document as an invocation's event: compact JSON in UTF-8, like CloudWatch."""
     text = json.dumps(document, ensure_ascii=False, separators=(",", ":"))
     return {"awslogs": {"data": base64.b64encode(gzip.compress(text.encode())).decode()}}
 
@@ -135,7 +135,7 @@ def _clock(source: random.Random) -> str:
 
 
 def python_logging(source: random.Random, token: str) -> str:
-    """A line of Python's logging."""
+    """Return a line of Python's logging."""
     level = source.choice(("INFO", "INFO", "WARNING", "ERROR"))
     module = source.choice(_MODULES)
     prose = _prose(source, source.randrange(8, 30))
@@ -144,7 +144,7 @@ def python_logging(source: random.Random, token: str) -> str:
 
 
 def json_line(source: random.Random, token: str) -> str:
-    """A JSON line with the token field."""
+    """Return a JSON line with the token field."""
     fields = _json_fields(source, "")
     return json.dumps({**fields, TOKEN_TAG_NAME: token} if token else fields)
 

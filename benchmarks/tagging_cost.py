@@ -61,7 +61,7 @@ def run() -> None:
 
 
 def _requests() -> None:
-    """Print what a request without a token costs: a Flask route that logs one line."""
+    """Print the cost of a request without a token: a Flask route that logs one line."""
     app = Flask("benchmark")
     logger = _logger()
 
@@ -80,7 +80,7 @@ def _requests() -> None:
             tagged = ask(propagation.WSGIMiddleware(app))
         ratios.append(tagged / plain)
         more.append((tagged - plain) * 1e6)
-    print("a request of Flask that logs one line, without a token, CPU time")
+    print("a Flask request that logs one line, without a token, CPU time")
     print(f"  with the tagging against without: {_spread(ratios)} (1.0 wanted)")
     print(f"  microseconds more: {_spread(more)}")
 
@@ -115,7 +115,7 @@ def _correlation_id() -> Record:
 
 
 def _structlog() -> Record:
-    """What structlog is fastest with: no logging behind it, key and value for a renderer."""
+    """Return a record of structlog's fastest configuration: without logging, rendered as logfmt."""
     structlog.configure(
         processors=[
             structlog.contextvars.merge_contextvars,

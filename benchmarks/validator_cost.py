@@ -119,7 +119,7 @@ def _print_row(lines: int, share: float, peers: list[forwarders.Forwarder], boun
 
 
 def _print_json(bounds: Bounds) -> None:
-    """What a JSON line costs that is parsed for its token field."""
+    """Print the cost of a JSON line that is parsed for its token field."""
     lines = LINES[1]
     works = {}
     for name, program in (("text", python_logging), ("json", json_line)):
@@ -141,7 +141,7 @@ def _print_json(bounds: Bounds) -> None:
 def _measure(
     works: dict[str, Callable[[], object]], peers: list[forwarders.Forwarder]
 ) -> tuple[list[float], dict[str, list[float]]]:
-    """The seconds of the floor, and each one's ratios to it, all of them in turn in every round."""
+    """Return the floor's seconds and the ratios to it. Each round measures all of them in turn."""
     floors = []
     ratios: dict[str, list[float]] = {name: [] for name in [*works, *(one.peer for one in peers)]}
     for _ in range(ROUNDS):
@@ -155,5 +155,5 @@ def _measure(
 
 
 def floor(event: dict[str, Any]) -> object:
-    """What every reader of a payload does."""
+    """Do what every reader of a payload must do."""
     return json.loads(gzip.decompress(base64.b64decode(event["awslogs"]["data"])))

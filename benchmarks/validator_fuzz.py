@@ -49,7 +49,7 @@ class _Keeps:
 
 
 def run() -> None:
-    """Print how many lines went through; fail on any fault."""
+    """Print the number of processed lines. Fail on any error."""
     bounds = Bounds()
     source = random.Random(int(os.environ.get("SEED", "1")))
     seeds = [json.loads(line)["message"] for line in CONFORMANCE.read_text("utf-8").splitlines()]
@@ -86,7 +86,7 @@ def _look_at(messages: list[str]) -> int:
             if remove_session_tokens(line.message) != line.message:
                 raise AssertionError("a session token was stored")
     if found != expected or kept.letters:
-        raise AssertionError("what was stored is not what is linkable")
+        raise AssertionError("the stored lines are not the linkable lines")
     return found.total()
 
 
