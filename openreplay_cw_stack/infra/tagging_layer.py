@@ -31,7 +31,7 @@ class TaggingOptions(TypedDict, total=False):
     """The keyword arguments of :meth:`TaggingLayer.tag_errors_of`."""
 
     header_name: str
-    tag_stdout: bool
+    tag_stdout: bool | None
     tag: Tag
     level: int | str | None
 
@@ -64,7 +64,7 @@ class TaggingLayer(Construct):
         function: lambda_.IFunction,
         *,
         header_name: str = HEADER_NAME,
-        tag_stdout: bool = False,
+        tag_stdout: bool | None = None,
         tag: Tag = "token",
         level: int | str | None = None,
     ) -> None:
@@ -77,8 +77,8 @@ class TaggingLayer(Construct):
         Args:
             function: a function of the same stack.
             header_name: the header with the session token.
-            tag_stdout: also tag the lines that the function prints to stdout. The console of a
-                Node.js function is always tagged.
+            tag_stdout: also tag the lines that the function writes to stdout; None: those of a
+                Node.js function, whose loggers write there, and not those of a Python function.
             tag: ``"id"`` writes the session id instead of the session token. Then no component
                 checks the token's signature, and a client can send any id in the header.
             level: the lowest level to tag, as Python's ``logging`` names or numbers it, such as
@@ -100,7 +100,7 @@ class TaggingLayer(Construct):
         redirected.add_environment(ORIGINAL_HANDLER_VARIABLE, str(resource.handler))
         if header_name != HEADER_NAME:
             redirected.add_environment(HEADER_NAME_VARIABLE, header_name)
-        if tag_stdout:
+        if runtime.tags_stdout if tag_stdout is None else tag_stdout:
             redirected.add_environment(TAG_STDOUT_VARIABLE, "true")
         if tag == "id":
             redirected.add_environment(TAG_VARIABLE, tag)

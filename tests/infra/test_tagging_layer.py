@@ -177,6 +177,7 @@ class TestNodejs:
                 **environment,
                 LEVEL_VARIABLE: "40",
                 ORIGINAL_HANDLER_VARIABLE: "shop.handler",
+                TAG_STDOUT_VARIABLE: "true",
                 TAG_VARIABLE: "id",
             }
         }
@@ -187,8 +188,11 @@ class TestNodejs:
     @pytest.mark.parametrize("name", ["nodejs20.x", "nodejs22.x", "nodejs24.x"])
     def test_each_runtime(self, stack: cdk.Stack, code: lambda_.Code, name: str) -> None:
         runtime = lambda_.Runtime(name, lambda_.RuntimeFamily.NODEJS, supports_inline_code=True)
-        TaggingLayer(stack, "Tagging").tag_errors_of(a_function(stack, code, runtime=runtime))
-        assert properties_of(stack)["Handler"] == NODEJS_REDIRECTED_HANDLER
+        function = a_function(stack, code, runtime=runtime)
+        TaggingLayer(stack, "Tagging").tag_errors_of(function, tag_stdout=False)
+        found = properties_of(stack)
+        assert found["Handler"] == NODEJS_REDIRECTED_HANDLER
+        assert found["Environment"] == {"Variables": {ORIGINAL_HANDLER_VARIABLE: "shop.handler"}}
 
     def test_twice(self, stack: cdk.Stack, code: lambda_.Code) -> None:
         function = a_function(stack, code, runtime=lambda_.Runtime.NODEJS_22_X)

@@ -76,6 +76,7 @@ def running(
     *,
     environment: dict[str, str] | None = None,
     is_tagged: bool = True,
+    packages: Path | None = None,
 ) -> Iterator[NodejsFunction]:
     """A function with the code of a folder, until the block ends.
 
@@ -85,10 +86,13 @@ def running(
         handler: the function's own handler.
         environment: its environment variables.
         is_tagged: whether it has the layer and its handler.
+        packages: its ``node_modules``.
     """
     layer = folder / "layer"
     stage_nodejs_layer(layer)
     shutil.copytree(code, folder / "code")
+    if packages is not None:
+        (folder / "code" / "node_modules").symlink_to(packages)
     worker = folder / "worker.js"
     worker.write_text(worker_script())
     variables = dict(environment or {})

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -17,6 +18,8 @@ from tests.nodejs.lambda_runtime import NodejsFunction, NotStarted, running
 from tests.tagging.propagation.visitors import ANNA, BERT, headers_of
 
 FUNCTIONS = Path(__file__).parent / "functions"
+PACKAGES = Path(__file__).parents[2] / "nodejs" / "node_modules"
+ESBUILD = Path(__file__).parents[2] / "examples" / "browser" / "node_modules" / ".bin" / "esbuild"
 CLIENT = Path(__file__).parents[2] / "emulator" / "node_modules"
 pytestmark = [
     pytest.mark.slow,
@@ -32,10 +35,12 @@ def start(tmp_path: Path) -> Iterator[Start]:
     """Starts a function of the folder."""
     opened: list[AbstractContextManager[NodejsFunction]] = []
 
-    def start(handler: str = "orders.handler", **options: Any) -> NodejsFunction:
+    def start(
+        handler: str = "orders.handler", code: Path = FUNCTIONS, **options: Any
+    ) -> NodejsFunction:
         folder = tmp_path / str(len(opened))
         folder.mkdir()
-        opened.append(running(folder, FUNCTIONS, handler, **options))
+        opened.append(running(folder, code, handler, **options))
         return opened[-1].__enter__()
 
     yield start
@@ -200,8 +205,9 @@ class TestFailures:
     def test_what_an_invocation_leaves_behind(self, start: Start) -> None:
         """Its timer fires in the next visitor's invocation."""
         function = start()
-        assert function.invoke(event("anna", after=True)).events == []
-        (left,) = function.invoke(event("bert", wait=50)).events
+        first = function.invoke(event("anna", after=True))
+        second = function.invoke(event("bert", wait=100))
+        (left,) = first.events + second.events
         assert "left by anna" in left
         assert owner(left) in ("anna", None)
 
@@ -246,3 +252,41 @@ class TestHandlers:
         function = start(environment={"NODE_OPTIONS": f"--require {program}"})
         (line,) = owned(function, "anna", write="preloaded")
         assert line.endswith("preloaded: yes")
+
+    def test_beside_an_exec_wrapper(self, start: Start, tmp_path: Path) -> None:
+        wrapper = tmp_path / "wrapper"
+        wrapper.write_text(f'#!/bin/sh\nexec "$1" --require {FUNCTIONS}/preloaded.js "$2"\n')
+        function = start(environment={"AWS_LAMBDA_EXEC_WRAPPER": str(wrapper)})
+        (line,) = owned(function, "anna", write="preloaded")
+        assert line.endswith("preloaded: yes")
+
+
+@pytest.mark.skipif(not PACKAGES.exists(), reason="npm ci has not been run in nodejs/")
+@pytest.mark.parametrize("handler", ["loggers.handler", "modern_loggers.handler"])
+def test_loggers(start: Start, handler: str) -> None:
+    function = start(handler, packages=PACKAGES)
+    for who in ("anna", "bert", "anna"):
+        lines = owned(function, who)
+        records = [json.loads(line) for line in lines]
+        assert len(records) == 3
+        for record in records:
+            visitor = {"anna": ANNA, "bert": BERT}[who]
+            assert record["openReplaySessionToken"] == str(visitor.token)
+            assert record.get("msg", record.get("message", "")).endswith(f" of {who}")
+    assert [owner(line) for line in function.invoke(event("nobody")).events] == [None] * 3
+
+
+@pytest.mark.skipif(
+    not (PACKAGES.exists() and ESBUILD.exists()), reason="npm ci has not been run in this folder"
+)
+def test_loggers_in_a_bundle(start: Start, tmp_path: Path) -> None:
+    """Their modules cannot be found, and all of them write to the stream."""
+    code = tmp_path / "bundled"
+    (tmp_path / "source").mkdir()
+    source = shutil.copy(FUNCTIONS / "loggers.js", tmp_path / "source")
+    (tmp_path / "source" / "node_modules").symlink_to(PACKAGES)
+    options = ["--bundle", "--platform=node", "--external:dtrace-provider"]
+    subprocess.run([ESBUILD, source, *options, f"--outfile={code}/loggers.js"], check=True)
+    function = start("loggers.handler", code=code, environment={"OPENREPLAY_TAG_STDOUT": "true"})
+    for who in ("anna", "bert"):
+        assert len([json.loads(line) for line in owned(function, who)]) == 3

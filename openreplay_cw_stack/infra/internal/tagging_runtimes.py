@@ -31,6 +31,7 @@ class TaggingRuntime:
         stage: copies the layer's content into a new or empty folder.
         redirected_handler: the handler that replaces the function's original one.
         level_offset: what to add to a level of Python's ``logging`` for the same level there.
+        tags_stdout: whether lines on stdout are tagged if nothing else is said.
         in_code: how to tag a function whose code can change.
     """
 
@@ -41,6 +42,7 @@ class TaggingRuntime:
     stage: Callable[[Path], None]
     redirected_handler: str
     level_offset: int
+    tags_stdout: bool
     in_code: str
 
 
@@ -77,6 +79,7 @@ PYTHON = TaggingRuntime(
     stage=stage_python_layer,
     redirected_handler=REDIRECTED_HANDLER,
     level_offset=0,
+    tags_stdout=False,
     in_code="decorate its handler with tag_lambda_handler",
 )
 
@@ -94,6 +97,8 @@ NODEJS = TaggingRuntime(
     redirected_handler=NODEJS_REDIRECTED_HANDLER,
     # The levels of pino: logging.WARNING is 30, and warn is 40.
     level_offset=10,
+    # Loggers in a bundle write to the stream, and are not found otherwise.
+    tags_stdout=True,
     in_code="wrap its handler with tagLambdaHandler",
 )
 
