@@ -7,9 +7,9 @@ from openreplay_cw_stack.tagging.verdict import Verdict
 ADVICE: dict[Verdict, str] = {
     Verdict.UNTAGGED: "Put [openReplaySessionToken=<token>] into the message; the token comes with "
     "the visitor's request.",
-    Verdict.MISSPELLED_TAG: "Write the tag to the letter: openReplaySessionToken=<token>, in this "
-    "case, with = and no blanks. A field of that name counts in a line that is one whole JSON "
-    "object: is this line cut or prefixed, or the field in a nested object?",
+    Verdict.MISSPELLED_TAG: "Write openReplaySessionToken=<token> exactly like this, without "
+    "spaces. A field of that name must be at the top level of a line that is one whole JSON "
+    "object: check whether the line is cut, has a prefix, or nests the field.",
     Verdict.CONFLICTING_TAGS: "Fields of the line name different sessions: log request bodies in a "
     "separate object, so that they cannot overwrite the program's field.",
     Verdict.EMPTY_TOKEN: "The request carried no token, or the program lost it: check the header "

@@ -191,7 +191,9 @@ def test_with_misspelled_tags(deployment: Deployment, capsys: pytest.CaptureFixt
     assert report.status == 1
     (step,) = report.failed()
     assert "4 lines with a tag: 1 linkable, 3 misspelled_tag (signatures checked)" in step["detail"]
-    assert step["remedy"].startswith("misspelled_tag (3): Write the tag to the letter: ")
+    assert step["remedy"].startswith(
+        "misspelled_tag (3): Write openReplaySessionToken=<token> exactly"
+    )
     assert "4 linkable" not in report.named("lines counted")[0]["detail"]
     assert report.named("lines counted")[0]["status"] == "ok"
     # More good ones than bad ones: to be looked at, and no more.

@@ -70,7 +70,7 @@ def check_policies(context: Context, user: str) -> Step[Allowed]:
         yield warn(
             POLICIES,
             f"the key can do more than read log groups: {', '.join(sorted(allowed.wider))}",
-            "service_account_access sets this; scoped is enough for every OpenReplay.",
+            "service_account_access sets this; scoped is enough for every version of OpenReplay.",
         )
     elif complete:
         only = " from some addresses only" if allowed.conditional else ""

@@ -132,7 +132,7 @@ def _subscription(
         said = f"the filter of {group.name} has another pattern"
         remedy = "It was changed by hand, or the stack has another release: deploy this one. "
         return fail(_NAME, said, remedy + _put(group, validator))
-    kept = f"lines kept {count(retention, 'day')}" if retention else "lines kept for ever"
+    kept = f"lines kept {count(retention, 'day')}" if retention else "lines kept forever"
     quotas = f"{FILTERS_ALLOWED} allowed, in some accounts {FILTERS_COMMON}"
     number = count(len(filters), "subscription filter")
     seen = f"{group.name}: {number} ({quotas}); {kept}{others}"

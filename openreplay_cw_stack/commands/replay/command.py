@@ -109,7 +109,7 @@ def _replay(account: Account, deployment: Deployment, *, dry_run: bool) -> Outco
             try:
                 if is_new:
                     # Otherwise a message that fails again at once causes an endless loop.
-                    raise NotReplayed("arrived meanwhile; run the command again")
+                    raise NotReplayed("arrived during the run; run the command again")
                 payloads = replayer.replay(message["Body"])
                 if not dry_run:
                     letters.delete(message)

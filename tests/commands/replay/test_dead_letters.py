@@ -34,7 +34,7 @@ def test_what_arrives_meanwhile_is_left_for_the_next_run(
     world.queue.add(RECORD, seconds_ago=-60)
     assert replayed(capsys) == (
         1,
-        "Shop: 1 message left: arrived meanwhile; run the command again\n",
+        "Shop: 1 message left: arrived during the run; run the command again\n",
     )
 
 
