@@ -11,8 +11,8 @@ ProvisionedThroughputExceededException (API Reference, "BatchWriteItem"). It del
 "within a few days", and reads return them until then (Developer Guide, "Using time to live").
 
 Here faults choose the items that are not written, and expired items stay until
-`Emulator.delete_expired_items`. BatchGetItem and transactions consume what MiniStack counts. Tables
-of other accounts are not found.
+`Emulator.delete_expired_items`. BatchGetItem and transactions consume the units that MiniStack
+counts. Tables of other accounts are not found.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ MiniStack 1.5.33 invokes the function of a rule once, without retries, and ignor
 resource policy. It fires scheduled rules itself.
 
 AWS invokes the function asynchronously (Lambda Developer Guide, "Invoke a Lambda function on a
-schedule"), and only if the function's policy lets events.amazonaws.com invoke it for the rule
+schedule"), and only if the function's policy allows events.amazonaws.com to invoke it for the rule
 (EventBridge User Guide, "Using resource-based policies for Amazon EventBridge").
 """
 

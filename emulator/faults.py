@@ -1,6 +1,6 @@
 """Faults in front of the API: errors, withheld responses, delays, and functions that die.
 
-This module corrects nothing in MiniStack. It lets a test observe a caller whose call fails. It also
+This module corrects nothing in MiniStack. With it, tests observe a caller whose call fails. It also
 chooses the items that BatchWriteItem leaves unprocessed; `dynamodb` leaves them out.
 
 A fault applies to the calls of one action of one service. Calls between AWS services, such as the

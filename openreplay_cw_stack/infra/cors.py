@@ -1,4 +1,4 @@
-"""CORS settings that let browsers send the session token to another origin."""
+"""CORS settings that allow browsers to send the session token to another origin."""
 
 from __future__ import annotations
 

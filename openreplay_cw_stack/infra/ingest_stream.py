@@ -142,7 +142,7 @@ class IngestStream(Construct):
         )
         if self.destination is not None:
             # PutDestination uses the role at once, and fails until IAM has propagated it.
-            # CloudFormation does not retry. This dependency lets some time pass.
+            # CloudFormation does not retry. This dependency delays the destination.
             self.destination.node.add_dependency(mapping)
         return mapping
 

@@ -180,7 +180,7 @@ class OpenReplayCloudWatch(Construct):
         self._idle_parts.add_tagged_function(function)
 
     def grant_read_key(self, grantee: iam.IGrantable) -> iam.Grant:
-        """Let a principal read the service account's key from its secret.
+        """Allow a principal to read the service account's key from its secret.
 
         Raises:
             ValueError: ``service_account`` is False.
@@ -190,7 +190,7 @@ class OpenReplayCloudWatch(Construct):
         return self.service_account.grant_read_key(grantee)
 
     def grant_read_lines(self, grantee: iam.IGrantable) -> iam.Grant:
-        """Let a principal query the session table for the linked lines of a session."""
+        """Allow a principal to query the session table for the linked lines of a session."""
         grants = [
             iam.Grant.add_to_principal(
                 grantee=grantee,

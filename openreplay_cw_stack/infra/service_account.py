@@ -118,7 +118,7 @@ class ServiceAccount(Construct):
         return tuple(self._log_groups.values())
 
     def allow_reading(self, log_group: logs.ILogGroup) -> None:
-        """Let the key read one more log group.
+        """Allow the key to read one more log group.
 
         Raises:
             ValueError: the key can already read it.
@@ -140,7 +140,7 @@ class ServiceAccount(Construct):
         acknowledge_streams(self._policy, log_group)
 
     def grant_read_key(self, grantee: iam.IGrantable) -> iam.Grant:
-        """Let a principal read the access key from its secret."""
+        """Allow a principal to read the access key from its secret."""
         return self.secret.grant_read(grantee)
 
     def policy_characters(self) -> int:

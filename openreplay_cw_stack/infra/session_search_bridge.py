@@ -152,7 +152,7 @@ class SessionSearchBridge(Construct):
         )
 
     def grant_read_api_key(self, grantee: iam.IGrantable) -> iam.Grant:
-        """Let a principal read the API key from its secret."""
+        """Allow a principal to read the API key from its secret."""
         return self.secret.grant_read(grantee)
 
     def _secret(self, encryption_key: kms.IKey | None) -> secretsmanager.Secret:

@@ -52,7 +52,7 @@ class SessionTag:
 # The subscription filter selects exactly these names (contract/filter_pattern.py).
 _BETWEEN_WORDS = r"_?-?\s?"
 _SESSION = _BETWEEN_WORDS.join(("open", "replay", "session"))
-# ASCII: without it, IGNORECASE would let "ſ" stand for "s" and "K" (Kelvin) for "k".
+# ASCII: without it, IGNORECASE would match "ſ" as "s" and "K" (Kelvin) as "k".
 _NAME = re.compile(
     rf"{_SESSION}(?:\.?{_BETWEEN_WORDS}(?:token|id)|\\{{0,8}}[\"']\s?:\s?\{{\s?\\{{0,8}}[\"']id)",
     re.IGNORECASE | re.ASCII,

@@ -19,7 +19,7 @@ from openreplay_cw_stack.commands.deployed.stack import Resource, Template, read
 STANDARD = "STANDARD"
 STANDARD_ONLY = (
     "Only log groups of the Standard class can have subscription filters, and the class cannot be "
-    "changed: let the program write to another log group."
+    "changed. Change the program to write to another log group."
 )
 """The remedy for a log group of another class."""
 

@@ -80,12 +80,12 @@ def _policy(context: Context, arn: str, policy: str) -> Iterator[Finding]:
     for user, missing in refused:
         yield fail(
             _NAME,
-            f"the policy of {arn} does not let {user.what} use {', '.join(missing)}",
+            f"the policy of {arn} does not allow {user.what} to use {', '.join(missing)}",
             f"{user.without} Add a statement to the key's policy with the principal "
             f"{user.principals[0].partition(':')[2]}.",
         )
     if not refused:
-        yield ok(_NAME, f"{arn}: its policy lets {_words([one.what for one in users])} use it")
+        yield ok(_NAME, f"{arn}: its policy allows {_words([one.what for one in users])} to use it")
 
 
 def _users(context: Context, arn: str) -> Iterator[User]:

@@ -1,4 +1,4 @@
-"""Checks the subscription filter pattern: lets CloudWatch Logs match it against lines.
+"""Checks the subscription filter pattern: CloudWatch Logs matches it against lines.
 
 CloudWatch Logs API reference, "TestMetricFilter": the call tests a pattern against at most 50
 messages, and stores nothing. Metric filters and subscription filters have the same syntax (User

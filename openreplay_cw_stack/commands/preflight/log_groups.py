@@ -97,8 +97,8 @@ def _tracked(context: Context, name: str, in_template: int) -> Step[None]:
         yield fail(
             _NAME,
             f"{name} does not exist",
-            "Its program creates it with the first line: start the program first, or let the stack "
-            "create the log group with new_log_groups.",
+            "Its program creates it with the first line: start the program first, or name the log "
+            "group in new_log_groups, so that the stack creates it.",
         )
         return
     kind = class_of(found)

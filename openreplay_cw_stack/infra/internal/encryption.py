@@ -8,7 +8,7 @@ from aws_cdk import aws_kms as kms
 
 
 def grant_to_log_groups(key: kms.IKey, stack: cdk.Stack) -> None:
-    """Let CloudWatch Logs encrypt the log groups of a stack's account and region with a key.
+    """Allow CloudWatch Logs to use a key for the log groups of a stack's account and region.
 
     AWS documentation, "Encrypt log data in CloudWatch Logs using AWS Key Management Service".
     The app cannot change the policy of an imported key, which must have the permission already.
@@ -34,7 +34,7 @@ def grant_to_log_groups(key: kms.IKey, stack: cdk.Stack) -> None:
 
 
 def grant_to_alarms(key: kms.IKey) -> None:
-    """Let CloudWatch alarms publish to a topic that is encrypted with a key.
+    """Allow CloudWatch alarms to publish to a topic that is encrypted with a key.
 
     AWS documentation, "Amazon SNS key management", on event sources and encrypted topics.
     """

@@ -87,7 +87,7 @@ class Resource(Kind):
 
 
 def _has(value: Any, attribute: str) -> bool:
-    """Return whether an object has an attribute. The class of a jsii proxy may lack it."""
+    """Return whether an object or its class has an attribute; jsii proxies may raise instead."""
     try:
         return hasattr(type(value), attribute) or hasattr(value, attribute)
     except Exception:

@@ -67,7 +67,7 @@ def new_retry_queue(
 def feed_from_retry_queue(
     scope: Construct, function: lambda_.Function, queue: sqs.IQueue
 ) -> lambda_.EventSourceMapping:
-    """Let the retry queue invoke a function: one message each, at most two at once."""
+    """Make the retry queue invoke a function, with one message each and at most two at once."""
     source = lambda_.EventSourceMapping(
         scope,
         "RetrySource",

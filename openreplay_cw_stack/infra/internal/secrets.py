@@ -18,7 +18,7 @@ def readable_arn(secret: secretsmanager.ISecret) -> str:
 def tagging_statement(
     secret_arns: Sequence[str], *, and_untag: bool = False
 ) -> iam.PolicyStatement:
-    """Let a function set only the tags that record which keys OpenReplay has."""
+    """Allow a function to set only the tags that record which keys OpenReplay has."""
     actions = ["secretsmanager:TagResource"]
     if and_untag:
         actions.append("secretsmanager:UntagResource")

@@ -69,7 +69,7 @@ class Subscriptions(Construct):
             self._before: tuple[IDependable, ...] = (permission,)
         else:
             self._destination = stream.filter_destination()
-            # The default, by log stream, lets one busy log stream fill a shard.
+            # With the default, by log stream, one busy log stream can fill a shard.
             self._distribution = logs.Distribution.RANDOM
             self._destination_arn = stream.stream.stream_arn
             self._before = (stream.policy, *after)
@@ -197,7 +197,7 @@ class Subscriptions(Construct):
             self._require_place(ours, theirs, f"{name} is in {what} {theirs}: {fix}")
 
     def _require_place(self, ours: str, theirs: str, why: str) -> None:
-        """Let CloudFormation refuse to deploy an environment-agnostic stack elsewhere.
+        """Make CloudFormation reject an environment-agnostic stack in another account or region.
 
         AWS CloudFormation User Guide, "Rules": CloudFormation checks rules before it creates
         resources.

@@ -116,7 +116,7 @@ class Monitoring(Construct):
 
     def _own_topic(self, encryption_key: kms.IKey | None) -> sns.Topic:
         topic = sns.Topic(self, "AlarmTopic", master_key=encryption_key, enforce_ssl=True)
-        # A topic with its own policy loses the default policy, which lets alarms publish.
+        # A topic with its own policy loses the default policy, which allows alarms to publish.
         topic.add_to_resource_policy(
             iam.PolicyStatement(
                 sid="LetAlarmsOfThisAccountPublish",

@@ -1,4 +1,4 @@
-"""The CORS headers that let a browser send the session token to another origin.
+"""The CORS headers that allow a browser to send the session token to another origin.
 
 The token's header is not CORS-safelisted. A browser therefore sends a preflight OPTIONS request
 first, and does not send the real request unless the response allows the header (Fetch standard,

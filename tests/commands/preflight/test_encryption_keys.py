@@ -63,7 +63,9 @@ def test_who_may_use_the_key(
         assert (finding.status.value, KEY in finding.detail) == ("ok", True)
         return
     assert [one.status.value for one in findings] == ["fail"] * len(refused)
-    assert [one.detail.split("does not let ")[1].split(" use ")[0] for one in findings] == refused
+    assert [
+        one.detail.split("does not allow ")[1].split(" to use ")[0] for one in findings
+    ] == refused
 
 
 def test_a_key_that_cannot_be_used(tmp_path: Path) -> None:
