@@ -6,7 +6,15 @@
 "use strict";
 
 const { types } = require("node:util");
-const { Scope, endScope, endWithPromise, fail, ongoingScope, runWithin } = require("./context.js");
+const {
+  Scope,
+  endScope,
+  endWithPromise,
+  fail,
+  forgetFailures,
+  ongoingScope,
+  runWithin,
+} = require("./context.js");
 const { count } = require("./counts.js");
 const { valuesOf } = require("./headers.js");
 const { HeaderReader } = require("./session.js");
@@ -34,6 +42,8 @@ function tagLambdaHandler(handler, options) {
   if (typeof handler !== "function") throw new TypeError("tagLambdaHandler() takes a handler");
   const reader = options === undefined ? DEFAULT : new HeaderReader(options);
   function taggedHandler(...args) {
+    // The runtime has reported the one before.
+    forgetFailures();
     const scope = new Scope(sessionOfEvent(args[0], reader), ongoingScope());
     const given = withEndings(scope, args);
     let result;

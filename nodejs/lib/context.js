@@ -27,7 +27,7 @@ const storage = new AsyncLocalStorage();
 const leaving = [];
 // The errors that ended a session's work just now, with the session: who handles them comes next.
 // They are not kept any longer, because an application may throw one error object again.
-const failures = [];
+const failures = new Set();
 // The session whose request let an exception through in the piece of JavaScript that runs just now.
 let lastLeft = null;
 
@@ -136,15 +136,19 @@ function endWithPromise(scope, promise) {
 /** End a scope because of an error, which is known to be its session's until it is handled. */
 function fail(scope, error) {
   const { session } = scope;
-  if (session !== null && failures.push({ error, session }) === 1) {
-    // Node.js looks for unhandled rejections before the immediates, and after the next ticks.
-    setImmediate(forgetFailures).unref();
+  if (session !== null) {
+    const failure = { error, session };
+    failures.add(failure);
+    // Node.js handles rejections before the immediates; Lambda's runtime in one, from 24.x on.
+    const forget = () => failures.delete(failure);
+    setImmediate(() => setImmediate(forget));
   }
   endScope(scope);
 }
 
+/** Forget the errors that ended a session's work: whoever handles them has done so. */
 function forgetFailures() {
-  failures.length = 0;
+  failures.clear();
 }
 
 /** The session that an uncaught error comes from; null: nobody's, or not known. */
@@ -153,7 +157,7 @@ function sessionOfError(error) {
 }
 
 function sessionsOfFailures(isMeant) {
-  return failures.filter((one) => isMeant(one.error)).map((one) => one.session);
+  return [...failures].filter((one) => isMeant(one.error)).map((one) => one.session);
 }
 
 /** The session that all of some sessions are; null: there is none, or there are several. */
@@ -209,6 +213,7 @@ module.exports = {
   endWithPromise,
   fail,
   failedSession,
+  forgetFailures,
   onLeaving,
   ongoingScope,
   runAsNobody,
