@@ -80,7 +80,7 @@ def judge(
     accept_unsigned_ids: bool | None = None,
     now_ms: int | None = None,
 ) -> Judgement:
-    """Say whether OpenReplay will link a log line to a replay, and why not.
+    """Return whether OpenReplay will link a log line to a replay, or why not.
 
     Pure, and linear in the line's length. Never raises.
 

@@ -9,7 +9,7 @@ import pytest
 
 from openreplay_cw_stack.tagging import judge
 from openreplay_cw_stack.tagging.propagation import uninstall
-from openreplay_cw_stack.tagging.propagation.context import session_of_exception
+from openreplay_cw_stack.tagging.propagation.exceptions import session_of_exception
 from tests.tagging.propagation.interpreters import environment
 from tests.tagging.propagation.visitors import ANNA, headers_of
 

@@ -1,26 +1,25 @@
-"""The current session: a context variable, and the functions that set it and carry it elsewhere.
+"""The current session: a context variable, and the functions that set it and pass it on.
 
 Each thread and each asyncio task has its own context, so concurrent requests cannot see each
 other's session. A new thread, an executor's worker and another process start without a session:
-:func:`carry` takes it there.
+:func:`carry` passes it to them.
 """
 
 from __future__ import annotations
 
-import contextlib
 import functools
-from collections.abc import Awaitable, Callable, Iterator
-from types import FrameType, TracebackType
+from collections.abc import Awaitable, Callable
+from types import TracebackType
 from typing import ParamSpec, TypeVar
 
 from openreplay_cw_stack.tagging.propagation import counts
 from openreplay_cw_stack.tagging.propagation.scopes import (
     Before,
+    Left,
     Scope,
     current_session,
     enter,
     enter_again,
-    last_left,
     leave,
     leave_again,
     set_last_left,
@@ -29,7 +28,6 @@ from openreplay_cw_stack.tagging.propagation.scopes import (
 from openreplay_cw_stack.tagging.propagation.session import Session, session_of_token
 
 __all__ = [
-    "attribute_exception",
     "await_in",
     "carry",
     "current_session",
@@ -39,8 +37,6 @@ __all__ = [
     "run_carried",
     "run_in",
     "run_within",
-    "session_for",
-    "session_of_exception",
     "set_session",
     "use_session",
     "use_session_token",
@@ -75,8 +71,8 @@ def run_in(
 ) -> R:
     """Call a function in a session, or without one if it is None.
 
-    :func:`session_of_exception` recognises this function's frame, and so can attribute an exception
-    that passes through it to the session.
+    :func:`~.exceptions.session_of_exception` recognises this function's frame, and so can
+    attribute an exception that passes through it to the session.
     """
     entered = enter(session)
     try:
@@ -167,7 +163,7 @@ class use_session:  # noqa: N801
     ) -> None:
         """Restore the previous session; exceptions pass and are attributed to this session."""
         if exc is not None and self._session is not None:
-            set_last_left((exc, self._session))
+            set_last_left(Left(exc, self._session, traceback))
         _leave(*self._entered)
 
 
@@ -177,70 +173,6 @@ def use_session_token(token: str | None) -> use_session:
     An invalid token is ignored and counted, and the block runs without a session.
     """
     return use_session(session_of_token(token))
-
-
-def session_of_exception(exc: BaseException | None) -> Session | None:
-    """Return the session in which an exception was raised, even after the session ended; or None.
-
-    The search covers frames of :func:`run_in` in the traceback and the exception that last left a
-    ``with use_session(...)`` block, then the exception's cause and context. It does not change the
-    exception.
-    """
-    seen: set[int] = set()
-    waiting = [exc]
-    while waiting and len(seen) < _MAX_CHAIN:
-        one = waiting.pop(0)
-        if one is None or id(one) in seen:
-            continue
-        seen.add(id(one))
-        session = _session_of_one(one)
-        if session is not None:
-            return session
-        waiting += [one.__cause__, one.__context__]
-    return None
-
-
-_MAX_CHAIN = 100
-
-
-def _session_of_one(exc: BaseException) -> Session | None:
-    left = last_left()
-    if left is not None and left[0] is exc:
-        return left[1]
-    traceback = exc.__traceback__
-    # From the outside in: the frame that the exception left last comes first.
-    while traceback is not None:
-        session = _session_of_frame(traceback.tb_frame)
-        if session is not None:
-            return session
-        traceback = traceback.tb_next
-    return None
-
-
-_SCOPES = (run_in.__code__, run_carried.__code__, run_within.__code__, await_in.__code__)
-
-
-def _session_of_frame(frame: FrameType) -> Session | None:
-    if frame.f_code not in _SCOPES:
-        return None
-    session: Session | None = frame.f_locals.get("session")
-    return session
-
-
-def session_for(exc: BaseException | None) -> Session | None:
-    """Return the current session, or else the session in which an exception was raised."""
-    return current_session() or session_of_exception(exc)
-
-
-@contextlib.contextmanager
-def attribute_exception(exc: BaseException, session: Session) -> Iterator[None]:
-    """Attribute an exception to a session for the duration of a ``with`` block."""
-    before = last_left()
-    set_last_left((exc, session))
-    try:
-        yield
-    finally:
-        set_last_left(before)
 
 
 def _leave(

@@ -13,10 +13,9 @@ from collections.abc import Callable, Iterator
 from contextvars import Context
 from typing import Any
 
-from openreplay_cw_stack.tagging.propagation.context import (
+from openreplay_cw_stack.tagging.propagation.context import current_session, run_in
+from openreplay_cw_stack.tagging.propagation.exceptions import (
     attribute_exception,
-    current_session,
-    run_in,
     session_of_exception,
 )
 from openreplay_cw_stack.tagging.propagation.patching import Patches
@@ -63,8 +62,8 @@ def _reporting(patches: Patches, original: Callable[..., None]) -> Callable[...,
 def _within(context: Context | None, session: Session) -> Iterator[None]:
     """Set the session of a context for the duration of a ``with`` block.
 
-    Python 3.12, "loop.call_exception_handler": a handler of the application's own runs in the
-    context of what failed, whose work may have ended.
+    Python 3.12, "loop.call_exception_handler": the application's own handler runs in the context of
+    the failed callback, whose work may have ended.
     """
     entered = None
     if context is not None:

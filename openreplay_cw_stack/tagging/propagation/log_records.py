@@ -20,12 +20,8 @@ from collections.abc import Callable
 from typing import Any
 
 from openreplay_cw_stack.tagging.propagation import counts
-from openreplay_cw_stack.tagging.propagation.context import (
-    current_session,
-    run_as,
-    session_for,
-    session_of_exception,
-)
+from openreplay_cw_stack.tagging.propagation.context import current_session, run_as
+from openreplay_cw_stack.tagging.propagation.exceptions import session_for, session_of_exception
 from openreplay_cw_stack.tagging.propagation.lines import tag_text
 from openreplay_cw_stack.tagging.propagation.patching import Patches, is_replacement
 from openreplay_cw_stack.tagging.propagation.session import Session

@@ -11,7 +11,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from openreplay_cw_stack.tagging.propagation.context import current_session, run_as, session_for
+from openreplay_cw_stack.tagging.propagation.context import current_session, run_as
+from openreplay_cw_stack.tagging.propagation.exceptions import session_for
 from openreplay_cw_stack.tagging.propagation.lines import tag_text
 from openreplay_cw_stack.tagging.propagation.patching import Patches
 

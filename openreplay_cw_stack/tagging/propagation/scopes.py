@@ -13,6 +13,8 @@ import os
 from collections.abc import Callable
 from contextvars import Context, ContextVar, Token
 from threading import get_ident
+from types import TracebackType
+from typing import NamedTuple
 
 from openreplay_cw_stack.tagging.propagation.session import Session
 
@@ -38,7 +40,21 @@ class Scope:
 
 
 Before = Token["Scope | None"]
-Left = tuple[BaseException, Session]
+
+
+class Left(NamedTuple):
+    """An exception that left a scope.
+
+    Attributes:
+        exc: the exception.
+        session: the scope's session.
+        traceback: the exception's traceback at that time; None: any.
+    """
+
+    exc: BaseException
+    session: Session
+    traceback: TracebackType | None
+
 
 _current: ContextVar[Scope | None] = ContextVar("openreplay_session", default=None)
 # The exception that last left a `with use_session(...)` block in this context, and its session.

@@ -92,7 +92,7 @@ class Session:
 
 
 def session_of_token(token: object) -> Session | None:
-    """Return the session of a token from outside; None, and count it, if it is not a session token.
+    """Return the session of a token; count a text that is not a session token and return None.
 
     None and empty text are not counted.
     """

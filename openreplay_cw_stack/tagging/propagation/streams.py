@@ -166,10 +166,10 @@ class TaggingStream:
         self._stream.flush()
 
     def lock(self) -> bool:
-        """Lock the stream, so that no thread is writing; return whether it worked.
+        """Lock the stream, so that no thread writes; return whether this succeeded.
 
-        The wrapped stream has its own lock, which would stay locked in a forked child forever. A
-        thread that does not finish its write in time is not waited for.
+        The wrapped stream has its own lock, which would stay locked in a forked child forever. The
+        lock has a timeout, because another thread's write may never end.
         """
         return self._lock.acquire(timeout=_MAX_WAIT_SECONDS)
 

@@ -11,7 +11,8 @@ from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
-from openreplay_cw_stack.tagging.propagation.context import run_as, session_for
+from openreplay_cw_stack.tagging.propagation.context import run_as
+from openreplay_cw_stack.tagging.propagation.exceptions import session_for
 from openreplay_cw_stack.tagging.propagation.lines import tag_text, without_tag
 from openreplay_cw_stack.tagging.propagation.patching import Patches
 from openreplay_cw_stack.tagging.propagation.session import Session
@@ -92,7 +93,7 @@ def _is_storing(caller: FrameType) -> bool:
 
 
 def _with_frame(args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType) -> tuple[Any, ...]:
-    """Return the arguments, with the caller's frame in place of a missing one."""
+    """Return the arguments, with the caller's frame instead of a missing one."""
     if args:
         return (frame if args[0] is None else args[0], *args[1:])
     if kwargs.get("f") is None:
@@ -101,7 +102,7 @@ def _with_frame(args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType)
 
 
 def _session_of_call(args: tuple[Any, ...], kwargs: dict[str, Any]) -> Session | None:
-    """Return the current session, or that of an exception in the arguments or being handled."""
+    """Return the current session, or that of the exception in the arguments or in progress."""
     for value in (*args, *kwargs.values()):
         if isinstance(value, BaseException):
             return session_for(value)

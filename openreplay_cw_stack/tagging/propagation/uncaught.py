@@ -15,12 +15,8 @@ import warnings
 from collections.abc import Callable
 from typing import Any
 
-from openreplay_cw_stack.tagging.propagation.context import (
-    current_session,
-    run_in,
-    session_for,
-    session_of_exception,
-)
+from openreplay_cw_stack.tagging.propagation.context import current_session, run_in
+from openreplay_cw_stack.tagging.propagation.exceptions import session_for, session_of_exception
 from openreplay_cw_stack.tagging.propagation.lines import tag_text
 from openreplay_cw_stack.tagging.propagation.patching import Patches
 from openreplay_cw_stack.tagging.propagation.session import Session

@@ -19,7 +19,7 @@ from openreplay_cw_stack.tagging.propagation import (
     tag_lambda_handler,
     uninstall,
 )
-from openreplay_cw_stack.tagging.propagation.context import session_of_exception
+from openreplay_cw_stack.tagging.propagation.exceptions import session_of_exception
 from openreplay_cw_stack.tagging.propagation.redirection import (
     HEADER_NAME_VARIABLE,
     LEVEL_VARIABLE,

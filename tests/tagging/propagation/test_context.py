@@ -2,14 +2,11 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-import contextlib
 import contextvars
 import functools
 import gc
 import pickle
-import sys
 import threading
-import weakref
 from collections.abc import AsyncIterator, Generator
 
 import pytest
@@ -23,12 +20,7 @@ from openreplay_cw_stack.tagging.propagation import (
     use_session,
     use_session_token,
 )
-from openreplay_cw_stack.tagging.propagation.context import (
-    await_in,
-    run_in,
-    session_for,
-    session_of_exception,
-)
+from openreplay_cw_stack.tagging.propagation.context import await_in, run_in
 from openreplay_cw_stack.tagging.propagation.scopes import current_scope
 from openreplay_cw_stack.tagging.propagation.session import Session
 from tests.tagging.propagation.visitors import ANNA, BERT
@@ -148,81 +140,6 @@ class TestCarrying:
 
 def current_session_by_name() -> Session | None:
     return current_session()
-
-
-class TestExceptions:
-    def test_from_run_in(self) -> None:
-        assert session_of_exception(failed(ANNA)) is ANNA
-
-    def test_from_await_in(self) -> None:
-        with pytest.raises(KeyError) as raised:
-            asyncio.run(await_in(BERT, fail_later))
-        assert session_of_exception(raised.value) is BERT
-
-    def test_from_with(self) -> None:
-        with pytest.raises(KeyError) as raised, use_session(ANNA):
-            fail()
-        assert session_of_exception(raised.value) is ANNA
-        with use_session(None):
-            pass
-        assert session_of_exception(raised.value) is None
-
-    def test_from_another_thread(self) -> None:
-        with concurrent.futures.ThreadPoolExecutor(1) as pool:
-            with use_session(ANNA):
-                future = pool.submit(carry(fail))
-            assert session_of_exception(future.exception()) == ANNA
-
-    def test_of_nobody(self) -> None:
-        assert session_of_exception(None) is None
-        assert session_of_exception(KeyError()) is None
-        with pytest.raises(KeyError) as raised:
-            run_in(None, fail)
-        assert session_of_exception(raised.value) is None
-
-    def test_what_it_passed_last_counts(self) -> None:
-        def serve_by_another() -> None:
-            run_in(ANNA, fail)
-
-        with pytest.raises(KeyError) as raised:
-            run_in(BERT, serve_by_another)
-        assert session_of_exception(raised.value) is BERT
-
-    def test_what_it_was_raised_from(self) -> None:
-        for suppress in (True, False):
-            exc = RuntimeError("500")
-            exc.__context__ = failed(ANNA)
-            exc.__suppress_context__ = suppress
-            assert session_of_exception(exc) is ANNA
-
-    def test_a_ring_of_causes(self) -> None:
-        one, two = KeyError(), ValueError()
-        one.__context__, two.__context__ = two, one
-        assert session_of_exception(one) is None
-
-    def test_the_work_at_hand_comes_first(self) -> None:
-        with use_session(BERT):
-            assert session_for(failed(ANNA)) is BERT
-        assert session_for(failed(ANNA)) is ANNA
-
-    def test_nothing_is_kept_of_it(self) -> None:
-        class Failure(Exception):
-            pass
-
-        def fail_weakly() -> None:
-            raise Failure
-
-        with contextlib.suppress(Failure):
-            try:
-                run_in(ANNA, fail_weakly)
-            finally:
-                exc = sys.exc_info()[1]
-                session, attributes, kept = session_of_exception(exc), vars(exc), weakref.ref(exc)
-                del exc
-        assert session is ANNA
-        assert attributes == {}
-        gc.collect()
-        assert kept() is None
 
 
 class TestWorkThatIsOver:

@@ -70,7 +70,7 @@ class TestGarbageCollection:
 
         def leave_it() -> None:
             use_session(ANNA).__enter__()
-            scopes.set_last_left((ValueError(), ANNA))
+            scopes.set_last_left(scopes.Left(ValueError(), ANNA, None))
 
         collect(leave_it, look)
         assert seen == [None, None]
@@ -123,7 +123,7 @@ class TestGarbageCollection:
     def test_context_variables_are_not_changed(self) -> None:
         """A nested ``ContextVar.set`` would free the data of the one that is interrupted."""
         seen: list[bool] = []
-        left = ValueError(), ANNA
+        left = scopes.Left(ValueError(), ANNA, None)
 
         def state() -> list[object]:
             return [scopes._current.get(), scopes._left.get()]

@@ -15,7 +15,7 @@ from openreplay_cw_stack.tagging.propagation import (
     propagation_counts,
     use_session,
 )
-from openreplay_cw_stack.tagging.propagation.context import session_of_exception
+from openreplay_cw_stack.tagging.propagation.exceptions import session_of_exception
 from openreplay_cw_stack.tagging.propagation.session import Session
 from tests.tagging.propagation.visitors import ANNA, BERT
 from tests.tagging.tokens import TOKEN_SECRET, a_token
