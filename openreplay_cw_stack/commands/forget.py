@@ -45,7 +45,7 @@ HELP = "delete the lines of sessions from the session table"
 ON_THEIR_WAY_SECONDS = 2 * QUEUE_RETENTION_SECONDS
 """The longest time until a line reaches the table, with slack: see above."""
 MAX_PASSES = 100
-"""The most reads of a session, since lines of a running session may arrive meanwhile."""
+"""The maximum reads of a session. More lines of a running session may arrive in between."""
 
 _MAX_ATTEMPTS = 12
 
@@ -57,7 +57,7 @@ class NotForgotten(Exception):
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe the command's arguments."""
+    """Add the command's arguments."""
     add_deployment_arguments(parser)
     parser.add_argument(
         "sessions", nargs="+", type=session_id, metavar="ID", help="a session's decimal id"

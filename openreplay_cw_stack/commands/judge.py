@@ -31,7 +31,7 @@ _MAX_TEXT = 160
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe the command's arguments."""
+    """Add the command's arguments."""
     parser.add_argument("--log-group", help="read this log group instead (requires boto3)")
     parser.add_argument(
         "--minutes",

@@ -1,8 +1,8 @@
 """Reads the events of a log group that mention a session tag.
 
 CloudWatch Logs selects the events. AWS does not document whether FilterLogEvents accepts regular
-expressions in every region ("Filter pattern syntax" lists it, but a field report has a refusal). If
-it refuses the pattern, this module reads every event and selects them itself.
+expressions in every region ("Filter pattern syntax" lists it, but a user reports an error). If it
+refuses the pattern, this module reads every event and selects them itself.
 """
 
 from __future__ import annotations
@@ -44,9 +44,9 @@ def tagged_events(client: Any, log_group: str, start_ms: int) -> Iterator[Event]
     """Read the events that mention a session tag.
 
     Args:
-        client: of CloudWatch Logs.
-        log_group: the group's name.
-        start_ms: from when on, in milliseconds since 1970.
+        client: a client of CloudWatch Logs.
+        log_group: the log group's name.
+        start_ms: the earliest time of an event, in milliseconds since 1970.
     """
     for page in _pages(client, log_group, start_ms):
         yield from page.events
@@ -56,10 +56,10 @@ def sample_events(client: Any, log_group: str, start_ms: int, most: int) -> Even
     """Read the first events that mention a session tag.
 
     Args:
-        client: of CloudWatch Logs.
-        log_group: the group's name.
-        start_ms: from when on, in milliseconds since 1970.
-        most: how many events at most.
+        client: a client of CloudWatch Logs.
+        log_group: the log group's name.
+        start_ms: the earliest time of an event, in milliseconds since 1970.
+        most: the maximum number of events.
     """
     taken: list[Event] = []
     unfiltered = False

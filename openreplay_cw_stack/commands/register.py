@@ -42,7 +42,7 @@ _FAILED = "failed"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe the command's arguments."""
+    """Add the command's arguments."""
     add_deployment_arguments(parser)
     add_projects_argument(parser)
     parser.add_argument("--remove", action="store_true", help="remove the bridge from the projects")
@@ -162,7 +162,7 @@ def _form(account: Account, deployment: Deployment) -> BridgeForm:
 
 
 def _probe(form: BridgeForm, *, insecure: bool) -> str:
-    """Send the bridge a request, since OpenReplay does not test it; return the result in words."""
+    """Test the bridge, because OpenReplay does not, and return the result in words."""
     if not form.url:
         raise CommandFailed(
             "the bridge's HTTP API is not in the stack: it was deleted by hand; delete the stack "

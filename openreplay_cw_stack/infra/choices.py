@@ -1,4 +1,4 @@
-"""The enums among the options. An option also accepts the text of a member."""
+"""The enums among the options. An option also accepts the value of a member."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ MAXIMUM_AGE = cdk.Duration.seconds(RETRY_SECONDS)
 """How long Lambda retries a payload: as long as a message stays in the retry queue."""
 BATCH_SIZE = 100
 PARALLELIZATION_FACTOR = 2
-"""Batches of a shard at a time. An on-demand stream begins with four shards, so 8 batches."""
+"""Simultaneous batches per shard. An on-demand stream starts with four shards."""
 
 
 class IngestStream(Construct):

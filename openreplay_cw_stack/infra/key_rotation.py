@@ -190,11 +190,11 @@ class KeyRotation(Construct):
         schedule: secretsmanager.CfnRotationSchedule,
         registrations: ProjectRegistrations | None,
     ) -> None:
-        """Wait for the first key, and delete the keys after the schedule and before the user.
+        """Create two resources: one waits for the first key, the other deletes all keys.
 
         The resource that deletes the keys is created before the schedule, so that a rollback always
-        deletes them. The user and the secret are created before the function, whose policy names
-        both.
+        deletes the keys. It deletes them after the schedule and before the user. The user and the
+        secret are created before the function, whose policy names both.
         """
         user_name = service_account.user.user_name
         keys = cdk.CustomResource(

@@ -74,7 +74,7 @@ class OpenReplayCloudWatch(Construct):
             construct_id: the id under it.
             options: see :class:`OpenReplayCloudWatchOptions`. Options that take a log group,
                 secret, key, topic or table also accept its name or ARN. Options that take an enum
-                also accept its text.
+                also accept the value of a member.
 
         Raises:
             TypeError: an option is unknown.
@@ -212,7 +212,7 @@ class OpenReplayCloudWatch(Construct):
         """Return the metric of lines that were rejected with one verdict: a sum.
 
         Args:
-            verdict: a verdict other than ``linkable``, or its text.
+            verdict: a verdict other than ``linkable``, or its value.
             period: the period of the sum; default: five minutes.
 
         Raises:

@@ -22,16 +22,17 @@ class OpenReplayProject:
 
     A deployment registers the bridge with the project, updates the registration with every new key,
     and removes it when the project leaves the stack. A registration that fails is retried every
-    hour and sets off an alarm; it never stops a deployment. An integration of another origin is
-    neither replaced nor removed.
+    hour and sets off an alarm; it never stops a deployment. It does not replace or remove an
+    integration of another program.
 
     Attributes:
         url: OpenReplay's address, such as ``https://openreplay.example``.
         project_id: the project's number, as in the browser's address bar.
         login_secret: a secret with a JSON object with the ``email`` and ``password`` of a member
             that only this deployment uses: each login ends the member's other sessions. The
-            projects of one OpenReplay can share the secret. A login fails with a captcha, as on
-            OpenReplay's own service, and with single sign-on: use the register command instead.
+            projects of one OpenReplay instance can share the secret. A login fails with a captcha,
+            as on OpenReplay's own service, and with single sign-on: use the register command
+            instead.
         vpc: a VPC from which OpenReplay can be reached; default: the Internet. Its private subnets
             need access to Secrets Manager through a NAT gateway or an endpoint.
         insecure: allow ``http://`` in ``url``, which exposes login and key to the network.
@@ -53,11 +54,11 @@ class OpenReplayProject:
 
     @property
     def host(self) -> str:
-        """The host part of the name, which identifies the OpenReplay."""
+        """The host in the name, which identifies the OpenReplay instance."""
         return self.name.rpartition("/")[0]
 
     def check(self) -> None:
-        """Refuse a project that can never be registered.
+        """Reject a project that can never be registered.
 
         Raises:
             ValueError: the address cannot be used, or the number is below 1.
@@ -79,10 +80,10 @@ def default_replay_url(projects: Sequence[OpenReplayProject]) -> str | None:
 def projects_by_openreplay(
     projects: Sequence[OpenReplayProject],
 ) -> dict[str, list[OpenReplayProject]]:
-    """Return the projects of each OpenReplay, by its host.
+    """Return the projects of each OpenReplay instance, by its host.
 
     Raises:
-        ValueError: the projects of one OpenReplay differ in their address or their VPC.
+        ValueError: the projects of one OpenReplay instance differ in their address or VPC.
     """
     found: dict[str, list[OpenReplayProject]] = {}
     for project in projects:

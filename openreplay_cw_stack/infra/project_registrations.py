@@ -38,13 +38,13 @@ _NOBODY_FLOODS = (
 
 
 class ProjectRegistrations(Construct):
-    """Registers the bridge with OpenReplay projects, with one function for each OpenReplay.
+    """Registers the bridge with projects, with one function for each OpenReplay instance.
 
     Each login ends the member's other sessions, and OpenReplay limits the rate of a member's
-    requests. So one function registers the projects of an OpenReplay one after the other.
+    requests. So one function registers the projects of an instance one after the other.
 
     Attributes:
-        functions: the functions by the host of their OpenReplay.
+        functions: the functions by the host of their OpenReplay instance.
         projects: the projects.
         log_groups: the functions' own log groups. They never hold a key or a login.
     """
@@ -59,7 +59,7 @@ class ProjectRegistrations(Construct):
         bridge: SessionSearchBridge,
         encryption_key: kms.IKey | None = None,
     ) -> None:
-        """Create a function for each OpenReplay, and one that runs them on deployments.
+        """Create a function for each OpenReplay instance, and one that runs them on deployments.
 
         Args:
             scope: the parent construct.
@@ -70,7 +70,7 @@ class ProjectRegistrations(Construct):
             encryption_key: encrypts the functions' own log groups and the key's secret.
 
         Raises:
-            ValueError: the projects of one OpenReplay differ in their address or their VPC.
+            ValueError: the projects of one OpenReplay instance differ in their address or VPC.
         """
         by_openreplay = projects_by_openreplay(projects)
         super().__init__(scope, construct_id)

@@ -245,7 +245,7 @@ class _LogGroupsValidation:
         self._account = account
 
     def validate(self) -> list[str]:
-        """What is wrong, one sentence each."""
+        """The errors, one sentence each."""
         count = len(self._account.log_groups)
         if not count:
             return [

@@ -69,7 +69,7 @@ def new_session_table(
 
 
 def check_session_table(table: dynamodb.ITable | None) -> None:
-    """Refuse a table with another schema.
+    """Reject a table with another schema.
 
     During synthesis, only the schema of a table that the same app creates is known.
 

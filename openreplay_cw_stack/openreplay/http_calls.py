@@ -31,11 +31,11 @@ Sleep = Callable[[float], None]
 
 
 class RegistrationFailed(Exception):
-    """A registration failed. The message says why and what to do."""
+    """A registration failed. The message names the reason and the fix."""
 
 
 class Unreachable(RegistrationFailed):
-    """The server did not answer with HTTP."""
+    """The server did not send an HTTP response."""
 
 
 class RateLimited(RegistrationFailed):
@@ -123,8 +123,8 @@ def call_patiently(ask: Callable[[], Answer], host: str, sleep: Sleep = time.sle
             pause = random.uniform(_MIN_PAUSE_SECONDS, _MAX_PAUSE_SECONDS)  # noqa: S311
             sleep(pause * 2**attempt)
     raise RateLimited(
-        f"{host} answers that it gets too many requests (429), {_ATTEMPTS} times in a row: try "
-        "again in a minute, and check whether another program uses the same member"
+        f"{host} reports too many requests (429), {_ATTEMPTS} times in a row: try again in a "
+        "minute, and check whether another program uses the same member"
     )
 
 

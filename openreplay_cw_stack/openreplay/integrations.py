@@ -33,7 +33,7 @@ Options = Mapping[str, object]
 
 
 class Change(Enum):
-    """The effect of a call."""
+    """The effect of registering or removing the bridge."""
 
     REGISTERED = "registered"
     """The project now has the bridge's URL and key."""

@@ -119,5 +119,5 @@ def _refused(host: str, answer: Answer) -> RegistrationFailed:
     if answer.status == 422:
         return LoginRefused(f"{host} does not accept the email as an address: check it")
     if answer.status in (400, 401, 403):
-        return LoginRefused(f"{host} does not know this email with this password")
-    return RegistrationFailed(f"{host} answered the login with {answer.status}: is it OpenReplay?")
+        return LoginRefused(f"{host} rejects this email and password")
+    return RegistrationFailed(f"{host} answered the login with {answer.status}: check the address")

@@ -239,7 +239,7 @@ class TestLogin:
         [
             ("captcha", "captcha"),
             ("sso", "single sign-on"),
-            ("nonsense", "is it OpenReplay"),
+            ("nonsense", "check the address"),
             ("redirect", "redirect"),
         ],
     )
@@ -249,7 +249,7 @@ class TestLogin:
 
     def test_a_wrong_password(self, server: OpenReplayServer) -> None:
         where = checked_url(server.url, insecure=True)
-        assert "does not know this email" in refused(log_in, where, EMAIL, "the api key")
+        assert "rejects this email" in refused(log_in, where, EMAIL, "the api key")
 
     def test_an_email_that_is_not_an_address(self, server: OpenReplayServer) -> None:
         where = checked_url(server.url, insecure=True)

@@ -51,7 +51,7 @@ _MAX_INVOCATION_SECONDS = 900
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe the command's arguments."""
+    """Add the command's arguments."""
     add_deployment_arguments(parser)
     parser.add_argument("--log-group", required=True, metavar="NAME", help="the log group")
     parser.add_argument(

@@ -71,7 +71,7 @@ _THRESHOLDS = (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe the command's arguments."""
+    """Add the command's arguments."""
     add_deployments_arguments(parser)
     parser.add_argument(
         "--minutes",
@@ -162,7 +162,7 @@ def _findings(
     openreplay: OpenReplayClient | None,
     seen: list[Sample],
 ) -> Step[None]:
-    """Run every step, in the order in which a line passes them. The samples go into ``seen``."""
+    """Run every step, in the order in which a line passes them; add the samples to ``seen``."""
     yield from guarded("deployment", check_deployment(account, deployment))
     tracked = yield from guarded(
         "tracked log group", check_what_is_tracked(account, deployment), ()

@@ -130,14 +130,18 @@ def _subscription(
         return fail(_NAME, said, f"It was changed by hand. {_put(group, validator)}")
     if own["filterPattern"] != FILTER_PATTERN:
         said = f"the filter of {group.name} has another pattern"
-        remedy = "It was changed by hand, or the stack has another release: deploy this one. "
+        remedy = "It was changed by hand, or another version deployed it: deploy this version. "
         return fail(_NAME, said, remedy + _put(group, validator))
     kept = f"lines kept {count(retention, 'day')}" if retention else "lines kept forever"
     quotas = f"{FILTERS_ALLOWED} allowed, in some accounts {FILTERS_COMMON}"
     number = count(len(filters), "subscription filter")
     seen = f"{group.name}: {number} ({quotas}); {kept}{others}"
     if len(filters) >= FILTERS_ALLOWED:
-        return warn(_NAME, seen, "An update of the stack's filter needs room for one: remove one.")
+        return warn(
+            _NAME,
+            seen,
+            "An update of the stack's filter needs a free place: remove another filter.",
+        )
     return ok(_NAME, seen)
 
 

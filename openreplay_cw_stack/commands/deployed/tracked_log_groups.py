@@ -98,7 +98,7 @@ def find_log_group(account: Account, name: str) -> Mapping[str, Any] | None:
     """Return a log group, as CloudWatch Logs describes it; None if it does not exist.
 
     Raises:
-        ClientError: AWS refuses.
+        ClientError: AWS refuses the call.
     """
     pages = account.client("logs").get_paginator("describe_log_groups")
     # The log group of exactly this name comes first, before those with longer names.
@@ -116,7 +116,7 @@ def account_policies(account: Account, kind: str) -> list[dict[str, Any]]:
     """List the account policies of a type, as CloudWatch Logs describes them.
 
     Raises:
-        ClientError: AWS refuses.
+        ClientError: AWS refuses the call.
     """
     found: list[dict[str, Any]] = []
     further: dict[str, str] = {}
@@ -133,7 +133,7 @@ def subscription_filters(account: Account, log_group: str) -> list[dict[str, Any
     """List the subscription filters of a log group, as CloudWatch Logs describes them.
 
     Raises:
-        ClientError: AWS refuses.
+        ClientError: AWS refuses the call.
     """
     pages = account.client("logs").get_paginator("describe_subscription_filters")
     return [

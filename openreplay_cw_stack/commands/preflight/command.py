@@ -51,7 +51,7 @@ _STEPS = (
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe the command's arguments."""
+    """Add the command's arguments."""
     parser.add_argument(
         "--assembly",
         type=Path,

@@ -52,7 +52,7 @@ def _key(context: Context, arn: str) -> Step[None]:
     if region != context.region:
         yield fail(
             _NAME,
-            f"{arn} is in {region}, and the stack goes to {context.region}",
+            f"{arn} is in {region}, but the stack is for {context.region}",
             "A key can be used only in its region: give a key of this region as encryption_key.",
         )
         return

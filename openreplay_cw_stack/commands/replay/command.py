@@ -29,7 +29,7 @@ HELP = "invoke the validator again with the messages of the dead-letter queue"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe the command's arguments."""
+    """Add the command's arguments."""
     add_deployments_arguments(parser)
     parser.add_argument(
         "--dry-run", action="store_true", help="count the messages, but change nothing"

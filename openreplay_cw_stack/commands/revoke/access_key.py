@@ -49,7 +49,9 @@ def revoke_access_key(account: Account, deployment: Deployment, *, replace: bool
         return Revoked("access", done or [f"{user} has none of the keys of its secret"], [])
     key_id = _make(iam, user, secret, current)
     done.append(f"created the access key {key_id}, which is now in the secret")
-    to_do = ["Every OpenReplay up to v1.20 that uses the key needs the new key from the secret"]
+    to_do = [
+        "Every OpenReplay instance up to v1.20 that uses the key needs the new key from the secret"
+    ]
     if not rotated:
         to_do.append(
             "CloudFormation does not know the new key: before you delete the stack or raise "

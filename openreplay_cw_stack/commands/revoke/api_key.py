@@ -32,8 +32,8 @@ def revoke_api_key(account: Account, deployment: Deployment) -> Revoked:
             "every hour until all have it"
         )
     by_hand = (
-        f"Every other OpenReplay that uses this bridge needs the new key: {PROGRAM} register "
-        f"--stack {deployment.stack.name}"
+        "Every other OpenReplay instance that uses this bridge needs the new key: "
+        f"{PROGRAM} register --stack {deployment.stack.name}"
     )
     return Revoked("api", done, [by_hand])
 

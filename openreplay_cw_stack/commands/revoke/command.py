@@ -29,7 +29,7 @@ _KEYS = {
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe the command's arguments."""
+    """Add the command's arguments."""
     add_deployment_arguments(parser)
     parser.add_argument(
         "--key", required=True, choices=_KEYS, help="api: the bridge's; access: the IAM user's"

@@ -20,7 +20,7 @@ HELP = "print the lines that the bridge returns for a session"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Describe the command's arguments."""
+    """Add the command's arguments."""
     add_deployment_arguments(parser)
     parser.add_argument("session", type=session_id, metavar="ID", help="the session's decimal id")
     parser.add_argument("--json", action="store_true", help="print one JSON document")

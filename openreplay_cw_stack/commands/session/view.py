@@ -124,7 +124,7 @@ def _view(
 
 @dataclass
 class _Pages:
-    """The session table, read once, so that every answer uses the same pages."""
+    """The session table, read once, so that every response uses the same pages."""
 
     table: SessionTable
     read: dict[str, Page] = field(default_factory=dict)

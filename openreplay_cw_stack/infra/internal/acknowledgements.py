@@ -154,7 +154,7 @@ def acknowledge_nothing_reserved(function: lambda_.Function, reason: str | None 
 def acknowledge_streams(policy: iam.ManagedPolicy, log_group: logs.ILogGroup) -> None:
     """Acknowledge the ``:*`` after a log group's name, if the template shows it.
 
-    The ARN of a log group that the app creates hides it, and cdk-nag then reports nothing.
+    If the app creates the log group, the ARN is a reference, and cdk-nag reports nothing.
     """
     arn = _as_in_a_finding(cdk.Stack.of(policy).resolve(arn_for_policies(log_group)))
     if arn.endswith(":*"):

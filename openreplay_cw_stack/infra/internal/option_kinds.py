@@ -162,7 +162,7 @@ _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600, "d": 86400}
 
 @dataclass(frozen=True)
 class Choice(Kind):
-    """One of several values, each of which also has a text.
+    """One of several values, each of which can also be given as text.
 
     Attributes:
         values: the values by their texts.

@@ -13,7 +13,7 @@ from openreplay_cw_stack.contract.openreplay_project import project_name
 from openreplay_cw_stack.infra.choices import Ingest
 
 MAX_PROJECTS = 25
-"""Projects of one deployment. Each uses a tag on the key's secret, which can have 50 tags."""
+"""The most projects of a deployment. Each uses one of the 50 tags that a secret can have."""
 
 _ARN_NAME = re.compile(r"arn:[^:]+:logs:[^:]*:[^:]*:log-group:([^:]+)")
 _TWICE = "track_account already tracks them, and every line would be delivered twice; omit one"

@@ -15,10 +15,10 @@ from openreplay_cw_stack.contract.limits import (
 from openreplay_cw_stack.infra.internal.acknowledgements import acknowledge, in_packs
 
 _MAX_RECEIPTS = 1000
-"""SQS's maximum. Throttled invocations also count as receives, so the validator decides by the age
-of a message. This limit applies only to messages that end the validator's process."""
+"""The maximum of SQS. Throttled invocations also count as receives, so the validator decides by the
+age of a message. This limit applies only to messages that end the validator's process."""
 _RETENTION = cdk.Duration.seconds(QUEUE_RETENTION_SECONDS)
-"""SQS's longest."""
+"""The longest retention of SQS."""
 _VISIBILITY_FACTOR = 6
 """Lambda Developer Guide, "Configuring an Amazon SQS queue to use with Lambda"."""
 

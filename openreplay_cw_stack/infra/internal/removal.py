@@ -6,7 +6,7 @@ import aws_cdk as cdk
 
 
 def kept_once_deployed(policy: cdk.RemovalPolicy) -> cdk.RemovalPolicy:
-    """Return the policy to apply: with RETAIN, a first deployment that fails leaves nothing behind.
+    """Return the policy to apply: with RETAIN, a failed first deployment leaves no resources.
 
     CloudFormation User Guide, "DeletionPolicy attribute": ``RetainExceptOnCreate`` deletes the
     resource if the operation that creates it is rolled back, and retains it otherwise. A retained

@@ -36,8 +36,8 @@ def search_http_api(
         scope: the parent construct of the API and its access logs.
         function: answers every request.
         domain_name: a custom domain name; None for the one that API Gateway generates.
-        rate_limit: requests a second.
-        burst_limit: requests at once.
+        rate_limit: the allowed requests per second.
+        burst_limit: the allowed requests at once.
         open_because: why API Gateway itself does not authorize callers.
         encryption_key: encrypts the access logs.
     """

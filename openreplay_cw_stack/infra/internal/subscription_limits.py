@@ -36,7 +36,7 @@ class FilterCountValidation:
         self._tracked = tracked
 
     def validate(self) -> list[str]:
-        """What is wrong, one sentence each."""
+        """The errors, one sentence each."""
         tracked = self._tracked()
         counts = _filters_in_app(self._scope.node.root) if tracked else {}
         errors = []
@@ -65,7 +65,7 @@ class ResourceCountValidation:
         self._tracked = tracked
 
     def validate(self) -> list[str]:
-        """What is wrong, one sentence each."""
+        """The errors, one sentence each."""
         tracked = len(self._tracked())
         # With few tracked log groups, other options would not help.
         if tracked <= 1:
@@ -92,7 +92,7 @@ class CriteriaValidation:
         self._criteria = criteria
 
     def validate(self) -> list[str]:
-        """What is wrong, one sentence each."""
+        """The errors, one sentence each."""
         length = _longest(cdk.Stack.of(self._scope).resolve(self._criteria()))
         if length <= CRITERIA_BYTES_ALLOWED:
             return []

@@ -54,8 +54,9 @@ REJECTING_VERDICTS = tuple(
 ONLY_WITH_TOKEN_SECRET = (Verdict.BAD_SIGNATURE, Verdict.UNSIGNED)
 """The verdicts that need a signature check."""
 WATCHED_LOG_GROUPS = 25
-"""The most tracked log groups whose delivery is watched. Each costs 0.20 dollars a month and two
-kilobytes of the template, which is limited to a megabyte. The check command checks all groups."""
+"""The maximum number of tracked log groups whose delivery is watched. Each costs 0.20 dollars a
+month and two kilobytes of the template, which is limited to a megabyte. The check command checks
+all groups."""
 _DELIVERY_METRICS = ("DeliveryErrors", "DeliveryThrottling")
 
 
@@ -69,7 +70,7 @@ class Alarms:
     """
 
     def __init__(self, scope: Construct, topic: sns.ITopic) -> None:
-        """Begin without alarms.
+        """Start without alarms.
 
         Args:
             scope: the parent construct of the alarms.

@@ -236,7 +236,7 @@ class AccessKey:
         return previous
 
     def _is_idle(self, key: UserKey, now: float) -> bool:
-        """Return whether a key has been unused for so long that it has no reader."""
+        """Return whether a key has been unused for so long that no reader can have it."""
         used = self.user.last_used(key.key_id) or key.created
         return now - used >= max(self.grace, _IDLE_SECONDS)
 
@@ -253,7 +253,7 @@ class AccessKey:
         return used is not None and used > keys.tested_at + _RECORDED_WITHIN_SECONDS
 
     def _make_room(self, keys: Keys, version: PendingVersion) -> bool:
-        """Make room for a key. Return False if another run has stored one meanwhile."""
+        """Make room for a key. Return False if another run has already stored one."""
         while len(there := self._by_id()) >= MAXIMUM_KEYS:
             if _strangers(keys, there) and version.is_stored():
                 return False

@@ -60,7 +60,7 @@ class ApiKey:
         return bool(document.get("api_key_id") and document.get("api_key"))
 
     def refusal(self, keys: Keys, now: float) -> str | None:
-        """Return why a key must not be created now: the bridge would reject the previous one."""
+        """Return why a new key must not replace the previous one now, or None if it can."""
         expired = now - keys.made_at >= self.grace
         if not self.is_key(keys.previous) or expired or self._is_adopted(keys):
             return None

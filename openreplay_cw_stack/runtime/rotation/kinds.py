@@ -15,11 +15,11 @@ from openreplay_cw_stack.runtime.rotation.secret import PendingVersion
 
 
 class RotationRefused(Exception):
-    """A new key would take away one that is in use. The message says why."""
+    """A new key would replace a key that is in use. The message names the reason."""
 
 
 class RotationFailed(Exception):
-    """A step failed. The message says why and contains no key."""
+    """A step failed. The message names the reason and contains no key."""
 
 
 @dataclass(frozen=True)

@@ -91,7 +91,7 @@ class Rotation:
         """Run one step of a rotation. Log each outcome and count each failure.
 
         Raises:
-            RotationRefused: a new key would take away one that is in use.
+            RotationRefused: a new key would replace a key that is in use.
             RotationFailed: the step failed. The message contains only an error's code.
         """
         kind = self.kind.name

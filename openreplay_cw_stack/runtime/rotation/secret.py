@@ -16,7 +16,7 @@ PREVIOUS = "AWSPREVIOUS"
 PENDING = "AWSPENDING"
 
 DISABLED_TAG = "openreplay-cw-stack:disabled"
-"""The version whose key was disabled, a blank, and the time; or the word "enabled" in place of the
+"""The version whose key was disabled, a blank, and the time; or the word "enabled" instead of the
 time if the key was re-enabled by hand."""
 
 WATCHED_TAG = "openreplay-cw-stack:watched"

@@ -97,7 +97,7 @@ class ErrorEvents:
         """Publish events of sessions that had no event within the interval.
 
         Args:
-            events: of different sessions, or of different payloads.
+            events: the events, each of another session or another payload.
             has_time: returns whether there is time for one more call.
         """
         outcome = Published()

@@ -103,13 +103,13 @@ class ItemWriter:
     ) -> StoringReport:
         """Write every item, and retry the throttled ones for a short time.
 
-        Every item is tried before any is tried again, so that a session with too many lines does
-        not delay the lines of others.
+        The first attempt covers every item, so that a session with too many lines does not delay
+        other sessions.
 
         Args:
-            items: with different keys.
+            items: the items, which must have different keys.
             arrived_ms: the time of their arrival, in milliseconds since 1970.
-            retention_seconds: how long they are kept.
+            retention_seconds: how long the table keeps them.
             has_time: returns whether there is time for one more call.
         """
         report = StoringReport()

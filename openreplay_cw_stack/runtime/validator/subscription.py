@@ -28,7 +28,7 @@ _MAX_NAME = 2048
 
 
 class UnusablePayload(ValueError):
-    """The payload cannot be read. The message says why, and never quotes it."""
+    """The payload cannot be read. The message names the reason, and never quotes the payload."""
 
 
 @dataclass(frozen=True)

@@ -136,7 +136,7 @@ def test_nobody_is_logged_in_where_the_stack_is_another(
         }
         status, _, err = checked(capsys, *where)
         assert (status, server.asked) == (2, ["POST /api/login"])
-        assert "does not know this email" in err
+        assert "rejects this email" in err
 
 
 def test_without_boto3(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
