@@ -12,10 +12,9 @@
 const { types } = require("node:util");
 const { currentSession, failedSession, runAsNobody } = require("./context.js");
 const { count } = require("./counts.js");
-const { setField, tagText } = require("./lines.js");
+const { ANY_TAG, setField, tagText } = require("./lines.js");
 
 const LEVEL_BY_METHOD = { trace: 10, debug: 20, info: 30, log: 30, warn: 40, error: 50, fatal: 60 };
-const ANY_TAG = "openReplaySession";
 
 /** Whether Lambda's runtime has replaced the console: Node.js itself has no `console.fatal`. */
 function isLambdaConsole() {
