@@ -14,9 +14,9 @@ letters, digits, `: _ # = @ / ; , -`, the operators `^ $ ? [ ] { } | \ * + .` an
 \s \S \w \W \xhh`. A pattern has at most two of them ("Supported regular expressions (regex)
 syntax").
 
-Where the documentation is ambiguous, this module rejects: a space in a regular expression, lazy and
-possessive quantifiers. It rejects patterns for JSON (`{`) and space-delimited (`[`) events as not
-implemented.
+Where the documentation is ambiguous, this module rejects the pattern. Examples are a space in a
+regular expression, and lazy and possessive quantifiers. It rejects patterns for JSON (`{`) and
+space-delimited (`[`) events as not implemented.
 """
 
 from __future__ import annotations

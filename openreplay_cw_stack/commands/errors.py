@@ -1,4 +1,4 @@
-"""Why a command cannot run."""
+"""The error of a command that cannot run."""
 
 from __future__ import annotations
 

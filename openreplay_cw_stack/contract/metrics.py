@@ -1,7 +1,7 @@
 """The names of the metrics, for Lambda functions, alarms and the dashboard.
 
 Every metric has the dimension :data:`DEPLOYMENT`; its docstring names the others. No dimension
-contains a session or a token. All metrics are counts, except :data:`ANSWER_TIME` and
+contains a session or a token. All metrics are counts, except :data:`SEARCH_TIME` and
 :data:`KEY_AGE`.
 """
 
@@ -50,25 +50,25 @@ ERROR_EVENTS = "ErrorEvents"
 """Error events that were published; only with ``error_events``."""
 FAILED_ERROR_EVENTS = "FailedErrorEvents"
 """How often an error event could not be published. It is retried for a day."""
-QUESTIONS = "Questions"
+SEARCHES = "Searches"
 """Searches with a valid key."""
-ANSWERS = "Answers"
+ANSWERED_SEARCHES = "AnsweredSearches"
 """Searches that were answered with hits."""
 HITS = "Hits"
 """Hits in the responses to searches."""
-EMPTY_ANSWERS = "EmptyAnswers"
+EMPTY_SEARCHES = "EmptySearches"
 """Searches for sessions without lines."""
-UNSETTLED_ANSWERS = "UnsettledAnswers"
+UNSETTLED_SEARCHES = "UnsettledSearches"
 """Searches whose hits were held back: lines may still arrive, or the session may still run."""
-TIMED_OUT_ANSWERS = "TimedOutAnswers"
+TIMED_OUT_SEARCHES = "TimedOutSearches"
 """Searches that could not be answered in time: DynamoDB was too slow, or throttled them."""
-REFUSED_QUESTIONS = "RefusedQuestions"
+REFUSED_SEARCHES = "RefusedSearches"
 """Rejected requests: wrong key, wrong address, or not a search; with REASON."""
-FAILED_QUESTIONS = "FailedQuestions"
+FAILED_SEARCHES = "FailedSearches"
 """Requests that failed because of an error in the bridge."""
 FAILED_KEY_READS = "FailedKeyReads"
 """Failed reads of the bridge's API key. The bridge keeps the keys it knows."""
-ANSWER_TIME = "AnswerTime"
+SEARCH_TIME = "SearchTime"
 """The duration of a search, in milliseconds."""
 SKIPPED_ITEMS = "SkippedItems"
 """Items of the session table that the bridge skipped, with REASON and without."""

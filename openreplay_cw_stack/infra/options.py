@@ -282,7 +282,7 @@ class ServiceAccountOptions(EncryptionOptions, RotationOptions, SourceRangeOptio
         Option(
             Number(1),
             1,
-            "A number; a higher one replaces the service account's access key; not with rotation",
+            "Raise this number to replace the service account's access key; not with rotation",
             needs=("service_account",),
         ),
     ]

@@ -151,13 +151,13 @@ def _wrong_key(context: Context, form: BridgeForm) -> Step[None]:
 
 def _questions(context: Context, bridge: Function) -> Step[None]:
     name, deployment = "bridge requests", context.deployment.name
-    single = (names.QUESTIONS, names.ANSWERS, names.FAILED_QUESTIONS, names.TIMED_OUT_ANSWERS)
+    single = (names.SEARCHES, names.ANSWERED_SEARCHES, names.FAILED_SEARCHES, names.TIMED_OUT_SEARCHES)
     metrics = [our_metric(deployment, one) for one in single]
     own = (("FunctionName", bridge.name),)
     metrics += [Metric("AWS/Lambda", one, own) for one in ("Errors", "Throttles")]
     metrics += [our_metric(deployment, names.SKIPPED_ITEMS, Reason=one) for one in SKIP_REASONS]
     metrics += [
-        our_metric(deployment, names.REFUSED_QUESTIONS, Reason=one) for one in REFUSAL_REASONS
+        our_metric(deployment, names.REFUSED_SEARCHES, Reason=one) for one in REFUSAL_REASONS
     ]
     asked, answered, failed, timed_out, errors, throttles, later, corrupt, *refusals = sums(
         context.account, metrics

@@ -223,19 +223,19 @@ def _compare(context: Context, samples: Sequence[Sample]) -> Step[None]:
     elif not settled:
         yield warn(
             name,
-            f"{seen}, and the log groups have {there}",
+            f"{seen}, but the log groups have {there}",
             "They are recent and may not be delivered yet: check again in five minutes.",
         )
     elif not total:
         yield fail(
             name,
-            f"{seen}, and the log groups have {settled} of more than five minutes ago",
+            f"{seen}, but the log groups have {settled} that are older than five minutes",
             "No line is delivered: see the tracked log groups and the delivery above.",
         )
     else:
         yield warn(
             name,
-            f"{seen}, and the log groups have {settled} of more than five minutes ago",
+            f"{seen}, but the log groups have {settled} that are older than five minutes",
             "Some were not delivered, or are late: see the tracked log groups and the delivery "
             "above.",
         )

@@ -16,7 +16,7 @@ class Bootstrap:
 
     Attributes:
         version: the lowest version.
-        parameter: the parameter of Systems Manager with the account's version.
+        parameter: the Systems Manager parameter that holds the version in the account.
     """
 
     version: int

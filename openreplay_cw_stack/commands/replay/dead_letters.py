@@ -29,7 +29,7 @@ class DeadLetters:
     url: str
 
     def messages(self) -> Iterator[tuple[dict[str, Any], bool]]:
-        """Receive every message, and yield it with whether it arrived after the start."""
+        """Yield every message, and whether it arrived after the start."""
         began_ms: float | None = None
         while True:
             answer = self._receive()

@@ -1,4 +1,4 @@
-"""Why a message stays in the dead-letter queue."""
+"""The error of a message that stays in the dead-letter queue."""
 
 from __future__ import annotations
 

@@ -112,7 +112,7 @@ def _view(
     hits, counted = answer(settings)
     held: list[Hit] = []
     state, reason = "answered", ""
-    if names.UNSETTLED_ANSWERS in counted:
+    if names.UNSETTLED_SEARCHES in counted:
         held, _ = answer(settings.without_holding_back())
         state, reason = "held back", _why_held(settings, reading)
     elif reading.forgotten:

@@ -318,23 +318,23 @@ class Alarms:
         """Add alarms on the bridge's responses."""
         self._add(
             "BridgeFailures",
-            bridge.metric(names.FAILED_QUESTIONS),
+            bridge.metric(names.FAILED_SEARCHES),
             "The bridge answered requests with an error that OpenReplay did not cause. The "
             "bridge's log group names it; most often the bridge cannot read the secret with its "
             "API key",
             ends=True,
         )
         self._add(
-            "BridgeTimedOutAnswers",
-            bridge.metric(names.TIMED_OUT_ANSWERS),
+            "BridgeTimedOutSearches",
+            bridge.metric(names.TIMED_OUT_SEARCHES),
             "DynamoDB throttled the bridge, refused its Query, or was too slow. The affected "
             "replays show no lines until they are opened again. The bridge's log group names the "
             "error: restore the table, its key, or the permission to read from it",
             ends=True,
         )
         self._add(
-            "BridgeRefusedQuestions",
-            bridge.metric(names.REFUSED_QUESTIONS),
+            "BridgeRefusedSearches",
+            bridge.metric(names.REFUSED_SEARCHES),
             "The bridge refused many requests: they had a wrong key, came from other addresses, or "
             "were not searches. The dimension Reason says which. Enter the current key in "
             "OpenReplay, or narrow allowed_source_ranges to keep other clients out",
@@ -356,8 +356,8 @@ class Alarms:
             "RefusedRotations",
             rotation.metric(names.REFUSED_ROTATIONS),
             "A key was not rotated. Either OpenReplay still uses the previous key: enter the "
-            "current one there. Or a key that was created by hand takes the place of the new one: "
-            "delete it",
+            "current one there. Or the user has a key that was created by hand, which leaves no "
+            "room for a new key: delete it",
             ends=True,
         )
         self._add(

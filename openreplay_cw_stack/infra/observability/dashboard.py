@@ -53,12 +53,12 @@ _VERDICTS = {
     Verdict.UNTAGGED: ("No tag", _GREY),
 }
 _OUTCOMES = {
-    names.ANSWERS: ("Answered with lines", _GREEN),
-    names.EMPTY_ANSWERS: ("No line", _GREY),
-    names.UNSETTLED_ANSWERS: ("Held back", _LIGHT_BLUE),
-    names.TIMED_OUT_ANSWERS: ("Timed out", _ORANGE),
-    names.REFUSED_QUESTIONS: ("Refused", _PURPLE),
-    names.FAILED_QUESTIONS: ("Failed", _RED),
+    names.ANSWERED_SEARCHES: ("Answered with lines", _GREEN),
+    names.EMPTY_SEARCHES: ("No line", _GREY),
+    names.UNSETTLED_SEARCHES: ("Held back", _LIGHT_BLUE),
+    names.TIMED_OUT_SEARCHES: ("Timed out", _ORANGE),
+    names.REFUSED_SEARCHES: ("Refused", _PURPLE),
+    names.FAILED_SEARCHES: ("Failed", _RED),
     names.FAILED_KEY_READS: ("Reads of the API key that failed", _BROWN),
 }
 
@@ -282,7 +282,7 @@ def _bridge_rows(bridge: SessionSearchBridge) -> list[_Row]:
             cloudwatch.GraphWidget(
                 title="OpenReplay's searches by result",
                 left=_stacked(outcomes),
-                left_y_axis=_axis("questions"),
+                left_y_axis=_axis("searches"),
                 stacked=True,
                 width=12,
             ),
@@ -291,7 +291,7 @@ def _bridge_rows(bridge: SessionSearchBridge) -> list[_Row]:
                 left=[bridge.metric(names.HITS, label="Lines returned", color=_GREEN)],
                 right=[
                     bridge.metric(
-                        names.ANSWER_TIME, statistic=statistic, label=f"Time, {label}", color=color
+                        names.SEARCH_TIME, statistic=statistic, label=f"Time, {label}", color=color
                     )
                     for statistic, label, color in (
                         ("p50", "median", _LIGHT_BLUE),

@@ -151,14 +151,14 @@ class Bridge:
         if search.matches_any:
             return self._answer_any(search, started)
         if search.session_id is None:
-            return self._result([], 0, started, names.EMPTY_ANSWERS)
+            return self._result([], 0, started, names.EMPTY_SEARCHES)
         answer = self._answer_session(search, search.session_id, started)
         return replace(answer, session=True)
 
     def _answer_any(self, search: SearchRequest, started: float) -> Answer:
         """Answer a test of the credentials with one hit, without reading the session table."""
         hits = [remark_hit(CONNECTED, self.clock_ms())]
-        return self._result(hits[: search.size], 1, started, names.ANSWERS)
+        return self._result(hits[: search.size], 1, started, names.ANSWERED_SEARCHES)
 
     def _answer_session(self, search: SearchRequest, session_id: int, started: float) -> Answer:
         now_ms = self.clock_ms()
@@ -168,7 +168,7 @@ class Bridge:
             self.settings.session_lifetime_ms + JUST_EXPIRED_MS + self.settings.settle_ms
         )
         if self.settings.holds_until(over_ms, now_ms):
-            return self._result([], 0, started, names.UNSETTLED_ANSWERS)
+            return self._result([], 0, started, names.UNSETTLED_SEARCHES)
         reading = read_session(
             self.table,
             session_id,
@@ -187,11 +187,11 @@ class Bridge:
                 self.log.warn(f"the session table cannot be read: {reading.failure}")
             return self._timed_out(started)
         if reading.forgotten or not reading.lines:
-            return self._result([], 0, started, names.EMPTY_ANSWERS)
+            return self._result([], 0, started, names.EMPTY_SEARCHES)
         newest_ms = reading.newest_arrival_ms
         is_new = newest_ms is not None and now_ms - newest_ms < self.settings.settle_ms
         if is_new and now_ms < over_ms:
-            return self._result([], 0, started, names.UNSETTLED_ANSWERS)
+            return self._result([], 0, started, names.UNSETTLED_SEARCHES)
         hits = make_hits(
             reading.lines,
             size=search.size,
@@ -200,7 +200,7 @@ class Bridge:
             remarks=self._remarks(over_ms, now_ms),
         )
         return self._result(
-            hits, len(reading.lines), started, names.ANSWERS, all_counted=reading.to_the_end
+            hits, len(reading.lines), started, names.ANSWERED_SEARCHES, all_counted=reading.to_the_end
         )
 
     def _remarks(self, over_ms: int, now_ms: int) -> list[str]:
@@ -230,14 +230,14 @@ class Bridge:
         response = search_result(
             hits, total=total, took_ms=self._took_ms(started), all_counted=all_counted
         )
-        counts = {names.QUESTIONS: 1, outcome: 1, names.HITS: len(hits)}
+        counts = {names.SEARCHES: 1, outcome: 1, names.HITS: len(hits)}
         return Answer(response, counts)
 
     def _timed_out(self, started: float) -> Answer:
-        return Answer(self._not_now(started), {names.QUESTIONS: 1, names.TIMED_OUT_ANSWERS: 1})
+        return Answer(self._not_now(started), {names.SEARCHES: 1, names.TIMED_OUT_SEARCHES: 1})
 
     def _failed(self, started: float) -> Answer:
-        return Answer(self._not_now(started), {names.FAILED_QUESTIONS: 1})
+        return Answer(self._not_now(started), {names.FAILED_SEARCHES: 1})
 
     def _not_now(self, started: float) -> Response:
         return search_result([], total=0, took_ms=self._took_ms(started), timed_out=True)
@@ -250,12 +250,12 @@ class Bridge:
         if answer.refused:
             documents.append(
                 MetricDocument(
-                    {names.REFUSED_QUESTIONS: 1}, {names.REASON: answer.refused}, further_sets=[[]]
+                    {names.REFUSED_SEARCHES: 1}, {names.REASON: answer.refused}, further_sets=[[]]
                 )
             )
         elif answer.counts:
             took_ms = max(1, self._took_ms(started))
-            documents.append(MetricDocument({names.ANSWER_TIME: took_ms}, unit="Milliseconds"))
+            documents.append(MetricDocument({names.SEARCH_TIME: took_ms}, unit="Milliseconds"))
         if answer.session and answer.key_version:
             # A test of the credentials is not a use: this project sends such tests itself.
             uses = {names.KEY_VERSION: answer.key_version}

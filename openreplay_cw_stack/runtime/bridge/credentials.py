@@ -24,7 +24,7 @@ _AUTHORIZATION = re.compile(
 
 
 class KeysUnavailable(Exception):
-    """The keys could not be read, so a key cannot be checked. The message is a code."""
+    """The keys could not be read, so a key cannot be checked. The message is an error code."""
 
 
 @dataclass(frozen=True)

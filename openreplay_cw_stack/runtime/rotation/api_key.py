@@ -30,7 +30,7 @@ class Usage(Protocol):
     """The bridge's count of key uses. Every call can raise ``CallFailed``."""
 
     def of(self, version_id: str, since: float) -> int:
-        """Return the number of searches for sessions with a version's key since a time."""
+        """Return how many searches for a session used the key of a version since a time."""
 
 
 @dataclass(frozen=True)

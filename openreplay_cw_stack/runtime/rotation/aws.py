@@ -219,7 +219,7 @@ class BridgeUsage:
         self._client = client or _client("cloudwatch")
 
     def of(self, version_id: str, since: float) -> int:
-        """Return the number of searches for sessions with a version's key since a time."""
+        """Return how many searches for a session used the key of a version since a time."""
         dimensions = {names.DEPLOYMENT: self._deployment, names.KEY_VERSION: version_id}
         now = time.time()
         found = asked(

@@ -1,4 +1,4 @@
-"""Send events that were not stored to the retry queue or the dead-letter queue.
+"""Send events to the retry queue or the dead-letter queue if they were not stored.
 
 A message of the retry queue is a subscription payload in the format that CloudWatch Logs delivers.
 A dead letter also has a ``reason``. The function and the ``replay`` command read both.

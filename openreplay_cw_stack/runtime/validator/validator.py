@@ -172,7 +172,7 @@ class Validator:
     def _queue_missing(
         self, payload: Payload, judged: JudgedLines, report: StoringReport, *, rest_counted: bool
     ) -> None:
-        """Send events that were not stored to a queue."""
+        """Send events to a queue because they were not stored."""
         try:
             for code in {code: None for _, code in report.invalid}:
                 reason = f"DynamoDB refused the item: {code}"
