@@ -110,7 +110,7 @@ class _Rotation:
         self._wake.set()
 
     def resume(self, token: str) -> bool:
-        """Start the next attempt now. Return False if there is none, or for another token."""
+        """Start the next attempt now. Return False if there is none, or if the token differs."""
         if self._ended or self._cancelled or token != self._token:
             return False
         self._attempts_left = ATTEMPTS

@@ -45,7 +45,7 @@ def check_metric_lines(context: Context) -> Step[None]:
             _NAME,
             f"CloudWatch has ignored metrics in {count(invalid, 'line')} of the functions in "
             f"{account.span}",
-            f"Counts below are too low. This is a bug of openreplay-cw-stack {VERSION}: report it.",
+            f"Counts below are too low. This is a bug in openreplay-cw-stack {VERSION}: report it.",
         )
     if not disabled and not invalid:
         yield ok(_NAME, f"CloudWatch extracted all metrics of the functions in {account.span}")

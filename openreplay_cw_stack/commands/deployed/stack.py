@@ -78,8 +78,8 @@ class Stack:
 
         Args:
             kind: its type.
-            path: the construct's path within the stack as in logical ids: the joined ids. The CDK
-                appends a hash of eight characters.
+            path: the joined ids of the construct's path within the stack. In the logical id, a hash
+                of eight characters follows.
         """
         wanted = re.compile(re.escape(path) + r"[0-9A-F]{8}\Z")
         return next((one for one in self.of_kind(kind) if wanted.match(one.logical_id)), None)

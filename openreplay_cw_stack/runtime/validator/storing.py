@@ -126,7 +126,7 @@ class ItemWriter:
 
 @dataclass
 class _Attempt:
-    """Successive attempts at items, with one report."""
+    """Successive attempts at writing items, with one report for all of them."""
 
     table: SessionTable
     arrived_ms: int
