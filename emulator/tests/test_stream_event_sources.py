@@ -253,7 +253,7 @@ def refused(aws: Emulator, source: str, function: str, **settings: Any) -> str:
 
 def test_what_lambda_refuses(aws: Emulator) -> None:
     stream, function = create_stream(aws), create_function(aws, READING)
-    assert "not implemented" in refused(aws, stream, function, StartingPosition="LATEST")
+    assert "TRIM_HORIZON only" in refused(aws, stream, function, StartingPosition="LATEST")
     start = {"StartingPosition": "TRIM_HORIZON"}
     assert "Stream not found" in refused(aws, f"{stream}-none", function, **start)
     unable = create_function(aws, READING, role=create_role(aws))
