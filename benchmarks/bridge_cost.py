@@ -47,7 +47,7 @@ from openreplay_cw_stack.tagging import id_tag
 LINES = (33_000, 1_000_000)
 LINES_OF_A_SESSION = 5
 LINES_OF_THE_LARGE_SESSION = 100_000
-QUESTIONS = 300
+SEARCHES = 300
 RATIO = 1.2
 SECONDS = 3.0
 PAGES = 5
@@ -120,7 +120,7 @@ def run() -> None:
 
 
 def _growing_table(growing: Store, small: Store, bounds: Bounds) -> None:
-    print(f"\none question about {LINES_OF_A_SESSION} lines while the table grows", flush=True)
+    print(f"\none search for {LINES_OF_A_SESSION} lines while the table grows", flush=True)
     print("      lines   queries   read units   ms, median   the small table ms   ratio")
     done = 0
     rows = []
@@ -155,7 +155,7 @@ def _asked(
     bridges = [bridge_for(table) for table in tables]
     within = (lines, LINES[0])
     taken: tuple[list[float], list[float]] = ([], [])
-    for number in range(QUESTIONS + 10):
+    for number in range(SEARCHES + 10):
         for bridge, of_table, size in zip(bridges, taken, within, strict=True):
             sessions = size // LINES_OF_A_SESSION
             session = _FIRST_SESSION + number * 7919 % sessions
@@ -164,7 +164,7 @@ def _asked(
             of_table.append(time.perf_counter() - began)
             if len(hits) != LINES_OF_A_SESSION:
                 raise RuntimeError(f"{len(hits)} hits")
-    queries = counting.pages / (QUESTIONS + 10)
+    queries = counting.pages / (SEARCHES + 10)
     units: dict[float, int] = {}
     for number in range(20):
         consumed = growing.units(_FIRST_SESSION + number)
@@ -263,7 +263,7 @@ def bridge_for(table: SessionTable, emit: Callable[[str], None] = lambda _line: 
     )
 
 
-def question(session: int) -> dict[str, Any]:
+def search_request(session: int) -> dict[str, Any]:
     """Return OpenReplay's search as the event of the HTTP API."""
     query = {"match_phrase": {"message": id_tag(session).strip("[]")}}
     key = base64.b64encode(f"{_KEY.api_key_id}:{_KEY.api_key}".encode()).decode()
@@ -279,7 +279,7 @@ def question(session: int) -> dict[str, Any]:
 
 
 def _hits(bridge: Bridge, session: int) -> list[dict[str, Any]]:
-    answer = bridge.handle(question(session))
+    answer = bridge.handle(search_request(session))
     body = answer["body"]
     document = json.loads(base64.b64decode(body) if answer["isBase64Encoded"] else body)
     if answer["statusCode"] != 200 or document["timed_out"]:

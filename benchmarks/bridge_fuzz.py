@@ -14,7 +14,7 @@ import zlib
 from collections import Counter
 from typing import Any
 
-from benchmarks.bridge_cost import bridge_for, lines_of, question
+from benchmarks.bridge_cost import bridge_for, lines_of, search_request
 from benchmarks.subscription_payloads import NOW_MS
 from openreplay_cw_stack.contract.session_table import (
     PARTITION_KEY,
@@ -59,9 +59,9 @@ def run() -> None:
     statuses: Counter[int] = Counter()
     shown = 0
     for _ in range(CASES):
-        statuses[_ask(_Items([stored]), _mutated(source, question(_SESSION)))[0]] += 1
+        statuses[_ask(_Items([stored]), _mutated(source, search_request(_SESSION)))[0]] += 1
         hostile = _hostile(source, stored)
-        status, hits = _ask(_Items([hostile, stored]), question(_SESSION))
+        status, hits = _ask(_Items([hostile, stored]), search_request(_SESSION))
         if status != 200:
             raise AssertionError("a hostile item made an error")
         shown += hits > 0
@@ -73,7 +73,7 @@ def run() -> None:
 def _ask(table: SessionTable, event: object) -> tuple[int, int]:
     printed: list[str] = []
     answer = bridge_for(table, printed.append).handle(event)
-    if answer["statusCode"] >= 500 or any("FailedQuestions" in line for line in printed):
+    if answer["statusCode"] >= 500 or any("FailedSearches" in line for line in printed):
         raise AssertionError(f"a fault: {printed}")
     body = answer["body"]
     if not body or answer["statusCode"] != 200:

@@ -86,9 +86,9 @@ STORED_ITEM_BYTES = 100
 
 ANSWER_BYTES = 20_000
 """Assumption: the size of a response, including headers."""
-QUESTION_SECONDS = 0.1
+SEARCH_SECONDS = 0.1
 """Assumption: the duration of a search in the bridge."""
-QUESTION_LOG_BYTES = 600.0
+SEARCH_LOG_BYTES = 600.0
 """Assumption: the size of a search's printed metrics."""
 
 LINES = 2000
@@ -281,8 +281,8 @@ def question_dollars(read_units: float, questions: float) -> dict[str, float]:
         "reads": read_units * READ_UNIT,
         "HTTP API": HTTP_API_REQUEST,
         "requests": LAMBDA_REQUEST,
-        "duration": QUESTION_SECONDS * MEMORY_GIGABYTES * LAMBDA_GIGABYTE_SECOND,
-        "own log": (QUESTION_LOG_BYTES + PLATFORM_BYTES) / GIGABYTE * LOGS_GIGABYTE,
+        "duration": SEARCH_SECONDS * MEMORY_GIGABYTES * LAMBDA_GIGABYTE_SECOND,
+        "own log": (SEARCH_LOG_BYTES + PLATFORM_BYTES) / GIGABYTE * LOGS_GIGABYTE,
         # An upper bound: the bridge does not look up the key and the queue on every search.
         "key and queue": SECRET_CALL + QUEUE_REQUEST,
         "answers sent": ANSWER_BYTES / GIGABYTE * INTERNET_GIGABYTE,

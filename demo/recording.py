@@ -15,7 +15,7 @@ from openreplay_cw_stack.contract import metrics as names
 FILE = "recording.json"
 PATIENCE_SECONDS = 60.0
 # OpenReplay's own, two of Elasticsearch's clients, and one with a wrong key
-_SEARCHES = {names.ANSWERS: 3, names.REFUSED_QUESTIONS: 1}
+_SEARCHES = {names.ANSWERED_SEARCHES: 3, names.REFUSED_SEARCHES: 1}
 
 
 def write(folder: Path, aws: Emulator, outputs: Mapping[str, str], now_ms: int) -> None:

@@ -17,7 +17,7 @@ LOG_GROUP = "LogGroup"
 """Dimension: the name of a tracked log group."""
 REASON = "Reason"
 """Dimension: why a line was dropped (``unreadable``), why the bridge rejected a request
-(``address``, ``key``, ``path``, ``question``, ``request``), or why it skipped an item
+(``address``, ``key``, ``path``, ``search``, ``request``), or why it skipped an item
 (``expired``, ``version``, ``corrupt``)."""
 KEY = "Key"
 """Dimension: ``api_key`` (of the bridge) or ``access_key`` (of the service account)."""

@@ -46,7 +46,7 @@ class BridgeForm:
         return {"url": self.url, "api_key_id": self.api_key_id, "api_key": self.api_key}
 
 
-def question(bridge: SplitResult, form: BridgeForm) -> Answer:
+def send_search(bridge: SplitResult, form: BridgeForm) -> Answer:
     """Send OpenReplay's test of the credentials and return the bridge's response.
 
     Args:
@@ -88,8 +88,8 @@ def probe_bridge(bridge: SplitResult, form: BridgeForm, *, sleep: Sleep = time.s
     """Check that the bridge accepts a form's values.
 
     Args:
-        bridge: see :func:`question`.
-        form: see :func:`question`.
+        bridge: see :func:`send_search`.
+        form: see :func:`send_search`.
         sleep: waits before a throttled request is retried.
 
     Raises:
@@ -97,7 +97,7 @@ def probe_bridge(bridge: SplitResult, form: BridgeForm, *, sleep: Sleep = time.s
         RateLimited: AWS still throttles the bridge after all retries.
         RegistrationFailed: the bridge cannot be reached, or rejects the key.
     """
-    answer = call_patiently(lambda: question(bridge, form), str(bridge.hostname), sleep)
+    answer = call_patiently(lambda: send_search(bridge, form), str(bridge.hostname), sleep)
     if answer.status == 403:
         raise AddressRefused(
             "the bridge does not answer this address: it is not in the allowed_source_ranges"

@@ -98,7 +98,7 @@ MORE_ON_ALARMS = {
     "ThrottledWrites": "[What AWS allows](scaling.md#what-aws-allows)",
     "FailedErrorEvents": "[Events for errors](replay-links.md#events-for-errors)",
     "StreamAge": "[Kinesis](scaling.md#beyond-lambdas-concurrency-kinesis)",
-    "BridgeRefusedQuestions": "[Register the bridge](openreplay.md#register-the-bridge)",
+    "BridgeRefusedSearches": "[Register the bridge](openreplay.md#register-the-bridge)",
     "NewKeyUnused": "[Rotate on a schedule](rotation.md#rotate-on-a-schedule)",
     "RefusedRotations": "[Rotate on a schedule](rotation.md#rotate-on-a-schedule)",
     "FailedRotations": "[Rotate on a schedule](rotation.md#rotate-on-a-schedule)",

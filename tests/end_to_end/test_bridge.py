@@ -30,7 +30,7 @@ HOUR_MS = 3_600_000
 STARTED_MS = int(time.time() * 1000) - HOUR_MS
 SESSIONS = [session_of(STARTED_MS + number, number) for number in range(5)]
 NOBODY = session_of(STARTED_MS, 99)
-QUESTION = (
+SEARCH = (
     f'{{"size":1000,"query":{{"match_phrase":{{"message":"openReplaySession.id={SESSIONS[4]}"}}}}}}'
 )
 
@@ -174,27 +174,25 @@ def test_every_release_of_openreplays_client_is_answered(
 
 def test_a_url_with_a_blank_or_slashes_behind_it_still_works(deployment: Deployment) -> None:
     for path in ("//logs/_search", "/%20/logs/_search", "/some/prefix/logs/_search"):
-        assert len(openreplay_of(deployment).send("POST", path, QUESTION).hits()) == 6
+        assert len(openreplay_of(deployment).send("POST", path, SEARCH).hits()) == 6
 
 
 @pytest.mark.parametrize(
     "authorization", ["ApiKey x", "Bearer x", "APIKey b3BlbnJlcGxheTp3cm9uZw=="]
 )
 def test_without_the_key_there_is_no_answer(deployment: Deployment, authorization: str) -> None:
-    reply = openreplay_of(deployment).send(
-        "POST", SEARCH_PATH, QUESTION, authorization=authorization
-    )
+    reply = openreplay_of(deployment).send("POST", SEARCH_PATH, SEARCH, authorization=authorization)
     assert reply.status == 401
     assert json.loads(reply.body)["error"]["type"] == "security_exception"
 
 
 def test_questions_are_counted_and_nothing_of_them_is_logged(deployment: Deployment) -> None:
-    assert eventually(lambda: deployment.metric("Questions"), lambda count: count > 10) > 10
-    for name in ("Answers", "Hits", "EmptyAnswers", "RefusedQuestions"):
+    assert eventually(lambda: deployment.metric("Searches"), lambda count: count > 10) > 10
+    for name in ("AnsweredSearches", "Hits", "EmptySearches", "RefusedSearches"):
         assert deployment.metric(name) > 0, name
-    assert deployment.metric("FailedQuestions") == 0
+    assert deployment.metric("FailedSearches") == 0
     printed = deployment.printed_by("BridgeLogGroup")
-    assert '"Questions":1' in printed
+    assert '"Searches":1' in printed
     for word in ("he wrote", "piece", *map(str, SESSIONS), deployment.api_key()[1]):
         assert word not in printed
 

@@ -86,13 +86,13 @@ def test_a_deleted_secret_leaves_no_key_to_a_warm_bridge(deployment: Deployment)
     key = deployment.api_key()
     secrets = deployment.aws.client("secretsmanager")
     (arn,) = [one["ARN"] for one in secrets.list_secrets()["SecretList"] if "Bridge" in one["Name"]]
-    refused = deployment.metric("RefusedQuestions")
+    refused = deployment.metric("RefusedSearches")
     secrets.delete_secret(SecretId=arn)
     with asked_all_the_time(deployment, key):
         assert eventually(lambda: status(deployment, key), lambda one: one == 401) == 401
     secrets.restore_secret(SecretId=arn)
     assert eventually(lambda: status(deployment, key), lambda one: one == 200) == 200
-    assert deployment.metric("RefusedQuestions") > refused
+    assert deployment.metric("RefusedSearches") > refused
 
 
 def test_a_stolen_access_key_is_refused_and_the_new_one_accepted(deployment: Deployment) -> None:

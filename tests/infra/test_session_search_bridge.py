@@ -181,6 +181,6 @@ def test_grant_read_api_key(stack: cdk.Stack) -> None:
 
 
 def test_metrics(stack: cdk.Stack) -> None:
-    metric = a_bridge(stack, deployment="Shop").metric("AnswerTime", statistic="p95")
+    metric = a_bridge(stack, deployment="Shop").metric("SearchTime", statistic="p95")
     assert dict(metric.dimensions or {}) == {"Deployment": "Shop"}
-    assert (metric.metric_name, metric.statistic) == ("AnswerTime", "p95")
+    assert (metric.metric_name, metric.statistic) == ("SearchTime", "p95")

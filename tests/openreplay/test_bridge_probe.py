@@ -19,7 +19,7 @@ def probed(monkeypatch: pytest.MonkeyPatch, *answers: Answer) -> list[float]:
     """The pauses of a probe of a bridge with these answers; the last one is repeated."""
     given, pauses = list(answers), list[float]()
     monkeypatch.setattr(
-        bridge_probe, "question", lambda *_: given.pop(0) if len(given) > 1 else given[0]
+        bridge_probe, "send_search", lambda *_: given.pop(0) if len(given) > 1 else given[0]
     )
     probe_bridge(urlsplit(FORM.url), FORM, sleep=pauses.append)
     return pauses

@@ -38,7 +38,7 @@ METRICS = (
     counted(names.LINKED_LINES, 3, LogGroup="/shop/search"),
     counted(names.LINKED_LINES, 9, LogGroup="/shop/checkout"),
     counted(names.HITS, 15),
-    counted(names.ANSWER_TIME, 40),
+    counted(names.SEARCH_TIME, 40),
 )
 RECORDING = Recording("", BODY, METRICS)
 

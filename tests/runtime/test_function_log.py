@@ -29,22 +29,22 @@ def test_a_message_is_one_line_with_its_level(
 
 
 def test_each_document_is_one_line(log: FunctionLog, printed: list[str]) -> None:
-    log.metrics(MetricDocument({"Hits": 2}), MetricDocument({"AnswerTime": 7}, unit="Milliseconds"))
+    log.metrics(MetricDocument({"Hits": 2}), MetricDocument({"SearchTime": 7}, unit="Milliseconds"))
     assert printed[0] == (
         f'{{"_aws":{{"Timestamp":{NOW_MS},"CloudWatchMetrics":[{{"Namespace":'
         '"OpenReplayCloudWatch","Dimensions":[["Deployment"]],"Metrics":[{"Name":"Hits",'
         '"Unit":"Count"}]}]},"Deployment":"Shop","Hits":2}'
     )
     (directive,) = json.loads(printed[1])["_aws"]["CloudWatchMetrics"]
-    assert directive["Metrics"] == [{"Name": "AnswerTime", "Unit": "Milliseconds"}]
+    assert directive["Metrics"] == [{"Name": "SearchTime", "Unit": "Milliseconds"}]
 
 
 def test_zeroes_are_not_published(log: FunctionLog, printed: list[str]) -> None:
     log.metrics()
-    log.metrics(MetricDocument({"Hits": 0}), MetricDocument({"Hits": 0, "Questions": 1}))
+    log.metrics(MetricDocument({"Hits": 0}), MetricDocument({"Hits": 0, "Searches": 1}))
     (document,) = map(json.loads, printed)
     assert "Hits" not in document
-    assert document["Questions"] == 1
+    assert document["Searches"] == 1
 
 
 @pytest.mark.parametrize("detailed", [True, False])

@@ -18,11 +18,11 @@ from openreplay_cw_stack.openreplay.bridge_probe import (
     BridgeForm,
     has_timed_out,
     is_accepted,
-    question,
+    send_search,
 )
 from openreplay_cw_stack.openreplay.http_calls import Unreachable
 
-REFUSAL_REASONS = ("address", "key", "path", "question", "request")
+REFUSAL_REASONS = ("address", "key", "path", "search", "request")
 """The values of the dimension ``Reason`` for refused requests."""
 SKIP_REASONS = ("version", "corrupt")
 """The values of the dimension ``Reason`` for skipped items that are errors. Expiry is not one."""
@@ -53,7 +53,7 @@ def check_bridge(context: Context) -> Step[Endpoint | None]:
         yield skip("bridge", "the stack has none: OpenReplay shows no line without it")
         return None
     # Before the requests below: the one with a wrong key counts as refused.
-    yield from guarded("bridge requests", _questions(context, bridge))
+    yield from guarded("bridge requests", _searches(context, bridge))
     endpoint = yield from guarded("bridge key", _key(context, bridge), None)
     if endpoint is not None:
         yield from guarded("bridge", _ask(context, endpoint))
@@ -89,7 +89,7 @@ def _ask(context: Context, endpoint: Endpoint) -> Step[None]:
     name, form = "bridge", endpoint.form
     server = checked_url(form.url, insecure=context.insecure)
     try:
-        answer = question(server, form)
+        answer = send_search(server, form)
     except Unreachable as error:
         yield fail(
             name,
@@ -136,7 +136,7 @@ _OTHER = (
 def _wrong_key(context: Context, form: BridgeForm) -> Step[None]:
     name = "bridge, wrong key"
     server = checked_url(form.url, insecure=context.insecure)
-    answer = question(server, BridgeForm(form.url, form.api_key_id, "not-the-key"))
+    answer = send_search(server, BridgeForm(form.url, form.api_key_id, "not-the-key"))
     if answer.status == 401:
         yield ok(name, "refused with 401")
     elif has_timed_out(answer):
@@ -149,9 +149,14 @@ def _wrong_key(context: Context, form: BridgeForm) -> Step[None]:
         )
 
 
-def _questions(context: Context, bridge: Function) -> Step[None]:
+def _searches(context: Context, bridge: Function) -> Step[None]:
     name, deployment = "bridge requests", context.deployment.name
-    single = (names.SEARCHES, names.ANSWERED_SEARCHES, names.FAILED_SEARCHES, names.TIMED_OUT_SEARCHES)
+    single = (
+        names.SEARCHES,
+        names.ANSWERED_SEARCHES,
+        names.FAILED_SEARCHES,
+        names.TIMED_OUT_SEARCHES,
+    )
     metrics = [our_metric(deployment, one) for one in single]
     own = (("FunctionName", bridge.name),)
     metrics += [Metric("AWS/Lambda", one, own) for one in ("Errors", "Throttles")]

@@ -167,7 +167,7 @@ def _answer(
         timer=time.monotonic,
         emit=emitted.append,
     )
-    answer = bridge.handle(_question(session))
+    answer = bridge.handle(_search_request(session))
     body = answer["body"]
     document = json.loads(base64.b64decode(body) if answer.get("isBase64Encoded") else body)
     if answer["statusCode"] != 200:
@@ -175,7 +175,7 @@ def _answer(
     return document["hits"]["hits"], {name for line in emitted for name in json.loads(line)}
 
 
-def _question(session: int) -> dict[str, Any]:
+def _search_request(session: int) -> dict[str, Any]:
     """Return OpenReplay's search as the event of an HTTP API."""
     key = base64.b64encode(f"{_KEY.api_key_id}:{_KEY.api_key}".encode()).decode()
     query = {"match_phrase": {"message": f"{ID_TAG_NAME}={session}"}}

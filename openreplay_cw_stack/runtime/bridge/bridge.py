@@ -145,9 +145,9 @@ class Bridge:
         try:
             search = parse_search_request(request.body())
         except UnsupportedQuery as unsupported:
-            return _refused(400, unsupported.kind, str(unsupported), "question")
+            return _refused(400, unsupported.kind, str(unsupported), "search")
         except BodyTooLong as too_long:
-            return _refused(413, "content_too_long_exception", str(too_long), "question")
+            return _refused(413, "content_too_long_exception", str(too_long), "search")
         if search.matches_any:
             return self._answer_any(search, started)
         if search.session_id is None:
@@ -200,7 +200,11 @@ class Bridge:
             remarks=self._remarks(over_ms, now_ms),
         )
         return self._result(
-            hits, len(reading.lines), started, names.ANSWERED_SEARCHES, all_counted=reading.to_the_end
+            hits,
+            len(reading.lines),
+            started,
+            names.ANSWERED_SEARCHES,
+            all_counted=reading.to_the_end,
         )
 
     def _remarks(self, over_ms: int, now_ms: int) -> list[str]:

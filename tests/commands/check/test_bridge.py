@@ -86,7 +86,7 @@ def checked(
 
 
 def test_all_is_well(bridge: Bridge) -> None:
-    found = checked(bridge.url, metrics={"Questions": 2.0, "RefusedQuestions/key": 1.0})
+    found = checked(bridge.url, metrics={"Searches": 2.0, "RefusedSearches/key": 1.0})
     assert {one.status.value for one in found.values()} == {"ok"}
     assert found["bridge key"].detail == "in its secret, 3 days old"
     assert "2 in the last hour" in found["bridge requests"].detail
@@ -153,15 +153,15 @@ def test_a_secret_that_is_of_no_use(secret: Any) -> None:
 @pytest.mark.parametrize(
     ("metrics", "status", "said"),
     [
-        ({"FailedQuestions": 1.0}, "warn", "1 failed"),
+        ({"FailedSearches": 1.0}, "warn", "1 failed"),
         ({"Errors/bridge": 1.0}, "warn", "1 failed"),
         ({"Throttles/bridge": 1.0}, "warn", "1 throttled"),
-        ({"TimedOutAnswers": 2.0}, "warn", "2 timed out"),
+        ({"TimedOutSearches": 2.0}, "warn", "2 timed out"),
         ({"SkippedItems/version": 3.0}, "warn", "3 items skipped (3 version, 0 corrupt)"),
         ({"SkippedItems/corrupt": 1.0}, "warn", "1 item skipped (0 version, 1 corrupt)"),
         ({"SkippedItems/expired": 9.0}, "ok", "0 refused"),
-        ({"RefusedQuestions/address": 20.0}, "ok", "20 refused (20 address)"),
-        ({"RefusedQuestions/address": 21.0}, "warn", "21 refused (21 address)"),
+        ({"RefusedSearches/address": 20.0}, "ok", "20 refused (20 address)"),
+        ({"RefusedSearches/address": 21.0}, "warn", "21 refused (21 address)"),
     ],
 )
 def test_questions(bridge: Bridge, metrics: dict[str, float], status: str, said: str) -> None:

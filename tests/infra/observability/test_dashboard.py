@@ -140,8 +140,13 @@ def test_it_shows_what_the_functions_publish() -> None:
     text = str([one["properties"] for one in widgets_of("everything")])
     shown = {
         *(names.LINES, names.LINKED_LINES, names.REJECTED_LINES, names.DROPPED_LINES),
-        *(names.ANSWERS, names.EMPTY_ANSWERS, names.UNSETTLED_ANSWERS, names.TIMED_OUT_ANSWERS),
-        *(names.REFUSED_QUESTIONS, names.FAILED_QUESTIONS, names.HITS, names.ANSWER_TIME),
+        *(
+            names.ANSWERED_SEARCHES,
+            names.EMPTY_SEARCHES,
+            names.UNSETTLED_SEARCHES,
+            names.TIMED_OUT_SEARCHES,
+        ),
+        *(names.REFUSED_SEARCHES, names.FAILED_SEARCHES, names.HITS, names.SEARCH_TIME),
         names.FAILED_KEY_READS,
         *(names.KEY_AGE, names.NEW_KEY_UNUSED, names.REFUSED_ROTATIONS, names.FAILED_ROTATIONS),
         *(names.QUEUED_LINES, names.THROTTLED_WRITES, names.REFUSED_ITEMS),

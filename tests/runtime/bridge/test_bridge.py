@@ -48,7 +48,7 @@ def test_a_sessions_lines_are_answered_in_order() -> None:
     assert document["hits"]["max_score"] == 1.0
     assert document["timed_out"] is False
     assert document["took"] == 0
-    assert world.metrics() == {"Questions": 1, "Answers": 1, "Hits": 3, "AnswerTime": 1}
+    assert world.metrics() == {"Searches": 1, "AnsweredSearches": 1, "Hits": 3, "SearchTime": 1}
 
 
 def test_a_session_without_lines_has_no_hits() -> None:
@@ -61,7 +61,7 @@ def test_a_session_without_lines_has_no_hits() -> None:
         "hits": [],
     }
     assert document["timed_out"] is False
-    assert world.metrics() == {"Questions": 1, "EmptyAnswers": 1, "AnswerTime": 1}
+    assert world.metrics() == {"Searches": 1, "EmptySearches": 1, "SearchTime": 1}
 
 
 @pytest.mark.parametrize("session", [0, 1, 12, 2**63, 2**64 - 1, 2**64, "abc", "", "-5"])
@@ -99,7 +99,7 @@ def test_a_search_for_no_hits_says_how_many_there_are() -> None:
     document = world.ask(size=0)
     assert document["hits"]["hits"] == []
     assert document["hits"]["total"]["value"] == 2
-    assert world.metrics() == {"Questions": 1, "Answers": 1, "AnswerTime": 1}
+    assert world.metrics() == {"Searches": 1, "AnsweredSearches": 1, "SearchTime": 1}
 
 
 def test_a_forgotten_session_is_empty() -> None:
@@ -107,7 +107,7 @@ def test_a_forgotten_session_is_empty() -> None:
     world.table.put(a_line(1), a_line(2))
     world.table.forget()
     assert world.messages() == []
-    assert world.metrics() == {"Questions": 1, "EmptyAnswers": 1, "AnswerTime": 1}
+    assert world.metrics() == {"Searches": 1, "EmptySearches": 1, "SearchTime": 1}
     world.table.put(a_line(3), arrived_ms=NOW_MS)
     assert world.messages() == []
 
@@ -123,10 +123,10 @@ def test_items_that_are_not_shown_are_counted_by_reason() -> None:
     world.table.damage(SESSION, key, lines={"B": b"damaged"})
     assert world.messages() == ["/app/checkout: error 1"]
     assert world.metrics() == {
-        "Questions": 1,
-        "Answers": 1,
+        "Searches": 1,
+        "AnsweredSearches": 1,
         "Hits": 1,
-        "AnswerTime": 1,
+        "SearchTime": 1,
         "SkippedItems Reason=expired": 1,
         "SkippedItems Reason=version": 2,
         "SkippedItems Reason=corrupt": 1,
@@ -144,7 +144,7 @@ class TestSettling:
         world.table.put(a_line(1), arrived_ms=arrived_ms)
         world.now_ms = arrived_ms + 3 * MINUTE_MS - 1
         assert world.messages() == []
-        assert world.metrics() == {"Questions": 1, "UnsettledAnswers": 1, "AnswerTime": 1}
+        assert world.metrics() == {"Searches": 1, "UnsettledSearches": 1, "SearchTime": 1}
         world.now_ms += 1
         assert world.messages() != []
 
@@ -215,7 +215,7 @@ class TestRunningSessions:
         world.now_ms = OVER_MS - 1
         assert world.messages() == []
         assert world.table.pages == 0
-        assert world.metrics() == {"Questions": 1, "UnsettledAnswers": 1, "AnswerTime": 1}
+        assert world.metrics() == {"Searches": 1, "UnsettledSearches": 1, "SearchTime": 1}
         world.now_ms = OVER_MS
         assert len(world.messages()) == 1
 
@@ -267,7 +267,7 @@ class TestWaitingLines:
         world = World(waiting=WaitingLines(look, lambda: 0.0))
         world.table.put(a_line(1))
         assert len(world.messages()) == 1
-        assert world.metrics()["Answers"] == 1
+        assert world.metrics()["AnsweredSearches"] == 1
 
 
 class TestNotNow:
@@ -277,7 +277,7 @@ class TestNotNow:
         document = world.ask()
         assert (document["timed_out"], document["hits"]["hits"]) == (True, [])
         assert "ThrottlingException" in world.printed[0]
-        assert world.metrics() == {"Questions": 1, "TimedOutAnswers": 1, "AnswerTime": 1}
+        assert world.metrics() == {"Searches": 1, "TimedOutSearches": 1, "SearchTime": 1}
         assert len(world.messages()) == 1
 
     def test_so_is_a_failure_after_the_first_pages(self) -> None:
@@ -291,7 +291,7 @@ class TestNotNow:
 
         world.table.before_page = third_page_fails
         assert world.ask()["timed_out"] is True
-        assert world.metrics()["TimedOutAnswers"] == 1
+        assert world.metrics()["TimedOutSearches"] == 1
 
     def test_a_slow_table_is_too(self) -> None:
         world = World(table=MemoryTable(page_items=1))
@@ -306,7 +306,7 @@ class TestNotNow:
         assert (document["timed_out"], document["hits"]["hits"]) == (True, [])
         assert document["took"] == 10_000
         assert world.table.pages == 10
-        assert world.metrics()["AnswerTime"] == 10_000
+        assert world.metrics()["SearchTime"] == 10_000
 
     def test_keys_that_cannot_be_read_are_too(self) -> None:
         world = World(keys_failure="ThrottlingException")
@@ -314,7 +314,7 @@ class TestNotNow:
         document = world.ask()
         assert (document["timed_out"], document["hits"]["hits"]) == (True, [])
         assert world.table.pages == 0
-        assert world.metrics() == {"FailedQuestions": 1, "AnswerTime": 1}
+        assert world.metrics() == {"FailedSearches": 1, "SearchTime": 1}
         assert "ThrottlingException" in world.printed[0]
 
     def test_a_fault_of_ours_is_one_too_and_named_by_its_class(self) -> None:
@@ -326,7 +326,7 @@ class TestNotNow:
         world.table.before_page = fault
         document = world.ask()
         assert (document["timed_out"], document["hits"]["hits"]) == (True, [])
-        assert world.metrics() == {"FailedQuestions": 1, "AnswerTime": 1}
+        assert world.metrics() == {"FailedSearches": 1, "SearchTime": 1}
         assert "ZeroDivisionError" in "".join(world.printed)
         assert str(SESSION) not in "".join(world.printed)
 
@@ -339,18 +339,18 @@ class TestNotNow:
 
 
 class TestCredentialTest:
-    QUESTION = an_event(body='{"size": 1}')
+    SEARCH = an_event(body='{"size": 1}')
 
     def test_it_is_connected_and_nothing_is_read(self) -> None:
         world = World(table=MemoryTable(failures=["x"]), waiting=lambda: True)
-        document = body_of(world.handle(self.QUESTION))
+        document = body_of(world.handle(self.SEARCH))
         (hit,) = document["hits"]["hits"]
         check_hits([hit])
         assert hit["_source"]["message"] == "openreplay-cw-stack: connected"
         assert hit["_source"]["@timestamp"] == timestamp(NOW_MS)
         assert document["hits"]["total"]["value"] == 1
         assert (world.table.pages, world.table.newest_limits) == (0, [])
-        assert world.metrics() == {"Questions": 1, "Answers": 1, "Hits": 1, "AnswerTime": 1}
+        assert world.metrics() == {"Searches": 1, "AnsweredSearches": 1, "Hits": 1, "SearchTime": 1}
 
     @pytest.mark.parametrize("body", ["", "{}", '{"query": {"match_all": {}}}', None])
     def test_so_is_any_search_for_anything(self, body: str | None) -> None:
@@ -401,7 +401,7 @@ class TestWhoMayAsk:
         assert body_of(answer)["error"]["type"] == "security_exception"
         assert answer["headers"]["WWW-Authenticate"].startswith("ApiKey, Basic")
         assert world.table.pages == 0
-        assert world.metrics() == {"RefusedQuestions Reason=key": 1}
+        assert world.metrics() == {"RefusedSearches Reason=key": 1}
 
     def test_an_ill_formed_header_costs_no_call(self) -> None:
         world = World()
@@ -424,7 +424,7 @@ class TestWhoMayAsk:
             assert world.handle(a_search(source=source))["statusCode"] == status, source
             if status == 403:
                 assert world.key_reads == reads
-        assert world.metrics()["RefusedQuestions Reason=address"] == 1
+        assert world.metrics()["RefusedSearches Reason=address"] == 1
 
     def test_no_refusal_says_what_was_wrong(self) -> None:
         bodies = {
@@ -477,7 +477,7 @@ class TestRoutes:
         answer = world.handle(an_event(method, path, body="{}"))
         assert answer["statusCode"] == status
         assert body_of(answer)["error"]["type"] == kind
-        assert world.metrics() == {"RefusedQuestions Reason=path": 1}
+        assert world.metrics() == {"RefusedSearches Reason=path": 1}
 
     @pytest.mark.parametrize(
         ("body", "status", "kind"),
@@ -488,22 +488,22 @@ class TestRoutes:
             (" " * 6_000_000, 413, "content_too_long_exception"),
         ],
     )
-    def test_bodies_that_are_no_question(self, body: str, status: int, kind: str) -> None:
+    def test_bodies_that_are_not_a_search(self, body: str, status: int, kind: str) -> None:
         world = World()
         answer = world.handle(an_event(body=body))
         assert answer["statusCode"] == status
         assert body_of(answer)["error"]["type"] == kind
-        assert world.metrics() == {"RefusedQuestions Reason=question": 1}
+        assert world.metrics() == {"RefusedSearches Reason=search": 1}
 
     def test_an_event_of_another_kind(self) -> None:
         world = World()
         assert world.handle({"Records": []})["statusCode"] == 400
-        assert world.metrics() == {"RefusedQuestions Reason=request": 1}
+        assert world.metrics() == {"RefusedSearches Reason=request": 1}
 
     def test_a_body_that_is_not_in_its_encoding(self) -> None:
         world = World()
         assert world.handle(a_search(isBase64Encoded=True))["statusCode"] == 400
-        assert world.metrics() == {"RefusedQuestions Reason=request": 1}
+        assert world.metrics() == {"RefusedSearches Reason=request": 1}
 
     def test_a_flood_of_headers(self) -> None:
         flood = {f"x-{number}": "v" * 100 for number in range(2000)}
@@ -557,7 +557,7 @@ def test_whatever_comes_the_answer_is_elasticsearchs_and_no_5xx(
         if answer["body"]:
             document = body_of(answer)
             assert ("error" in document) == (answer["statusCode"] >= 400)
-    assert "FailedQuestions" not in world.metrics()
+    assert "FailedSearches" not in world.metrics()
     everything = "".join(world.printed)
     for secret in (KEY.api_key, str(SESSION), "error 1", "/app/checkout"):
         assert secret not in everything

@@ -70,7 +70,9 @@ def test_a_session_is_answered_from_the_table_with_a_remark_of_the_queue(
     assert messages[0] == "error 1"
     assert "still waiting to be stored" in messages[1]
     printed = [json.loads(line) for line in capfd.readouterr().out.splitlines()]
-    assert [document["Answers"] for document in printed if "Answers" in document] == [1]
+    assert [
+        document["AnsweredSearches"] for document in printed if "AnsweredSearches" in document
+    ] == [1]
 
 
 def test_the_bridge_is_built_once_and_calls_nothing_before_it_is_asked(
