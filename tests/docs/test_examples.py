@@ -129,7 +129,7 @@ def test_commands_have_these_arguments(line: str) -> None:
 
 def test_the_line_before_and_after() -> None:
     page = DOCS / "architecture.md"
-    text = section(page, "The walk of one line")
+    text = section(page, "The path of a log line")
     before = re.search(r"^ *(\[openReplaySessionToken=.*)$", text, re.MULTILINE)
     after = re.search(r"^ *(\{\"message\".*)$", text, re.MULTILINE)
     assert before is not None
