@@ -31,5 +31,5 @@ def test_a_throttled_bridge_is_asked_again(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_bridge_that_stays_throttled(monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(RateLimited, match=r"bridge\.example answers .* too many requests \(429\)"):
+    with pytest.raises(RateLimited, match=r"bridge\.example reports too many requests \(429\)"):
         probed(monkeypatch, THROTTLED)
