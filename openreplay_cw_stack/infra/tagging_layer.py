@@ -77,8 +77,8 @@ class TaggingLayer(Construct):
         Args:
             function: a function of the same stack.
             header_name: the header with the session token.
-            tag_stdout: also tag the lines that the function writes to stdout; None: those of a
-                Node.js function, whose loggers write there, and not those of a Python function.
+            tag_stdout: whether to tag lines on stdout too. None: yes for Node.js, because its
+                loggers write to stdout; no for Python.
             tag: ``"id"`` writes the session id instead of the session token. Then no component
                 checks the token's signature, and a client can send any id in the header.
             level: the lowest level to tag, as Python's ``logging`` names or numbers it, such as

@@ -31,7 +31,7 @@ class TaggingRuntime:
         stage: copies the layer's content into a new or empty folder.
         redirected_handler: the handler that replaces the function's original one.
         level_offset: what to add to a level of Python's ``logging`` for the same level there.
-        tags_stdout: whether lines on stdout are tagged if nothing else is said.
+        tags_stdout: the default of ``tag_stdout``.
         in_code: how to tag a function whose code can change.
     """
 
