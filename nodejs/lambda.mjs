@@ -11,7 +11,13 @@ import aws from "./lib/aws_lambda.js";
 import functions from "./lib/lambda_function.js";
 import "./register.js";
 
+// As the function's code expects it.
+process.env._HANDLER = process.env.OPENREPLAY_ORIGINAL_HANDLER;
+
 export const handler = aws.tagLambdaHandler(
-  await functions.loadHandler(process.env.LAMBDA_TASK_ROOT, process.env.OPENREPLAY_ORIGINAL_HANDLER),
+  await functions.loadHandler(
+    process.env.LAMBDA_TASK_ROOT,
+    process.env.OPENREPLAY_ORIGINAL_HANDLER,
+  ),
   functions.readerOptions(process.env),
 );

@@ -119,11 +119,11 @@ function runIn(session, callback) {
 }
 
 /** A promise that ends a scope before it is settled as another one is. */
-function endWithPromise(scope, promise) {
+function endWithPromise(scope, promise, end = endScope) {
   return Promise.prototype.then.call(
     promise,
     (value) => {
-      endScope(scope);
+      end(scope);
       return value;
     },
     (error) => {
@@ -168,23 +168,35 @@ function onlyOne(sessions) {
 
 /** The session of a handler that has just failed, if this is what Lambda's runtime says of it. */
 function failedSession(args) {
+  // The runtime is nobody's; what an earlier visitor's work has left behind is not.
+  if (storage.getStore() !== undefined) return null;
   return onlyOne(sessionsOfFailures((error) => isReport(args, error)));
 }
 
 /** Whether Lambda's runtime calls the console with these arguments for an error of a handler. */
 function isReport(args, error) {
   const [title, text] = args;
-  if (args.length === 1 && title instanceof Error) {
-    return title === error || title.message === error;
-  }
-  if (title !== "Invoke Error" || args.length !== 2 || typeof text !== "string") return false;
   try {
-    const { errorMessage, stack } = JSON.parse(text);
-    const { message = String(error), stack: own } = Object(error);
-    return errorMessage === message && (typeof own !== "string" || stack.join("\n") === own);
+    if (args.length === 1 && title instanceof Error) {
+      return title === error || (!(error instanceof Error) && doesSay(title.message, error));
+    }
+    if (title !== "Invoke Error" || args.length !== 2 || typeof text !== "string") return false;
+    // Of an error that has a `toJSON` or cannot be written as JSON, the runtime says less.
+    const { message, errorMessage = message, trace, stack = trace } = JSON.parse(text);
+    const own = error instanceof Error ? error.stack : undefined;
+    const isOwn = !Array.isArray(stack) || typeof own !== "string" || stack.join("\n") === own;
+    return isOwn && doesSay(errorMessage, error);
   } catch {
     return false;
   }
+}
+
+/** Whether this is the message of an error, or of the one that the runtime makes of other values. */
+function doesSay(message, error) {
+  if (error instanceof Error) return message === error.message;
+  return (
+    message === String(error) || ((error ?? null) === null && ["handled", ""].includes(message))
+  );
 }
 
 /** Work for a session while a function runs; see `index.d.ts`. */

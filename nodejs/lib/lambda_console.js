@@ -9,10 +9,9 @@
  */
 "use strict";
 
-const { types } = require("node:util");
+const { format, inspect, types } = require("node:util");
 const { currentSession, failedSession, runAsNobody } = require("./context.js");
-const { count } = require("./counts.js");
-const { ANY_TAG, setField, tagText } = require("./lines.js");
+const { ANY_TAG, setField, tagJson, tagText } = require("./lines.js");
 
 const LEVEL_BY_METHOD = { trace: 10, debug: 20, info: 30, log: 30, warn: 40, error: 50, fatal: 60 };
 
@@ -39,20 +38,27 @@ function patchLambdaConsole(patches) {
 
 /** The arguments of a console method, whose text or object gets the session. Never throws. */
 function taggedArguments(args, session, isJson) {
+  const { tag } = session;
   try {
-    if (args.length === 0) return args;
-    const [first, ...rest] = args;
-    if (isJson && rest.length === 0) {
+    if (isJson && args.length === 1) {
       // The runtime writes a single argument as the `message` of its JSON, an object as an object.
-      if (typeof first === "string") return [tagText(first, session.tag)];
-      if (isCopied(first)) return [copyWithField(first, session)];
+      const value = withoutMethod(args[0]);
+      if (typeof value === "string") return [tagJson(value, tag) ?? tagEvent(value, tag)];
+      if (Array.isArray(value)) return [[tag, ...value]];
+      if (isCopied(value)) return [copyWithField(value, session)];
     }
-    if (typeof first !== "string") return [session.tag, ...args];
-    return [tagEvent(first, session.tag), ...rest];
+    const [first, ...rest] = args;
+    if (typeof first === "string") return [tagEvent(first, tag), ...rest];
   } catch {
-    count("untaggedTexts");
-    return args;
+    // A getter, `toJSON` or a proxy has thrown; as text, nothing of it is called.
   }
+  // Without an argument the runtime writes "undefined".
+  return args.length === 0 ? [tag, undefined] : [tag, ...args];
+}
+
+/** What JSON.stringify takes in place of a value that has a `toJSON`. */
+function withoutMethod(value) {
+  return typeof value?.toJSON === "function" ? value.toJSON("message") : value;
 }
 
 /** The text of an event, which the runtime puts behind its own prefix, with the tag in front. */
@@ -64,26 +70,25 @@ function tagEvent(text, tag) {
 
 /** Whether the JSON of an object is that of its own enumerable members. */
 function isCopied(value) {
-  return (
-    typeof value === "object" &&
-    value !== null &&
-    !Array.isArray(value) &&
-    !types.isBoxedPrimitive(value) &&
-    !types.isProxy(value) &&
-    typeof value.toJSON !== "function"
-  );
+  return typeof value === "object" && value !== null && !types.isBoxedPrimitive(value);
 }
 
 function copyWithField(value, session) {
   const copy = { ...value };
   setField(copy, session);
-  if (!(value instanceof Error)) return copy;
+  if (!(value instanceof Error)) return withText(copy, value, session);
   // The runtime asks for the class, the message and the stack of an error.
   const error = Object.create(Object.getPrototypeOf(value));
   for (const name of ["message", "stack"]) {
     Object.defineProperty(error, name, { value: value[name], writable: true, configurable: true });
   }
-  return Object.assign(error, copy);
+  return withText(Object.assign(error, copy), value, session);
+}
+
+/** The copy, which is written as tagged text where it cannot be written as JSON. */
+function withText(copy, value, session) {
+  const text = () => `${session.tag} ${format(value)}`;
+  return Object.defineProperty(copy, inspect.custom, { value: text });
 }
 
 module.exports = { isLambdaConsole, patchLambdaConsole };

@@ -29,12 +29,15 @@ async function loadHandler(root, name) {
   const dot = base.indexOf(".");
   const file = path.resolve(root, path.dirname(name), base.slice(0, dot));
   const found = await loadModule(file, root);
-  const handler = base
-    .slice(dot + 1)
-    .split(".")
-    .reduce((nested, key) => nested?.[key], found);
+  const names = base.slice(dot + 1).split(".");
+  // The runtime for Node.js 24 also looks into the default export.
+  const [handler] = [found, found?.default]
+    .map((exported) => names.reduce((nested, key) => nested?.[key], exported))
+    .filter(Boolean);
   if (typeof handler !== "function") {
-    const error = new Error(`${name} is ${handler ? "not a function" : "undefined or not exported"}`);
+    const error = new Error(
+      `${name} is ${handler ? "not a function" : "undefined or not exported"}`,
+    );
     error.name = "Runtime.HandlerNotFound";
     throw error;
   }
@@ -45,12 +48,22 @@ function loadModule(file, root) {
   const require = createRequire(path.join(root, "noop.js"));
   if (fs.existsSync(file)) return require(file);
   const script = `${file}.js`;
-  if (fs.existsSync(script)) return isModule(script) ? importFile(script) : require(script);
+  if (fs.existsSync(script))
+    return isModule(script) ? importFile(script) : loadScript(require, script);
   if (fs.existsSync(`${file}.mjs`)) return importFile(`${file}.mjs`);
   if (fs.existsSync(`${file}.cjs`)) return require(`${file}.cjs`);
   // A package, perhaps in a layer.
-  const name = path.relative(root, file);
-  return require(require.resolve(name, { paths: [root, path.dirname(file)] }));
+  return require(require.resolve(path.basename(file), { paths: [root, path.dirname(file)] }));
+}
+
+function loadScript(require, script) {
+  try {
+    return require(script);
+  } catch (error) {
+    // An ES module that awaits, which the runtime for Node.js 24 imports.
+    if (error?.code === "ERR_REQUIRE_ASYNC_MODULE") return importFile(script);
+    throw error;
+  }
 }
 
 function importFile(file) {

@@ -206,4 +206,4 @@ function isPlainStart(code) {
   return (code >= 97 && code <= 122) || (code >= 65 && code <= 90) || (code >= 48 && code <= 57);
 }
 
-module.exports = { ANY_TAG, fieldOf, setField, tagJsonLine, tagText };
+module.exports = { ANY_TAG, fieldOf, setField, tagJson, tagJsonLine, tagText };

@@ -118,9 +118,9 @@ test("streaming handlers", async () => {
     setTimeout(() => {
       seen.push(id());
       given.end();
-      given.on("close", () => seen.push(id()));
+      given.on("close", () => setImmediate(() => seen.push(id())));
     }, 1);
   })(EVENT, response, {});
-  await new Promise((resolve) => response.once("close", () => setImmediate(resolve)));
+  await new Promise((resolve) => response.once("close", () => setTimeout(resolve, 10)));
   assert.deepEqual(seen, [ANNA.id, ANNA.id, ANNA.id, null]);
 });

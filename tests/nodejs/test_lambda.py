@@ -261,6 +261,98 @@ class TestHandlers:
         assert line.endswith("preloaded: yes")
 
 
+class TestEndings:
+    @pytest.mark.parametrize("handler", ["endings.never", "endings.unsettled"])
+    def test_one_that_never_answers(self, start: Start, handler: str) -> None:
+        """The runtime answers when no event is left. An interval goes on, for nobody."""
+        function = start(handler)
+        for who in ("anna", "bert", "nobody"):
+            ran = function.invoke(event(who))
+            assert ran.answer == {"status": "ok", "result": None}
+            assert {owner(line) for line in ran.events} <= {who if who == "anna" else None}
+
+    def test_another_visitors_error_that_is_left_behind(self, start: Start) -> None:
+        for environment in ({}, {"AWS_LAMBDA_LOG_FORMAT": "JSON"}):
+            function = start("endings.shared", environment=environment)
+            assert function.invoke(event("bert")).events == []
+            events = function.invoke(event("anna")).events
+            assert sorted(str(owner(line)) for line in events) == ["None", "anna"]
+
+    @pytest.mark.parametrize("handler", ["endings.lazy", "endings.thenable"])
+    def test_work_that_begins_when_it_is_waited_for(self, start: Start, handler: str) -> None:
+        for who in ("anna", "bert"):
+            function, plain = start(handler), start(handler, is_tagged=False)
+            ran = function.invoke(event(who))
+            assert ran.answer == plain.invoke(event(who)).answer
+            assert [owner(line) for line in ran.events] == [who]
+
+    @pytest.mark.parametrize("handler", ["streamed", "wrapped", "produced", "calledBack"])
+    def test_what_is_written_after_the_answer(self, start: Start, handler: str) -> None:
+        function = start(f"endings.{handler}")
+        plain = start(f"endings.{handler}", is_tagged=False)
+        for who in ("anna", "bert", "nobody"):
+            for fail in (False, True):
+                asked = event(who, fail=fail)
+                ran, untagged = function.invoke(asked), plain.invoke(asked)
+                assert ran.answer == untagged.answer
+                assert len(ran.events) == len(untagged.events) > 0
+                expected = None if who == "nobody" else who
+                assert [owner(line) for line in ran.events] == [expected] * len(ran.events)
+
+    @pytest.mark.parametrize("log_format", ["Text", "JSON"])
+    def test_everything_that_can_be_thrown(self, start: Start, log_format: str) -> None:
+        environment = {"AWS_LAMBDA_LOG_FORMAT": log_format}
+        function = start("endings.failing", environment=environment)
+        plain = start("endings.failing", environment=environment, is_tagged=False)
+        for fail in ("nothing", "object", "number", "false", "serializable", "circular", "big"):
+            for who in ("anna", "bert", "nobody"):
+                asked = event(who, fail=fail)
+                ran, untagged = function.invoke(asked), plain.invoke(asked)
+                assert ran.answer == untagged.answer
+                assert [owner(line) for line in ran.events] == [
+                    None if who == "nobody" else who
+                ] * len(untagged.events), (fail, ran.events)
+
+
+class TestObjects:
+    KINDS = (
+        *("serializable", "address", "array", "long", "proxy", "map", "date", "boxed", "null"),
+        *("number", "lines", "json", "empty", "big", "circular", "throwing"),
+    )
+
+    @pytest.mark.parametrize("log_format", ["Text", "JSON"])
+    def test_every_line_is_its_visitors(self, start: Start, log_format: str) -> None:
+        function = start("objects.handler", environment={"AWS_LAMBDA_LOG_FORMAT": log_format})
+        for kind in self.KINDS:
+            for who in ("anna", "bert"):
+                (line,) = function.invoke(event(who, kind=kind)).events
+                assert owner(line) == who, (kind, line)
+                assert line.count("openReplaySession") == 1, line
+                assert "hunter2" not in line or log_format == "Text"
+
+    def test_json_stays_what_it_was(self, start: Start) -> None:
+        environment = {"AWS_LAMBDA_LOG_FORMAT": "JSON"}
+        function = start("objects.handler", environment=environment)
+        plain = start("objects.handler", environment=environment, is_tagged=False)
+        field, tag = {"openReplaySessionToken": str(ANNA.token)}, str(ANNA.tag)
+        for kind in self.KINDS:
+            asked = event("anna", kind=kind)
+            (message,), (was,) = (
+                [json.loads(line)["message"] for line in one.invoke(asked).events]
+                for one in (function, plain)
+            )
+            if kind in ("big", "circular", "throwing", "null", "number", "boxed", "empty"):
+                assert message.startswith(tag), kind
+            elif isinstance(was, dict):
+                assert message == {**field, **was}, kind
+            elif isinstance(was, list):
+                assert message == [tag, *was], kind
+            elif kind == "json":
+                assert json.loads(message) == {**field, **json.loads(was)}
+            else:
+                assert message == f"{tag} {was}", kind
+
+
 @pytest.mark.skipif(not PACKAGES.exists(), reason="npm ci has not been run in nodejs/")
 @pytest.mark.parametrize("handler", ["loggers.handler", "modern_loggers.handler"])
 def test_loggers(start: Start, handler: str) -> None:

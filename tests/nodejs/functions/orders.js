@@ -37,7 +37,11 @@ const FAILS = {
     throw new TypeError(`late for ${who}`);
   },
   uncaught: (who) =>
-    new Promise(() => setTimeout(() => { throw new Error(`uncaught of ${who}`); }, 1)),
+    new Promise(() =>
+      setTimeout(() => {
+        throw new Error(`uncaught of ${who}`);
+      }, 1),
+    ),
   rejected: (who) => {
     Promise.reject(new Error(`rejected of ${who}`));
     return new Promise(() => {});
@@ -52,13 +56,15 @@ exports.handler = async (event) => {
   return { statusCode: 200, body: event.who };
 };
 
-exports.nested = { callback: (event, context, callback) => {
-  context.callbackWaitsForEmptyEventLoop = false;
-  setTimeout(() => {
-    console.error(`called of ${event.who}`);
-    callback(event.fail ? new Error(`failed of ${event.who}`) : null, "done");
-  }, 2);
-} };
+exports.nested = {
+  callback: (event, context, callback) => {
+    context.callbackWaitsForEmptyEventLoop = false;
+    setTimeout(() => {
+      console.error(`called of ${event.who}`);
+      callback(event.fail ? new Error(`failed of ${event.who}`) : null, "done");
+    }, 2);
+  },
+};
 
 exports.succeeding = (event, context) => {
   console.error(`called of ${event.who}`);
