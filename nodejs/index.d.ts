@@ -1,169 +1,189 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 
-/** The header that the tracker's `network.sessionTokenHeader: true` sends (tracker 5.0.0 on). */
+/** The header that the tracker sends for `network.sessionTokenHeader: true` (from 5.0.0). */
 export declare const HEADER_NAME: "X-OpenReplay-SessionToken";
 
-/** The header of OpenReplay's newer pages: a decimal session id, which nobody signs. */
+/** The header of newer OpenReplay pages: a decimal session id, which is not signed. */
 export declare const SESSION_ID_HEADER_NAME: "openReplaySession.id";
 
-/** How the session is read from a request's headers. */
+/** How to read the session from a request's headers. */
 export interface HeaderOptions {
-  /** The header with the session token. Default: {@link HEADER_NAME}. */
+  /** The header that holds the session token. Default: {@link HEADER_NAME}. */
   headerName?: string | undefined;
   /**
-   * Also understand `openReplaySession.id`. Anybody can send another visitor's id there, and
-   * nothing signs it: only for callers that you trust. Default: false.
+   * Also read the header `openReplaySession.id`. The id is not signed, so any client can send
+   * another visitor's id: enable this only for callers that you trust. Default: false.
    */
   acceptSessionId?: boolean | undefined;
   /**
-   * OpenReplay's `TOKEN_SECRET`; line ends behind it are not part of it. A token that was not
-   * signed with it is ignored and counted. Default: anybody can send a token with another visitor's
-   * session id and a made-up signature.
+   * OpenReplay's `TOKEN_SECRET`; trailing line ends are removed. A token that was not signed with
+   * it is ignored and counted. It cannot be combined with `acceptSessionId`. Default: signatures
+   * are not verified, so any client can forge a token with another visitor's session id.
    */
   tokenSecret?: string | Uint8Array | undefined;
 }
 
-/** The options of {@link install}. What is left out stays as it was. */
+/**
+ * Options of {@link install}. An omitted option keeps its value from the previous call, except that
+ * setting any of the {@link HeaderOptions} resets the others to their defaults.
+ */
 export interface InstallOptions extends HeaderOptions {
   /**
-   * Tag what is written to `process.stdout` as well. Console methods and loggers are tagged always.
-   * Not where stdout is a program's result. At first: false.
+   * Also tag everything that is written to `process.stdout`. Console methods and loggers are always
+   * tagged. Do not enable this for programs whose stdout is their result. Default: false.
    */
   stdout?: boolean | undefined;
   /**
-   * `"id"` writes the session id in place of the session token, for the logs of those whose
-   * OpenReplay is v1.21 or later: no credential is in them then, and no signature, so give
-   * `tokenSecret`. At first: `"token"`.
+   * What to write: the session token or the session id. With `"id"`, logs contain no credential.
+   * They contain no signature either, so set `tokenSecret` to verify tokens before they are logged.
+   * `"id"` requires OpenReplay v1.21 or later. Default: `"token"`.
    */
   tag?: "token" | "id" | undefined;
   /**
-   * The level from which records of loggers and console methods are tagged: a name such as
-   * `"warn"`, or a number on pino's scale. Everything else is tagged always. At first: all are.
+   * The minimum level of logger records and console output to tag: a name such as `"warn"` or a
+   * number on pino's scale. Other text is always tagged. Default: all levels.
    */
   level?: string | number | undefined;
-  /** Whether servers of `http`, `https` and `http2` read the header. Default: true. */
+  /**
+   * Whether servers of `http`, `https` and `http2` read the header. Default: true in every call. To
+   * use middleware instead, pass false in every call.
+   */
   servers?: boolean | undefined;
-  /** The modules pino, winston or bunyan, where a bundler hides them from this package. */
+  /** The modules pino, winston or bunyan, if a bundler hides them from this package. */
   loggers?: readonly unknown[] | undefined;
   /**
-   * The template of {@link replayUrl}'s links. At first: the environment variable
-   * `OPENREPLAY_REPLAY_URL`.
+   * The template of {@link replayUrl}: an https:// URL that contains `{session}` once. Default: the
+   * environment variable `OPENREPLAY_REPLAY_URL`.
    */
   replayUrl?: string | undefined;
 }
 
 /**
- * Tag what this process writes while it works for a visitor's session.
+ * Tag everything that this process writes in a session. May be called again to change options.
  *
- * @throws TypeError an option is not what it can be; nothing is changed then
+ * @throws TypeError if an option is unknown or invalid. Nothing is changed in this case.
  */
 export declare function install(options?: InstallOptions): void;
 
-/** Put everything back. What others took hold of meanwhile does nothing from here on. */
+/**
+ * Undo all patches and reset all options. Patched functions that other code still holds behave like
+ * the originals.
+ */
 export declare function uninstall(): void;
 
 /** A visitor's session. Neither `JSON.stringify` nor `util.inspect` shows the token. */
 export declare class Session {
   private constructor();
-  /** The session's id, 0 to 2 ** 64 - 1, in decimal: JavaScript rounds such numbers. */
+  /** The session id in decimal, 0 to 2 ** 64 - 1; a string, because numbers would be rounded. */
   readonly sessionId: string;
-  /** The session token, a bearer credential of the session; null where only the id is known. */
+  /** The session token, a bearer credential; null if only the id is known. */
   get token(): string | null;
-  /** The session tag that log lines get. */
+  /** The session tag for log lines, in the form that `install({ tag })` selects. */
   get tag(): string;
   /**
-   * The session that a session token names.
+   * Return the session of a session token. The signature is not verified.
    *
-   * @throws Error it is not a session token. The message never quotes it.
+   * @throws Error if it is not a session token. The message never quotes it.
    */
   static ofToken(token: string): Session;
   /**
-   * The session with a decimal id.
+   * Return the session with a decimal id.
    *
-   * @throws RangeError it is not a decimal number of 64 bits
+   * @throws RangeError if it is not a decimal number below 2 ** 64
    */
   static ofId(sessionId: string): Session;
 }
 
-/** Finds the visitor's session in the headers of a request. */
+/** Reads the session from the headers of a request. */
 export declare class HeaderReader {
-  /** @throws TypeError an option is not what it can be. The message never quotes the secret. */
+  /** @throws TypeError if an option is invalid. The message never quotes the secret. */
   constructor(options?: HeaderOptions);
   readonly headerName: string;
   readonly acceptSessionId: boolean;
   /**
-   * The session that the headers name, or null. Never throws.
+   * Return the session that the headers name, or null. Never throws.
    *
-   * @param valuesOf the value of a header, or an array of all its values. More than one is not a
-   *   session token: which of them is the visitor's is unknown.
+   * @param valuesOf returns the value of a header, or an array of all its values. Different values
+   *   are ambiguous and count as no session token.
    */
   read(valuesOf: (lowerCaseName: string) => unknown): Session | null;
 }
 
-/** The session of the work at hand; null outside a request that named one, and after it. */
+/** Return the current session; null outside a request with a session, and after its end. */
 export declare function currentSession(): Session | null;
 
-/** The session tag of the work at hand, for lines that are written some other way; or `""`. */
+/** Return the current session's tag, or `""`; for lines that this package does not tag itself. */
 export declare function currentTag(): string;
 
 /**
- * The session field of the work at hand, for JSON that is written some other way; or `{}`.
+ * Return the current session's field, or `{}`; for JSON that this package does not tag itself.
  *
- * Write it behind everything that a visitor may have sent: `{ ...body, ...currentFields() }`.
+ * Put it after anything that a visitor may have sent: `{ ...body, ...currentFields() }`.
  */
 export declare function currentFields(): Record<string, string>;
 
 /**
- * The text with the tag of the work at hand in every line, or with the field where it is JSON.
+ * Return a text with the current session's tag on every non-blank line, or its field if the text or
+ * a line is a JSON object.
  *
- * Any value that is not a string is returned as it is. Never throws.
+ * Values that are not strings are returned unchanged. Never throws.
  */
 export declare function tagLines<T>(text: T): T;
 
 /**
- * Work for a session while a function runs, and until the promise that it returns is settled.
+ * Run a function in a session and return its result. The session ends when the function returns or,
+ * if it returns a promise, when that settles.
  *
- * @param session null: nobody's work
+ * @param session the session; null runs the function without one
  */
 export declare function useSession<T>(session: Session | null, callback: () => T): T;
 
-/** {@link useSession} by token. What is not a session token is counted: the work is nobody's. */
+/**
+ * {@link useSession} with a session token. An invalid token is counted, and the function runs
+ * without a session. The signature is not verified.
+ */
 export declare function useSessionToken<T>(token: string | null | undefined, callback: () => T): T;
 
 /**
- * A function that works for the session of whoever made it, wherever it is called.
+ * Bind a function to the current session, wherever it is called later.
  *
- * For queues, batches, and listeners of what several visitors share.
+ * Use it for queues, batches, and listeners on resources that several visitors share.
  */
 export declare function carry<F extends (...args: never[]) => unknown>(callback: F): F;
 
 /**
- * Headers that name the session of the work at hand; none where there is no session token.
+ * Return headers that name the current session; `{}` without a session token.
  *
- * For the message of a job or of a worker thread, and for requests to your own services. The token
- * is the visitor's credential: send it to nobody else.
+ * Add them to messages for jobs and worker threads, and to requests to your own services. The token
+ * is the visitor's credential: never send it to third parties.
  */
 export declare function outgoingHeaders(): Record<string, string>;
 
-/** {@link useSession} by headers, as {@link outgoingHeaders} has made them; in any case. */
+/**
+ * {@link useSession} with headers from {@link outgoingHeaders}. Header names are case-insensitive.
+ * Without a valid token the function runs without a session.
+ */
 export declare function useHeaders<T>(headers: unknown, callback: () => T): T;
 
-/** Headers for `Access-Control-Allow-Headers`: yours and the session token's, each once. */
+/**
+ * Return names for `Access-Control-Allow-Headers`: the given names and {@link HEADER_NAME}, without
+ * duplicates.
+ */
 export declare function corsAllowHeaders(...others: string[]): string[];
 
 /**
- * The link of the replay of the current request's session; null without a session or a template.
+ * Return the link to the replay of the current session; null without a session or valid template.
  *
- * The link is not a credential: who opens it has to log in to OpenReplay.
+ * The link is not a credential: OpenReplay asks for a login.
  */
 export declare function replayUrl(): string | null;
 
-/** Middleware for Express, Connect and Nest; put it first. */
+/** Create middleware for Express, Connect and Nest. Register it first. */
 export declare function expressMiddleware(
   options?: HeaderOptions,
 ): (request: IncomingMessage, response: ServerResponse, next: (error?: unknown) => void) => void;
 
-/** Middleware for Koa; put it first. */
+/** Create middleware for Koa. Register it first. */
 export declare function koaMiddleware(
   options?: HeaderOptions,
 ): <T>(
@@ -171,7 +191,7 @@ export declare function koaMiddleware(
   next: () => Promise<T>,
 ) => Promise<T>;
 
-/** A plugin for Fastify, for the whole application; register it first. */
+/** Fastify plugin that applies to the whole application. Register it first. */
 export declare function fastifyPlugin(
   app: { addHook(name: "onRequest", hook: (...args: any[]) => void): unknown },
   options: HeaderOptions | undefined,
@@ -179,38 +199,41 @@ export declare function fastifyPlugin(
 ): void;
 
 /**
- * The session that the headers of a Lambda event name; null for events of other kinds.
+ * Return the session that the headers of a Lambda event name; null if they name none.
  *
- * Understood are the events of API Gateway, payload formats 1.0 and 2.0, of Application Load
- * Balancers, with single and multiple values, and of function URLs.
+ * Supports events of API Gateway (payload formats 1.0 and 2.0), of Application Load Balancers (with
+ * single-value or multi-value headers), and of function URLs. Other events have no session.
  */
 export declare function sessionOfEvent(event: unknown, reader?: HeaderReader): Session | null;
 
 /**
- * Wrap a Lambda handler: it works for the session that the event's header names.
+ * Wrap a Lambda handler so that it runs in the session that the event's headers name.
  *
- * The work ends with the promise of the handler, with the first answer to its callback or its
- * context, or with the stream of its answer.
+ * The session ends when the handler's promise settles, when the handler calls `context.succeed()`,
+ * `context.fail()` or `context.done()`, or when it calls its callback. After a successful callback,
+ * it ends when the event loop is empty, unless `context.callbackWaitsForEmptyEventLoop` is false.
+ * The session of a streaming handler ends when its promise has settled and its response stream is
+ * closed.
  */
 export declare function tagLambdaHandler<F extends (...args: any[]) => unknown>(
   handler: F,
   options?: HeaderOptions,
 ): F;
 
-/** What has been counted in this process. */
+/** Counters of this process. */
 export interface TaggingCounts {
-  /** Requests whose header held no session token, or several. */
+  /** Requests with an invalid session token, or with several different ones. */
   ignoredHeaders: number;
   /**
-   * Requests whose token was not signed with `tokenSecret`. Where that is every request, the secret
-   * is another OpenReplay's.
+   * Requests whose token was not signed with `tokenSecret`. If this counts every request, the
+   * secret belongs to another OpenReplay instance.
    */
   unverifiedHeaders: number;
-  /** Texts that left untagged because tagging them failed. */
+  /** Texts that were written without a tag because tagging failed. */
   untaggedTexts: number;
-  /** Ends of requests after which something could not be put right. */
+  /** Failures to observe the end of a request or to clean up after it. */
   failedCleanups: number;
 }
 
-/** What has been counted in this process, by name. */
+/** Return the counters of this process. */
 export declare function taggingCounts(): TaggingCounts;

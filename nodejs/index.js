@@ -10,18 +10,18 @@ const { expressMiddleware, fastifyPlugin, koaMiddleware } = require("./lib/middl
 const { replayUrl } = require("./lib/replay_links.js");
 const { HEADER_NAME, HeaderReader, SESSION_ID_HEADER_NAME, Session } = require("./lib/session.js");
 
-/** The session tag of the work at hand; see `index.d.ts`. */
+/** Return the current session's tag; see `index.d.ts`. */
 function currentTag() {
   return currentSession()?.tag ?? "";
 }
 
-/** The session field of the work at hand; see `index.d.ts`. */
+/** Return the current session's field; see `index.d.ts`. */
 function currentFields() {
   const session = currentSession();
   return session === null ? {} : Object.fromEntries([fieldOf(session.tag)]);
 }
 
-/** The text with the session tag of the work at hand; see `index.d.ts`. */
+/** Return a text with the current session's tag; see `index.d.ts`. */
 function tagLines(text) {
   const session = currentSession();
   return session === null || typeof text !== "string" ? text : tagText(text, session.tag);

@@ -1,9 +1,9 @@
 /**
- * A Lambda handler that tags a function whose code does not change.
+ * Wrap the handler of a Lambda function without changing the function's code.
  *
- * The construct's `tag_errors_of(function)` sets the function's handler to this one and puts the
- * original handler's name into an environment variable. `AWS_LAMBDA_EXEC_WRAPPER` and
- * `NODE_OPTIONS` stay as they are.
+ * The construct's `tag_errors_of(function)` sets the function's handler to this module's and stores
+ * the name of the original handler in an environment variable. It does not touch
+ * `AWS_LAMBDA_EXEC_WRAPPER` or `NODE_OPTIONS`.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import aws from "./lib/aws_lambda.js";
 import functions from "./lib/lambda_function.js";
 import "./register.js";
 
-// As the function's code expects it.
+// The function's code may read the name of its own handler.
 process.env._HANDLER = process.env.OPENREPLAY_ORIGINAL_HANDLER;
 
 export const handler = aws.tagLambdaHandler(

@@ -1,2 +1,2 @@
-/** Installs the tagging; see README.md. */
+/** Install the tagging with options from environment variables; see README.md. */
 export {};

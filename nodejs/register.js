@@ -1,6 +1,8 @@
 /**
- * `node --require openreplay-cw-tagging/register app.js`, or `--import`: tags an application whose
- * code does not change. `README.md` lists the environment variables.
+ * Install the tagging without changing the application's code.
+ *
+ * Run `node --require openreplay-cw-tagging/register app.js`; `--import` works too. `README.md`
+ * lists the environment variables.
  *
  * @module
  */
@@ -12,6 +14,6 @@ const { install } = require("./lib/installation.js");
 try {
   install(optionsOf(process.env));
 } catch (error) {
-  // The application starts all the same.
-  process.stderr.write(`openreplay-cw-tagging: no line is tagged, ${error.message}\n`);
+  // An invalid option must not keep the application from starting.
+  process.stderr.write(`openreplay-cw-tagging: tagging is disabled: ${error.message}\n`);
 }

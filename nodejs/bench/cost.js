@@ -1,8 +1,8 @@
 /**
- * What the tagging costs: a line of pino, a line of the console, and a request.
+ * Measure the cost of tagging a pino line, a console line and a request.
  *
- * `npm run bench`. Each figure comes from processes of its own, which take turns; the least of each
- * counts. A bare AsyncLocalStorage with a mixin is what a team would write by itself.
+ * Run `npm run bench`. Each measurement runs in separate processes, which alternate; the minimum
+ * counts. "mixin" is the usual do-it-yourself solution: an AsyncLocalStorage and a pino mixin.
  */
 "use strict";
 
@@ -16,25 +16,25 @@ const PROGRAM = path.join(__dirname, "measured.js");
 const WAYS = {
   pino: ["plain", "mixin", "tagged"],
   console: ["plain", "tagged"],
-  request: ["plain", "mixin", "nobody", "tagged"],
+  request: ["plain", "mixin", "no session", "tagged"],
 };
 
-/** Nanoseconds for one call, or one request, in a process of its own. */
+/** Return the nanoseconds of one call or request, measured in a new process. */
 function measure(what, way) {
-  const flags = way === "tagged" || way === "nobody" ? ["--require", REGISTER] : [];
+  const flags = way === "tagged" || way === "no session" ? ["--require", REGISTER] : [];
   const stdio = ["ignore", "ignore", "inherit", "pipe"];
   const { output } = spawnSync(process.execPath, [...flags, PROGRAM, what, way], { stdio });
   return Number(output[3]);
 }
 
-/** Milliseconds of its own time that an empty program takes. */
+/** Return the CPU milliseconds of an empty program. */
 function startUp(flags) {
   const source = "const { user, system } = process.cpuUsage(); console.log(user + system)";
   const { stdout } = spawnSync(process.execPath, [...flags, "--eval", source]);
   return Number(stdout) / 1000;
 }
 
-/** The least of several turns, for each of several ways that take turns. */
+/** Return the minimum of several measurements for each way. The ways alternate. */
 function least(ways, measured) {
   const found = ways.map(() => Infinity);
   for (let turn = 0; turn < TURNS; turn++) {

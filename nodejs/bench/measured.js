@@ -1,4 +1,4 @@
-/** One measurement of `cost.js`: writes nanoseconds to its third pipe. */
+/** One measurement of `cost.js`. Writes the nanoseconds to file descriptor 3. */
 "use strict";
 
 const { AsyncLocalStorage } = require("node:async_hooks");
@@ -15,14 +15,14 @@ const mixin = () => {
   return token === undefined ? {} : { openReplaySessionToken: token };
 };
 
-/** Call a function in the context that this way has. */
+/** Call a function in the context of this way. */
 function run(callback) {
   if (way === "mixin") return storage.run(ANNA.token, callback);
   if (way !== "tagged") return callback();
   return require("openreplay-cw-tagging").useSessionToken(ANNA.token, callback);
 }
 
-/** Nanoseconds of this process's time, which other processes do not lengthen. */
+/** Return CPU nanoseconds of this process, which other processes do not affect. */
 function since(before) {
   const { user, system } = process.cpuUsage(before);
   return (user + system) * 1000;

@@ -1,5 +1,5 @@
 /**
- * AWS Lambda: API Gateway (REST and HTTP APIs), load balancers and function URLs.
+ * Tag Lambda handlers behind API Gateway (REST and HTTP APIs), load balancers and function URLs.
  *
  * @module
  */
@@ -10,23 +10,23 @@ const {
   Scope,
   endScope,
   endWithPromise,
-  fail,
+  endWithError,
   forgetFailures,
   ongoingScope,
-  runAsNobody,
-  runWithin,
+  runWithoutSession,
+  runInScope,
 } = require("./context.js");
 const { count } = require("./counts.js");
 const { valuesOf } = require("./headers.js");
 const { HeaderReader } = require("./session.js");
 
-const DEFAULT = new HeaderReader();
+const DEFAULT_READER = new HeaderReader();
 
-// Invocations whose work may go on.
+// The scopes of invocations that may not have ended.
 const ongoing = new Set();
 
-/** The session that the headers of a Lambda event name; see `index.d.ts`. */
-function sessionOfEvent(event, reader = DEFAULT) {
+/** Return the session that the headers of a Lambda event name; see `index.d.ts`. */
+function sessionOfEvent(event, reader = DEFAULT_READER) {
   return reader.read((name) => {
     for (const key of ["multiValueHeaders", "headers"]) {
       const values = valuesOf(event?.[key], name);
@@ -37,84 +37,94 @@ function sessionOfEvent(event, reader = DEFAULT) {
 }
 
 /**
- * Wrap a Lambda handler: it works for the session that the event's header names.
+ * Wrap a Lambda handler so that it runs in the session that the event's headers name.
  *
- * The work ends with the promise of the handler, with the first answer to its callback or its
- * context, or with the stream of its answer.
+ * The scope ends when the runtime considers the invocation finished: see `index.d.ts`. An
+ * invocation that never responds, or whose callback waits for an empty event loop, ends on
+ * "beforeExit". `endAllScopes` runs before the runtime's own listener, which starts the next
+ * invocation.
  */
 function tagLambdaHandler(handler, options) {
-  if (typeof handler !== "function") throw new TypeError("tagLambdaHandler() takes a handler");
-  const reader = options === undefined ? DEFAULT : new HeaderReader(options);
-  process.removeListener("beforeExit", endAll);
-  process.prependListener("beforeExit", endAll);
+  if (typeof handler !== "function") throw new TypeError("tagLambdaHandler() expects a function");
+  const reader = options === undefined ? DEFAULT_READER : new HeaderReader(options);
+  process.removeListener("beforeExit", endAllScopes);
+  process.prependListener("beforeExit", endAllScopes);
   function apply(_, self, args) {
-    // The runtime has reported the one before.
+    // The runtime has already reported the errors of the previous invocation.
     forgetFailures();
     const scope = new Scope(sessionOfEvent(args[0], reader), ongoingScope());
-    for (const one of ongoing) if (one.ended) ongoing.delete(one);
+    for (const previous of ongoing) if (previous.ended) ongoing.delete(previous);
     ongoing.add(scope);
-    const closed = closingOf(args[1]);
-    const given = closed === null ? withEndings(scope, args) : args;
+    const closed = whenClosed(args[1]);
+    const given = closed === null ? withEndingCallbacks(scope, args) : args;
     let result;
     try {
-      result = runWithin(scope, () => Reflect.apply(handler, self, given));
+      result = runInScope(scope, () => Reflect.apply(handler, self, given));
     } catch (error) {
-      fail(scope, error);
+      endWithError(scope, error);
       throw error;
     }
     const isAsync = typeof result?.then === "function";
     if (closed !== null) {
-      // The runtime waits for both.
+      // The runtime waits for both the promise and the stream.
       const end = () => closed.then(() => endScope(scope));
-      return isAsync ? endWith(scope, result, end) : (end(), result);
+      return isAsync ? endWhenSettled(scope, result, end) : (end(), result);
     }
-    if (isAsync) return endWith(scope, result);
+    if (isAsync) return endWhenSettled(scope, result);
     if (given === args) endScope(scope);
     return result;
   }
-  // The runtime goes by the number of arguments, and by what streamifyResponse() has noted.
+  // A proxy keeps the handler's length and the mark of streamifyResponse(): the runtime reads both.
   return new Proxy(handler, { apply });
 }
 
-/** End what is not ended yet: no event is left, and the runtime answers for the handler. */
-function endAll() {
+/** End all open scopes: the event loop is empty, so the runtime finishes the invocation. */
+function endAllScopes() {
   for (const scope of ongoing) endScope(scope);
   ongoing.clear();
 }
 
-/** A promise that ends a scope; of an object with a `then`, which the runtime would call. */
-function endWith(scope, result, end) {
+/**
+ * Return a promise that settles like the handler's result and ends the scope first.
+ *
+ * A thenable or a promise subclass may start its work in `then`, so `then` is called in the scope.
+ */
+function endWhenSettled(scope, result, end) {
   const isPlain = types.isPromise(result) && result.then === Promise.prototype.then;
-  const promise = isPlain ? result : runWithin(scope, () => Promise.resolve(result));
+  const promise = isPlain ? result : runInScope(scope, () => Promise.resolve(result));
   return endWithPromise(scope, promise, end);
 }
 
-/** When the stream of an answer is over; null: the answer is not streamed. */
-function closingOf(stream) {
+/** Return a promise for the end of a response stream, or null if this is not a stream. */
+function whenClosed(stream) {
   if (typeof stream?.write !== "function" || typeof stream.once !== "function") return null;
   return new Promise((resolve) => {
     for (const name of ["finish", "close"]) stream.once(name, resolve);
   });
 }
 
-/** The arguments of a handler, with answers that end a scope; the same where it has none. */
-function withEndings(scope, args) {
+/**
+ * Return the handler's arguments with a callback and context methods that end the scope.
+ *
+ * Without a callback, return the same array.
+ */
+function withEndingCallbacks(scope, args) {
   const [event, second, third, ...rest] = args;
   if (typeof third !== "function") return args;
-  const ending = (answer, doesFail = (error) => error !== undefined && error !== null) =>
+  const wrap = (respond, isFailure = (error) => error !== undefined && error !== null) =>
     function (...given) {
-      if (doesFail(given[0])) fail(scope, given[0]);
-      // Here the runtime answers when no event is left.
-      else if (answer !== third || !second?.callbackWaitsForEmptyEventLoop) endScope(scope);
-      // The runtime goes on to the next invocation from here.
-      return runAsNobody(() => Reflect.apply(answer, this, given));
+      if (isFailure(given[0])) endWithError(scope, given[0]);
+      // Otherwise the runtime sends the response when the event loop is empty: see endAllScopes().
+      else if (respond !== third || !second?.callbackWaitsForEmptyEventLoop) endScope(scope);
+      // From here the runtime goes on to the next invocation.
+      return runWithoutSession(() => Reflect.apply(respond, this, given));
     };
-  const endings = { done: undefined, succeed: () => false, fail: () => true };
-  for (const [name, doesFail] of Object.entries(endings)) {
+  const methods = { done: undefined, succeed: () => false, fail: () => true };
+  for (const [name, isFailure] of Object.entries(methods)) {
     if (typeof second?.[name] !== "function") continue;
-    attempt(() => (second[name] = ending(second[name], doesFail)));
+    attempt(() => (second[name] = wrap(second[name], isFailure)));
   }
-  return [event, second, ending(third), ...rest];
+  return [event, second, wrap(third), ...rest];
 }
 
 function attempt(action) {

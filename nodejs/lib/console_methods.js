@@ -1,11 +1,11 @@
 /**
- * The session tag on what the console's methods write, to stdout as well.
+ * Tag what console methods write, to stdout as well as stderr.
  *
  * @module
  */
 "use strict";
 
-const { currentSession, runAsNobody } = require("./context.js");
+const { currentSession, runWithoutSession } = require("./context.js");
 const { isLambdaConsole, patchLambdaConsole } = require("./lambda_console.js");
 const { runInConsole } = require("./streams.js");
 
@@ -28,7 +28,7 @@ const LEVEL_BY_METHOD = {
   trace: 50,
 };
 
-/** Have the lines of the global console tagged. */
+/** Patch the global console to tag its lines. */
 function patchConsole(patches) {
   if (isLambdaConsole()) patchLambdaConsole(patches);
   else patchStreamConsole(patches);
@@ -40,7 +40,7 @@ function patchStreamConsole(patches) {
       return function (...args) {
         if (!patches.on || currentSession() === null) return Reflect.apply(original, this, args);
         const write = () => Reflect.apply(original, this, args);
-        return level < patches.level ? runAsNobody(write) : runInConsole(write);
+        return level < patches.level ? runWithoutSession(write) : runInConsole(write);
       };
     });
   }

@@ -1,8 +1,9 @@
 /**
- * The session of the work at hand: an AsyncLocalStorage, and how it ends.
+ * The current session, stored in an AsyncLocalStorage, and when it ends.
  *
- * A context sticks to whatever is made in it: a timer, a socket of a pool, an interval that runs
- * for ever. What they find is then a scope that has ended, and they belong to nobody.
+ * Every resource keeps the context that it was created in: a timer, a pooled socket, an interval
+ * that never stops. The context therefore holds a scope that ends with its request. After that, the
+ * resource runs without a session.
  *
  * @module
  */
@@ -14,7 +15,7 @@ const { types } = require("node:util");
 const { count } = require("./counts.js");
 const { Session, sessionOfToken } = require("./session.js");
 
-/** One piece of work, from where it begins until it ends. */
+/** A unit of work, such as a request, with its session; the session is null if there is none. */
 class Scope {
   constructor(session, outer) {
     this.session = session;
@@ -24,61 +25,61 @@ class Scope {
 }
 
 const storage = new AsyncLocalStorage();
-const leaving = [];
-// The errors that ended a session's work just now, with the session: who handles them comes next.
-// They are not kept any longer, because an application may throw one error object again.
+const scopeEndListeners = [];
+// Errors that have just ended a scope, with its session, until they are handled or reported. They
+// are not kept longer, because an application may throw the same error object again.
 const failures = new Set();
-// The session whose request let an exception through in the piece of JavaScript that runs just now.
-let lastLeft = null;
+// The session of the request that threw an exception in the current tick, or null.
+let lastThrowingSession = null;
 
-/** The scope of the work at hand that has not ended. */
+/** Return the innermost scope that has not ended, or undefined. */
 function ongoingScope() {
   let scope = storage.getStore();
   while (scope !== undefined && scope.ended) scope = scope.outer;
   return scope;
 }
 
-/** The session of the work at hand; null outside a request that named one, and after it. */
+/** Return the current session, or null; see `index.d.ts`. */
 function currentSession() {
   const scope = ongoingScope();
   return scope === undefined ? null : scope.session;
 }
 
-/** Have a function called with every scope that ends. */
-function onLeaving(callback) {
-  leaving.push(callback);
+/** Call a function with every scope that has a session and is about to end. */
+function onScopeEnd(callback) {
+  scopeEndListeners.push(callback);
 }
 
-/** End a scope: from here on it is nobody's, wherever its context has got to. */
+/** End a scope: code that still runs in its context has no session from now on. */
 function endScope(scope) {
   if (scope.ended) return;
-  for (const callback of scope.session === null ? [] : leaving) {
+  for (const callback of scope.session === null ? [] : scopeEndListeners) {
     try {
       callback(scope);
     } catch {
-      // The application's answer is not to be replaced by an error of this package.
+      // An error of this package must not replace the application's result.
       count("failedCleanups");
     }
   }
   scope.ended = true;
-  // A context may be kept for ever, and a token need not be.
+  // A context may live as long as the process; the token must not.
   scope.session = null;
 }
 
-/** Call a function as nobody's work. */
-function runAsNobody(callback) {
+/** Call a function without a session. */
+function runWithoutSession(callback) {
   return storage.run(undefined, callback);
 }
 
-/** Call a function in a scope that ends elsewhere. */
-function runWithin(scope, callback) {
+/** Call a function in a scope without ending the scope. */
+function runInScope(scope, callback) {
   return storage.run(scope, callback);
 }
 
 /**
- * Call a function in the scope of a request, which ends later.
+ * Call a function in the scope of a request, without ending the scope.
  *
- * The exception is not caught, so that Node.js reports the line that threw it.
+ * `finally` notes an exception without catching it: Node.js would report the line that rethrows it.
  */
 function runRequest(scope, callback) {
   let isThrown = true;
@@ -88,37 +89,37 @@ function runRequest(scope, callback) {
     return result;
   } finally {
     if (isThrown) {
-      lastLeft = scope.session;
-      process.nextTick(forgetLeft);
+      lastThrowingSession = scope.session;
+      process.nextTick(forgetLastThrow);
     }
   }
 }
 
-function forgetLeft() {
-  lastLeft = null;
+function forgetLastThrow() {
+  lastThrowingSession = null;
 }
 
 /**
- * Call a function as part of a session's work; null: of nobody's.
+ * Call a function in a session, or without one if it is null.
  *
- * The work ends when the function returns, or when the promise that it returns is settled.
+ * The scope ends when the function returns or, if it returns a promise, when that settles.
  */
-function runIn(session, callback) {
+function runInSession(session, callback) {
   const scope = new Scope(session, ongoingScope());
   let result;
   try {
     result = storage.run(scope, callback);
   } catch (error) {
-    fail(scope, error);
+    endWithError(scope, error);
     throw error;
   }
-  // Other objects with a `then` may begin their work when it is called, as query builders do.
+  // Do not call `then` of other thenables: query builders start the query when it is called.
   if (types.isPromise(result)) return endWithPromise(scope, result);
   endScope(scope);
   return result;
 }
 
-/** A promise that ends a scope before it is settled as another one is. */
+/** Return a promise that ends a scope, then settles like the given promise. */
 function endWithPromise(scope, promise, end = endScope) {
   return Promise.prototype.then.call(
     promise,
@@ -127,93 +128,100 @@ function endWithPromise(scope, promise, end = endScope) {
       return value;
     },
     (error) => {
-      fail(scope, error);
+      endWithError(scope, error);
       throw error;
     },
   );
 }
 
-/** End a scope because of an error, which is known to be its session's until it is handled. */
-function fail(scope, error) {
+/** End a scope with an error, and attribute the error to its session until it is reported. */
+function endWithError(scope, error) {
   const { session } = scope;
   if (session !== null) {
     const failure = { error, session };
     failures.add(failure);
-    // Node.js handles rejections before the immediates; Lambda's runtime in one, from 24.x on.
+    // Node.js reports unhandled rejections before immediates run. From Node.js 24 on, Lambda's
+    // runtime reports a failed handler in an immediate.
     const forget = () => failures.delete(failure);
     setImmediate(() => setImmediate(forget));
   }
   endScope(scope);
 }
 
-/** Forget the errors that ended a session's work: whoever handles them has done so. */
+/** Forget the errors that ended scopes: they have been reported. */
 function forgetFailures() {
   failures.clear();
 }
 
-/** The session that an uncaught error comes from; null: nobody's, or not known. */
+/** Return the session of an uncaught error; null if it has none or the session is unknown. */
 function sessionOfError(error) {
-  return onlyOne([...sessionsOfFailures((one) => one === error), lastLeft, currentSession()]);
+  return commonSession([
+    ...sessionsOfFailures((failure) => failure === error),
+    lastThrowingSession,
+    currentSession(),
+  ]);
 }
 
-function sessionsOfFailures(isMeant) {
-  return [...failures].filter((one) => isMeant(one.error)).map((one) => one.session);
+function sessionsOfFailures(isMatch) {
+  return [...failures].filter(({ error }) => isMatch(error)).map(({ session }) => session);
 }
 
-/** The session that all of some sessions are; null: there is none, or there are several. */
-function onlyOne(sessions) {
-  const [first = null, ...rest] = sessions.filter((one) => one !== null);
-  return rest.every((one) => one.sessionId === first.sessionId) ? first : null;
+/** Return the session that all non-null sessions share; null if there is none, or several. */
+function commonSession(sessions) {
+  const [first = null, ...rest] = sessions.filter((session) => session !== null);
+  return rest.every((session) => session.sessionId === first.sessionId) ? first : null;
 }
 
-/** The session of a handler that has just failed, if this is what Lambda's runtime says of it. */
-function failedSession(args) {
-  // The runtime is nobody's; what an earlier visitor's work has left behind is not.
+/** Return the session of a failed handler if these arguments are Lambda's report of its error. */
+function sessionOfFailedHandler(args) {
+  // The runtime reports outside every scope. A scope, even an ended one, means that the application
+  // logs the error.
   if (storage.getStore() !== undefined) return null;
-  return onlyOne(sessionsOfFailures((error) => isReport(args, error)));
+  return commonSession(sessionsOfFailures((error) => isReportOf(args, error)));
 }
 
-/** Whether Lambda's runtime calls the console with these arguments for an error of a handler. */
-function isReport(args, error) {
+/** Return whether these console arguments are how Lambda's runtime reports an error. */
+function isReportOf(args, error) {
   const [title, text] = args;
   try {
     if (args.length === 1 && title instanceof Error) {
-      return title === error || (!(error instanceof Error) && doesSay(title.message, error));
+      return title === error || (!(error instanceof Error) && matchesMessage(title.message, error));
     }
     if (title !== "Invoke Error" || args.length !== 2 || typeof text !== "string") return false;
-    // Of an error that has a `toJSON` or cannot be written as JSON, the runtime says less.
+    // If the error has a `toJSON`, the report has the members that it returns. If JSON cannot
+    // represent the error, the report has the stack as `trace`, or no stack.
     const { message, errorMessage = message, trace, stack = trace } = JSON.parse(text);
     const own = error instanceof Error ? error.stack : undefined;
     const isOwn = !Array.isArray(stack) || typeof own !== "string" || stack.join("\n") === own;
-    return isOwn && doesSay(errorMessage, error);
+    return isOwn && matchesMessage(errorMessage, error);
   } catch {
     return false;
   }
 }
 
-/** Whether this is the message of an error, or of the one that the runtime makes of other values. */
-function doesSay(message, error) {
+/** Return whether a message is that of an error, or of the error that stands for another value. */
+function matchesMessage(message, error) {
   if (error instanceof Error) return message === error.message;
   return (
     message === String(error) || ((error ?? null) === null && ["handled", ""].includes(message))
   );
 }
 
-/** Work for a session while a function runs; see `index.d.ts`. */
+/** Run a function in a session; see `index.d.ts`. */
 function useSession(session, callback) {
-  return runIn(session instanceof Session ? session : null, callback);
+  return runInSession(session instanceof Session ? session : null, callback);
 }
 
-/** Work for the session of a token while a function runs; see `index.d.ts`. */
+/** Run a function in the session of a token; see `index.d.ts`. */
 function useSessionToken(token, callback) {
-  return runIn(sessionOfToken(token), callback);
+  return runInSession(sessionOfToken(token), callback);
 }
 
-/** A function that works for the session of whoever made it; see `index.d.ts`. */
+/** Bind a function to the current session; see `index.d.ts`. */
 function carry(callback) {
   const session = currentSession();
   return function carried(...args) {
-    return runIn(session, () => Reflect.apply(callback, this, args));
+    return runInSession(session, () => Reflect.apply(callback, this, args));
   };
 }
 
@@ -223,15 +231,15 @@ module.exports = {
   currentSession,
   endScope,
   endWithPromise,
-  fail,
-  failedSession,
+  endWithError,
+  sessionOfFailedHandler,
   forgetFailures,
-  onLeaving,
+  onScopeEnd,
   ongoingScope,
-  runAsNobody,
-  runIn,
+  runWithoutSession,
+  runInSession,
   runRequest,
-  runWithin,
+  runInScope,
   sessionOfError,
   useSession,
   useSessionToken,

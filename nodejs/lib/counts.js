@@ -1,5 +1,5 @@
 /**
- * What went wrong without a notice: counted in this process, never logged.
+ * Count ignored headers and failures. They are never logged.
  *
  * @module
  */
@@ -7,12 +7,12 @@
 
 const counts = { ignoredHeaders: 0, unverifiedHeaders: 0, untaggedTexts: 0, failedCleanups: 0 };
 
-/** Count one more. */
+/** Increment a counter. */
 function count(name) {
   counts[name] += 1;
 }
 
-/** What has been counted in this process, by name; see `index.d.ts`. */
+/** Return the counters of this process; see `index.d.ts`. */
 function taggingCounts() {
   return { ...counts };
 }

@@ -1,5 +1,5 @@
 /**
- * The options of `install()` out of environment variables.
+ * Read the options of `install()` from environment variables.
  *
  * @module
  */
@@ -17,9 +17,10 @@ const VARIABLES = {
 };
 
 /**
- * The options that an environment has.
+ * Return the options that an environment sets.
  *
- * @throws {TypeError} a value cannot be read. The message names the variable, and not its value.
+ * @throws {TypeError} a value is invalid. The message names the variable and omits the value, which
+ *   may be the secret.
  */
 function optionsOf(environment) {
   const options = {};
@@ -28,7 +29,7 @@ function optionsOf(environment) {
     try {
       Object.assign(options, read(environment[name]));
     } catch {
-      throw new TypeError(`the value of ${name} cannot be read`);
+      throw new TypeError(`${name} has an invalid value`);
     }
   }
   return options;

@@ -1,10 +1,9 @@
 /**
- * The session token and the names of session tags: how they are written and read.
+ * Parse session tokens and session ids, and format session tags.
  *
- * A session token is `id.delay.expiry.signature`, or `id.expiry.signature` as OpenReplay v1.0 to
- * v1.8 minted it. `tagging/grammar.py` of openreplay-cw-stack has the details and the sources;
- * shared vectors hold this module to it. A session token is a credential: no error of this module
- * quotes one.
+ * A session token is `id.delay.expiry.signature`, or `id.expiry.signature` if OpenReplay v1.0 to
+ * v1.8 issued it. `tagging/grammar.py` of openreplay-cw-stack documents the details and sources;
+ * tests check that both modules agree. A session token is a credential, so errors never quote one.
  *
  * @module
  */
@@ -21,16 +20,16 @@ const BASE36_DIGITS_OF_64_BITS = 13;
 const DECIMAL_DIGITS_OF_64_BITS = 20;
 const SIGNATURE_BYTES = 32;
 const BASE58 = "123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz";
-// Nine digits in base 58, and ten in base 36, are below 2 ** 53.
+// Nine base-58 digits or ten base-36 digits stay below 2 ** 53.
 const BASE58_CHUNK = 9;
 const BASE36_CHUNK = 10;
 
 const BASE36_NUMBER = /^[0-9A-Za-z]+$/;
 const DECIMAL_NUMBER = /^[0-9]+$/;
-// 32 bytes take 32 characters at least (all zero) and 44 at most.
+// 32 bytes take from 32 characters (all zero) to 44.
 const SIGNATURE = /^[1-9A-HJ-NP-Za-km-z]{32,44}$/;
 
-/** The text is not a session token. The message says which part, and never quotes the text. */
+/** The text is not a session token. The message names the part, and never quotes the text. */
 class MalformedToken extends Error {
   get name() {
     return "MalformedToken";
@@ -38,12 +37,12 @@ class MalformedToken extends Error {
 }
 
 /**
- * Take a session token apart.
+ * Parse a session token, without verifying its signature.
  *
  * @param {string} text
  * @returns {{sessionId: bigint, delayMs: bigint | null, expiresMs: bigint, signature: Buffer,
- *   signedText: string}} nothing is said about whether the signature is right
- * @throws {MalformedToken} a part is missing, not in its alphabet, or out of its range
+ *   signedText: string}}
+ * @throws {MalformedToken} a part is missing, has an invalid character, or is out of range
  */
 function parseToken(text) {
   const parts = text.split(".", 5);
@@ -63,7 +62,7 @@ function parseToken(text) {
   };
 }
 
-/** Whether OpenReplay's `TOKEN_SECRET` made the signature of a parsed token; in constant time. */
+/** Return whether a parsed token is signed with a `TOKEN_SECRET`; compares in constant time. */
 function isSignedWith(token, secret) {
   const { createHmac, timingSafeEqual } = require("node:crypto");
   const expected = createHmac("sha256", secret).update(token.signedText).digest();
@@ -71,11 +70,11 @@ function isSignedWith(token, secret) {
 }
 
 /**
- * Read a decimal session id of 64 bits.
+ * Parse a decimal, unsigned 64-bit session id.
  *
  * @param {string} text
  * @returns {bigint}
- * @throws {RangeError} the text is not a decimal number, or not below 2 ** 64
+ * @throws {RangeError} the text is not a decimal number below 2 ** 64
  */
 function parseSessionId(text) {
   const significant = text.replace(/^0+/, "");
@@ -86,12 +85,12 @@ function parseSessionId(text) {
   throw new RangeError("a session id is a decimal number of 64 bits");
 }
 
-/** The session tag for a token, as it should stand in front of a log message. */
+/** Return the session tag of a session token, to prefix log messages with. */
 function tokenTag(token) {
   return `[${TOKEN_TAG_NAME}=${token}]`;
 }
 
-/** The session tag for a session id, as it should stand in front of a log message. */
+/** Return the session tag of a session id, to prefix log messages with. */
 function idTag(sessionId) {
   return `[${ID_TAG_NAME}=${sessionId}]`;
 }

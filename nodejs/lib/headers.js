@@ -1,30 +1,30 @@
 /**
- * From one process to another: job queues, worker threads, and requests to your other services.
+ * Pass the session to job queues, worker threads and your other services.
  *
  * @module
  */
 "use strict";
 
-const { currentSession, runIn } = require("./context.js");
+const { currentSession, runInSession } = require("./context.js");
 const { HEADER_NAME, HeaderReader } = require("./session.js");
 
 const READER = new HeaderReader();
 
-/** Headers that name the session of the work at hand; see `index.d.ts`. */
+/** Return headers that name the current session; see `index.d.ts`. */
 function outgoingHeaders() {
   const token = currentSession()?.token ?? null;
   return token === null ? {} : { [HEADER_NAME]: token };
 }
 
-/** Work for the session that a job's headers name, while a function runs; see `index.d.ts`. */
+/** Run a function in the session that headers name; see `index.d.ts`. */
 function useHeaders(headers, callback) {
-  return runIn(
+  return runInSession(
     READER.read((name) => valuesOf(headers, name)),
     callback,
   );
 }
 
-/** All values of a header in an object, whatever the case of its name. */
+/** Return all values of a header in an object, ignoring case. */
 function valuesOf(headers, wanted) {
   if (typeof headers !== "object" || headers === null) return [];
   return Object.entries(headers).flatMap(([name, value]) =>
@@ -32,7 +32,7 @@ function valuesOf(headers, wanted) {
   );
 }
 
-/** Headers for `Access-Control-Allow-Headers`: yours and the session token's, each once. */
+/** Return names for `Access-Control-Allow-Headers`; see `index.d.ts`. */
 function corsAllowHeaders(...others) {
   const names = new Map();
   for (const name of [...others, HEADER_NAME]) {

@@ -1,5 +1,5 @@
 /**
- * Switching the tagging of everything a process writes on and off.
+ * Install and uninstall the tagging of everything that this process writes.
  *
  * @module
  */
@@ -14,7 +14,7 @@ const { patchModules } = require("./modules.js");
 const { Patches } = require("./patching.js");
 const { setReplayUrl } = require("./replay_links.js");
 const { patchServers } = require("./servers.js");
-const { HeaderReader, writeIds } = require("./session.js");
+const { HeaderReader, setIdTags } = require("./session.js");
 const { patchSharedResources } = require("./shared_resources.js");
 const { patchStream } = require("./streams.js");
 const { patchProcess } = require("./uncaught.js");
@@ -35,7 +35,7 @@ const patches = new Patches();
 let isTaggingStdout = false;
 let reader = new HeaderReader();
 
-/** Tag what this process writes while it works for a visitor's session; see `index.d.ts`. */
+/** Tag everything that this process writes in a session; see `index.d.ts`. */
 function install(options = {}) {
   check(options);
   const { stdout, tag, level, servers = true, loggers = [], replayUrl } = options;
@@ -46,7 +46,7 @@ function install(options = {}) {
   const given = isReaderGiven ? new HeaderReader(options) : reader;
   if (replayUrl !== undefined) setReplayUrl(replayUrl);
   reader = given;
-  if (tag !== undefined) writeIds(tag === "id");
+  if (tag !== undefined) setIdTags(tag === "id");
   if (stdout !== undefined) isTaggingStdout = stdout;
   patches.on = true;
   if (number !== undefined) patches.level = number;
@@ -61,11 +61,11 @@ function install(options = {}) {
   syncBuiltinESMExports();
 }
 
-/** Put everything back. What others took hold of meanwhile does nothing from here on. */
+/** Undo `install()`; see `index.d.ts`. */
 function uninstall() {
   patches.undo();
   syncBuiltinESMExports();
-  writeIds(false);
+  setIdTags(false);
   setReplayUrl(undefined);
   isTaggingStdout = false;
   reader = new HeaderReader();
@@ -73,17 +73,17 @@ function uninstall() {
 
 function check(options) {
   if (typeof options !== "object" || options === null) {
-    throw new TypeError("install() takes an object with options");
+    throw new TypeError("install() expects an object of options");
   }
   const unknown = Object.keys(options).find((name) => !OPTIONS.includes(name));
   if (unknown !== undefined) {
     throw new TypeError(
-      `install() has no option ${inspect(unknown)}: it has ${OPTIONS.join(", ")}`,
+      `install() has no option ${inspect(unknown)}; its options are ${OPTIONS.join(", ")}`,
     );
   }
   const { tag, stdout, servers, loggers } = options;
   if (tag !== undefined && tag !== "token" && tag !== "id") {
-    // Not the whole of it: it may be a session token that was put there.
+    // Quote only the beginning: the value may be a session token.
     throw new TypeError(
       `tag must be "token" or "id", not ${inspect(tag, { depth: 0 }).slice(0, 12)}`,
     );

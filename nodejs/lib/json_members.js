@@ -1,33 +1,33 @@
 /**
- * The members of a JSON object with their positions in the text, equal names included.
+ * Find the members of a JSON object and their positions in the text, including duplicate names.
  *
  * @module
  */
 "use strict";
 
-// Python's parser, which judges the lines later, takes no deeper nesting and no longer numbers.
+// The Python parser that later reads the lines accepts no deeper nesting and no longer numbers.
 const MAX_DEPTH = 256;
 const LONG_NUMBER = /[0-9]{4300}/;
-const BLANKS = " \t\n\r";
+const WHITESPACE = " \t\n\r";
 
 /**
- * The members of an object in a text that `JSON.parse` takes.
+ * Return the members of an object in a text that `JSON.parse` accepts.
  *
  * @param {string} text
- * @param {number} begin where the object's brace is
+ * @param {number} begin the position of the object's opening brace
  * @returns {{name: string, start: number, valueStart: number, end: number,
- *   endOfPrevious: number}[]} the end of the previous member is the start for the first
- * @throws {RangeError} it is nested too deeply, or has too long a number
+ *   endOfPrevious: number}[]} for the first member, `endOfPrevious` is its own start
+ * @throws {RangeError} the object is nested too deeply, or contains a number that is too long
  */
 function membersOf(text, begin) {
-  if (text.length > 4300 && LONG_NUMBER.test(text)) throw new RangeError("too long a number");
+  if (text.length > 4300 && LONG_NUMBER.test(text)) throw new RangeError("number too long");
   const members = [];
-  let position = skipBlanks(text, begin + 1);
+  let position = skipWhitespace(text, begin + 1);
   let endOfPrevious = position;
   while (text[position] !== "}") {
     const start = position;
     const endOfName = endOfString(text, start);
-    const valueStart = skipBlanks(text, skipBlanks(text, endOfName) + 1);
+    const valueStart = skipWhitespace(text, skipWhitespace(text, endOfName) + 1);
     const end = endOfValue(text, valueStart);
     members.push({
       name: JSON.parse(text.slice(start, endOfName)),
@@ -37,15 +37,15 @@ function membersOf(text, begin) {
       endOfPrevious,
     });
     endOfPrevious = end;
-    position = skipBlanks(text, end);
-    if (text[position] === ",") position = skipBlanks(text, position + 1);
+    position = skipWhitespace(text, end);
+    if (text[position] === ",") position = skipWhitespace(text, position + 1);
   }
   return members;
 }
 
-/** The position behind the blanks that stand at a position. */
-function skipBlanks(text, position) {
-  while (position < text.length && BLANKS.includes(text[position])) position += 1;
+/** Return the position after any whitespace that starts at a position. */
+function skipWhitespace(text, position) {
+  while (position < text.length && WHITESPACE.includes(text[position])) position += 1;
   return position;
 }
 
@@ -91,4 +91,4 @@ function endOfLiteral(text, start) {
   return LITERAL.lastIndex;
 }
 
-module.exports = { membersOf, skipBlanks };
+module.exports = { membersOf, skipWhitespace };

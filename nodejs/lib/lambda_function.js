@@ -1,5 +1,5 @@
 /**
- * The original handler of a Lambda function, found as Lambda's runtime finds it.
+ * Load the original handler of a Lambda function as Lambda's runtime does.
  *
  * The runtime is https://github.com/aws/aws-lambda-nodejs-runtime-interface-client
  * (`UserFunction.js`).
@@ -17,12 +17,12 @@ const { optionsOf } = require("./environment.js");
 /**
  * Load the handler that a function's configuration names, such as `dist/orders.handler`.
  *
- * Errors of the module itself pass through.
- *
- * @param {string} root the folder with the function's code
- * @param {string} name a path in that folder or from /, a dot, and the name of an export
+ * @param {string} root the directory of the function's code
+ * @param {string} name the path of a module, relative to `root` or absolute, without its extension;
+ *   a dot; and the name of an export
  * @returns {Promise<Function>}
- * @throws {Error} `Runtime.HandlerNotFound`: the module does not export the function.
+ * @throws {Error} `Runtime.HandlerNotFound`: the module does not export such a function. Errors of
+ *   the module itself pass through.
  */
 async function loadHandler(root, name) {
   const base = path.basename(name);
@@ -30,7 +30,7 @@ async function loadHandler(root, name) {
   const file = path.resolve(root, path.dirname(name), base.slice(0, dot));
   const found = await loadModule(file, root);
   const names = base.slice(dot + 1).split(".");
-  // The runtime for Node.js 24 also looks into the default export.
+  // The runtime for Node.js 24 also searches the default export.
   const [handler] = [found, found?.default]
     .map((exported) => names.reduce((nested, key) => nested?.[key], exported))
     .filter(Boolean);
@@ -52,7 +52,7 @@ function loadModule(file, root) {
     return isModule(script) ? importFile(script) : loadScript(require, script);
   if (fs.existsSync(`${file}.mjs`)) return importFile(`${file}.mjs`);
   if (fs.existsSync(`${file}.cjs`)) return require(`${file}.cjs`);
-  // A package, perhaps in a layer.
+  // A package, possibly in a layer.
   return require(require.resolve(path.basename(file), { paths: [root, path.dirname(file)] }));
 }
 
@@ -60,7 +60,7 @@ function loadScript(require, script) {
   try {
     return require(script);
   } catch (error) {
-    // An ES module that awaits, which the runtime for Node.js 24 imports.
+    // An ES module with top-level await; the runtime for Node.js 24 imports it.
     if (error?.code === "ERR_REQUIRE_ASYNC_MODULE") return importFile(script);
     throw error;
   }
@@ -70,7 +70,7 @@ function importFile(file) {
   return import(pathToFileURL(file).href);
 }
 
-/** Whether the nearest `package.json` says that scripts are ES modules. */
+/** Return whether the nearest `package.json` declares `.js` files as ES modules. */
 function isModule(script) {
   for (let folder = path.dirname(script); ; folder = path.dirname(folder)) {
     if (path.basename(folder) === "node_modules") return false;
@@ -86,13 +86,13 @@ function isModule(script) {
   }
 }
 
-/** The options of the header's reader out of an environment; none where a value cannot be read. */
+/** Return the header options that an environment sets; none if any value is invalid. */
 function readerOptions(environment) {
   try {
     const { headerName, tokenSecret } = optionsOf(environment);
     return { headerName, tokenSecret };
   } catch {
-    // The start-up has reported it.
+    // register.js has reported the error.
     return {};
   }
 }

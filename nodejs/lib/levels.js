@@ -1,5 +1,5 @@
 /**
- * Levels of log records, on the scale of pino and bunyan.
+ * Log levels as numbers on the scale of pino and bunyan.
  *
  * @module
  */
@@ -15,7 +15,7 @@ const LEVELS = {
   warn: 40,
   error: 50,
   fatal: 60,
-  // winston: npm's names and syslog's
+  // winston: the names of npm and syslog
   silly: 10,
   verbose: 25,
   http: 27,
@@ -27,10 +27,10 @@ const LEVELS = {
 };
 
 /**
- * The number of a level.
+ * Return the number of a level.
  *
- * @param {unknown} level a number on pino's scale, or a name in either case
- * @throws {TypeError} it is neither
+ * @param {unknown} level a number on pino's scale, such a number as text, or a name in any case
+ * @throws {TypeError} the level is neither
  */
 function levelNumber(level) {
   if (typeof level === "number" && level >= 0) return level;
@@ -43,7 +43,7 @@ function levelNumber(level) {
   );
 }
 
-/** The number of a record's level; a level that nobody knows is not filtered. */
+/** Return the number of a record's level; Infinity if it is unknown, so that it is tagged. */
 function numberOfRecord(level) {
   if (typeof level === "number") return level;
   return (typeof level === "string" && Object.hasOwn(LEVELS, level) && LEVELS[level]) || Infinity;

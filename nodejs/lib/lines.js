@@ -1,10 +1,10 @@
 /**
- * A session tag into text: every physical line once, and JSON stays JSON.
+ * Add a session tag to text: once per physical line, and as a field to JSON.
  *
- * Log drivers make a log event of every line, so each line must say whose it is. A text that is one
- * JSON object gets the tag as a field: the program's field decides whose the line is, whatever a
- * visitor's data in the line says. The same as `tagging/propagation/lines.py` of
- * openreplay-cw-stack does; shared vectors hold this module to it.
+ * Log drivers turn every line into a log event, so each line needs the tag. Text that is one JSON
+ * object gets the tag as a field instead. This field overrides any session field in data that a
+ * visitor sent. `tagging/propagation/lines.py` of openreplay-cw-stack does the same; tests check
+ * that both modules agree.
  *
  * @module
  */
@@ -19,32 +19,31 @@ const {
   parseSessionId,
   parseToken,
 } = require("./grammar.js");
-const { membersOf, skipBlanks } = require("./json_members.js");
+const { membersOf, skipWhitespace } = require("./json_members.js");
 
 const FIELD_NAMES = [TOKEN_TAG_NAME, ID_TAG_NAME, SESSION_FIELD_NAME];
-// A tag that OpenReplay reads begins with this, in this case.
+// Every session tag and field name begins with this; it is case-sensitive.
 const ANY_TAG = "openReplaySession";
-// How many fields of a line are judged, the one that is written among them.
+// The maximum number of session fields that a line is read for, including the one written here.
 const MAX_FIELDS = 64;
-// What may stand around a JSON line: blanks, and the byte order mark of some writers.
-const AROUND = " \t\n\r\ufeff";
+// What may surround a JSON object: whitespace, and the byte order mark that some writers add.
+const PADDING = " \t\n\r\ufeff";
 const BLANK_LINE = /^[\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000]*$/;
 
 /**
- * The text with the session tag once in every line that is not blank. Never throws.
+ * Return the text with the session tag once in every non-blank line. Never throws.
  *
- * A line that has the tag already keeps it where it is, unless another visitor's tag stands before
- * it: readers go by the first. A text, or a line, that is a JSON object gets a field in place of
- * the tag, as its first member; other session fields of that object stay only where they name the
- * same session.
+ * A line that already has the tag keeps it in place, unless another session's tag precedes it:
+ * readers use the first tag. If the whole text or a line is a JSON object, it gets the tag as its
+ * first member instead. Its other session fields stay only if they name the same session.
  *
- * @param {string} text one line or several
+ * @param {string} text one or more lines
  * @param {string} tag a session tag
  * @returns {string}
  */
 function tagText(text, tag) {
   try {
-    // Nearly every text is one plain line.
+    // Fast path: nearly every text is one plain line.
     if (isPlainStart(text.charCodeAt(0)) && !text.includes("\n") && !text.includes(ANY_TAG)) {
       return `${tag} ${text}`;
     }
@@ -62,49 +61,53 @@ function tagText(text, tag) {
 }
 
 /**
- * A line that a logger has just written as JSON, with the session's field. Never throws.
+ * Return a line of a JSON logger with the session field. Never throws.
  *
  * @param {string} line
  * @param {Session} session
  */
 function tagJsonLine(line, session) {
-  // Only an escape can hide a field's name.
+  // Fast path. Besides a plain name, only a \u escape can spell a session field.
   if (line.startsWith('{"') && !line.includes(ANY_TAG) && !line.includes("\\u")) {
     return `{${session.field}, ${line.slice(1)}`;
   }
   return tagText(line, session.tag);
 }
 
-/** The text without a tag, wherever it stands in it, and the blank behind it. */
+/** Return the text without any occurrence of a tag and of the space after it. */
 function withoutTag(text, tag) {
   return text.replaceAll(`${tag} `, "").replaceAll(tag, "");
 }
 
-/** The name and the value of the field that says what a session tag says. */
+/** Return the name and value of the JSON field that corresponds to a session tag. */
 function fieldOf(tag) {
   const equals = tag.indexOf("=");
   return [tag.slice(1, equals), tag.slice(equals + 1, -1)];
 }
 
 /**
- * Write the session's field into an object that a logger is about to write.
+ * Set the session field of an object that a logger is about to write.
  *
- * Other session fields of it stay only where they name the same session.
+ * Delete its other session fields unless they name the same session.
  */
 function setField(target, session) {
   const [name, value] = fieldOf(session.tag);
   for (const other of FIELD_NAMES) {
-    if (other !== name && Object.hasOwn(target, other) && !agrees(target[other], other, session)) {
+    if (
+      other !== name &&
+      Object.hasOwn(target, other) &&
+      !namesSameSession(target[other], other, session)
+    ) {
       delete target[other];
     }
   }
   target[name] = value;
 }
 
-function agrees(value, name, session) {
+function namesSameSession(value, name, session) {
   try {
     const text = JSON.stringify({ [name]: value });
-    return membersOf(text, 0).every((one) => doesClaim(text, one, BigInt(session.sessionId)));
+    return membersOf(text, 0).every((one) => namesSession(text, one, BigInt(session.sessionId)));
   } catch {
     return false;
   }
@@ -122,11 +125,11 @@ function tagLine(line, tag) {
   return BLANK_LINE.test(line) ? line : `${tag} ${line}`;
 }
 
-/** The JSON object with the tag as a field of it; null for any other text. */
+/** Return a JSON object with the tag as a field; null if the text is not a JSON object. */
 function tagJson(text, tag) {
   const begin = beginOfObject(text);
   if (begin < 0) return null;
-  // Of a traceback that was formatted before.
+  // A stack that was tagged earlier may be part of the object.
   if (text.includes(tag)) text = withoutTag(text, tag);
   let members;
   try {
@@ -137,21 +140,21 @@ function tagJson(text, tag) {
   }
   const [name, value] = fieldOf(tag);
   const field = `"${name}": "${value}"`;
-  let found = members.filter((one) => FIELD_NAMES.includes(one.name));
-  const own = found.filter((one) => one.name === name);
-  const others = found.filter((one) => one.name !== name);
+  let found = members.filter((member) => FIELD_NAMES.includes(member.name));
+  const own = found.filter((member) => member.name === name);
+  const others = found.filter((member) => member.name !== name);
   const claimed = others.length === 0 ? null : sessionOfTag(name, value);
-  if (others.slice(0, MAX_FIELDS - 1).every((one) => doesClaim(text, one, claimed))) {
+  if (others.slice(0, MAX_FIELDS - 1).every((one) => namesSession(text, one, claimed))) {
     if (own.length === 1 && valueOf(text, own[0]) === value) return text;
     found = own;
   }
   if (found.length > 0) return withFieldInstead(text, found, field);
-  const first = skipBlanks(text, begin + 1);
+  const first = skipWhitespace(text, begin + 1);
   const comma = text[first] === "}" ? "" : ", ";
   return `${text.slice(0, first)}${field}${comma}${text.slice(first)}`;
 }
 
-/** The JSON object with one field in the place of the first of several. */
+/** Return a JSON object with its first session field replaced and the others removed. */
 function withFieldInstead(text, replaced, field) {
   let tagged = text.slice(0, replaced[0].start) + field;
   let position = replaced[0].end;
@@ -162,8 +165,8 @@ function withFieldInstead(text, replaced, field) {
   return tagged + text.slice(position);
 }
 
-/** Whether a session field names a session: what it holds, and each of an object's ids. */
-function doesClaim(text, member, sessionId) {
+/** Return whether a session field names a session; for an object, whether all its ids do. */
+function namesSession(text, member, sessionId) {
   if (member.name === SESSION_FIELD_NAME) {
     if (text[member.valueStart] !== "{") return true;
     return membersOf(text, member.valueStart)
@@ -188,17 +191,17 @@ function valueOf(text, member) {
 
 function beginOfObject(text) {
   let begin = 0;
-  while (begin < text.length && AROUND.includes(text[begin])) begin += 1;
+  while (begin < text.length && PADDING.includes(text[begin])) begin += 1;
   if (text[begin] !== "{") return -1;
   let end = text.length - 1;
-  while (end > begin && AROUND.includes(text[end])) end -= 1;
+  while (end > begin && PADDING.includes(text[end])) end -= 1;
   return text[end] === "}" ? begin : -1;
 }
 
 function strip(text) {
   let [begin, end] = [0, text.length];
-  while (AROUND.includes(text[begin])) begin += 1;
-  while (AROUND.includes(text[end - 1])) end -= 1;
+  while (PADDING.includes(text[begin])) begin += 1;
+  while (PADDING.includes(text[end - 1])) end -= 1;
   return text.slice(begin, end);
 }
 

@@ -1,15 +1,15 @@
 /**
- * The session's field in what pino, winston and bunyan write.
+ * Add the session field to the records of pino, winston and bunyan.
  *
- * The field is written into the finished record: whatever a visitor's data in the same record says,
- * the program's field decides. A mixin of pino would be overwritten by the object that is logged.
+ * The field goes into the finished record, so that data from a visitor cannot override it. The
+ * logged object would override a field from a pino mixin.
  *
  * @module
  */
 "use strict";
 
 const { count } = require("./counts.js");
-const { currentSession, runAsNobody } = require("./context.js");
+const { currentSession, runWithoutSession } = require("./context.js");
 const { numberOfRecord } = require("./levels.js");
 const { setField, tagJsonLine, tagText } = require("./lines.js");
 
@@ -22,14 +22,14 @@ const KINDS = [
   [isBunyan, patchBunyan],
 ];
 
-/** Whether something is the module `pino`, `winston` or `bunyan`. */
+/** Return whether a value is the module `pino`, `winston` or `bunyan`. */
 function isLogger(found) {
-  return KINDS.some(([isOne]) => isOne(found));
+  return KINDS.some(([matches]) => matches(found));
 }
 
-/** Have the records of a logger's module tagged; everything else is left alone. */
+/** Patch a logger module to tag its records; ignore any other value. */
 function patchLogger(patches, logger) {
-  KINDS.find(([isOne]) => isOne(logger))?.[1](patches, logger);
+  KINDS.find(([matches]) => matches(logger))?.[1](patches, logger);
 }
 
 function isPino(found) {
@@ -56,7 +56,7 @@ function patchPino(patches, pino) {
   patches.replace(prototype, pino.symbols.writeSym, (original) => {
     return function (object, message, level) {
       const write = () => Reflect.apply(original, this, arguments);
-      return patches.on && level < patches.level ? runAsNobody(write) : write();
+      return patches.on && level < patches.level ? runWithoutSession(write) : write();
     };
   });
   patches.replace(prototype, asJson, (original) => {
@@ -74,7 +74,7 @@ function patchBunyan(patches, bunyan) {
       const emit = () => Reflect.apply(original, this, arguments);
       const session = patches.on ? currentSession() : null;
       if (session === null) return emit();
-      if (record?.level < patches.level) return runAsNobody(emit);
+      if (record?.level < patches.level) return runWithoutSession(emit);
       attempt(() => setField(record, session));
       return emit();
     };
@@ -82,8 +82,10 @@ function patchBunyan(patches, bunyan) {
 }
 
 /**
- * A record of winston may wait in its stream for a transport, until another visitor's work. So a
- * copy of it remembers its session, which is written when all formats are done.
+ * Patch winston to tag its records.
+ *
+ * A record may wait in winston's stream until another session is current. So a copy of the record
+ * stores its session, and the transport writes the tag after all formats have run.
  */
 function patchWinston(patches, winston) {
   patches.replace(winston.Logger.prototype, "write", (original) => {
@@ -91,7 +93,7 @@ function patchWinston(patches, winston) {
       const write = (record) => Reflect.apply(original, this, [record, ...rest]);
       const session = patches.on ? currentSession() : null;
       if (session === null || typeof info !== "object" || info === null) return write(info);
-      if (numberOfRecord(info.level) < patches.level) return runAsNobody(() => write(info));
+      if (numberOfRecord(info.level) < patches.level) return runWithoutSession(() => write(info));
       attempt(() => {
         for (const transport of this.transports) patchTransport(patches, transport);
       });
@@ -100,14 +102,14 @@ function patchWinston(patches, winston) {
       try {
         return write(info);
       } finally {
-        // The application may log the same error for the next visitor.
+        // The application may log the same object again in another session.
         attempt(() => delete info[SESSION]);
       }
     };
   });
 }
 
-/** Whether a record can be copied: errors and objects of classes are more than their fields. */
+/** Return whether a record can be copied: errors and class instances are more than their fields. */
 function isPlain(info) {
   return Object.getPrototypeOf(info) === Object.prototype;
 }
@@ -126,7 +128,7 @@ function patchTransport(patches, transport) {
 
 function tagInfo(info, session) {
   if (typeof info[MESSAGE] === "string") info[MESSAGE] = tagText(info[MESSAGE], session.tag);
-  // For transports that send the record itself; never into an error of the application's.
+  // Some transports send the record itself. Errors belong to the application and stay unchanged.
   if (isPlain(info)) setField(info, session);
 }
 

@@ -1,15 +1,15 @@
 /**
- * Middleware, for those who do not want their servers patched: `install({ servers: false })`.
+ * Middleware as an alternative to patched servers: `install({ servers: false })`.
  *
  * @module
  */
 "use strict";
 
-const { runAsNobody, runRequest } = require("./context.js");
+const { runWithoutSession, runRequest } = require("./context.js");
 const { beginRequest, scopeOf } = require("./requests.js");
 const { HeaderReader } = require("./session.js");
 
-/** For Express, Connect and Nest; see `index.d.ts`. */
+/** Create middleware for Express, Connect and Nest; see `index.d.ts`. */
 function expressMiddleware(options) {
   const reader = new HeaderReader(options);
   return function openReplaySession(request, response, next) {
@@ -17,7 +17,7 @@ function expressMiddleware(options) {
   };
 }
 
-/** For Koa; see `index.d.ts`. */
+/** Create middleware for Koa; see `index.d.ts`. */
 function koaMiddleware(options) {
   const reader = new HeaderReader(options);
   return function openReplaySession(context, next) {
@@ -25,7 +25,7 @@ function koaMiddleware(options) {
   };
 }
 
-/** For Fastify: `app.register(fastifyPlugin, options)`; see `index.d.ts`. */
+/** Add a Fastify hook: `app.register(fastifyPlugin, options)`; see `index.d.ts`. */
 function fastifyPlugin(app, options, done) {
   const { headerName, acceptSessionId, tokenSecret } = options ?? {};
   const reader = new HeaderReader({ headerName, acceptSessionId, tokenSecret });
@@ -34,14 +34,14 @@ function fastifyPlugin(app, options, done) {
   });
   done();
 }
-// For the whole application, and not only for this plugin's own routes.
+// Apply the hook to the whole application instead of only this plugin's own routes.
 fastifyPlugin[Symbol.for("skip-override")] = true;
 
 function handle(reader, request, response, next) {
   const session = reader.read((name) => request.headers?.[name]);
   const begun = scopeOf(request) ?? scopeOf(request.stream);
   if (begun !== undefined && isSame(begun.session, session)) return next();
-  if (session === null) return runAsNobody(next);
+  if (session === null) return runWithoutSession(next);
   return runRequest(beginRequest(session, [request, response]), next);
 }
 

@@ -1,5 +1,5 @@
 /**
- * Loggers that the application loads, before or after the tagging is installed.
+ * Patch the loggers that the application loads, before or after `install()`.
  *
  * @module
  */
@@ -9,26 +9,26 @@ const Module = require("node:module");
 const { count } = require("./counts.js");
 const { patchLogger } = require("./loggers.js");
 
-// The name itself, or a file of that package, which is what `import` asks for.
-const A_LOGGER = /(?:^|[\\/]node_modules[\\/])(?:pino|winston|bunyan)(?:$|[\\/])/;
+// The package name or, as `import` requests it, the path of a file in the package.
+const LOGGER_PATH = /(?:^|[\\/]node_modules[\\/])(?:pino|winston|bunyan)(?:$|[\\/])/;
 
-/** Have pino, winston and bunyan tagged wherever the application gets them from. */
+/** Patch every copy of pino, winston and bunyan that is loaded or will be. */
 function patchModules(patches) {
   for (const [name, module] of Object.entries(require.cache)) {
-    if (module?.loaded) look(patches, name, module.exports);
+    if (module?.loaded) patchIfLogger(patches, name, module.exports);
   }
   patches.replace(Module, "_load", (original) => {
     return function (request) {
       const loaded = Reflect.apply(original, this, arguments);
-      if (patches.on) look(patches, request, loaded);
+      if (patches.on) patchIfLogger(patches, request, loaded);
       return loaded;
     };
   });
 }
 
-function look(patches, name, loaded) {
+function patchIfLogger(patches, name, loaded) {
   try {
-    if (typeof name === "string" && A_LOGGER.test(name)) patchLogger(patches, loaded);
+    if (typeof name === "string" && LOGGER_PATH.test(name)) patchLogger(patches, loaded);
   } catch {
     count("untaggedTexts");
   }

@@ -1,23 +1,23 @@
 /**
- * Functions that are replaced while the tagging is installed, and put back afterwards.
+ * Replace functions while the tagging is installed, and restore them afterwards.
  *
  * @module
  */
 "use strict";
 
-/** The replacements of this process. */
+/** The patches of this process. */
 class Patches {
   #undo = [];
-  #made = new WeakSet();
+  #replacements = new WeakSet();
 
-  /** Whether the tagging is installed; what others took hold of meanwhile asks here. */
+  /** Whether the tagging is installed. Replacements that other code still holds check this. */
   on = false;
 
-  /** The least level, as a number of pino's, from which records of loggers are tagged. */
+  /** The minimum level, on pino's scale, of records that are tagged. */
   level = 0;
 
   /**
-   * Put a function in the place of another one; once, and only where there is one.
+   * Replace a method, unless it does not exist or is already a replacement.
    *
    * @param {object} target
    * @param {PropertyKey} name
@@ -25,11 +25,11 @@ class Patches {
    */
   replace(target, name, wrap) {
     const original = target?.[name];
-    if (typeof original !== "function" || this.#made.has(original)) return;
+    if (typeof original !== "function" || this.#replacements.has(original)) return;
     const before = Object.getOwnPropertyDescriptor(target, name);
     if (before && !before.configurable) return;
     const replacement = wrap(original);
-    this.#made.add(replacement);
+    this.#replacements.add(replacement);
     for (const key of ["name", "length"]) {
       Object.defineProperty(replacement, key, { value: original[key], configurable: true });
     }
@@ -37,19 +37,19 @@ class Patches {
     const after = { value: replacement, writable: true, configurable: true, enumerable };
     Object.defineProperty(target, name, after);
     this.#undo.push(() => {
-      // Somebody else has replaced it meanwhile, and calls this one.
+      // Other code has replaced the method since, and calls this replacement.
       if (Object.getOwnPropertyDescriptor(target, name)?.value !== replacement) return;
       if (before) Object.defineProperty(target, name, before);
       else delete target[name];
     });
   }
 
-  /** Have a function called when the rest is put back. */
+  /** Call a function when the patches are undone. */
   onUndo(callback) {
     this.#undo.push(callback);
   }
 
-  /** Put everything back, the last one first. */
+  /** Undo all patches in reverse order. */
   undo() {
     this.on = false;
     this.level = 0;

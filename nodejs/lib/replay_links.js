@@ -1,5 +1,5 @@
 /**
- * The link of the replay of the current request: for error pages, tickets and error trackers.
+ * Link to the replay of the current session, for error pages, tickets and error trackers.
  *
  * @module
  */
@@ -8,18 +8,18 @@
 const { currentSession } = require("./context.js");
 
 const PLACEHOLDER = "{session}";
-const FIX =
-  `replayUrl must be an https:// address with ${PLACEHOLDER} once, such as ` +
+const INVALID_TEMPLATE =
+  `replayUrl must be an https:// URL that contains ${PLACEHOLDER} once, such as ` +
   "https://openreplay.example/5/session/{session}";
 
 let template;
 
-/** Set the template of replay links; undefined: the environment variable has it. */
+/** Set the template of replay links; undefined selects the environment variable. */
 function setReplayUrl(given) {
   template = given === undefined ? undefined : checked(given);
 }
 
-/** The link of the replay of the current request's session; see `index.d.ts`. */
+/** Return the link to the replay of the current session; see `index.d.ts`. */
 function replayUrl() {
   const session = currentSession();
   if (session === null) return null;
@@ -31,7 +31,11 @@ function replayUrl() {
   }
 }
 
-/** A template without blanks around it; a TypeError, which does not quote it, where it is none. */
+/**
+ * Return a template without surrounding whitespace.
+ *
+ * @throws {TypeError} the template is invalid. The message does not quote it.
+ */
 function checked(given) {
   const text = typeof given === "string" ? given.trim() : "";
   const pieces = text.split(PLACEHOLDER);
@@ -39,13 +43,13 @@ function checked(given) {
   try {
     url = new URL(pieces.join("0"));
   } catch {
-    throw new TypeError(FIX);
+    throw new TypeError(INVALID_TEMPLATE);
   }
   const isAddress =
     url.protocol === "https:" && url.hostname !== "" && /^https:\/\/[^/]+[/?#]/.test(text);
   const authority = text.slice("https://".length).split(/[/?#]/)[0];
   const hasOthers = /[\s{@]/.test(pieces.join("")) || authority.includes("{");
-  if (pieces.length !== 2 || !isAddress || hasOthers) throw new TypeError(FIX);
+  if (pieces.length !== 2 || !isAddress || hasOthers) throw new TypeError(INVALID_TEMPLATE);
   return text;
 }
 

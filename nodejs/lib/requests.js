@@ -1,5 +1,5 @@
 /**
- * The scope of a request: from its headers until its answer has been sent or given up.
+ * The scope of a request: from its headers until its response has been sent or aborted.
  *
  * @module
  */
@@ -7,27 +7,28 @@
 
 const { setImmediate } = require("node:timers");
 const { count } = require("./counts.js");
-const { Scope, currentSession, endScope, runWithin } = require("./context.js");
+const { Scope, currentSession, endScope, runInScope } = require("./context.js");
 
-// Requests, streams and sockets whose scope has begun, and that scope.
+// The scopes of requests, responses, streams and sockets.
 const scopes = new WeakMap();
-const NOBODY = Object.freeze(new Scope(null, undefined));
+const NO_SESSION = Object.freeze(new Scope(null, undefined));
 
-/** The scope that a request, its answer, stream or socket has; undefined: none has begun. */
+/** Return the scope of a request, response, stream or socket, or undefined. */
 function scopeOf(emitter) {
   return typeof emitter === "object" && emitter !== null ? scopes.get(emitter) : undefined;
 }
 
 /**
- * Begin the scope of a request. Its session is that of nothing around it.
+ * Begin the scope of a request. It does not inherit a session from the code that emits the request.
  *
  * @param {Session | null} session
- * @param {object[]} emitters the request's own event emitters, whose listeners belong to it. The
- *   last one emits "close" when the request is over.
- * @returns {Scope | undefined} undefined where nothing is to be done: no session is at hand
+ * @param {object[]} emitters the event emitters of this request alone. Their listeners run in the
+ *   scope. The last emitter emits "close" when the request is over.
+ * @returns {Scope | undefined} undefined if no scope is needed: neither the request nor the current
+ *   context has a session
  */
 function beginRequest(session, emitters) {
-  if (session === null) return currentSession() === null ? undefined : NOBODY;
+  if (session === null) return currentSession() === null ? undefined : NO_SESSION;
   const scope = new Scope(session, undefined);
   const ending = emitters.at(-1);
   for (const emitter of emitters) {
@@ -37,15 +38,15 @@ function beginRequest(session, emitters) {
   return scope;
 }
 
-/** Have the listeners of an emitter called in a scope: sockets emit in a context of their own. */
+/** Run an emitter's listeners in a scope: sockets emit events in a context of their own. */
 function bindListeners(emitter, scope, isEnding) {
   const own = Object.getOwnPropertyDescriptor(emitter, "emit");
   const original = emitter.emit;
   function emit(event) {
     try {
-      return runWithin(scope, () => Reflect.apply(original, this, arguments));
+      return runInScope(scope, () => Reflect.apply(original, this, arguments));
     } finally {
-      // Listeners of "close" write their access log, some of them after a promise.
+      // Listeners of "close" write access logs, some of them after a promise.
       if (isEnding && event === "close") setImmediate(end);
     }
   }

@@ -1,5 +1,5 @@
 /**
- * Every server of `node:http`, `node:https` and `node:http2`, and so of the frameworks on them.
+ * Patch the servers of `node:http`, `node:https` and `node:http2`, and so of all frameworks.
  *
  * @module
  */
@@ -12,53 +12,55 @@ const { runRequest } = require("./context.js");
 const { count } = require("./counts.js");
 const { beginRequest } = require("./requests.js");
 
-// Which of the arguments of an event are the request's own event emitters; the last one closes.
+// By event: the arguments that are the request's own emitters. The last one emits "close".
 const EMITTERS = {
   request: [0, 1],
   checkContinue: [0, 1],
   checkExpectation: [0, 1],
-  // What follows on the socket is this visitor's alone.
+  // From here on, the socket serves only this visitor.
   upgrade: [0, 1],
   connect: [0, 1],
-  // HTTP/2: the request and its answer are on one stream.
+  // HTTP/2: one stream carries the request and its response.
   stream: [0],
 };
 
 /**
- * Have requests handled as work for the session that their header names.
+ * Handle each request in the session that its headers name.
  *
  * @param {Patches} patches
- * @param {() => HeaderReader} readerOf the reader that is chosen just now
+ * @param {() => HeaderReader} getReader returns the reader that `install()` configured last
  */
-function patchServers(patches, readerOf) {
-  // All of them inherit from net.Server; other instruments replace the methods of the first two.
+function patchServers(patches, getReader) {
+  // All servers inherit from net.Server. Other instrumentation may have given http.Server or
+  // https.Server an `emit` of its own.
   for (const { Server } of [net, http, https]) {
     if (Server === net.Server || Object.hasOwn(Server.prototype, "emit")) {
       patches.replace(Server.prototype, "emit", (original) =>
-        emitting(patches, readerOf, original),
+        wrapEmit(patches, getReader, original),
       );
     }
   }
 }
 
 // Requests and streams whose headers have been read.
-const read = new WeakSet();
+const readRequests = new WeakSet();
 
-function emitting(patches, readerOf, original) {
+function wrapEmit(patches, getReader, original) {
   return function emit(event, ...args) {
-    const go = () => Reflect.apply(original, this, arguments);
-    if (!patches.on || typeof event !== "string" || !Object.hasOwn(EMITTERS, event)) return go();
-    const scope = open(event, args, readerOf());
-    return scope === undefined ? go() : runRequest(scope, go);
+    const emitOriginal = () => Reflect.apply(original, this, arguments);
+    if (!patches.on || typeof event !== "string" || !Object.hasOwn(EMITTERS, event))
+      return emitOriginal();
+    const scope = beginScope(event, args, getReader());
+    return scope === undefined ? emitOriginal() : runRequest(scope, emitOriginal);
   };
 }
 
-function open(event, args, reader) {
+function beginScope(event, args, reader) {
   try {
     const [request] = args;
-    // A request of HTTP/2's compatibility API has been read with its stream.
-    if (read.has(request) || read.has(request.stream)) return undefined;
-    read.add(request);
+    // HTTP/2's compatibility API emits "request" after "stream", which has been handled.
+    if (readRequests.has(request) || readRequests.has(request.stream)) return undefined;
+    readRequests.add(request);
     const headers = event === "stream" ? args[1] : request.headers;
     const session = reader.read((name) => headers?.[name]);
     return beginRequest(

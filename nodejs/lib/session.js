@@ -1,9 +1,9 @@
 /**
- * The session of a request: what is carried, and how it is read from the request's headers.
+ * The session of a request, and how it is read from the request's headers.
  *
- * A header is read only if it is exactly a session token; anything else is ignored and counted. So
- * nothing that a client sends can put a line break or a second tag into a log. Only the signature
- * shows that OpenReplay issued the token: see `tokenSecret`.
+ * A header counts only if its value is exactly a session token. Anything else is ignored and
+ * counted, so no client can inject a line break or a second tag into a log. Only the signature
+ * proves that OpenReplay issued the token: see `tokenSecret`.
  *
  * @module
  */
@@ -22,31 +22,29 @@ const {
   tokenTag,
 } = require("./grammar.js");
 
-/** The header that the tracker's `network.sessionTokenHeader: true` sends (tracker 5.0.0 on). */
+/** The header that the tracker sends for `network.sessionTokenHeader: true` (from 5.0.0). */
 const HEADER_NAME = "X-OpenReplay-SessionToken";
 
-/** The header of OpenReplay's newer pages: a decimal session id, which nobody signs. */
+/** The header of newer OpenReplay pages: a decimal session id, which is not signed. */
 const SESSION_ID_HEADER_NAME = "openReplaySession.id";
 
-const A_HEADER_NAME = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
-// 13 + 14 + 13 + 44 characters and three dots, without leading zeros.
+const HEADER_NAME_PATTERN = /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/;
+// 13 + 14 + 13 + 44 characters and three dots; the rest allows for leading zeros.
 const MAX_TOKEN = 128;
-// A server may join the header of a proxy and that of the tracker.
+// A server may join repeated headers into one value.
 const MAX_HEADER = 4 * MAX_TOKEN;
-// Neither a session token nor an id.
-const NEITHER = "?";
+// Stands for a value that is neither a session token nor an id.
+const INVALID = "?";
 
-let isWritingIds = false;
+let usesIdTags = false;
 
-/** Have the tag of every session in this process be the id tag, or the token tag. */
-function writeIds(isChosen) {
-  isWritingIds = isChosen;
+/** Choose the id tag or the token tag for every session in this process. */
+function setIdTags(isEnabled) {
+  usesIdTags = isEnabled;
 }
 
 /**
- * A visitor's session, as it is carried with the work for one of their requests.
- *
- * Neither `JSON.stringify` nor `util.inspect` shows the token.
+ * A visitor's session. Neither `JSON.stringify` nor `util.inspect` shows the token.
  */
 class Session {
   #token;
@@ -61,26 +59,26 @@ class Session {
     Object.freeze(this);
   }
 
-  /** The session token, a bearer credential of the session; null where only the id is known. */
+  /** The session token, a bearer credential; null if only the id is known. */
   get token() {
     return this.#token;
   }
 
-  /** The session tag that log lines get: the one that `install({ tag })` chose. */
+  /** The session tag for log lines, in the form that `install({ tag })` selects. */
   get tag() {
-    if (isWritingIds || this.#token === null) return (this.#idTag ??= idTag(this.sessionId));
+    if (usesIdTags || this.#token === null) return (this.#idTag ??= idTag(this.sessionId));
     return (this.#tokenTag ??= tokenTag(this.#token));
   }
 
-  /** The first member of a JSON line, and what follows it. */
+  /** The session field as the text of a JSON member. */
   get field() {
-    if (isWritingIds || this.#token === null) {
+    if (usesIdTags || this.#token === null) {
       return (this.#idField ??= `"${ID_TAG_NAME}": "${this.sessionId}"`);
     }
     return (this.#tokenField ??= `"${TOKEN_TAG_NAME}": "${this.#token}"`);
   }
 
-  /** The session that a session token names; a MalformedToken where it is none. */
+  /** Return the session of a token. Throws a MalformedToken if it is not a session token. */
   static ofToken(token) {
     if (token.length > MAX_TOKEN) {
       throw new MalformedToken(`a session token has at most ${MAX_TOKEN} characters`);
@@ -88,7 +86,7 @@ class Session {
     return new Session(parseToken(token).sessionId, token);
   }
 
-  /** The session with a decimal id; a RangeError for any other text. */
+  /** Return the session with a decimal id. Throws a RangeError if it is not one. */
   static ofId(sessionId) {
     return new Session(parseSessionId(sessionId), null);
   }
@@ -98,17 +96,17 @@ class Session {
   }
 }
 
-/** The session of a token from outside; null, and counted, for anything else. */
+/** Return the session of an untrusted token; null if it is invalid, which is counted. */
 function sessionOfToken(token) {
-  return checked(Session.ofToken, token);
+  return parseOrCount(Session.ofToken, token);
 }
 
-/** Finds the visitor's session in the headers of a request; see `index.d.ts`. */
+/** Reads the session from the headers of a request; see `index.d.ts`. */
 class HeaderReader {
   #secret = null;
 
   constructor({ headerName = HEADER_NAME, acceptSessionId = false, tokenSecret } = {}) {
-    if (typeof headerName !== "string" || !A_HEADER_NAME.test(headerName)) {
+    if (typeof headerName !== "string" || !HEADER_NAME_PATTERN.test(headerName)) {
       throw new TypeError(
         `headerName must be the name of an HTTP header, such as ${HEADER_NAME}, not ` +
           inspect(headerName, { depth: 0 }).slice(0, 60),
@@ -123,24 +121,24 @@ class HeaderReader {
       this.#secret = secretBytes(tokenSecret);
       if (acceptSessionId) {
         throw new TypeError(
-          "tokenSecret has no effect together with acceptSessionId: true, which lets anybody " +
-            "name a session without a signature: leave one of them out",
+          "tokenSecret has no effect with acceptSessionId: true, which accepts session ids " +
+            "without a signature: omit one of them",
         );
       }
     }
   }
 
   /**
-   * The session that the headers name, or null. Never throws.
+   * Return the session that the headers name, or null. Never throws.
    *
-   * @param {(lowerCaseName: string) => unknown} valuesOf the value of a header, or all of them.
-   *   More than one counts as none: nobody knows which of them is the visitor's.
+   * @param {(lowerCaseName: string) => unknown} valuesOf returns the value of a header, or an array
+   *   of all its values. Different values are ambiguous and count as no session token.
    */
   read(valuesOf) {
     try {
-      let session = only(valuesOf(this.headerName.toLowerCase()), Session.ofToken);
+      let session = singleSession(valuesOf(this.headerName.toLowerCase()), Session.ofToken);
       if (session === null && this.acceptSessionId) {
-        session = only(valuesOf(SESSION_ID_HEADER_NAME.toLowerCase()), Session.ofId);
+        session = singleSession(valuesOf(SESSION_ID_HEADER_NAME.toLowerCase()), Session.ofId);
       }
       if (session !== null && !this.#isVerified(session)) {
         count("unverifiedHeaders");
@@ -148,7 +146,7 @@ class HeaderReader {
       }
       return session;
     } catch {
-      // Headers of another form than the protocol has: the request goes on without a session.
+      // The headers are not an ordinary header object; continue without a session.
       count("ignoredHeaders");
       return null;
     }
@@ -164,28 +162,29 @@ function secretBytes(tokenSecret) {
   const isBytes = tokenSecret instanceof Uint8Array;
   let secret =
     isBytes || typeof tokenSecret === "string" ? Buffer.from(tokenSecret) : Buffer.alloc(0);
-  // Line ends behind a secret are those of the file that it was read from.
+  // A trailing line end comes from the file that held the secret.
   while (secret.length > 0 && (secret.at(-1) === 10 || secret.at(-1) === 13)) {
     secret = secret.subarray(0, -1);
   }
   if (secret.length === 0) {
     throw new TypeError(
-      "tokenSecret must be OpenReplay's TOKEN_SECRET, as text or bytes, and not empty; leave it " +
-        "out to read tokens without checking their signatures",
+      "tokenSecret must be OpenReplay's TOKEN_SECRET, a string or Uint8Array that is not empty; " +
+        "omit it to accept tokens without checking their signatures",
     );
   }
   return secret;
 }
 
-function only(values, parse) {
+/** Parse a header value, or the one distinct value in several; null and counted if invalid. */
+function singleSession(values, parse) {
   if (values === undefined || values === null) return null;
-  // Twice the same is one: the tracker adds the header to requests that have it already.
+  // Equal values count once: the tracker adds the header to requests that already have it.
   const found = new Set();
   for (const value of Array.isArray(values) ? values : [values]) {
     if (typeof value !== "string")
-      found.add(value === undefined || value === null ? null : NEITHER);
-    else if (value.length > MAX_HEADER) found.add(NEITHER);
-    // Servers join values with a comma, which is in no session token.
+      found.add(value === undefined || value === null ? null : INVALID);
+    else if (value.length > MAX_HEADER) found.add(INVALID);
+    // Servers join values with commas. No session token contains one.
     else if (value.includes(",")) for (const part of value.split(",")) found.add(strip(part));
     else found.add(value);
     if (found.size > 1) {
@@ -193,20 +192,20 @@ function only(values, parse) {
       return null;
     }
   }
-  return found.size === 0 ? null : checked(parse, found.values().next().value);
+  return found.size === 0 ? null : parseOrCount(parse, found.values().next().value);
 }
 
 function strip(part) {
   return part.replace(/^ +| +$/g, "");
 }
 
-function checked(parse, value) {
+function parseOrCount(parse, value) {
   if (value === undefined || value === null || value === "") return null;
   if (typeof value === "string") {
     try {
       return parse(value);
     } catch {
-      // Counted below.
+      // The value is counted below.
     }
   }
   count("ignoredHeaders");
@@ -219,5 +218,5 @@ module.exports = {
   SESSION_ID_HEADER_NAME,
   Session,
   sessionOfToken,
-  writeIds,
+  setIdTags,
 };

@@ -1,8 +1,8 @@
 /**
- * Connections and worker threads serve whoever comes, and belong to no visitor.
+ * Create connections and worker threads without a session.
  *
- * A context sticks to a socket. Where a pool opens a connection in the midst of one visitor's
- * request, the callbacks of the next visitor's queries would run in the first one's context.
+ * A socket keeps the context that it was created in. If a pool opens a connection during one
+ * visitor's request, the callbacks of later visitors' queries would run in the first session.
  *
  * @module
  */
@@ -12,15 +12,15 @@ const diagnostics = require("node:diagnostics_channel");
 const net = require("node:net");
 const tls = require("node:tls");
 const workers = require("node:worker_threads");
-const { currentSession, ongoingScope, runAsNobody } = require("./context.js");
+const { currentSession, ongoingScope, runWithoutSession } = require("./context.js");
 const { bindListeners } = require("./requests.js");
 
-/** Have connections and worker threads made in nobody's context. */
+/** Patch the functions that create connections and worker threads. */
 function patchSharedResources(patches) {
   const isolate = (original) =>
     function (...args) {
       const call = () => Reflect.apply(original, this, args);
-      return !patches.on || currentSession() === null ? call() : runAsNobody(call);
+      return !patches.on || currentSession() === null ? call() : runWithoutSession(call);
     };
   patches.replace(net.Socket.prototype, "connect", isolate);
   patches.replace(tls, "connect", isolate);
@@ -33,13 +33,13 @@ function isolatedClass(patches, original) {
     construct(target, args, newTarget) {
       const make = () =>
         Reflect.construct(target, args, newTarget === isolated ? target : newTarget);
-      return !patches.on || currentSession() === null ? make() : runAsNobody(make);
+      return !patches.on || currentSession() === null ? make() : runWithoutSession(make);
     },
   });
   return isolated;
 }
 
-/** An HTTP request to another server is its maker's, and so are its errors. */
+/** Run the listeners of an outgoing HTTP request in the scope that made the request. */
 function patchClientRequests(patches) {
   const started = ({ request }) => {
     const scope = ongoingScope();

@@ -1,10 +1,10 @@
 /**
- * The session tag on what is written to `process.stderr` and `process.stdout`.
+ * Tag what is written to `process.stderr` and `process.stdout`.
  *
- * A line may be written in pieces, by several writers at once. The pieces of a session's line are
- * put together first and written in one: no line has two tags, none is made of two writers' words.
- * A line goes out when it is complete, when its request ends, when the process exits, or after a
- * second. What is nobody's goes out at once.
+ * Several scopes may write pieces of lines at the same time. A session's pieces are held until the
+ * line is complete and then written at once, so no line has two tags or mixes two sessions. A line
+ * is also written when its scope ends, when the process exits, and after a second. Text without a
+ * session is written immediately.
  *
  * @module
  */
@@ -13,7 +13,7 @@
 const { isUtf8 } = require("node:buffer");
 const { clearTimeout, setTimeout } = require("node:timers");
 const { count } = require("./counts.js");
-const { onLeaving, ongoingScope } = require("./context.js");
+const { onScopeEnd, ongoingScope } = require("./context.js");
 const { tagText } = require("./lines.js");
 
 const MAX_HELD = 65_536;
@@ -21,45 +21,45 @@ const IDLE_MS = 1000;
 const UTF8 = new Set([undefined, null, "utf8", "utf-8", "UTF8", "UTF-8", "buffer"]);
 
 const writers = new Set();
-let callsOfConsole = 0;
+let consoleCalls = 0;
 
-/** Tag what a console method writes, to whichever stream. */
+/** Call a console method, and tag what it writes to either stream. */
 function runInConsole(callback) {
-  callsOfConsole += 1;
+  consoleCalls += 1;
   try {
     return callback();
   } finally {
-    callsOfConsole -= 1;
+    consoleCalls -= 1;
   }
 }
 
 /**
- * Have the lines tagged that are written to a stream.
+ * Patch a stream to tag the lines that are written to it.
  *
  * @param {Patches} patches
  * @param {NodeJS.WriteStream} stream
- * @param {() => boolean} isTagged whether all is tagged, or only what console methods write
+ * @param {() => boolean} isTagged returns true to tag all text, false to tag only console output
  */
 function patchStream(patches, stream, isTagged) {
   patches.replace(stream, "write", (original) => {
     const lines = new Lines(stream, original);
     writers.add(lines);
     patches.onUndo(() => {
-      lines.finish();
+      lines.flush();
       writers.delete(lines);
     });
     return function write(chunk, encoding, callback) {
       if (!patches.on || this !== stream) return Reflect.apply(original, this, arguments);
       try {
-        const scope = callsOfConsole > 0 || isTagged() ? ongoingScope() : undefined;
-        const isNobodys = scope === undefined || scope.session === null;
-        if (isNobodys && !lines.isOpen) {
-          lines.note(chunk);
+        const scope = consoleCalls > 0 || isTagged() ? ongoingScope() : undefined;
+        const hasNoSession = scope === undefined || scope.session === null;
+        if (hasNoSession && !lines.isOpen) {
+          lines.trackEnd(chunk);
           return Reflect.apply(original, this, arguments);
         }
         const text = textOf(chunk, encoding);
         const done = typeof encoding === "function" ? encoding : callback;
-        if (text !== null) return lines.write(isNobodys ? null : scope, text, done);
+        if (text !== null) return lines.write(hasNoSession ? null : scope, text, done);
       } catch {
         count("untaggedTexts");
       }
@@ -68,13 +68,14 @@ function patchStream(patches, stream, isTagged) {
   });
 }
 
-/** The lines of one stream that are not complete yet. */
+/** The incomplete lines of one stream. */
 class Lines {
   #stream;
   #write;
-  // By scope: what it has written of a line, and the timer that gives up waiting for the rest.
+  // By scope: the held text of its line, and the timer that writes it if the rest does not come.
   #held = new Map();
-  // Whose line is not at its end in the stream: a scope; null: nobody's; undefined: none.
+  // The scope of the last line in the stream if that line has not ended. null: the line has no
+  // scope. undefined: the line has ended.
   #open = undefined;
 
   constructor(stream, write) {
@@ -82,18 +83,18 @@ class Lines {
     this.#write = write;
   }
 
-  /** Whether a visitor has a line that is not complete, or nobody's line is not. */
+  /** Whether the last line in the stream belongs to a scope and has not ended. */
   get isOpen() {
     return this.#open !== undefined && this.#open !== null;
   }
 
-  /** Note whether nobody's text ends its line. */
-  note(chunk) {
+  /** Note whether text that is written without a scope ends its line. */
+  trackEnd(chunk) {
     const last = typeof chunk === "string" ? chunk.charCodeAt(chunk.length - 1) : chunk?.at?.(-1);
     if (last !== undefined && !Number.isNaN(last)) this.#open = last === 10 ? undefined : null;
   }
 
-  /** Write a piece of text for a scope; null: nobody's. */
+  /** Write a piece of text for a scope, or for none if it is null. */
   write(scope, text, done) {
     if (scope === null) return this.#put(null, text, done);
     const held = this.#held.get(scope);
@@ -106,21 +107,21 @@ class Lines {
     return true;
   }
 
-  /** Write what a scope has of a line, and end the line. */
-  leave(scope) {
+  /** Write the held text of a scope, and end its line. */
+  endScope(scope) {
     this.#release(scope);
     if (this.#open === scope) this.#end();
   }
 
-  /** Write everything that is held. */
-  finish() {
+  /** Write all held text. */
+  flush() {
     for (const scope of [...this.#held.keys()]) this.#release(scope);
   }
 
   #hold(scope, text) {
     const timer = setTimeout(() => this.#release(scope), IDLE_MS);
     timer.unref();
-    // Kept with the text: a scope that has ended has no session.
+    // Store the session as well: a scope loses it when it ends.
     this.#held.set(scope, { text, timer, session: scope.session });
   }
 
@@ -143,7 +144,7 @@ class Lines {
     } else if (this.#open === undefined || scope === null) {
       line = tagged(text, session);
     } else {
-      // The rest of a line that has its tag, and whole ones.
+      // First the rest of a line that already has its tag, then whole lines.
       const end = text.indexOf("\n") + 1;
       line = end === 0 ? text : text.slice(0, end) + tagged(text.slice(end), session);
     }
@@ -161,7 +162,7 @@ function tagged(text, session) {
   return session === null ? text : tagText(text, session.tag);
 }
 
-/** What is written as text; null where it is not UTF-8, or not to be written at all. */
+/** Return a chunk as text; null if it is not UTF-8 or not a valid chunk. */
 function textOf(chunk, encoding) {
   const name = typeof encoding === "function" ? undefined : encoding;
   if (typeof chunk === "string") return UTF8.has(name) ? chunk : null;
@@ -169,14 +170,14 @@ function textOf(chunk, encoding) {
   return Buffer.from(chunk.buffer, chunk.byteOffset, chunk.byteLength).toString();
 }
 
-/** Write everything that is held. */
-function finishLines() {
-  for (const lines of writers) lines.finish();
+/** Write the held text of all streams. */
+function flushLines() {
+  for (const lines of writers) lines.flush();
 }
 
-onLeaving((scope) => {
-  for (const lines of writers) lines.leave(scope);
+onScopeEnd((scope) => {
+  for (const lines of writers) lines.endScope(scope);
 });
-process.on("exit", finishLines);
+process.on("exit", flushLines);
 
 module.exports = { patchStream, runInConsole };

@@ -1,21 +1,21 @@
 /**
- * The session tag on reports of errors that nobody caught.
+ * Tag the reports of uncaught errors.
  *
- * What handles such an error, the application's own listeners or Node.js, does so as part of the
- * work that the error comes from. Node.js prints its report without JavaScript's streams: the tag
- * is put into the error's stack, where nobody else is to see the error any more.
+ * The application's listeners run in the session of the error. Node.js prints its own report
+ * without `process.stderr`, so the tag goes into the error's stack, unless a listener will see the
+ * error.
  *
  * @module
  */
 "use strict";
 
 const { count } = require("./counts.js");
-const { currentSession, runIn, sessionOfError } = require("./context.js");
+const { currentSession, runInSession, sessionOfError } = require("./context.js");
 const { tagText } = require("./lines.js");
 
 const REPORTS = ["uncaughtExceptionMonitor", "uncaughtException", "unhandledRejection"];
 
-/** Have uncaught errors reported as part of the work that they come from. */
+/** Patch `process` to report uncaught errors in the session that they come from. */
 function patchProcess(patches) {
   patches.replace(process, "emit", (original) => {
     return function emit(event, error) {
@@ -24,12 +24,12 @@ function patchProcess(patches) {
       const session = sessionOfError(error);
       if (session === null) return report();
       if (event === "uncaughtExceptionMonitor" && isFatal()) tagStack(error, session);
-      return session === currentSession() ? report() : runIn(session, report);
+      return session === currentSession() ? report() : runInSession(session, report);
     };
   });
 }
 
-/** Whether Node.js prints the report and ends the process. */
+/** Return whether Node.js will print its report and end the process. */
 function isFatal() {
   return (
     process.listenerCount("uncaughtException") === 0 &&
@@ -44,7 +44,7 @@ function tagStack(error, session) {
     const value = tagText(stack, session.tag);
     Object.defineProperty(error, "stack", { value, writable: true, configurable: true });
   } catch {
-    // Not an object, or a frozen one.
+    // The error is not an object, or is frozen.
     count("untaggedTexts");
   }
 }

@@ -10,7 +10,7 @@ const { ANNA, BERT } = require("./helpers/visitors.js");
 const { carry, currentSession, useSessionToken } = tagging;
 const id = () => currentSession()?.sessionId ?? null;
 
-test("concurrent work never mixes", async () => {
+test("concurrent work keeps its own session", async () => {
   const work = async (visitor) => {
     for (let turn = 0; turn < 20; turn++) {
       await sleep(Math.random() * 3);
@@ -22,7 +22,7 @@ test("concurrent work never mixes", async () => {
   assert.equal(id(), null);
 });
 
-test("work that goes on after its end is nobody's", async () => {
+test("work that outlives its scope has no session", async () => {
   const seen = [];
   let timer;
   const resource = useSessionToken(ANNA.token, () => {
@@ -36,7 +36,7 @@ test("work that goes on after its end is nobody's", async () => {
   resource.runInAsyncScope(() => assert.equal(id(), null));
 });
 
-test("an inner session ends inside an outer one", async () => {
+test("work that outlives an inner scope is in the outer session", async () => {
   await useSessionToken(ANNA.token, async () => {
     const later = [];
     useSessionToken(BERT.token, () => setTimeout(() => later.push(id()), 1));
@@ -47,7 +47,7 @@ test("an inner session ends inside an outer one", async () => {
   });
 });
 
-test("carried work belongs to whoever made it, once it is called", async () => {
+test("a carried function runs in the session that it was bound to", async () => {
   const carried = useSessionToken(ANNA.token, () =>
     carry(async (word) => [word, id(), await null, id()]),
   );
@@ -58,7 +58,7 @@ test("carried work belongs to whoever made it, once it is called", async () => {
   });
 });
 
-test("results and errors pass as they are", async () => {
+test("results and errors pass through unchanged", async () => {
   const error = new Error("x");
   assert.throws(
     () =>
@@ -77,7 +77,7 @@ test("results and errors pass as they are", async () => {
     useSessionToken(ANNA.token, () => 7),
     7,
   );
-  // A query builder begins its work when its `then` is called.
+  // A query builder starts its query when its `then` is called.
   const lazy = { then: () => assert.fail("called") };
   assert.equal(
     useSessionToken(ANNA.token, () => lazy),
@@ -85,7 +85,7 @@ test("results and errors pass as they are", async () => {
   );
 });
 
-test("headers carry it to other processes", () => {
+test("headers pass the session to other processes", () => {
   const { outgoingHeaders, useHeaders } = tagging;
   assert.deepEqual(outgoingHeaders(), {});
   const headers = useSessionToken(ANNA.token, outgoingHeaders);
@@ -98,7 +98,7 @@ test("headers carry it to other processes", () => {
   }
 });
 
-test("small helpers", () => {
+test("corsAllowHeaders, currentTag, currentFields, tagLines and replayUrl", () => {
   const { corsAllowHeaders, currentFields, currentTag, replayUrl, tagLines } = tagging;
   assert.deepEqual(corsAllowHeaders("Content-Type", "content-type"), [
     "Content-Type",

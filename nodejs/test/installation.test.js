@@ -9,11 +9,11 @@ const workers = require("node:worker_threads");
 const { afterEach, test } = require("node:test");
 const tagging = require("openreplay-cw-tagging");
 const { REGISTER, run } = require("./helpers/run.js");
-const { ANNA, linesOf, ownerOf } = require("./helpers/visitors.js");
+const { ANNA, linesOf, visitorOf } = require("./helpers/visitors.js");
 
 afterEach(() => tagging.uninstall());
 
-const PLACES = [
+const OBJECTS = [
   ...[process.stderr, process.stdout, process, console, tls, workers, Module],
   ...[net.Server.prototype, http.Server.prototype, net.Socket.prototype],
   ...[
@@ -23,11 +23,11 @@ const PLACES = [
   ],
 ];
 
-/** Every function that may be replaced, as it stands there: by its place and name. */
-function standing() {
+/** Return every function that may be patched, by its object, prototype depth and name. */
+function currentFunctions() {
   const found = new Map();
-  PLACES.forEach((place, index) => {
-    for (let one = place, depth = 0; one !== null; one = Object.getPrototypeOf(one), depth++) {
+  OBJECTS.forEach((object, index) => {
+    for (let one = object, depth = 0; one !== null; one = Object.getPrototypeOf(one), depth++) {
       for (const key of Reflect.ownKeys(one)) {
         const { value } = Object.getOwnPropertyDescriptor(one, key);
         if (typeof value === "function") found.set(`${index}, ${depth}, ${String(key)}`, value);
@@ -37,19 +37,19 @@ function standing() {
   return found;
 }
 
-function changes(before, after = standing()) {
+function changedFunctions(before, after = currentFunctions()) {
   const names = new Set([...before.keys(), ...after.keys()]);
   return [...names].filter((name) => before.get(name) !== after.get(name));
 }
 
-test("uninstall() puts everything back", () => {
-  const before = standing();
+test("uninstall() restores every function", () => {
+  const before = currentFunctions();
   for (let turn = 0; turn < 2; turn++) {
     tagging.install({ stdout: true, level: "error", tag: "id" });
     tagging.install();
-    assert.ok(changes(before).length > 20);
+    assert.ok(changedFunctions(before).length > 20);
     tagging.uninstall();
-    assert.deepEqual(changes(before), []);
+    assert.deepEqual(changedFunctions(before), []);
   }
   assert.equal(
     require("node:diagnostics_channel").hasSubscribers("http.client.request.start"),
@@ -57,7 +57,7 @@ test("uninstall() puts everything back", () => {
   );
 });
 
-test("what others have replaced meanwhile stays, and does nothing", async () => {
+test("a wrapper that other code installed survives uninstall() and no longer tags", async () => {
   const { stderr, code } = await run(
     `
     const tagging = require("openreplay-cw-tagging");
@@ -72,8 +72,8 @@ test("what others have replaced meanwhile stays, and does nothing", async () => 
   assert.deepEqual([stderr, code], ["wrapped nobody\n", 0]);
 });
 
-test("options that cannot be meant change nothing", () => {
-  const before = standing();
+test("invalid options throw and change nothing", () => {
+  const before = currentFunctions();
   for (const options of [
     null,
     { tag: "tokens" },
@@ -96,11 +96,11 @@ test("options that cannot be meant change nothing", () => {
       },
     );
   }
-  assert.deepEqual(changes(before), []);
+  assert.deepEqual(changedFunctions(before), []);
 });
 
-test("the loggers of a bundle are given", async () => {
-  // The bundler has renamed the package.
+test("loggers of a bundle are tagged if they are passed to install()", async () => {
+  // The program simulates a bundler that has renamed the package.
   const { stdout, code } = await run(
     `
     const fs = require("node:fs");
@@ -116,10 +116,10 @@ test("the loggers of a bundle are given", async () => {
     { flags: [] },
   );
   assert.equal(code, 0);
-  assert.deepEqual(linesOf(stdout).map(ownerOf), [ANNA]);
+  assert.deepEqual(linesOf(stdout).map(visitorOf), [ANNA]);
 });
 
-const SAYING = `
+const PROGRAM = `
   const { useSessionToken } = require("openreplay-cw-tagging");
   useSessionToken(${JSON.stringify(ANNA.token)}, () => {
     console.log("log");
@@ -130,22 +130,25 @@ const SAYING = `
   });
 `;
 
-test("the environment's options, with --require and --import", async () => {
+test("options from environment variables, with --require and --import", async () => {
   for (const flag of ["--require", "--import"]) {
-    const said = async (env) => {
-      const { stdout, stderr } = await run(SAYING, { flags: [flag, REGISTER], env });
+    const taggedWords = async (env) => {
+      const { stdout, stderr } = await run(PROGRAM, { flags: [flag, REGISTER], env });
       const tagged = linesOf(stdout + stderr).filter((line) => /openReplay/.test(line));
       return tagged.map((line) => line.split(" ").at(-1)).join(" ");
     };
-    assert.equal(await said({}), "log debug error raw");
-    assert.equal(await said({ OPENREPLAY_TAG_LEVEL: "error" }), "error raw");
-    assert.equal(await said({ OPENREPLAY_TAG_STDOUT: "true" }), "log debug result error raw");
+    assert.equal(await taggedWords({}), "log debug error raw");
+    assert.equal(await taggedWords({ OPENREPLAY_TAG_LEVEL: "error" }), "error raw");
+    assert.equal(
+      await taggedWords({ OPENREPLAY_TAG_STDOUT: "true" }),
+      "log debug result error raw",
+    );
   }
-  const { stderr } = await run(SAYING, { env: { OPENREPLAY_TAG: "id" } });
+  const { stderr } = await run(PROGRAM, { env: { OPENREPLAY_TAG: "id" } });
   assert.equal(linesOf(stderr)[0], `[openReplaySession.id=${ANNA.id}] error`);
 });
 
-test("records below the level are not tagged by the stream either", async () => {
+test("the stream does not tag records below the level", async () => {
   const { stdout, code } = await run(
     `
     const { useSessionToken } = require("openreplay-cw-tagging");
@@ -164,11 +167,11 @@ test("records below the level are not tagged by the stream either", async () => 
   );
   assert.equal(code, 0);
   for (const line of linesOf(stdout))
-    assert.equal(ownerOf(line), line.includes("high") ? ANNA : null);
+    assert.equal(visitorOf(line), line.includes("high") ? ANNA : null);
   assert.equal(linesOf(stdout).length, 6);
 });
 
-test("a line that is not complete goes out when the process exits", async () => {
+test("an incomplete line is written when the process exits", async () => {
   const { stderr } = await run(`
     require("openreplay-cw-tagging").useSessionToken(${JSON.stringify(ANNA.token)}, () => {
       process.stderr.write("fatal");
@@ -178,19 +181,19 @@ test("a line that is not complete goes out when the process exits", async () => 
   assert.equal(stderr, `${ANNA.tag} fatal`);
 });
 
-test("a value that cannot be read switches the tagging off, and is not quoted", async () => {
+test("an invalid environment variable disables tagging without being quoted", async () => {
   for (const [name, value] of [
     ["OPENREPLAY_TAG_LEVEL", "hush"],
     ["OPENREPLAY_TOKEN_SECRET", "\n"],
   ]) {
-    const { stdout, stderr, code } = await run(SAYING, { env: { [name]: value } });
+    const { stdout, stderr, code } = await run(PROGRAM, { env: { [name]: value } });
     assert.equal(code, 0);
     assert.ok(stderr.includes(name) && !stderr.includes("hush"));
-    assert.ok(linesOf(stdout + stderr).every((line) => ownerOf(line) === null));
+    assert.ok(linesOf(stdout + stderr).every((line) => visitorOf(line) === null));
   }
 });
 
-test("ES modules that install it late", async () => {
+test("ES modules see patched and restored built-in functions", async () => {
   const { stdout, stderr } = await run(
     `
     import { connect } from "node:tls";
@@ -207,7 +210,7 @@ test("ES modules that install it late", async () => {
   assert.equal(stdout, "true false\ntrue true\n", stderr);
 });
 
-test("ES modules", async () => {
+test("ES modules are tagged", async () => {
   const names = Object.keys(tagging).sort().join();
   const source = `
     import * as tagging from "openreplay-cw-tagging";
@@ -225,6 +228,6 @@ test("ES modules", async () => {
     const { stdout, stderr } = await run(source, { isModule: true, flags: [flag, REGISTER] });
     const [listed, ...lines] = linesOf(stdout);
     assert.equal(listed, `${names} true`, stderr);
-    assert.deepEqual(lines.map(ownerOf), [ANNA, ANNA]);
+    assert.deepEqual(lines.map(visitorOf), [ANNA, ANNA]);
   }
 });

@@ -9,7 +9,7 @@ const { ANNA, BERT } = require("./helpers/visitors.js");
 const id = () => currentSession()?.sessionId ?? null;
 const EVENT = { headers: ANNA.headers };
 
-test("events of API Gateway, load balancers and function URLs", () => {
+test("reads the session from API Gateway, load balancer and function URL events", () => {
   const name = "X-OpenReplay-SessionToken";
   for (const event of [
     {
@@ -25,7 +25,7 @@ test("events of API Gateway, load balancers and function URLs", () => {
   }
 });
 
-test("other events are nobody's", () => {
+test("other events have no session", () => {
   const hostile = {
     get headers() {
       throw new Error("hostile");
@@ -46,7 +46,7 @@ test("other events are nobody's", () => {
   }
 });
 
-test("asynchronous handlers", async () => {
+test("the session ends when an asynchronous or plain handler returns", async () => {
   const seen = [];
   const handler = tagLambdaHandler(async (event, context) => {
     setTimeout(() => seen.push(id()), 20);
@@ -80,7 +80,7 @@ test("asynchronous handlers", async () => {
   );
 });
 
-test("handlers that answer with their callback, or their context", async () => {
+test("the session ends when the handler calls its callback or context", async () => {
   for (const answer of ["callback", "succeed", "done"]) {
     const seen = [];
     const handler = tagLambdaHandler((event, context, callback) => {
@@ -99,7 +99,7 @@ test("handlers that answer with their callback, or their context", async () => {
   }
 });
 
-test("streaming handlers", async () => {
+test("the session of a streaming handler ends when its stream is closed", async () => {
   const streaming = Symbol.for("aws.lambda.runtime.handler.streaming");
   const seen = [];
   async function stream(event, response) {

@@ -34,7 +34,7 @@ const HANDLERS = [
   ["src/pk.handler", "package"],
 ];
 
-test("handlers are found as Lambda's runtime finds them", async () => {
+test("finds handlers as Lambda's runtime does", async () => {
   const root = fs.mkdtempSync(path.join(os.tmpdir(), "function-"));
   for (const [name, text] of Object.entries(FILES)) {
     fs.mkdirSync(path.dirname(path.join(root, name)), { recursive: true });

@@ -9,7 +9,7 @@ const { ANNA, BERT } = require("./helpers/visitors.js");
 const { tag, field } = ANNA;
 const session = Session.ofToken(ANNA.token);
 
-// Python's tag_text says the same of these, and of many more (tests/nodejs/test_vectors.py).
+// tests/nodejs/test_vectors.py compares many more texts with Python's tag_text().
 const TEXTS = [
   ["error", `${tag} error`],
   ["a\nb", `${tag} a\n${tag} b`],
@@ -33,14 +33,14 @@ const TEXTS = [
   [`{${field}, "a": 1 , ${field} }`, `{${field}, "a": 1 }`],
 ];
 
-test("every line has the tag once, and JSON has the field", () => {
+test("tags every line once, and JSON with a field", () => {
   for (const [text, tagged] of TEXTS) {
     assert.equal(tagText(text, tag), tagged);
     assert.equal(tagText(tagged, tag), tagged);
   }
 });
 
-test("a line of a JSON logger is tagged like any JSON", () => {
+test("tags a line of a JSON logger like any other JSON", () => {
   for (const text of [
     '{"a":1}\n',
     '{"a":"\\u001b"}\n',
@@ -51,7 +51,7 @@ test("a line of a JSON logger is tagged like any JSON", () => {
   }
 });
 
-test("deep nesting and huge texts take no exception and no quadratic time", () => {
+test("deep nesting and huge texts neither throw nor take quadratic time", () => {
   const before = performance.now();
   for (const text of [
     "{".repeat(200_000),
@@ -69,13 +69,13 @@ test("deep nesting and huge texts take no exception and no quadratic time", () =
   assert.ok(performance.now() - before < 5000);
 });
 
-test("what Python's parser does not take is text", () => {
+test("tags JSON that Python's parser rejects as text", () => {
   const deep = `{"a":${"[".repeat(300)}${"]".repeat(300)}}`;
   const long = `{"a":${"1".repeat(5000)}}`;
   for (const text of [deep, long]) assert.equal(tagText(text, tag), `${tag} ${text}`);
 });
 
-test("fields of a record that name another session give way", () => {
+test("deletes fields of a record that name another session", () => {
   const record = {
     openReplaySessionToken: BERT.token,
     "openReplaySession.id": ANNA.id,

@@ -4,7 +4,7 @@ const assert = require("node:assert/strict");
 const { Writable } = require("node:stream");
 const { afterEach, test } = require("node:test");
 const tagging = require("openreplay-cw-tagging");
-const { ANNA, BERT, linesOf, ownerOf } = require("./helpers/visitors.js");
+const { ANNA, BERT, linesOf, visitorOf } = require("./helpers/visitors.js");
 
 const bunyan = require("bunyan");
 const pino = require("pino");
@@ -14,7 +14,7 @@ const { useSessionToken } = tagging;
 const asAnna = (action) => useSessionToken(ANNA.token, action);
 const { format } = winston;
 
-/** A stream, and the text that has been written to it. */
+/** Create a stream that collects the written text in `text`. */
 function sink() {
   const stream = new Writable({
     write(chunk, _encoding, callback) {
@@ -26,7 +26,7 @@ function sink() {
   return stream;
 }
 
-/** Each way to log: how a logger is made that writes to a stream. */
+/** Functions that create a logger for a stream. */
 const LOGGERS = {
   pino: (stream) => pino({ level: "debug" }, stream),
   "a child of pino": (stream) =>
@@ -61,18 +61,18 @@ function winstonTo(stream, used = format.json()) {
   return winston.createLogger({ level: "debug", format: used, transports });
 }
 
-// Where the object that is logged comes: first, or second.
-const isFieldFirst = (name) => !name.includes("winston");
+// Whether the logger takes the object before the message.
+const isObjectFirst = (name) => !name.includes("winston");
 
 function log(logger, name, object, level = "error") {
-  if (isFieldFirst(name)) logger[level](object, "words");
+  if (isObjectFirst(name)) logger[level](object, "words");
   else logger[level]("words", object);
 }
 
 afterEach(() => tagging.uninstall());
 
 for (const [name, make] of Object.entries(LOGGERS)) {
-  test(`${name}: every line has the tag once, and a visitor's data does not count`, () => {
+  test(`${name}: tags every line once, whatever the visitor's data`, () => {
     const stream = sink();
     const early = make(stream);
     tagging.install();
@@ -89,10 +89,10 @@ for (const [name, make] of Object.entries(LOGGERS)) {
     assert.ok(lines.length >= 8);
     const isData = ["winston with simple text", "pino in a nested key"].includes(name);
     for (const line of lines) {
-      // What is logged stands behind the tag, or in an object of its own.
+      // The logged data follows the tag, or is in a nested object.
       if (isData && line.includes(BERT.token))
         assert.ok(line.indexOf(ANNA.token) < line.indexOf(BERT.token));
-      else assert.equal(ownerOf(line), ANNA, line);
+      else assert.equal(visitorOf(line), ANNA, line);
     }
     if (name.includes("text")) return;
     for (const record of lines.map((line) => JSON.parse(line))) {
@@ -101,7 +101,7 @@ for (const [name, make] of Object.entries(LOGGERS)) {
     }
   });
 
-  test(`${name}: nobody's lines, and those below the level, are left alone`, () => {
+  test(`${name}: leaves lines without a session or below the level unchanged`, () => {
     const plain = sink();
     const stream = sink();
     const object = { time: 1 };
@@ -114,7 +114,7 @@ for (const [name, make] of Object.entries(LOGGERS)) {
     assert.equal(same(stream.text), same(plain.text).repeat(2));
   });
 
-  test(`${name}: an id, and nothing after uninstall()`, () => {
+  test(`${name}: writes the id, and nothing after uninstall()`, () => {
     const stream = sink();
     tagging.install({ tag: "id" });
     const logger = make(stream);
@@ -130,7 +130,7 @@ for (const [name, make] of Object.entries(LOGGERS)) {
   });
 }
 
-test("winston: a record that waits keeps its session, and an error that is logged twice has none", async () => {
+test("winston: a waiting record keeps its session, and a logged object does not", async () => {
   const written = [];
   const waiting = [];
   class Slow extends require("winston-transport") {
@@ -158,15 +158,15 @@ test("winston: a record that waits keeps its session, and an error that is logge
   const direct = winstonTo(stream);
   asAnna(() => direct.error(error));
   direct.error(error);
-  assert.deepEqual(linesOf(stream.text).map(ownerOf), [ANNA, null]);
+  assert.deepEqual(linesOf(stream.text).map(visitorOf), [ANNA, null]);
   assert.deepEqual(Object.keys(error), ["level"]);
   const record = { level: "error", message: "shared" };
   asAnna(() => direct.log(record));
   direct.log(record);
-  assert.deepEqual(linesOf(stream.text).map(ownerOf), [ANNA, null, ANNA, null]);
+  assert.deepEqual(linesOf(stream.text).map(visitorOf), [ANNA, null, ANNA, null]);
 });
 
-test("records that cannot be read do not throw, and are not lost", () => {
+test("unreadable records are logged as without the package", () => {
   const hostile = {
     getter: Object.defineProperty({}, "x", {
       enumerable: true,

@@ -11,7 +11,7 @@ const { ROOT } = require("./helpers/run.js");
 const PACKAGE = require("openreplay-cw-tagging/package.json");
 const text = (name) => fs.readFileSync(path.join(ROOT, name), "utf8");
 
-test("npm pack contains what it should, and no more", () => {
+test("npm pack contains the expected files", () => {
   const packed = execFileSync("npm", ["pack", "--dry-run", "--json", "--ignore-scripts"], {
     cwd: ROOT,
   });
@@ -32,7 +32,7 @@ test("npm pack contains what it should, and no more", () => {
   assert.deepEqual(files.sort(), expected.sort());
 });
 
-test("there are no dependencies", () => {
+test("the package has no dependencies", () => {
   for (const kind of ["dependencies", "peerDependencies", "optionalDependencies"]) {
     assert.equal(PACKAGE[kind], undefined);
   }
@@ -43,7 +43,7 @@ test("there are no dependencies", () => {
   }
 });
 
-test("the types and the ES module have every name", () => {
+test("the types and the ES module export every name", () => {
   const declared = [
     ...text("index.d.ts").matchAll(/^export declare (?:const|function|class) (\w+)/gm),
   ];
@@ -53,21 +53,21 @@ test("the types and the ES module have every name", () => {
   }
 });
 
-test("the types are right", { timeout: 120_000 }, () => {
+test("the types compile", { timeout: 120_000 }, () => {
   const compiler = path.join(ROOT, "node_modules", "typescript", "bin", "tsc");
   execFileSync(process.execPath, [compiler, "--project", path.join(__dirname, "types")], {
     stdio: "inherit",
   });
 });
 
-test("the README names every option and variable", () => {
+test("the README names every environment variable", () => {
   const readme = text("README.md");
   for (const [name] of text("lib/environment.js").matchAll(/OPENREPLAY_\w+/g)) {
     assert.ok(readme.includes(name), name);
   }
 });
 
-test("no module is long", () => {
+test("no module has more than 300 lines", () => {
   for (const name of fs.readdirSync(path.join(ROOT, "lib"))) {
     assert.ok(text(`lib/${name}`).split("\n").length <= 300, name);
   }

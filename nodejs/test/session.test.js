@@ -19,7 +19,7 @@ function counted(action) {
   return Object.keys(after).filter((name) => after[name] !== before[name]);
 }
 
-test("a token is carried, and shown nowhere", () => {
+test("a session holds its token but never shows it", () => {
   const session = read(ANNA.token);
   assert.equal(session.sessionId, ANNA.id);
   assert.equal(session.token, ANNA.token);
@@ -30,7 +30,7 @@ test("a token is carried, and shown nowhere", () => {
   assert.throws(() => Session.ofToken("secret".repeat(100)), /^(?!.*secret)/);
 });
 
-test("no attempt is not counted", () => {
+test("a missing or empty header is not counted", () => {
   for (const value of [undefined, null, "", [], [""]]) {
     assert.deepEqual(
       counted(() => assert.equal(read(value), null)),
@@ -66,7 +66,7 @@ const HOSTILE = [
   }),
 ];
 
-test("what is not a session token is ignored and counted", () => {
+test("an invalid token is ignored and counted", () => {
   for (const value of HOSTILE) {
     assert.deepEqual(
       counted(() => assert.equal(read(value), null)),
@@ -75,13 +75,13 @@ test("what is not a session token is ignored and counted", () => {
   }
 });
 
-test("the same twice is one", () => {
+test("equal values count once", () => {
   for (const value of [`${ANNA.token}, ${ANNA.token}`, [ANNA.token, ANNA.token]]) {
     assert.equal(read(value).token, ANNA.token);
   }
 });
 
-test("with the token secret only its tokens count", () => {
+test("with a token secret, only tokens signed with it are accepted", () => {
   for (const tokenSecret of [SECRET, Buffer.from(SECRET), `${SECRET}\r\n`]) {
     assert.equal(read(ANNA.token, { tokenSecret }).sessionId, ANNA.id);
   }
@@ -92,7 +92,7 @@ test("with the token secret only its tokens count", () => {
   );
 });
 
-test("an id is not trusted unless asked", () => {
+test("an id is ignored unless acceptSessionId is true", () => {
   const headers = { "openreplaysession.id": ANNA.id };
   const valuesOf = (name) => headers[name];
   assert.equal(new HeaderReader().read(valuesOf), null);
@@ -104,7 +104,7 @@ test("an id is not trusted unless asked", () => {
   }
 });
 
-test("options that cannot be meant are refused without quoting the secret", () => {
+test("invalid options throw without quoting the secret", () => {
   for (const options of [
     { headerName: "a b" },
     { headerName: "" },

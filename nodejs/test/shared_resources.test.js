@@ -3,22 +3,22 @@
 const assert = require("node:assert/strict");
 const test = require("node:test");
 const { run } = require("./helpers/run.js");
-const { checkOwners } = require("./helpers/visitors.js");
+const { checkVisitors } = require("./helpers/visitors.js");
 
 for (const kind of ["tcp", "tls", "worker"]) {
-  test(`a pool of ${kind} that one visitor's request opens gives nobody that visitor's tag`, async () => {
+  test(`a ${kind} pool does not keep the session of the request that opened it`, async () => {
     const { stdout, stderr, code } = await run("pools.js", { env: { KIND: kind } });
     assert.equal(code, 0, stderr);
-    const lines = checkOwners(stdout, { missing: [/in a callback/] });
+    const lines = checkVisitors(stdout, { missing: [/in a callback/] });
     assert.equal(lines.filter((line) => line.includes("bert in a callback")).length, 3, stdout);
     assert.equal(lines.filter((line) => line.includes("bert promised")).length, 3, stdout);
   });
 }
 
-test("keep-alive connections to other servers, and their errors", async () => {
+test("outgoing requests over keep-alive connections keep their session", async () => {
   const { stdout, stderr, code } = await run("keep_alive.js");
   assert.equal(code, 0, stderr);
-  const lines = checkOwners(stdout);
+  const lines = checkVisitors(stdout);
   for (const [word, times] of Object.entries({
     answered: 60,
     fetched: 60,
@@ -29,8 +29,8 @@ test("keep-alive connections to other servers, and their errors", async () => {
   }
 });
 
-test("a worker thread has no session unless it is carried", async () => {
+test("a worker thread has no session without useHeaders()", async () => {
   const { stdout, stderr, code } = await run("worker_threads.js");
   assert.equal(code, 0, stderr);
-  assert.equal(checkOwners(stdout).length, 3);
+  assert.equal(checkVisitors(stdout).length, 3);
 });

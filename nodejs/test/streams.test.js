@@ -9,7 +9,7 @@ const { Patches } = require("../lib/patching.js");
 const { patchStream } = require("../lib/streams.js");
 const { ANNA, BERT } = require("./helpers/visitors.js");
 
-/** A patched stream, and what has been written to it. */
+/** Create a patched stream, and a function that returns what has been written since. */
 function patched({ isTagged = true } = {}) {
   const stream = new PassThrough();
   const patches = new Patches();
@@ -21,7 +21,7 @@ function patched({ isTagged = true } = {}) {
 const asAnna = (action) => useSessionToken(ANNA.token, action);
 const asBert = (action) => useSessionToken(BERT.token, action);
 
-test("a line in pieces has one tag", () => {
+test("a line that is written in pieces has one tag", () => {
   const { stream, text } = patched();
   asAnna(() => {
     for (const piece of ["a", "b", "c\nd", "", "\n", "e", "f\ng\n"]) stream.write(piece);
@@ -31,7 +31,7 @@ test("a line in pieces has one tag", () => {
   assert.equal(text(), `{${ANNA.field}, "a":1}\n`);
 });
 
-test("pieces of several writers make lines of their own", async () => {
+test("pieces of several scopes go to separate lines", async () => {
   const { stream, text } = patched();
   stream.write("nobody ");
   await asAnna(async () => {
@@ -43,7 +43,7 @@ test("pieces of several writers make lines of their own", async () => {
   assert.equal(text(), `nobody \n${BERT.tag} bert\n${ANNA.tag} anna anna\nnobody\n`);
 });
 
-test("a line that its writer left goes out after a second, and with the end", async () => {
+test("an incomplete line is written after a second, and when its scope ends", async () => {
   const { stream, text } = patched();
   await asAnna(async () => {
     stream.write("slow");
@@ -62,7 +62,7 @@ test("a line that its writer left goes out after a second, and with the end", as
   assert.equal(text(), "x");
 });
 
-test("bytes, encodings, callbacks", async () => {
+test("supports bytes, encodings and callbacks", async () => {
   const { stream, text } = patched();
   await asAnna(async () => {
     stream.write(Buffer.from("bytes é\n"));
@@ -82,7 +82,7 @@ test("bytes, encodings, callbacks", async () => {
   assert.deepEqual(stream.read(), Buffer.from([255, 254, 10]));
 });
 
-test("a huge line is not held", () => {
+test("a very long line is not held", () => {
   const { stream, text } = patched();
   asAnna(() => {
     stream.write("x".repeat(70_000));
@@ -92,7 +92,7 @@ test("a huge line is not held", () => {
   assert.equal(text(), "y\n");
 });
 
-test("nobody's stream and an uninstalled one are left alone", () => {
+test("an untagged or unpatched stream is unchanged", () => {
   const { stream, text } = patched({ isTagged: false });
   asAnna(() => stream.write("result\n"));
   assert.equal(text(), "result\n");

@@ -1,4 +1,4 @@
-/** A certificate for this machine, made for every run: no private key is kept in a file. */
+/** Create a certificate for localhost on every run, so that no private key is committed. */
 "use strict";
 
 const { execFileSync } = require("node:child_process");
@@ -6,9 +6,9 @@ const fs = require("node:fs");
 const os = require("node:os");
 const path = require("node:path");
 
-exports.CERTIFICATE = make();
+exports.CERTIFICATE = createCertificate();
 
-function make() {
+function createCertificate() {
   const folder = fs.mkdtempSync(path.join(os.tmpdir(), "certificate-"));
   const [key, cert] = ["key.pem", "cert.pem"].map((name) => path.join(folder, name));
   const subject = ["-subj", "/CN=localhost", "-days", "1", "-nodes"];

@@ -1,4 +1,4 @@
-/** Programs in a process of their own: what they write is what counts. */
+/** Run test programs in child processes and return their output. */
 "use strict";
 
 const { spawn } = require("node:child_process");
@@ -8,9 +8,9 @@ const ROOT = path.join(__dirname, "..", "..");
 const REGISTER = path.join(ROOT, "register.js");
 
 /**
- * Run a program of `test/programs`, or a source text.
+ * Run a program of `test/programs`, or source code.
  *
- * @param {string} program the name of a file, or the text itself
+ * @param {string} program the name of a file, or the code itself
  * @param {{flags?: string[], env?: object, isModule?: boolean}} options
  * @returns {Promise<{stdout: string, stderr: string, code: number | null}>}
  */

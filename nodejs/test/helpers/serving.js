@@ -1,4 +1,4 @@
-/** A server of one program, and requests to it as two visitors and as nobody. */
+/** Serve requests of two visitors, and requests without a session. */
 "use strict";
 
 const http = require("node:http");
@@ -7,11 +7,11 @@ const { ANNA, BERT } = require("./visitors.js");
 const HEADERS = { anna: ANNA.headers, bert: BERT.headers, nobody: {} };
 
 /**
- * Ask a server as the visitor whose name is the first part of the path.
+ * Send a request as the visitor whose name is the first part of the path.
  *
  * @param {import("node:net").Server} server
  * @param {string} path such as "/anna/slow"
- * @returns {Promise<string>} the answer's body; "aborted" where there is none
+ * @returns {Promise<string>} the body of the response; "aborted" if there is none
  */
 function ask(server, path, options = {}) {
   const who = path.split(/[/?]/)[1];
@@ -31,7 +31,7 @@ function ask(server, path, options = {}) {
   });
 }
 
-/** Listen, ask as everybody at once, and close. */
+/** Start the server, send a request to each path at once, and close the server. */
 async function serve(server, paths, options) {
   await new Promise((resolve) => server.listen(0, "127.0.0.1", resolve));
   const answers = await Promise.all(paths.map((path) => ask(server, path, options)));
@@ -41,6 +41,6 @@ async function serve(server, paths, options) {
   return answers;
 }
 
-const EVERYBODY = ["/anna", "/bert", "/nobody", "/anna", "/nobody", "/bert"];
+const PATHS = ["/anna", "/bert", "/nobody", "/anna", "/nobody", "/bert"];
 
-module.exports = { EVERYBODY, ask, serve };
+module.exports = { PATHS, ask, serve };

@@ -1,4 +1,4 @@
-/** Two visitors, and what must be true of every line of theirs. */
+/** Two visitors, and assertions about the lines of their requests. */
 "use strict";
 
 const assert = require("node:assert/strict");
@@ -20,24 +20,28 @@ for (const visitor of VISITORS) {
   visitor.field = `"openReplaySessionToken": "${visitor.token}"`;
 }
 
-/** The lines of a text that are not blank. */
+/** Return the non-blank lines of a text. */
 function linesOf(text) {
   return text.split("\n").filter((line) => line.trim() !== "");
 }
 
-/** Whose a line is by the tag, or the field, that it has once; null: nobody's. */
-function ownerOf(line) {
-  const found = VISITORS.flatMap((one) => Array(line.split(one.token).length - 1).fill(one));
+/** Return the visitor whose token a line contains, or null. Fails if it has several tokens. */
+function visitorOf(line) {
+  const found = VISITORS.flatMap((visitor) =>
+    Array(line.split(visitor.token).length - 1).fill(visitor),
+  );
   assert.ok(found.length <= 1, `several tags: ${line}`);
   return found[0] ?? null;
 }
 
 /**
- * Every line that says whose it is must be that visitor's: the word "anna", "bert" or "nobody".
+ * Assert that every line has the tag of the visitor that it names: "anna", "bert" or "nobody".
  *
- * @returns {string[]} the lines
+ * @param {string} text
+ * @param {{missing?: RegExp[]}} options `missing` matches lines that must have no tag
+ * @returns {string[]} the non-blank lines
  */
-function checkOwners(text, { missing = [] } = {}) {
+function checkVisitors(text, { missing = [] } = {}) {
   const names = new Map([
     ["anna", ANNA],
     ["bert", BERT],
@@ -46,11 +50,11 @@ function checkOwners(text, { missing = [] } = {}) {
   const lines = linesOf(text);
   for (const line of lines) {
     const name = /\b(anna|bert|nobody)\b/.exec(line)?.[0];
-    assert.ok(name, `nobody knows whose this is: ${line}`);
+    assert.ok(name, `no visitor is named in: ${line}`);
     const isMissing = missing.some((pattern) => pattern.test(line));
-    assert.equal(ownerOf(line), isMissing ? null : names.get(name), line);
+    assert.equal(visitorOf(line), isMissing ? null : names.get(name), line);
   }
   return lines;
 }
 
-module.exports = { ANNA, BERT, SECRET, VISITORS, checkOwners, linesOf, ownerOf };
+module.exports = { ANNA, BERT, SECRET, VISITORS, checkVisitors, linesOf, visitorOf };

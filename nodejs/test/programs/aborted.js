@@ -1,4 +1,4 @@
-// Requests that their visitors give up, while intervals that they started go on for ever.
+// Clients abort requests whose intervals keep running.
 const http = require("node:http");
 const { setTimeout: sleep } = require("node:timers/promises");
 const { ask } = require("../helpers/serving.js");

@@ -1,4 +1,4 @@
-// One application in each framework, with a body to be parsed, and an access log.
+// The same application in each framework, with a body parser and an access log.
 const http = require("node:http");
 const { setTimeout: sleep } = require("node:timers/promises");
 

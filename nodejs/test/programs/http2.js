@@ -1,4 +1,4 @@
-// Both APIs of HTTP/2, many streams of three visitors on one connection.
+// Both APIs of HTTP/2, with many streams of several visitors on one connection.
 const http2 = require("node:http2");
 const { ANNA, BERT } = require("../helpers/visitors.js");
 

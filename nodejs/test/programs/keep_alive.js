@@ -1,4 +1,4 @@
-// A server that asks another one over a few keep-alive connections, with callbacks.
+// A server that calls a backend over a few keep-alive connections, with callbacks.
 const http = require("node:http");
 const { serve } = require("../helpers/serving.js");
 
@@ -15,7 +15,7 @@ const server = http.createServer((request, response) => {
   http.get({ host: "127.0.0.1", port, agent, headers }, (answer) => {
     answer.on("end", () => {
       console.log(`${who} answered`);
-      // Nobody listens there.
+      // No server listens on this port.
       http.get({ host: "127.0.0.1", port: 1, agent }).on("error", async () => {
         console.log(`${who} refused`);
         await (await fetch(`http://127.0.0.1:${port}`, { headers })).text();

@@ -1,7 +1,7 @@
-// Everything that a request may write with, in every kind of callback.
+// A request that writes in every way and from every kind of callback.
 const fs = require("node:fs");
 const http = require("node:http");
-const { EVERYBODY, serve } = require("../helpers/serving.js");
+const { PATHS, serve } = require("../helpers/serving.js");
 
 console.error("nobody starts");
 const server = http.createServer((request, response) => {
@@ -33,6 +33,6 @@ const server = http.createServer((request, response) => {
   });
   request.resume();
 });
-serve(server, EVERYBODY, { method: "POST", body: "x" }).then((answers) => {
+serve(server, PATHS, { method: "POST", body: "x" }).then((answers) => {
   console.log("nobody stops", answers.join(" "));
 });

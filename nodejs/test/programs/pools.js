@@ -1,4 +1,4 @@
-// Anna's request opens a connection, or starts a thread, and goes on; Bert's requests use it.
+// Anna's request opens a connection or a worker thread and stays open. Bert's requests use it too.
 const http = require("node:http");
 const net = require("node:net");
 const tls = require("node:tls");
@@ -10,7 +10,7 @@ const { KIND } = process.env;
 const echo = (socket) => socket.on("error", () => {}).pipe(socket);
 const echoing = KIND === "tls" ? tls.createServer(CERTIFICATE, echo) : net.createServer(echo);
 
-/** A pool of one connection, whose queries are answered by callbacks. */
+/** Open a pool with one connection, which passes responses to callbacks. */
 function open() {
   const waiting = [];
   const answered = () => waiting.shift()?.();
@@ -50,7 +50,7 @@ const server = http.createServer(async (request, response) => {
 });
 echoing.listen(0, "127.0.0.1", () => {
   server.listen(0, "127.0.0.1", async () => {
-    // Anna's answer is never sent.
+    // The server never responds to Anna.
     ask(server, "/anna");
     await new Promise((resolve) => setTimeout(resolve, 200));
     for (let turn = 0; turn < 3; turn++) await ask(server, "/bert");

@@ -1,5 +1,5 @@
-// Thousands of requests at once, with everything that may carry a visitor's context to another.
-// Every line says whose it is, and ends in its number: nothing is lost.
+// Thousands of concurrent requests, with every resource that may leak one request's context into
+// another. Every line names its visitor and ends with its number, so that no line can be lost.
 const fs = require("node:fs");
 const http = require("node:http");
 const net = require("node:net");
@@ -23,7 +23,7 @@ const text = winston.createLogger({
 });
 const agent = new http.Agent({ keepAlive: true, maxSockets: 20 });
 
-/** A pool that opens its connection and its thread when it is first asked, in anybody's request. */
+/** A pool that opens its connection and its worker thread on first use, in some request. */
 class Pool {
   #waiting = [];
   #threads = [];
@@ -96,7 +96,7 @@ const STEPS = [
         answer.resume().on("end", resolve);
       });
     }),
-  // A callback of what is shared: its line has the tag of its own visitor, or none.
+  // A callback on a shared connection: the line has no tag.
   (who) =>
     new Promise((resolve) =>
       pool.query(() => (callbacks++, console.log(`${who} callback`), resolve())),
@@ -132,7 +132,7 @@ async function main() {
         body: "x",
         agent: clients,
         asked: (asked) => {
-          // One in ten is given up in the middle.
+          // Abort one request in ten.
           if (number % 10 === 0) setTimeout(() => asked.destroy(), 5 + Math.random() * 60);
         },
       }),

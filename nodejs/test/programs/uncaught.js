@@ -1,4 +1,4 @@
-// One visitor's request fails in one of many ways, in the midst of another visitor's.
+// One visitor's request fails in the given way while another visitor's request is open.
 const http = require("node:http");
 const { Readable } = require("node:stream");
 const { ask } = require("../helpers/serving.js");
@@ -6,8 +6,8 @@ const { ANNA } = require("../helpers/visitors.js");
 const { useSessionToken } = require("openreplay-cw-tagging");
 
 const { KIND, LISTEN } = process.env;
-const { runAsNobody } = require("../../lib/context.js");
-const later = (callback) => runAsNobody(() => setTimeout(callback, 1));
+const { runWithoutSession } = require("../../lib/context.js");
+const later = (callback) => runWithoutSession(() => setTimeout(callback, 1));
 
 function fail(what = new Error("anna fails")) {
   throw what;

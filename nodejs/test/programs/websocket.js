@@ -1,4 +1,4 @@
-// An upgraded connection, as the package ws has it: whatever comes on it is its visitor's.
+// An upgraded connection, as in the package ws: its events are in the session of its request.
 const http = require("node:http");
 const { ANNA, BERT } = require("../helpers/visitors.js");
 

@@ -1,4 +1,4 @@
-// Compiled, and never run: the same package with require().
+// Compiled but never run: the package with require().
 import tagging = require("openreplay-cw-tagging");
 
 tagging.install();

@@ -1,4 +1,4 @@
-// Compiled, and never run: what programs write must have types.
+// Compiled but never run: typical calls must type-check.
 import express from "express";
 import fastify from "fastify";
 import Koa from "koa";
@@ -7,9 +7,9 @@ import * as tagging from "openreplay-cw-tagging";
 import "openreplay-cw-tagging/register";
 
 tagging.install({ tag: "id", level: "warn", tokenSecret: "x", loggers: [pino] });
-// @ts-expect-error it is not an option
+// @ts-expect-error unknown option
 tagging.install({ tags: "id" });
-// @ts-expect-error it is neither of the two
+// @ts-expect-error neither "token" nor "id"
 tagging.install({ tag: "both" });
 
 express().use(tagging.expressMiddleware({ acceptSessionId: true }));
@@ -24,6 +24,6 @@ const value: number = tagging.useSession(tagging.Session.ofId("7"), () => 7);
 const later: Promise<number> = tagging.useSessionToken(null, async () => 7);
 const text: string = tagging.tagLines("x");
 const counted: number = tagging.taggingCounts().ignoredHeaders;
-// @ts-expect-error only its own functions make one
+// @ts-expect-error the constructor is private
 new tagging.Session();
 export { counted, id, later, length, path, text, value };
