@@ -7,6 +7,7 @@ import ast
 import html
 import inspect
 import json
+import math
 import re
 from typing import Any
 
@@ -17,7 +18,11 @@ from demo.lines import TOKEN_SECRET, demo_lines
 from openreplay_cw_stack import commands
 from openreplay_cw_stack.infra.context import CONTEXT_OPTIONS
 from openreplay_cw_stack.infra.internal.subscription_limits import RESOURCES_ALLOWED
-from openreplay_cw_stack.infra.observability.alarms import ALARMS_PAGE, WATCHED_LOG_GROUPS
+from openreplay_cw_stack.infra.observability.alarms import (
+    ALARMS_PAGE,
+    BAD_TAGS_AT_LEAST,
+    WATCHED_LOG_GROUPS,
+)
 from openreplay_cw_stack.tagging import Verdict, judge, remove_session_tokens, verdict
 from openreplay_cw_stack.tagging.advice import ADVICE
 from openreplay_cw_stack.tagging.redaction import REMOVED
@@ -109,12 +114,51 @@ MORE_ON_ALARMS = {
 """What an operator may want to read after the description."""
 
 
-def threshold_of(alarm: dict[str, Any]) -> str:
+COUNTED = {
+    "LinkedLinesStopped": "rejected lines and no linkable line",
+    "DroppedLines": "log event that could not be read",
+    "UncheckedSignatures": "line whose signature could not be checked",
+    "DeadLetters": "message in the dead-letter queue",
+    "ValidatorErrors": "failed invocation",
+    "ValidatorThrottles": "throttled invocation",
+    "DroppedPayloads": "payload that Lambda gave up",
+    "FailedDestinationDeliveries": "payload that did not reach the dead-letter queue",
+    "RetryQueue": "message in the retry queue",
+    "ThrottledWrites": "throttled write",
+    "UnusablePayloads": "unusable payload",
+    "FailedErrorEvents": "error event that could not be published",
+    "BridgeFailures": "failed request",
+    "BridgeTimedOutSearches": "search without a result",
+    "BridgeRefusedSearches": "refused requests",
+    "NewKeyUnused": "key that OpenReplay does not use",
+    "RefusedRotations": "refused rotation",
+    "FailedRotations": "failed rotation",
+    "FailedRegistrations": "failed registration",
+    "FunctionErrors": "failed invocation",
+    "UndeliveredLines": "undelivered or throttled log event",
+}
+"""What the metric of an alarm counts; in the plural where one is not enough."""
+
+
+WAITING = {
+    "PayloadAge": "a payload that waits for the validator",
+    "StreamAge": "a line that waits in the stream",
+}
+
+
+def threshold_of(name: str, alarm: dict[str, Any]) -> str:
     stats = metrics_of(alarm).values() if "Metrics" in alarm else [alarm]
     (minutes,) = {one["Period"] // 60 for one in stats}
-    in_a_row = alarm["EvaluationPeriods"]
-    rows = f", {in_a_row} times in a row" if in_a_row > 1 else ""
-    return f"{alarm['Threshold']:,} in {minutes} minutes{rows}"
+    threshold = int(alarm["Threshold"])
+    period = "an hour" if minutes == 60 else f"{minutes} minutes"
+    if name == "RejectedTags":
+        bad = f"at least {BAD_TAGS_AT_LEAST} misspelled or malformed session tags"
+        return f"{bad}, and more than {threshold} % of all, in {period}"
+    if name in WAITING:
+        return f"{WAITING[name]} for more than {threshold // 60_000} minutes"
+    least = "one" if threshold == 0 else threshold + 1
+    in_a_row = {1: "", 3: ", three times in a row"}[alarm["EvaluationPeriods"]]
+    return f"at least {least} {COUNTED[name]}, in {period}{in_a_row}"
 
 
 def dollars(alarms: dict[str, dict[str, Any]]) -> float:
@@ -125,16 +169,32 @@ def dollars(alarms: dict[str, dict[str, Any]]) -> float:
 def test_alarms() -> None:
     parts = []
     for name, alarm in every_alarm().items():
-        over = "says when it is over" if "OKActions" in alarm else "never says that it is over"
+        over = "Sends" if "OKActions" in alarm else "Sends no"
         # A description ends with the address of its section on this page.
         text, _, _ = alarm["AlarmDescription"].rpartition(f" See {ALARMS_PAGE}#")
         more = MORE_ON_ALARMS.get(name)
         parts.append(
-            f"### {name}\n\nGoes off above {threshold_of(alarm)}; {over}.\n\n"
+            f"### {name}\n\n**Threshold:** {threshold_of(name, alarm)}. "
+            f"{over}{' an' if over == 'Sends' else ''} OK message afterwards.\n\n"
             f"{html.escape(text, quote=False)}" + (f"\n\nMore: {more}." if more else "")
         )
     assert MORE_ON_ALARMS.keys() <= every_alarm().keys()
     hold(DOCS / "alarms.md", "alarms", "\n\n".join(parts))
+
+
+def test_every_alarm_has_a_row_in_the_triage() -> None:
+    rows = re.findall(
+        r"^\| \[(\w+)\]\(#(\w+)\) \| (.+?) \| (.+?) \| (.+?) \|$",
+        section(DOCS / "alarms.md", "Triage"),
+        re.MULTILINE,
+    )
+    assert sorted(name for name, *_ in rows) == sorted(every_alarm())
+    assert all(anchor == name.lower() for name, anchor, *_ in rows)
+    urgencies = {urgency for _, _, _, urgency, _ in rows}
+    assert urgencies == {"now", "today", "this week"}
+    # An alarm on a loss is about data at risk.
+    losses = {name for name, alarm in every_alarm().items() if "OKActions" not in alarm}
+    assert losses <= {name for name, _, risk, *_ in rows if risk.startswith("**yes**")}
 
 
 def test_commands() -> None:
@@ -239,6 +299,47 @@ def test_a_month() -> None:
     rows.append(f"| **in all** | | **{total:.2f}** |")
     hold(DOCS / "cost.md", "cost of a month", "\n".join(rows))
     assert round(total) == 10, "README.md, docs/cost.md and docs/questions.md say ten"
+
+
+PEAK = 5
+"""Assumption: the lines of a peak second, as a multiple of the average."""
+PAYLOAD_SECONDS = 0.05
+"""Assumption of docs/scaling.md: the time for a payload."""
+DEFAULT_CONCURRENCY = 10
+
+
+def test_sizing() -> None:
+    """From the prices of docs/cost.md, which another test compares with the model."""
+    prices = {
+        (int(lines), int(of_a_session)): float(price)
+        for lines, of_a_session, price in re.findall(
+            r"^\| (\d+) \(\w+\) \| (\d) \|.* \*\*([0-9.]+)\*\* \|$",
+            section(DOCS / "cost.md", "A million tagged lines"),
+            re.MULTILINE,
+        )
+    }
+    fixed = sum(price for _, price in cost_model.monthly_dollars().values())
+    days = cost_model.HOURS / 24
+    rows = [
+        "| Tagged lines a day | Dollars a month: usual | sparse "
+        "| `reserved_concurrency`: usual | sparse | `ingest` |",
+        "|---:|---:|---:|---:|---:|---|",
+    ]
+    for millions in (0.1, 1, 10, 100):
+        cells = [f"{millions * 1e6:,.0f}"]
+        for pattern in ((20, 5), (1, 1)):
+            cells.append(f"{fixed + millions * days * prices[pattern]:,.0f}")
+        needed = [
+            math.ceil(millions * 1e6 / 86_400 * PEAK / lines * PAYLOAD_SECONDS) for lines in (20, 1)
+        ]
+        cells += [
+            f"{DEFAULT_CONCURRENCY} (default)" if one <= DEFAULT_CONCURRENCY else str(one)
+            for one in needed
+        ]
+        cells.append("`direct`" if max(needed) < 100 else "`direct` if usual, `kinesis` if sparse")
+        rows.append(f"| {' | '.join(cells)} |")
+    assert str(DEFAULT_CONCURRENCY) == CONTEXT_OPTIONS["reserved_concurrency"].default_text
+    hold(DOCS / "scaling.md", "sizing", "\n".join(rows))
 
 
 def test_alarms_of_a_month() -> None:
