@@ -1,18 +1,19 @@
-"""Node.js functions run with AWS's own runtime client.
+"""Run Node.js functions with AWS's own runtime client.
 
-MiniStack 1.5.33 calls a Node.js function itself: the console writes to stderr, each line of a
-report is an event, a handler that throws ends its process, and there are neither layers in /opt,
-streamed responses, exec wrappers nor Lambda's JSON log format.
+MiniStack 1.5.33 calls the handler of a Node.js function itself. The console writes to stderr, so
+each line of an error report is a log event. A handler that throws ends its process. Layers in /opt,
+streamed responses, exec wrappers and Lambda's JSON log format are not supported.
 
 AWS runs ``aws-lambda-ric`` (https://github.com/aws/aws-lambda-nodejs-runtime-interface-client),
-which replaces the console's methods: their text goes to a descriptor of its own, and one call is
+which replaces the console's methods: they write to a separate file descriptor, and each call is
 one log event (Lambda Developer Guide, "Log and monitor Node.js Lambda functions"). The variable
-``AWS_LAMBDA_LOG_FORMAT`` says whether they write JSON. An exec wrapper starts the runtime
-("Modifying the runtime environment"). Layers are in /opt ("Packaging your layer content").
+``AWS_LAMBDA_LOG_FORMAT`` selects JSON or text. An exec wrapper starts the runtime ("Modifying the
+runtime environment"). Layers are in /opt ("Packaging your layer content").
 
-Here the published ``aws-lambda-ric`` 3.3.0 runs in a process of its own: see ``nodejs_worker.js``.
-It is what AWS runs up to Node.js 22; for Node.js 24 it is version 4, which differs in what it
-refuses: handlers with a callback. The AWS SDK, which AWS's runtimes contain, is missing.
+Here the published ``aws-lambda-ric`` 3.3.0 runs in a separate process: see ``nodejs_worker.js``.
+AWS uses version 3 up to Node.js 22, and version 4 for Node.js 24. Version 4 rejects handlers with a
+callback and reports a failed handler one turn of the event loop later. The AWS SDK, which AWS's
+runtimes include, is missing.
 """
 
 from __future__ import annotations

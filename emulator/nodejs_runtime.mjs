@@ -1,28 +1,29 @@
 /**
- * AWS's runtime client for Node.js, as it is published, with the function of the environment.
+ * Run the function of the environment with AWS's published runtime client for Node.js.
  *
- * Its native module sends an answer before it returns. Here a file takes the answer, and the
- * variable AWS_LAMBDA_NODEJS_USE_ALTERNATIVE_CLIENT_1 makes the client ask for events with
- * Node's own HTTP.
+ * The client's native module sends a response synchronously. Here a replacement writes the response
+ * to a file instead, and AWS_LAMBDA_NODEJS_USE_ALTERNATIVE_CLIENT_1 makes the client request events
+ * with Node's own HTTP client.
  */
 import fs from "node:fs";
 import Module from "node:module";
 import { Worker } from "node:worker_threads";
 
-// stdin ends with the emulator's process, and so does the function, even in an endless loop.
+// stdin ends when the emulator ends. A worker thread then kills the function, even in an endless
+// loop.
 const WATCH = `
   const stdin = new (require("node:net").Socket)({ fd: 0 });
   stdin.on("end", () => process.kill(process.pid, "SIGKILL")).resume();
 `;
 new Worker(WATCH, { eval: true, env: {} }).unref();
 
-const ANSWERS = 4;
-const answer = (kind) => (id, body) =>
-  fs.writeSync(ANSWERS, `${JSON.stringify({ kind, body: JSON.parse(body) })}\n`);
+const RESPONSES_FD = 4;
+const writer = (kind) => (id, body) =>
+  fs.writeSync(RESPONSES_FD, `${JSON.stringify({ kind, body: JSON.parse(body) })}\n`);
 const nativeModule = {
   initializeClient() {},
-  done: answer("response"),
-  error: answer("error"),
+  done: writer("response"),
+  error: writer("error"),
 };
 
 const load = Module._load;

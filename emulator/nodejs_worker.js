@@ -1,11 +1,11 @@
 /**
- * A Lambda execution environment for Node.js: AWS's own runtime client, and a Runtime API for it.
+ * A Lambda execution environment for Node.js: AWS's own runtime client and a Runtime API for it.
  *
  * MiniStack writes one line of JSON to stdin for the initialization and for each invocation, and
- * reads one line of JSON from stdout for each. `aws-lambda-ric` runs in a child process and asks
- * this process for events over HTTP, as it asks AWS ("Using the Lambda runtime API"). What the
- * function writes to stdout, stderr and the runtime's log descriptor goes into files. This process
- * reads the files before it answers, so that each invocation has its own output.
+ * reads one line of JSON from stdout for each. `aws-lambda-ric` runs in a child process and
+ * requests events from this process over HTTP, as it does from AWS ("Using the Lambda runtime API").
+ * The function's stdout, stderr and the runtime's log descriptor are files. This process reads them
+ * before it responds, so that output is attributed to its invocation.
  *
  * @module
  */
@@ -18,20 +18,20 @@ const path = require("node:path");
 const readline = require("node:readline");
 
 const VERSION = "/2018-06-01/runtime";
-// A frame of the log descriptor: its type and level, its length, its time (LogPatch.js of the RIC).
+// The header of a log frame: type and level, length, time (LogPatch.js of aws-lambda-ric).
 const FRAME_HEADER = 16;
 const POLL_MS = 50;
-// The prelude of an HTTP response that is streamed ends with these.
+// These bytes end the prelude of a streamed HTTP response.
 const PRELUDE_END = Buffer.alloc(8);
 const HTTP_INTEGRATION = "application/vnd.awslambda.http-integration-response";
 
-/** Runs one function; see the module. */
+/** Runs one function. */
 class ExecutionEnvironment {
   #folder = path.dirname(process.argv[1]);
   #files = [];
   #child = null;
   #initialization;
-  // The request for the next event that has not been answered.
+  // The response object of the runtime's pending request for an event.
   #next = null;
   #invocation = null;
   #response = null;
@@ -43,7 +43,7 @@ class ExecutionEnvironment {
     this.server = http.createServer((request, response) => this.#answer(request, response));
   }
 
-  /** Take lines of JSON from stdin. */
+  /** Read messages from stdin. */
   start() {
     readline.createInterface({ input: process.stdin, terminal: false }).on("line", (line) => {
       const message = JSON.parse(line);
@@ -67,7 +67,7 @@ class ExecutionEnvironment {
     const program = [process.execPath, path.join(__dirname, "nodejs_runtime.mjs")];
     const wrapper = env.AWS_LAMBDA_EXEC_WRAPPER;
     const command = wrapper ? [this.#inLayers(wrapper), ...program] : program;
-    // MiniStack extracts layers without the modes of their files.
+    // MiniStack extracts layers without file modes.
     if (wrapper && fs.existsSync(command[0])) fs.chmodSync(command[0], 0o755);
     this.#child = spawn(command[0], command.slice(1), {
       cwd: root,
@@ -86,7 +86,7 @@ class ExecutionEnvironment {
     this.#child.on("exit", (code, signal) => this.#exited(`exit status ${code ?? signal}`));
   }
 
-  /** A path below /opt, where Lambda extracts layers, as the emulator has it. */
+  /** Map a path below /opt, where Lambda extracts layers, to the emulator's layer folders. */
   #inLayers(name) {
     if (!name.startsWith("/opt/")) return name;
     const folders = (process.env._LAMBDA_LAYERS_DIRS ?? "").split(path.delimiter);
@@ -100,7 +100,7 @@ class ExecutionEnvironment {
     this.#hand();
   }
 
-  /** Answer the runtime's request for an event, if there is one. */
+  /** Send the current event to the runtime if it is waiting for one. */
   #hand() {
     if (this.#next === null || this.#invocation === null) return;
     const { event, ctx = {} } = this.#invocation;
@@ -145,7 +145,7 @@ class ExecutionEnvironment {
 
   #exited(how) {
     this.#drain();
-    // MiniStack replaces an environment whose answer is an error.
+    // MiniStack replaces an environment that responds with an error.
     const error = this.#response?.error ?? `Runtime exited with error: ${how}`;
     if (!this.#isReady) this.#say({ status: "error", error });
     else if (this.#invocation !== null) this.#finish({ status: "error", error, trace: "" });
@@ -168,7 +168,7 @@ class ExecutionEnvironment {
     process.stdout.write(`${JSON.stringify(message)}\n`);
   }
 
-  /** Pass on what the function has written, an event a line. */
+  /** Write the function's new output to stderr, one log event per line. */
   #drain() {
     for (const file of this.#files) {
       const size = fs.fstatSync(file.descriptor).size - file.position;
@@ -206,13 +206,13 @@ function takeFrames(file) {
   return frames;
 }
 
-/** What the runtime client wrote: a response, or an error, after which the process goes on. */
+/** Convert what the runtime client wrote: a response, or an error of the handler. */
 function answerOf({ kind, body }) {
   if (kind === "response") return { status: "ok", result: body };
   return { status: "ok", raised: true, error: body.errorMessage, trace: "" };
 }
 
-/** The response of a handler that streams. */
+/** Convert the response of a streaming handler. */
 function streamed(request, body) {
   if (request.headers["content-type"] !== HTTP_INTEGRATION) {
     return { status: "ok", result: body.toString() };

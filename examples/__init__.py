@@ -1,1 +1,1 @@
-"""Applications of a few lines, each run by a test."""
+"""Small example applications; a test runs each of them."""

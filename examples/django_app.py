@@ -1,6 +1,6 @@
-"""Django in one file; yours has the last two lines in ``wsgi.py`` and ``asgi.py``.
+"""Django in one file. In your project, wrap the applications in ``wsgi.py`` and ``asgi.py``.
 
-``python examples/django_app.py``, ``gunicorn examples.django_app:application``, or
+Run ``python examples/django_app.py``, ``gunicorn examples.django_app:application``, or
 ``uvicorn examples.django_app:asgi_application``.
 """
 

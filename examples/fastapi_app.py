@@ -1,6 +1,6 @@
-"""FastAPI, or any Starlette application, for pages of another origin.
+"""FastAPI, or any Starlette application, called by pages of another origin.
 
-``python examples/fastapi_app.py``, or any ASGI server: ``uvicorn examples.fastapi_app:app``.
+Run ``python examples/fastapi_app.py``, or any ASGI server: ``uvicorn examples.fastapi_app:app``.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ app.add_middleware(
     allow_methods=["POST"],
     allow_headers=propagation.cors_allow_headers("Content-Type"),
 )
-# Added last is outermost.
+# Starlette makes the middleware that is added last the outermost.
 app.add_middleware(propagation.ASGIMiddleware)
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
-"""Flask: every line of a request's error carries the session tag of the visitor who sent it.
+"""Flask: every line of an error report has the session tag of the request's visitor.
 
-``python examples/flask_app.py``, or any WSGI server: ``gunicorn examples.flask_app:app``.
+Run ``python examples/flask_app.py``, or any WSGI server: ``gunicorn examples.flask_app:app``.
 """
 
 import os
@@ -19,7 +19,7 @@ def order() -> str:
     raise ValueError("no stock left")
 
 
-# Around the whole application: Flask logs errors in there.
+# Wrap the whole application: Flask logs errors inside it.
 app.wsgi_app = propagation.WSGIMiddleware(app.wsgi_app)  # type: ignore[method-assign]
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """A Lambda function behind a function URL, an API or a load balancer.
 
-With ``integration.tag_errors_of(function)`` its code needs none of this.
+With ``integration.tag_errors_of(function)`` the code needs no changes.
 """
 
 from typing import Any

@@ -1,4 +1,4 @@
-"""A thread pool: work that was handed over carries the tag of the visitor who caused it."""
+"""A thread pool whose tasks log with the session tag of the visitor who submitted them."""
 
 import logging
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +13,7 @@ VISITORS = {
 
 
 def pay(name: str) -> None:
-    """Take somebody's money."""
+    """Take a payment."""
     try:
         raise ValueError(f"{name}'s card was declined")
     except ValueError:

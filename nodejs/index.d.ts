@@ -104,7 +104,7 @@ export declare class HeaderReader {
    * Return the session that the headers name, or null. Never throws.
    *
    * @param valuesOf returns the value of a header, or an array of all its values. Different values
-   *   are ambiguous and count as no session token.
+   *   are ambiguous, so they are ignored.
    */
   read(valuesOf: (lowerCaseName: string) => unknown): Session | null;
 }

@@ -1,7 +1,7 @@
-/** The header for one request by hand, for a tracker without sessionTokenHeader. */
+/** Return the header for one request, for trackers without the option sessionTokenHeader. */
 export function sessionTokenHeaders(tracker) {
   const token = tracker.getSessionToken();
-  // None before the tracker has started, or where it may not: then no header, not "undefined".
+  // There is no token before the tracker starts, or if it is blocked. Do not send "undefined".
   return token ? { "X-OpenReplay-SessionToken": token } : {};
 }
 

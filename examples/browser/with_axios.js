@@ -1,7 +1,7 @@
 import axios from "axios";
 import { sessionTokenHeaders } from "./plain_fetch.js";
 
-/** An axios instance for your backend, whose requests carry the session token. */
+/** Create an axios instance whose requests to your backend carry the session token. */
 export function createClient(tracker, backend) {
   const client = axios.create({ baseURL: backend });
   client.interceptors.request.use((request) => {

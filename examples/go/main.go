@@ -1,4 +1,4 @@
-// A shop that takes orders at /orders, and has nothing in stock.
+// An example shop: it accepts orders at /orders and fails, because nothing is in stock.
 package main
 
 import (
@@ -27,13 +27,13 @@ func order(w http.ResponseWriter, r *http.Request) {
 		http.Error(w, "the order is cut", http.StatusBadRequest)
 		return
 	}
-	// With the context: slog.Info has none, and its line no session.
+	// Pass the context: slog.Info takes none, so its line would have no session.
 	slog.InfoContext(r.Context(), "order received: "+string(body))
 	slog.Default().WithGroup("stock").With("lamp", 0).WarnContext(r.Context(), "stock:\n  lamp: none")
 	panic("no stock left\nfor " + string(body))
 }
 
-// recovered logs a panic itself: net/http would log it without the request's context.
+// recovered logs panics with the request's context; net/http would log them without it.
 func recovered(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		defer func() {

@@ -30,8 +30,8 @@ func withSession(next http.Handler) http.Handler {
 	})
 }
 
-// tokenOf returns the session token, or "" where the header has none, anything else, or two
-// different ones. The tracker may send the same token twice, and a proxy joins values with commas.
+// tokenOf returns the session token, or "" if the header is missing or invalid or has different
+// values. The tracker may send the same token twice, and proxies join values with commas.
 func tokenOf(values []string) string {
 	joined := strings.Join(values, ",")
 	if len(joined) > longestHeader {
@@ -51,11 +51,11 @@ func tokenOf(values []string) string {
 	return token
 }
 
-// sessionHandler adds the session token of the context to each record, as a field of the outermost
-// object also where the logger has groups: a field in a group is not read.
+// sessionHandler adds the session token of the context to each record. The field goes into the
+// outermost object even if the logger has groups, because a field inside a group is not read.
 type sessionHandler struct {
 	outermost slog.Handler
-	// What WithGroup and WithAttrs have added, to be added behind the session token.
+	// The groups and attributes of the logger, which are added after the session token.
 	added []func(slog.Handler) slog.Handler
 }
 

@@ -3,7 +3,7 @@ import com.sun.net.httpserver.HttpExchange;
 import java.io.IOException;
 import org.slf4j.MDC;
 
-/** Puts the session token into the MDC for the time of one request. */
+/** Puts the session token into the MDC while a request is handled. */
 final class SessionFilter extends Filter {
     @Override
     public void doFilter(HttpExchange exchange, Chain chain) throws IOException {
@@ -14,13 +14,13 @@ final class SessionFilter extends Filter {
             }
             chain.doFilter(exchange);
         } finally {
-            // The next request of this thread is another visitor's.
+            // This thread may handle another visitor's request next.
             MDC.remove(SessionToken.NAME);
         }
     }
 
     @Override
     public String description() {
-        return "the session token of OpenReplay, in the MDC";
+        return "Puts the OpenReplay session token into the MDC";
     }
 }

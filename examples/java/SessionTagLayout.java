@@ -3,7 +3,7 @@ import ch.qos.logback.classic.spi.ILoggingEvent;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
-/** A pattern, with the session tag in front of each line: log drivers make an event of each. */
+/** A pattern layout that prefixes each line with the session tag: log drivers split lines. */
 public final class SessionTagLayout extends PatternLayout {
     private static final Pattern LINE_START = Pattern.compile("(?m)^(?=.)");
 

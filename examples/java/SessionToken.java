@@ -7,7 +7,7 @@ import java.util.regex.Pattern;
 final class SessionToken {
     static final String HEADER = "X-OpenReplay-SessionToken";
 
-    /** The key in the MDC, the field in a JSON line, and the name in a session tag. */
+    /** The MDC key, the JSON field and the name in the session tag. */
     static final String NAME = "openReplaySessionToken";
 
     private static final int LONGEST_HEADER = 512;
@@ -19,8 +19,8 @@ final class SessionToken {
     private SessionToken() {}
 
     /**
-     * The session token, or null where the header has none, anything else, or two different ones.
-     * The tracker may send the same token twice, and a proxy joins values with commas.
+     * Returns the session token, or null if the header is missing or invalid or has different
+     * values. The tracker may send the same token twice, and proxies join values with commas.
      */
     static String of(List<String> values) {
         String joined = values == null ? "" : String.join(",", values);

@@ -7,7 +7,7 @@ import java.util.concurrent.Executors;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** A shop that takes orders at POST /orders, and has nothing in stock. */
+/** An example shop: it accepts POST /orders and fails, because nothing is in stock. */
 public final class Shop {
     private static final Logger LOG = LoggerFactory.getLogger(Shop.class);
 

@@ -4,14 +4,14 @@ declare(strict_types=1);
 
 use Monolog\Processor\ProcessorInterface;
 
-/** Adds the session token of the request at hand to each record's extra fields. */
+/** Adds the session token of the current request to each record's extra fields. */
 final class SessionProcessor implements ProcessorInterface
 {
     private const LONGEST_HEADER = 512;
     private const FORM = '/\A[0-9A-Za-z]{1,13}\.-?[0-9A-Za-z]{1,13}\.[0-9A-Za-z]{1,13}'
         . '\.[1-9A-HJ-NP-Za-km-z]{32,44}\z/';
 
-    /** @param array|\Monolog\LogRecord $record an array up to Monolog 2, an object from 3 on */
+    /** @param array|\Monolog\LogRecord $record an array in Monolog 1 and 2, an object from 3 on */
     public function __invoke($record)
     {
         $token = self::token();
@@ -22,9 +22,9 @@ final class SessionProcessor implements ProcessorInterface
     }
 
     /**
-     * The session token, or null where the header has none, anything else, or two different ones.
-     * The tracker may send the same token twice, and PHP and proxies join values with commas.
-     * Read anew for each record: a worker that lives on serves another visitor next.
+     * Returns the session token, or null if the header is missing or invalid or has different
+     * values. The tracker may send the same token twice, and PHP and proxies join values with
+     * commas. Not cached: a long-running worker serves other visitors.
      */
     private static function token(): ?string
     {

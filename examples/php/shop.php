@@ -1,6 +1,6 @@
 <?php
 
-/** A shop that takes orders at /orders, and has nothing in stock. */
+/** An example shop: it accepts orders at /orders and fails, because nothing is in stock. */
 
 declare(strict_types=1);
 
@@ -18,7 +18,7 @@ $formatter->includeStacktraces();
 $logger = new Logger('shop');
 $logger->pushHandler((new StreamHandler('php://stderr'))->setFormatter($formatter));
 $logger->pushProcessor(new SessionProcessor());
-// PHP would log an uncaught exception itself, in lines without a session.
+// Without this, PHP logs uncaught exceptions itself, in lines without a session.
 ErrorHandler::register($logger);
 
 function order(Logger $logger, string $order): never

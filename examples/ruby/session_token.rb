@@ -2,7 +2,7 @@
 
 require "logger"
 
-# The session token of the request at hand, and the tag that log lines get of it.
+# Reads the session token of the current request and formats the session tag for log lines.
 module SessionToken
   HEADER = "X-OpenReplay-SessionToken"
   LONGEST_HEADER = 512
@@ -11,7 +11,7 @@ module SessionToken
 
   module_function
 
-  # The session token in a header, or nil where it has none, anything else, or two different ones.
+  # Returns the session token, or nil if the header is missing or invalid or has different values.
   # The tracker may send the same token twice, and servers join values with commas.
   def of(header)
     return if header.nil? || header.bytesize > LONGEST_HEADER
@@ -20,7 +20,7 @@ module SessionToken
     found.first if found.one? && FORM.match?(found.first)
   end
 
-  # Runs the block for the visitor whose header this is; nobody's afterwards.
+  # Runs the block in the session of a header, and restores the previous session afterwards.
   def use(header)
     before = Thread.current[:open_replay_session_token]
     Thread.current[:open_replay_session_token] = of(header)
@@ -29,14 +29,14 @@ module SessionToken
     Thread.current[:open_replay_session_token] = before
   end
 
-  # The session tag of the request at hand, or nil.
+  # Returns the session tag of the current request, or nil.
   def tag
     token = Thread.current[:open_replay_session_token]
     "[openReplaySessionToken=#{token}] " if token
   end
 
-  # The session tag in front of each line, since log drivers make an event of each. Works on bytes,
-  # so that text of any encoding is as welcome as before.
+  # Prefixes each line with the session tag, because log drivers turn each line into a log event.
+  # Works on bytes to support text in any encoding.
   class Formatter < Logger::Formatter
     def call(*)
       lines = super

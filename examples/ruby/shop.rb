@@ -1,6 +1,6 @@
 # frozen_string_literal: true
 
-# A shop that takes orders at /orders, and has nothing in stock.
+# An example shop: it accepts orders at /orders and fails, because nothing is in stock.
 
 require "logger"
 require "webrick"
@@ -32,7 +32,7 @@ server.mount_proc("/orders") do |request, response|
     take_order.call(request.body)
     response.status = 201
   rescue StandardError => e
-    # An exception as it is would lose its backtrace in tagged logging.
+    # Tagged logging would drop the backtrace of an exception object.
     logger.error(e.full_message(highlight: false))
     response.status = 500
   end

@@ -39,10 +39,9 @@ function sessionOfEvent(event, reader = DEFAULT_READER) {
 /**
  * Wrap a Lambda handler so that it runs in the session that the event's headers name.
  *
- * The scope ends when the runtime considers the invocation finished: see `index.d.ts`. An
- * invocation that never responds, or whose callback waits for an empty event loop, ends on
- * "beforeExit". `endAllScopes` runs before the runtime's own listener, which starts the next
- * invocation.
+ * `index.d.ts` lists what ends the session. If the handler never responds, or if its callback waits
+ * for an empty event loop, the session ends on "beforeExit". The listener must precede the
+ * runtime's own, which starts the next invocation.
  */
 function tagLambdaHandler(handler, options) {
   if (typeof handler !== "function") throw new TypeError("tagLambdaHandler() expects a function");

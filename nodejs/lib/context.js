@@ -199,7 +199,7 @@ function isReportOf(args, error) {
   }
 }
 
-/** Return whether a message is that of an error, or of the error that stands for another value. */
+/** Return whether a reported message is that of a thrown value, which may not be an error. */
 function matchesMessage(message, error) {
   if (error instanceof Error) return message === error.message;
   return (

@@ -1,5 +1,5 @@
 /**
- * Count ignored headers and failures. They are never logged.
+ * Count ignored headers and failures instead of logging them.
  *
  * @module
  */

@@ -16,7 +16,7 @@ const { ANY_TAG, setField, tagJson, tagText } = require("./lines.js");
 
 const LEVEL_BY_METHOD = { trace: 10, debug: 20, info: 30, log: 30, warn: 40, error: 50, fatal: 60 };
 
-/** Return whether Lambda's runtime has patched the console: only there `console.fatal` exists. */
+/** Return whether Lambda's runtime has patched the console: it alone adds `console.fatal`. */
 function isLambdaConsole() {
   return Boolean(process.env.AWS_LAMBDA_RUNTIME_API) && typeof console.fatal === "function";
 }

@@ -29,7 +29,7 @@ const LEVELS = {
 /**
  * Return the number of a level.
  *
- * @param {unknown} level a number on pino's scale, such a number as text, or a name in any case
+ * @param {unknown} level a number on pino's scale, also as text, or a name in any case
  * @throws {TypeError} the level is neither
  */
 function levelNumber(level) {

@@ -34,8 +34,9 @@ const BLANK_LINE = /^[\t-\r\x1c-\x20\x85\xa0\u1680\u2000-\u200a\u2028\u2029\u202
  * Return the text with the session tag once in every non-blank line. Never throws.
  *
  * A line that already has the tag keeps it in place, unless another session's tag precedes it:
- * readers use the first tag. If the whole text or a line is a JSON object, it gets the tag as its
- * first member instead. Its other session fields stay only if they name the same session.
+ * readers use the first tag. If the whole text or a line is a JSON object, it gets the session
+ * field as its first member instead. Its other session fields stay only if they name the same
+ * session.
  *
  * @param {string} text one or more lines
  * @param {string} tag a session tag

@@ -12,7 +12,7 @@ const { patchLogger } = require("./loggers.js");
 // The package name or, as `import` requests it, the path of a file in the package.
 const LOGGER_PATH = /(?:^|[\\/]node_modules[\\/])(?:pino|winston|bunyan)(?:$|[\\/])/;
 
-/** Patch every copy of pino, winston and bunyan that is loaded or will be. */
+/** Patch all copies of pino, winston and bunyan, whether loaded now or later. */
 function patchModules(patches) {
   for (const [name, module] of Object.entries(require.cache)) {
     if (module?.loaded) patchIfLogger(patches, name, module.exports);

@@ -96,7 +96,7 @@ class Session {
   }
 }
 
-/** Return the session of an untrusted token; null if it is invalid, which is counted. */
+/** Return the session of an untrusted token. Count it and return null if it is invalid. */
 function sessionOfToken(token) {
   return parseOrCount(Session.ofToken, token);
 }
@@ -132,7 +132,7 @@ class HeaderReader {
    * Return the session that the headers name, or null. Never throws.
    *
    * @param {(lowerCaseName: string) => unknown} valuesOf returns the value of a header, or an array
-   *   of all its values. Different values are ambiguous and count as no session token.
+   *   of all its values. Different values are ambiguous, so they are ignored.
    */
   read(valuesOf) {
     try {
@@ -175,7 +175,7 @@ function secretBytes(tokenSecret) {
   return secret;
 }
 
-/** Parse a header value, or the one distinct value in several; null and counted if invalid. */
+/** Parse the only distinct value of a header. Count it and return null if it is invalid. */
 function singleSession(values, parse) {
   if (values === undefined || values === null) return null;
   // Equal values count once: the tracker adds the header to requests that already have it.

@@ -19,7 +19,7 @@ function taggedLines(stderr) {
 }
 
 for (const kind of KINDS) {
-  test(`Node.js reports an error with its tag: ${kind}`, async () => {
+  test(`Node.js reports an error with the tag of its session: ${kind}`, async () => {
     const { stderr, code } = await run("uncaught.js", { env: { KIND: kind } });
     const plain = await run("uncaught.js", { env: { KIND: kind }, flags: [] });
     assert.equal(code, plain.code);

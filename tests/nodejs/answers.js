@@ -1,4 +1,4 @@
-// Answers questions about the grammar, one JSON document a line: what Node.js makes of it.
+// Runs functions of nodejs/lib for the Python tests: one JSON request and one JSON response a line.
 const { createInterface } = require("node:readline");
 const { join } = require("node:path");
 
@@ -8,7 +8,7 @@ const { tagJsonLine, tagText } = require(join(LIB, "lines.js"));
 const { HeaderReader, Session } = require(join(LIB, "session.js"));
 
 const READER = new HeaderReader();
-const ANSWERS = {
+const FUNCTIONS = {
   token: (text) => {
     const { sessionId, delayMs, expiresMs, signature, signedText } = parseToken(text);
     const numbers = [sessionId, delayMs, expiresMs].map((one) =>
@@ -23,13 +23,13 @@ const ANSWERS = {
 };
 
 createInterface({ input: process.stdin }).on("line", (line) => {
-  const [kind, question] = JSON.parse(line);
-  let answer;
+  const [kind, argument] = JSON.parse(line);
+  let result;
   try {
-    answer = ANSWERS[kind](question);
+    result = FUNCTIONS[kind](argument);
   } catch (error) {
-    answer = { error: error.name };
+    result = { error: error.name };
   }
-  // Half of a surrogate pair has no UTF-8, and JSON.stringify escapes it.
-  console.log(JSON.stringify(answer));
+  // JSON.stringify escapes lone surrogates, which UTF-8 cannot encode.
+  console.log(JSON.stringify(result));
 });

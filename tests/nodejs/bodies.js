@@ -1,5 +1,5 @@
-// Logs what a visitor may send, by every logger, while another visitor's request is served. The
-// first argument is the session token of the request; the bodies come from stdin.
+// Logs request bodies with every logger in the session of another visitor. The first argument is
+// the session token; stdin is a JSON array of the bodies.
 const fs = require("node:fs");
 const { createRequire } = require("node:module");
 const { join } = require("node:path");

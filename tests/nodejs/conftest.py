@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 
 Ask = Callable[[str, Any], Any]
-"""What Node.js makes of something: a kind of question, and the question."""
+"""Calls a function of ``answers.js`` with an argument and returns its result."""
 
 
 @pytest.fixture(scope="session")
 def node() -> str:
-    """The program ``node``."""
+    """Return the path of ``node``."""
     found = shutil.which("node")
     if found is None:
         pytest.skip("Node.js is not installed")
@@ -24,7 +24,7 @@ def node() -> str:
 
 @pytest.fixture(scope="session")
 def ask(node: str) -> Iterator[Ask]:
-    """Asks one process of Node.js, which lives as long as the tests."""
+    """Return a function that calls ``answers.js`` in one Node.js process for the whole run."""
     program = Path(__file__).parent / "answers.js"
     with subprocess.Popen(
         [node, program], stdin=subprocess.PIPE, stdout=subprocess.PIPE, encoding="utf-8"
@@ -33,8 +33,8 @@ def ask(node: str) -> Iterator[Ask]:
         assert process.stdout is not None
         stdin, stdout = process.stdin, process.stdout
 
-        def ask(kind: str, question: Any) -> Any:
-            stdin.write(json.dumps([kind, question]) + "\n")
+        def ask(kind: str, argument: Any) -> Any:
+            stdin.write(json.dumps([kind, argument]) + "\n")
             stdin.flush()
             return json.loads(stdout.readline())
 

@@ -1,4 +1,4 @@
-"""A Node.js function under AWS's runtime client, without an emulator around it."""
+"""Run a Node.js function with AWS's runtime client, without the emulator's Lambda service."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ class NotStarted(Exception):
 
 @dataclass
 class Invocation:
-    """What one invocation came to.
+    """The outcome of an invocation.
 
     Attributes:
-        answer: the worker's answer: ``status``, and ``result`` or ``error``.
-        events: the log events, as CloudWatch Logs has them.
+        answer: the worker's response: ``status``, and ``result`` or ``error``.
+        events: the log events that CloudWatch Logs would store.
     """
 
     answer: dict[str, Any]
@@ -45,7 +45,7 @@ class NodejsFunction:
         self._process = process
 
     def invoke(self, event: dict[str, Any]) -> Invocation:
-        """Invoke the function; the answer of one that ended is an error."""
+        """Invoke the function. If its process ends, the answer is an error."""
         answer = self.send({"event": event, "ctx": {"request_id": "r"}})
         return Invocation(answer, self.read_events())
 
@@ -78,15 +78,15 @@ def running(
     is_tagged: bool = True,
     packages: Path | None = None,
 ) -> Iterator[NodejsFunction]:
-    """A function with the code of a folder, until the block ends.
+    """Run a function until the block ends.
 
     Args:
-        folder: an empty folder for the layer and the function's output.
+        folder: an empty folder for the layer, a copy of the code and the worker.
         code: the folder with the function's code.
-        handler: the function's own handler.
+        handler: the function's original handler.
         environment: its environment variables.
-        is_tagged: whether it has the layer and its handler.
-        packages: its ``node_modules``.
+        is_tagged: whether to use the layer's handler, which wraps the original.
+        packages: a ``node_modules`` folder to link into the code.
     """
     layer = folder / "layer"
     stage_nodejs_layer(layer)

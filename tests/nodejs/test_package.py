@@ -1,4 +1,4 @@
-"""The Node.js package's own tests, and what its loggers write, judged."""
+"""Run the Node.js package's own tests, and judge what its loggers write."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ BODIES = [
 
 
 @needs_packages
-def test_what_a_visitor_sends_takes_no_line_into_another_session(node: str) -> None:
+def test_logged_bodies_cannot_change_a_lines_session(node: str) -> None:
     ran = subprocess.run(
         [node, Path(__file__).parent / "bodies.js", str(ANNA.token)],
         input=json.dumps(BODIES),

@@ -1,4 +1,4 @@
-"""The grammar of the Node.js package is Python's: both get the same vectors."""
+"""The Node.js package and the Python package agree on the same vectors."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ class TestGrammar:
 
     @given(tokens, st.data())
     @same_process
-    def test_tokens_with_a_fault(self, ask: Ask, token: str, data: st.DataObject) -> None:
+    def test_malformed_tokens(self, ask: Ask, token: str, data: st.DataObject) -> None:
         assert ask("token", token) == token_by_python(token)
         position = data.draw(st.integers(0, len(token) - 1))
         piece = data.draw(st.sampled_from(["", "-", ".", "0", "1", "z", "Z", "l", "é", "\n", "٣"]))
@@ -111,7 +111,7 @@ class TestLines:
     ) -> None:
         text = json.dumps(document, separators=separators, indent=indent)
         if re.search(r"\b(?:NaN|Infinity)\b", text):
-            # Python's parser takes them, and JSON has none.
+            # Python's parser accepts these names, but they are not JSON.
             return
         assert ask("tag", [text, ANNA.tag]) == tag_text(text, ANNA.tag)
         if indent is None:

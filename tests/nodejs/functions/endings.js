@@ -1,12 +1,12 @@
 "use strict";
-// Ways in which a handler ends, or does not, and what goes on afterwards.
+// Handlers that end in different ways or never, and work that outlives them.
 const { Readable } = require("node:stream");
 const { pipeline, finished } = require("node:stream/promises");
 const { setTimeout: sleep } = require("node:timers/promises");
 
 let interval;
 
-// Never answers: the runtime does, when no event is left.
+// Never responds: the runtime does when the event loop is empty.
 exports.never = () => {
   interval ??= setInterval(() => console.error("flush"), 15).unref();
   setTimeout(() => {}, 60);
@@ -23,7 +23,7 @@ shared.catch(() => {});
 
 exports.shared = async (event) => {
   if (event.who === "bert") {
-    // Left behind; it logs what fails in the next visitor's invocation.
+    // Outlives this invocation, and logs the error of the next visitor's invocation.
     shared.catch(async (error) => {
       for (let turn = 0; turn < 4; turn += 1) await null;
       console.error(error);
@@ -56,7 +56,7 @@ const streamed = awslambda.streamifyResponse(async (event, response) => {
 });
 exports.streamed = streamed;
 
-// A wrapper whose mark is inherited.
+// A wrapper that inherits the mark of streamifyResponse().
 exports.wrapped = Object.setPrototypeOf((...args) => streamed(...args), streamed);
 
 exports.produced = awslambda.streamifyResponse(async (event, response) => {
@@ -69,7 +69,7 @@ exports.produced = awslambda.streamifyResponse(async (event, response) => {
   await finished(response);
 });
 
-// By default the answer is sent when no event is left.
+// By default the runtime sends the response when the event loop is empty.
 exports.calledBack = (event, context, callback) => {
   setTimeout(() => console.error("timer"), 10);
   callback(null, "done");

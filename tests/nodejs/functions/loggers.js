@@ -1,5 +1,5 @@
 "use strict";
-// The loggers that log drivers expect JSON of, each to stdout.
+// Each supported logger, writing JSON to stdout.
 const bunyan = require("bunyan");
 const pino = require("pino");
 const winston = require("winston");

@@ -1,5 +1,5 @@
 "use strict";
-// What programs log as objects, and what JSON makes of it.
+// Values of many kinds to log: some have a JSON form of their own, some have none.
 class User {
   id = 1;
   password = "hunter2";

@@ -1,5 +1,5 @@
 "use strict";
-// A function that knows nothing of session tokens. Each kind of event is a way to write or to fail.
+// A function without any code for session tokens. The event selects how it writes and fails.
 const { setTimeout: sleep } = require("node:timers/promises");
 
 const SHARED = new Error("one error for everybody");

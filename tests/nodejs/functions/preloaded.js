@@ -1,4 +1,4 @@
-// What an agent for observability does: it is loaded first.
+// Simulates an observability agent that is loaded before the function.
 "use strict";
 
 globalThis.preloaded = "yes";
