@@ -139,7 +139,9 @@ def test_after_the_deployment(app: App, capsys: pytest.CaptureFixture[str]) -> N
     assert steps["stack"] == [("ok", f"{STACK} is CREATE_COMPLETE, and will be updated")]
     assert steps["IAM user"] == [("ok", "openreplay_cw belongs to this stack")]
     assert ("ok", "/app/checkout belongs to this stack") in steps["log group"]
-    assert ("ok", "/aws/lambda/pay: 1 subscription filter with this stack's") in steps["log group"]
+    assert ("ok", "/aws/lambda/pay: 1 subscription filter, including this stack's") in steps[
+        "log group"
+    ]
 
 
 def test_check_finds_metrics_that_a_policy_switches_off(

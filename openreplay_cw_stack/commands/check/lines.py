@@ -199,8 +199,7 @@ def _verdicts(sample: Sample, judging: Judging) -> Finding:
     faults = sample.faults
     if not faults:
         return ok("lines", seen)
-    worst, number = faults.most_common(1)[0]
-    remedy = f"{worst} ({number}): {ADVICE[worst]}"
+    remedy = "\n".join(f"{one} ({number}): {ADVICE[one]}" for one, number in faults.most_common())
     if sum(faults.values()) >= sample.verdicts[Verdict.LINKABLE]:
         return fail("lines", seen, remedy)
     return warn("lines", seen, remedy)

@@ -120,7 +120,8 @@ def _tracked(context: Context, name: str, in_template: int) -> Step[None]:
 
 def _slots(name: str, others: list[str], in_template: int) -> Finding:
     total = len(others) + in_template
-    seen = f"{name}: {count(total, 'subscription filter')} with this stack's{beside(others)}"
+    filters = f"{count(total, 'subscription filter')}, including this stack's"
+    seen = f"{name}: {filters}{beside(others)}"
     if total > FILTERS_ALLOWED:
         return fail(
             _NAME,

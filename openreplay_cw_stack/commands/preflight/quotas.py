@@ -13,10 +13,10 @@ DELIVERY_POLICY = "AWSLogDeliveryWrite20150319"
 "Enabling logging from AWS services"."""
 
 _IAM = {
-    "AWS::IAM::User": ("Users", "user"),
-    "AWS::IAM::Group": ("Groups", "group"),
-    "AWS::IAM::Role": ("Roles", "role"),
-    "AWS::IAM::ManagedPolicy": ("Policies", "managed policy"),
+    "AWS::IAM::User": ("Users", "users"),
+    "AWS::IAM::Group": ("Groups", "groups"),
+    "AWS::IAM::Role": ("Roles", "roles"),
+    "AWS::IAM::ManagedPolicy": ("Policies", "managed policies"),
 }
 
 
@@ -29,11 +29,11 @@ def check_iam_quotas(context: Context) -> Step[None]:
         new = sum(1 for _ in context.plan.of_kind(kind)) - len(context.owned(kind))
         used, quota = summary.get(key, 0), summary.get(f"{key}Quota")
         if new > 0 and quota is not None and used + new > quota:
-            full.append(f"{used} of {quota} of the kind {words}, and the stack adds {new}")
+            full.append(f"{used} of {quota} {words}; the stack adds {new}")
     if full:
         yield fail(
             name,
-            f"the account has {'; '.join(full)}",
+            f"the account uses {'. It uses '.join(full)}",
             "Remove some, or request a higher quota: Service Quotas, AWS Identity and Access "
             "Management.",
         )

@@ -32,8 +32,8 @@ def revoke_api_key(account: Account, deployment: Deployment) -> Revoked:
             "every hour until all have it"
         )
     by_hand = (
-        "Every other OpenReplay instance that uses this bridge needs the new key: "
-        f"{PROGRAM} register --stack {deployment.stack.name}"
+        "Give the new key to each OpenReplay project that is not in openreplay_projects: "
+        f"{PROGRAM} register --stack {deployment.stack.name} --openreplay URL --project NUMBER"
     )
     return Revoked("api", done, [by_hand])
 

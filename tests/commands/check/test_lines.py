@@ -69,9 +69,12 @@ def test_verdicts_of_a_log_group(messages: list[str], status: str, said: str) ->
     assert said in findings[0].detail
 
 
-def test_the_most_frequent_fault_is_explained() -> None:
-    findings, _ = checked(EMPTY, MISSPELLED, EMPTY, counted=ALL)
-    assert findings[0].remedy == f"empty_token (2): {ADVICE[Verdict.EMPTY_TOKEN]}"
+def test_each_fault_is_explained_the_most_frequent_first() -> None:
+    findings, _ = checked(MISSPELLED, EMPTY, GOOD, EMPTY, "openReplaySessionToken", counted=ALL)
+    assert findings[0].remedy.split("\n") == [
+        f"empty_token (2): {ADVICE[Verdict.EMPTY_TOKEN]}",
+        f"misspelled_tag (1): {ADVICE[Verdict.MISSPELLED_TAG]}",
+    ]
 
 
 def test_more_lines_than_are_looked_at() -> None:

@@ -55,7 +55,7 @@ def test_a_group_to_create(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("existing", "filters", "status", "said"),
     [
-        ({"/app/pay": "STANDARD"}, [], "ok", "1 subscription filter with"),
+        ({"/app/pay": "STANDARD"}, [], "ok", "1 subscription filter, including this stack's"),
         ({"/app/pay": "STANDARD"}, ["a"], "ok", "2 subscription filters"),
         ({"/app/pay": "STANDARD"}, ["a", "b"], "warn", "limited to 2"),
         ({"/app/pay": "STANDARD"}, ["a", "b", "c", "d"], "warn", "others: a, b, c, d"),

@@ -27,6 +27,17 @@ def test_iam(tmp_path: Path, used: int, deployed: list[tuple[str, str]], status:
     assert statuses(check_iam_quotas(of)) == [("IAM quotas", status)]
 
 
+def test_the_quotas_that_are_too_low(tmp_path: Path) -> None:
+    plan = planned(tmp_path, {"A": resource(ROLE), "B": resource("AWS::IAM::User")})
+    full = {"Roles": 1000, "RolesQuota": 1000, "Users": 500, "UsersQuota": 500}
+    of = context(account(iam={"get_account_summary": {"SummaryMap": full}}), plan)
+    (finding,) = check_iam_quotas(of)
+    assert finding.detail == (
+        "the account uses 500 of 500 users; the stack adds 1. It uses 1000 of 1000 roles; the "
+        "stack adds 1"
+    )
+
+
 @pytest.mark.parametrize(
     ("names", "status"),
     [

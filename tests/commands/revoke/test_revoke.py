@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -157,7 +158,9 @@ class TestApiKey:
         assert (new["api_key_id"], len(new["api_key"])) == ("openreplay", KEY_LENGTH)
         printed = capsys.readouterr()
         assert "refuses the old key within 45 seconds" in printed.out
-        assert "openreplay-cw register --stack Shop" in printed.out
+        (register,) = re.findall(r"openreplay-cw (register .*)", printed.out)
+        assert register == "register --stack Shop --openreplay URL --project NUMBER"
+        assert "each OpenReplay project that is not in openreplay_projects" in printed.out
         for key in (new["api_key"], "Hunter2", "an older key"):
             assert key not in printed.out + printed.err
 
