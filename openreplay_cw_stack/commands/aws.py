@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from openreplay_cw_stack.commands.errors import CommandFailed
+from openreplay_cw_stack.runtime.aws_calls import error_code
 
 INSTALL = "pip install 'openreplay-cw-stack[cli]'"
 """Installs the packages of the commands that call AWS or print tables."""
@@ -51,6 +52,30 @@ def aws_must(what: str) -> Iterator[None]:
         yield
     except (BotoCoreError, ClientError) as error:
         raise CommandFailed(f"cannot {what}: {error}") from None
+
+
+@contextmanager
+def must_read_log_group(client: Any, log_group: str) -> Iterator[None]:
+    """Run calls that read a log group which the user named.
+
+    Args:
+        client: a client of CloudWatch Logs.
+        log_group: the log group's name.
+
+    Raises:
+        CommandFailed: the log group does not exist, or AWS refuses a call.
+    """
+    with aws_must(f"read {log_group}"):
+        try:
+            yield
+        except Exception as error:
+            if error_code(error) != "ResourceNotFoundException":
+                raise
+            raise CommandFailed(
+                f"log group {log_group} does not exist in {client.meta.region_name} and the "
+                "account of your credentials; use credentials of the log group's account. "
+                "AWS_REGION sets the region. `aws logs describe-log-groups` lists the names"
+            ) from None
 
 
 def dns_suffix(partition: str) -> str:

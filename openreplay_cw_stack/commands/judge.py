@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from openreplay_cw_stack.commands.arguments import whole_minutes
-from openreplay_cw_stack.commands.aws import aws_client, aws_must
+from openreplay_cw_stack.commands.aws import aws_client, must_read_log_group
 from openreplay_cw_stack.commands.log_events import tagged_events
 from openreplay_cw_stack.commands.replay_links import template_from_environment
 from openreplay_cw_stack.commands.terminal import clean, count, say
@@ -93,11 +93,11 @@ def read_messages(log_group: str, minutes: int) -> Iterator[str]:
     """Read the lines of a log group that mention a session tag.
 
     Raises:
-        CommandFailed: boto3 is not installed, or AWS refuses a call.
+        CommandFailed: boto3 is not installed, the log group does not exist, or AWS refuses a call.
     """
     client = aws_client("logs")
     start_ms = int((time.time() - 60 * minutes) * 1000)
-    with aws_must(f"read {log_group}"):
+    with must_read_log_group(client, log_group):
         for event in tagged_events(client, log_group, start_ms):
             yield event["message"]
 
@@ -110,9 +110,10 @@ def _standard_input() -> Iterator[str]:
 def _show(line: str, judgement: Judgement, link: str | None, *, first: bool) -> None:
     """Print a verdict, and the advice for it if it is the first of its kind."""
     session = str(judgement.session_id) if judgement.session_id is not None else ""
-    text = remove_session_tokens(line).splitlines()[:1] or [""]
-    short = text[0] if len(text[0]) <= _MAX_TEXT else text[0][: _MAX_TEXT - 1] + "…"
-    say(f"{judgement.verdict!s:<16} {session:<20} {clean(short)}".rstrip())
+    first_line = remove_session_tokens(line).splitlines()[:1] or [""]
+    text = clean(first_line[0])
+    short = text if len(text) <= _MAX_TEXT else text[: _MAX_TEXT - 1] + "…"
+    say(f"{judgement.verdict!s:<16} {session:<20} {short}".rstrip())
     if link is not None:
         say(f"{'':<16} {link}")
     if first and judgement.verdict is not Verdict.LINKABLE:

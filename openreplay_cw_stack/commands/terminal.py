@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import sys
+import unicodedata
 from typing import TYPE_CHECKING, Any, TextIO
 
 from openreplay_cw_stack.commands.aws import INSTALL
@@ -20,11 +21,22 @@ if TYPE_CHECKING:
 
 _PIPE_WIDTH = 1_000_000
 """Wider than any line, so that rich does not wrap or cut lines in a pipe."""
+_TAB_WIDTH = 4
 
 
 def clean(text: str) -> str:
-    """Remove session tokens and control characters from one line."""
-    return "".join(one if one.isprintable() else "�" for one in remove_session_tokens(text))
+    """Remove session tokens from one line, and replace control characters.
+
+    Tabs and other spaces, such as a no-break space, become blanks: Node.js functions on Lambda
+    write tabs between the parts of a line, and stack traces begin with them.
+    """
+    return "".join(map(_shown, remove_session_tokens(text).expandtabs(_TAB_WIDTH)))
+
+
+def _shown(character: str) -> str:
+    if character.isprintable():
+        return character
+    return " " if unicodedata.category(character) == "Zs" else "�"
 
 
 def clean_lines(text: str) -> str:
@@ -110,3 +122,13 @@ class Output:
 def count(number: int, thing: str, things: str = "") -> str:
     """Format a number of things, such as ``1 line`` and ``2 lines``."""
     return f"{number} {thing if number == 1 else things or thing + 's'}"
+
+
+def days_old(days: int) -> str:
+    """Describe the age of something that was created: ``created today`` or ``3 days old``."""
+    return f"{count(days, 'day')} old" if days else "created today"
+
+
+def days_ago(days: int) -> str:
+    """Describe when something happened: ``today`` or ``3 days ago``."""
+    return f"{count(days, 'day')} ago" if days else "today"

@@ -14,6 +14,7 @@ from openreplay_cw_stack.commands import main
 from openreplay_cw_stack.commands.judge import TOKEN_SECRET_VARIABLE
 from openreplay_cw_stack.tagging import Verdict, token_tag
 from openreplay_cw_stack.tagging.advice import ADVICE
+from tests.commands.support import Client, refusal
 from tests.tagging.tokens import SESSION_ID, TOKEN_SECRET, a_token
 
 ROOT = Path(__file__).parents[2]
@@ -121,6 +122,35 @@ def test_hostile_lines(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFi
     _, lines, _ = judged(monkeypatch, capsys, text)
     assert all(len(line) < 240 for line in lines)
     assert all(line.isprintable() for line in lines)
+
+
+def test_a_line_of_a_node_function_on_lambda(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = f"2026-11-24T03:11:49.123Z\t6f1c\tERROR\t{GOOD}"
+    _, lines, _ = judged(monkeypatch, capsys, text)
+    assert "03:11:49.123Z    6f1c    ERROR   [openReplaySessionToken=" in lines[0]
+
+
+def test_tabs_do_not_make_a_shown_line_longer(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _, lines, _ = judged(monkeypatch, capsys, "\t" * 500 + GOOD)
+    assert len(lines[0]) < 240
+
+
+def test_a_log_group_that_does_not_exist(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gone = Client(
+        {"filter_log_events": refusal("FilterLogEvents", "ResourceNotFoundException", "gone!")}
+    )
+    monkeypatch.setattr("boto3.client", lambda service, **settings: gone)
+    assert main(["judge", "--log-group", "/app/nowhere"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("log group /app/nowhere does not exist in eu-west-1 and the account of ")
+    assert "AWS_REGION sets the region" in said
+    assert "gone!" not in said
 
 
 @pytest.mark.parametrize("options", [["--minutes", "0"], ["--minutes", "x"], ["--nonsense"]])

@@ -55,6 +55,6 @@ def test_the_lines_of_a_log_group_are_judged(aws: Emulator) -> None:
 def test_a_log_group_that_is_not_there(aws: Emulator) -> None:
     ran = command(aws, "judge", "--log-group", "/app/nowhere")
     assert ran.returncode == 2
-    assert ran.stderr.startswith("cannot read /app/nowhere: ")
-    assert "ResourceNotFoundException" in ran.stderr
+    assert ran.stderr.startswith("log group /app/nowhere does not exist in ")
+    assert "`aws logs describe-log-groups` lists the names" in ran.stderr
     assert "Traceback" not in ran.stderr

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from openreplay_cw_stack.commands.arguments import add_deployment_arguments, add_json_argument
-from openreplay_cw_stack.commands.aws import aws_must
+from openreplay_cw_stack.commands.aws import aws_must, must_read_log_group
 from openreplay_cw_stack.commands.backfill.reading import Event, Reader
 from openreplay_cw_stack.commands.backfill.sending import (
     Sender,
@@ -266,7 +266,7 @@ def _subscribed_ms(account: Account, deployment: Deployment, log_group: str) -> 
     with aws_must("read the stack's template"):
         tracked = find_tracked(account, deployment)
     names = {one.filter_name for one in tracked.groups if one.name == log_group}
-    with aws_must(f"list the subscription filters of {log_group}"):
+    with must_read_log_group(account.client("logs"), log_group):
         found = subscription_filters(account, log_group)
     made = [one["creationTime"] for one in found if one["filterName"] in names]
     return min(made, default=int(1000 * account.now))

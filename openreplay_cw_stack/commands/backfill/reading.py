@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from openreplay_cw_stack.commands.aws import aws_must
+from openreplay_cw_stack.commands.aws import must_read_log_group
 from openreplay_cw_stack.contract.filter_pattern import FILTER_PATTERN
 from openreplay_cw_stack.runtime.aws_calls import error_code
 from openreplay_cw_stack.tagging import Verdict, judge
@@ -55,7 +55,7 @@ class Reader:
         """Read the tagged lines, page by page, in the order of their times.
 
         Raises:
-            CommandFailed: AWS refuses a call.
+            CommandFailed: the log group does not exist, or AWS refuses a call.
         """
         token: str | None = None
         while True:
@@ -77,7 +77,7 @@ class Reader:
         self._wait()
         pattern = {} if self.judged_here else {"filterPattern": FILTER_PATTERN}
         further = {"nextToken": token} if token else {}
-        with aws_must(f"read {self.log_group}"):
+        with must_read_log_group(self.client, self.log_group):
             try:
                 page: dict[str, Any] = self.client.filter_log_events(
                     logGroupName=self.log_group,

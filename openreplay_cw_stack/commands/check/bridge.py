@@ -10,7 +10,7 @@ from openreplay_cw_stack.commands.deployed.bridge_url import bridge_url
 from openreplay_cw_stack.commands.deployed.deployment import Function
 from openreplay_cw_stack.commands.deployed.secrets import read_secret
 from openreplay_cw_stack.commands.report.findings import Step, fail, guarded, ok, skip, warn
-from openreplay_cw_stack.commands.terminal import count
+from openreplay_cw_stack.commands.terminal import count, days_old
 from openreplay_cw_stack.contract import metrics as names
 from openreplay_cw_stack.contract.openreplay_project import checked_url
 from openreplay_cw_stack.openreplay.bridge_probe import (
@@ -72,7 +72,7 @@ def _key(context: Context, bridge: Function) -> Step[Endpoint | None]:
         )
         return None
     age = context.account.days_since(secret.created)
-    yield ok(name, f"in its secret, {count(age, 'day')} old")
+    yield ok(name, f"in its secret, {days_old(age)}")
     url = bridge_url(context.account, context.deployment, bridge)
     if url is None:
         yield fail(

@@ -8,7 +8,7 @@ from typing import Any
 from openreplay_cw_stack.commands.check.context import Context
 from openreplay_cw_stack.commands.deployed.deployment import Function, variable
 from openreplay_cw_stack.commands.report.findings import Finding, Step, fail, guarded, ok, warn
-from openreplay_cw_stack.commands.terminal import count
+from openreplay_cw_stack.commands.terminal import days_ago
 from openreplay_cw_stack.contract.openreplay_project import notified_projects, project_name
 from openreplay_cw_stack.runtime.registration.settings import projects_from_text
 
@@ -68,7 +68,7 @@ def _rotation(context: Context, name: str, described: dict[str, Any]) -> Finding
         )
     rotated = described.get("LastRotatedDate")
     seen = (
-        f"last rotated {count(context.account.days_since(rotated), 'day')} ago"
+        f"last rotated {days_ago(context.account.days_since(rotated))}"
         if rotated
         else "not rotated yet"
     )

@@ -22,7 +22,7 @@ from openreplay_cw_stack.commands.report.findings import (
     skip,
     warn,
 )
-from openreplay_cw_stack.commands.terminal import count
+from openreplay_cw_stack.commands.terminal import count, days_ago, days_old
 from openreplay_cw_stack.runtime.aws_calls import error_code
 
 OLD_KEY_DAYS = 90
@@ -102,7 +102,7 @@ def _keys(context: Context, user: str, current: str | None) -> Step[None]:
         yield from guarded("service account use", _use(context, current, ages[current]))
         return
     age = max(ages.values(), default=0)
-    seen = f"{count(len(keys), 'key')}, the oldest of {count(age, 'day')}"
+    seen = f"{count(len(keys), 'key')}{_ages(len(keys), age)}"
     if age >= OLD_KEY_DAYS:
         yield warn(name, seen, f"Replace a key after {OLD_KEY_DAYS} days. {_NEW_KEY}")
     elif len(keys) > 1:
@@ -118,8 +118,16 @@ def _keys(context: Context, user: str, current: str | None) -> Step[None]:
         yield from guarded("service account use", _use(context, current, ages[current]))
 
 
+def _ages(keys: int, oldest: int) -> str:
+    """Return the end of a sentence that begins with the number of keys."""
+    if not keys:
+        return ""
+    is_oldest = "the oldest is " if keys > 1 and oldest else ""
+    return f", {is_oldest}{days_old(oldest)}"
+
+
 def _rotated_keys(name: str, keys: list[dict[str, Any]], current: str, age: int) -> Finding:
-    seen = f"the current key is {count(age, 'day')} old"
+    seen = f"the current key {'is' if age else 'was'} {days_old(age)}"
     others = [one["Status"] for one in keys if one["AccessKeyId"] != current]
     if others == ["Active"] and age >= 1:
         return warn(
@@ -146,7 +154,7 @@ def _use(context: Context, key_id: str, age: int) -> Step[None]:
         seen, unused = "the key was never used", age >= UNUSED_DAYS
     else:
         days = context.account.days_since(used)
-        seen, unused = f"the key was last used {count(days, 'day')} ago", days >= UNUSED_DAYS
+        seen, unused = f"the key was last used {days_ago(days)}", days >= UNUSED_DAYS
     if unused:
         yield warn(name, seen, _UNUSED)
     else:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import threading
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 from openreplay_cw_stack.commands.backfill.sending import (
@@ -58,6 +59,7 @@ class Logs:
     asked: list[dict[str, Any]] = field(default_factory=list)
     failures: dict[int, Exception] = field(default_factory=dict)
     filters: Any = None
+    meta: Any = field(default_factory=lambda: SimpleNamespace(region_name="eu-west-1"))
 
     def filter_log_events(self, **arguments: Any) -> dict[str, Any]:
         self.asked.append(arguments)

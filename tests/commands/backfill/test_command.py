@@ -131,15 +131,26 @@ def test_a_refused_pattern_is_left_out_and_lines_are_judged_here(
     assert all("filterPattern" not in one for one in world.logs.asked[1:])
 
 
-@pytest.mark.parametrize("code", ["AccessDeniedException", "ResourceNotFoundException"])
-def test_a_group_that_cannot_be_read(
-    world: World, capsys: pytest.CaptureFixture[str], code: str
-) -> None:
-    world.logs.failures = {1: refusal("FilterLogEvents", code)}
+def test_a_group_that_cannot_be_read(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    world.logs.failures = {1: refusal("FilterLogEvents", "AccessDeniedException")}
     status, lines, err = backfilled(capsys)
     assert (status, lines) == (2, [])
     assert err.startswith("cannot read /app/checkout: ")
-    assert code in err
+    assert "AccessDeniedException" in err
+
+
+@pytest.mark.parametrize("call", ["filter_log_events", "describe_subscription_filters"])
+def test_a_group_that_does_not_exist(
+    world: World, capsys: pytest.CaptureFixture[str], call: str
+) -> None:
+    gone = refusal(call, "ResourceNotFoundException")
+    if call == "filter_log_events":
+        world.logs.failures = {1: gone}
+    else:
+        world.logs.filters = gone
+    status, lines, err = backfilled(capsys)
+    assert (status, lines) == (2, [])
+    assert err.startswith("log group /app/checkout does not exist in eu-west-1 ")
 
 
 def test_a_failed_invocation_stops_it_and_says_how_to_continue(

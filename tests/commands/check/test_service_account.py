@@ -133,10 +133,12 @@ def test_a_secret_that_is_of_no_use(secret: Any, said: str) -> None:
 @pytest.mark.parametrize(
     ("keys", "status", "said"),
     [
-        ([a_key(89.9)], "ok", "1 key, the oldest of 89 days"),
-        ([a_key(90)], "warn", "1 key, the oldest of 90 days"),
-        ([a_key(1), a_key(100, "AKIAOTHER")], "warn", "2 keys, the oldest of 100 days"),
+        ([a_key(89.9)], "ok", "1 key, 89 days old"),
+        ([a_key(0.1)], "ok", "1 key, created today"),
+        ([a_key(90)], "warn", "1 key, 90 days old"),
+        ([a_key(1), a_key(100, "AKIAOTHER")], "warn", "2 keys, the oldest is 100 days old"),
         ([a_key(1), a_key(2, "AKIAOTHER", "Inactive")], "warn", "2 keys"),
+        ([a_key(0), a_key(0, "AKIAOTHER")], "warn", "2 keys, created today"),
         ([a_key(1, status="Inactive")], "fail", "the key in the secret is inactive"),
         ([a_key(1, "AKIAOTHER")], "fail", "does not have the key that the secret holds"),
         ([], "fail", "does not have the key that the secret holds"),
@@ -244,6 +246,9 @@ class TestRotated:
         assert found["keys"].status.value == "ok"
         assert found["keys"].detail == "the current key is 100 days old"
         assert found["key"].status.value == "ok"
+
+    def test_a_new_key(self) -> None:
+        assert self.checked(a_key(0))["keys"].detail == "the current key was created today"
 
     def test_the_previous_one_is_disabled(self) -> None:
         found = self.checked(a_key(3), a_key(33, "AKIABEFORE", "Inactive"))
