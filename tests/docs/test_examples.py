@@ -158,3 +158,29 @@ def test_tagged_lines_get_the_verdict_that_their_page_says() -> None:
         if line.startswith('"'):
             line = f"{{{line}}}"
         assert judge(line).session_id == ANNA.session_id, example
+
+
+def test_the_access_line_of_werkzeug_has_no_tag(tmp_path: Path) -> None:
+    """As docs/tagging-python.md says; the application's own line of the same request has one."""
+    program = f"""
+import logging, sys, threading, urllib.request
+from flask import Flask
+from werkzeug.serving import make_server
+from openreplay_cw_stack.tagging import propagation
+
+propagation.install()
+logging.basicConfig(level=logging.INFO, stream=sys.stdout)
+app = Flask("shop")
+app.wsgi_app = propagation.WSGIMiddleware(app.wsgi_app)
+app.add_url_rule("/", view_func=lambda: logging.error("card declined") or "")
+server = make_server("127.0.0.1", 0, app)
+threading.Thread(target=server.serve_forever).start()
+url = f"http://127.0.0.1:{{server.port}}/"
+urllib.request.urlopen(urllib.request.Request(url, headers={headers_of(ANNA)!r})).read()
+server.shutdown()
+"""
+    printed = run([sys.executable, "-c", program], tmp_path).splitlines()
+    (own,) = [line for line in printed if "card declined" in line]
+    (access,) = [line for line in printed if "GET / HTTP" in line]
+    assert judge(own).session_id == ANNA.session_id
+    assert str(judge(access).verdict) == "untagged"
