@@ -1,6 +1,6 @@
 #!/bin/sh
-# Installs what the examples in Java, Go, PHP and Ruby need, as root, on Debian 12 and later or
-# Ubuntu 24.04 and later.
+# Install the languages of the examples: Java, Go, PHP and Ruby. Run it as root, on Debian 12 or later
+# or on Ubuntu 24.04 or later.
 set -eu
 go=golang-go
 if grep -q '^VERSION_CODENAME=bookworm' /etc/os-release; then
