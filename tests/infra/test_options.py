@@ -4,6 +4,7 @@ import ast
 import contextlib
 import datetime
 import re
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from aws_cdk import aws_sns as sns
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+import openreplay_cw_stack
 from openreplay_cw_stack import OpenReplayCloudWatch, OpenReplayProject
 from openreplay_cw_stack.infra.choices import Ingest, ServiceAccountAccess
 from openreplay_cw_stack.infra.internal.option_checks import (
@@ -62,7 +64,7 @@ ROTATED = {"rotation": cdk.Duration.days(30)}
         ({"service_account": "false"}, ["service_account: 'false'", "True or False"]),
         ({"bridge": 1}, ["bridge: 1", "True or False"]),
         ({"log_groups": "/ecs/shop"}, ["log_groups: '/ecs/shop'", "give a list"]),
-        ({"new_log_groups": "/ecs/shop"}, ["give a list, even for a single value"]),
+        ({"new_log_groups": "/ecs/shop"}, ["give a list (even for a single value)"]),
         ({"log_groups": [5]}, ["log_groups[0]: 5", "an ARN like", "or an ILogGroup"]),
         ({"rotation": 30}, ["rotation: 30", "cdk.Duration", "cdk.Duration.days(30), or None"]),
         ({"settle": datetime.timedelta(minutes=3)}, ["timedelta", "cdk.Duration.minutes(3)"]),
@@ -111,7 +113,7 @@ ROTATED = {"rotation": cdk.Duration.days(30)}
         ),
         ({"session_table": "lines", "session_table_write_limit": 5}, ["it limits a new"]),
         ({"excluded_log_groups": ["/a"]}, ["without track_account"]),
-        ({"openreplay_projects": PROJECT}, ["a mapping with the keys", "give a list"]),
+        ({"openreplay_projects": PROJECT}, ["expected a list", "a mapping with the keys"]),
         ({"openreplay_projects": ["https://a"]}, ["[0]: 'https://a'", "an OpenReplayProject"]),
         ({"openreplay_projects": [{**PROJECT, "url": "a"}]}, ["'a' is not an address"]),
         ({"openreplay_projects": [{**PROJECT, "url": 5}]}, ["openreplay_projects[0].url: 5"]),
@@ -147,6 +149,13 @@ def test_an_option_that_there_is_not() -> None:
         OpenReplayCloudWatch(cdk.Stack(), "A", log_group=["/a"])  # type: ignore[call-arg]
     with pytest.raises(TypeError, match="the options are new_log_groups, "):
         OpenReplayCloudWatch(cdk.Stack(), "A", frobnicate=1)  # type: ignore[call-arg]
+
+
+def test_an_unknown_option_hides_no_other_error() -> None:
+    with pytest.raises(TypeError) as refused:
+        OpenReplayCloudWatch(cdk.Stack(), "A", log_group=["/a"], settle=3)  # type: ignore
+    assert str(refused.value).startswith("\n  - unknown option log_group; did you mean log_groups?")
+    assert "\n  - settle: 3 is wrong; give a cdk.Duration" in str(refused.value)
 
 
 def test_a_construct_that_is_refused_leaves_nothing(stack: cdk.Stack) -> None:
@@ -234,7 +243,30 @@ class TestTextsStandForObjects:
     def test_an_l1_construct_is_refused_with_what_to_give(self, stack: cdk.Stack) -> None:
         group = logs.CfnLogGroup(stack, "Logs")
         (error,) = errors_of(log_groups=[group])
-        assert "a value of the type CfnLogGroup is wrong; give a name, or an ARN" in error
+        assert error.startswith("log_groups[0]: expected a name, or an ARN like ")
+        assert error.endswith(" or an ILogGroup, got a CfnLogGroup")
+
+
+class TestValuesOfAWrongType:
+    def test_one_log_group_instead_of_a_list(self, stack: cdk.Stack) -> None:
+        (error,) = errors_of(log_groups=logs.LogGroup(stack, "Logs"))
+        assert error == "log_groups: expected a list (even for a single value), got a LogGroup"
+
+    def test_an_imported_object(self, stack: cdk.Stack) -> None:
+        key = kms.Key.from_key_arn(stack, "Key", ENCRYPTION_KEY_ARN)
+        (error,) = errors_of(log_groups=key)
+        assert error.endswith("got an imported resource")
+
+    def test_a_duration_is_shown(self) -> None:
+        (error,) = errors_of(settle=cdk.Duration.hours(2))
+        assert error == "settle: expected 0s to 1h, such as 3m, got 2 hours"
+
+    def test_a_traceback_names_the_exported_class(self) -> None:
+        assert InvalidOptions is openreplay_cw_stack.InvalidOptions
+        with pytest.raises(InvalidOptions) as invalid:
+            OpenReplayCloudWatch(cdk.Stack(), "A", settle=3)  # type: ignore[arg-type]
+        (last,) = traceback.format_exception_only(invalid.value)
+        assert last.startswith("openreplay_cw_stack.InvalidOptions: settle: 3 is wrong; ")
 
 
 class TestOtherPlaces:

@@ -26,10 +26,12 @@ class InvalidOptions(ValueError):
         errors: one sentence for each error, which names the option, its value and the fix.
     """
 
+    # Tracebacks name the class as programs import it.
+    __module__ = "openreplay_cw_stack"
+
     def __init__(self, errors: Sequence[str]) -> None:
         self.errors = tuple(errors)
-        text = errors[0] if len(errors) == 1 else "".join(f"\n  - {error}" for error in errors)
-        super().__init__(text)
+        super().__init__(_joined(errors))
 
 
 @dataclass(frozen=True)
@@ -126,14 +128,25 @@ def check_options(group: type, given: Mapping[str, Any]) -> CheckedOptions:
     """Check the options that were given to a construct.
 
     Raises:
-        TypeError: an option is unknown.
+        TypeError: an option is unknown. The message also lists the errors of the other options.
         InvalidOptions: a value is wrong, or options contradict each other.
     """
     options = declared_options(group)
-    for name in given:
-        if name not in options:
-            raise TypeError(f"unknown option {name}; {suggestion(name, options)}")
-    return _check(group, {name: (options[name].kind.check, one) for name, one in given.items()})
+    known = {
+        name: (options[name].kind.check, one) for name, one in given.items() if name in options
+    }
+    unknown = [
+        f"unknown option {name}; {suggestion(name, options)}"
+        for name in given
+        if name not in options
+    ]
+    if not unknown:
+        return _check(group, known)
+    try:
+        _check(group, known)
+    except InvalidOptions as invalid:
+        unknown += invalid.errors
+    raise TypeError(_joined(unknown))
 
 
 def check_argument(kind: Kind, name: str, value: Any, scope: Construct) -> Any:
@@ -191,9 +204,19 @@ def _check(group: type, given: Mapping[str, tuple[Any, Any]]) -> CheckedOptions:
     return found
 
 
+def _joined(errors: Sequence[str]) -> str:
+    return errors[0] if len(errors) == 1 else "".join(f"\n  - {error}" for error in errors)
+
+
 def _error(name: str, value: Any, wrong: WrongValue) -> str:
-    shown = _show(wrong.part if wrong.path else value)
-    return f"{name}{wrong.path}: {shown} is wrong; {wrong.fix}"
+    given = wrong.part if wrong.path else value
+    is_scalar = isinstance(given, str | int | float | bool | None)
+    if wrong.fix.startswith(_GIVE) and not is_scalar:
+        return f"{name}{wrong.path}: expected {wrong.fix.removeprefix(_GIVE)}, got {_show(given)}"
+    return f"{name}{wrong.path}: {_show(given)} is wrong; {wrong.fix}"
+
+
+_GIVE = "give "
 
 
 def _construct_id(name: str) -> str:
@@ -201,7 +224,7 @@ def _construct_id(name: str) -> str:
 
 
 def _show(value: Any) -> str:
-    """Return a value for an error message: its text, or the name of its type."""
+    """Return a value for an error message: its text, or its type."""
     if isinstance(value, str) and cdk.Token.is_unresolved(value):
         return "a text that is known only at deployment"
     if isinstance(value, str | int | float | bool | None):
@@ -211,7 +234,13 @@ def _show(value: Any) -> str:
         return f"a mapping with the keys {_cut(', '.join(map(str, value)))}"
     if isinstance(value, list | tuple):
         return _cut(f"[{', '.join(map(_show, value))}]")
-    return f"a value of the type {type(value).__name__}"
+    if isinstance(value, cdk.Duration) and not value.is_unresolved():
+        return value.to_human_string()
+    type_name = type(value).__name__
+    if type_name == "InterfaceDynamicProxy":
+        # jsii's class for the result of every from_...()
+        return "an imported resource"
+    return f"{'an' if type_name[:1] in tuple('AEIOUaeiou') else 'a'} {type_name}"
 
 
 def _cut(text: str) -> str:

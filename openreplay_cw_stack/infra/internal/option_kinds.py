@@ -220,7 +220,7 @@ class ListOf(Kind):
 
     def check(self, value: Any) -> tuple[Any, ...]:
         if isinstance(value, str | bytes | Mapping) or not isinstance(value, Sequence):
-            raise WrongValue("give a list, even for a single value")
+            raise WrongValue("give a list (even for a single value)")
         return self._each(self.item.check, value)
 
     def parse(self, value: Any) -> tuple[Any, ...]:
