@@ -3,7 +3,7 @@
 The command first writes a tombstone, which hides lines that are not stored yet: a payload stays in
 the dead-letter queue for 14 days, a record in the stream for at most 7 days, a message in the retry
 queue for one day, and their lines are kept for ``line_retention``. The tombstone is kept for
-``line_retention`` and 28 days.
+``line_retention`` plus 28 days.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_yes_argument(parser)
     add_json_argument(parser)
     parser.epilog = (
-        "You can repeat the command. For line_retention and 28 days, a tombstone hides lines that "
+        "You can repeat the command. For line_retention plus 28 days, a tombstone hides lines that "
         "arrive later, including those of a session that is still running. Exit status: 0 if every "
         "session is deleted, 1 if items are left, 2 if the command could not run. "
         "Permissions: cloudformation:DescribeStacks and ListStackResources on the stack, "

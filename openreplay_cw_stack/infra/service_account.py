@@ -108,8 +108,9 @@ class ServiceAccount(Construct):
         self.node.add_validation(_LogGroupsValidation(self))
         cdk.Annotations.of(self).add_info_v2(
             "openreplay-cw-stack:service-account",
-            "OpenReplay v1.21 and later do not use this access key: the bridge replaces their "
-            "former CloudWatch integration. service_account=False removes the key",
+            "OpenReplay v1.21 and later do not use this access key. These versions dropped the "
+            "CloudWatch integration and use the bridge instead. service_account=False removes the "
+            "key",
         )
 
     @property

@@ -60,7 +60,7 @@ class TokenValidator(Construct):
         retry_queue: holds the log events that could not be stored. The function retries each for a
             day.
         dead_letter_queue: holds log events that could not be stored for a day or can never be
-            stored, and payloads that Lambda gave up after two retries or six hours.
+            stored, and payloads that Lambda gave up on after two retries or six hours.
         deployment: the value of the metric dimension ``Deployment``.
         has_detailed_metrics: whether lines by log group and verdict are published.
         replay_url: the template of replay links, if there is one.
@@ -259,8 +259,8 @@ class TokenValidator(Construct):
 
     def _acknowledge(self) -> None:
         has_destination = (
-            "Lambda sends events that it gives up to an on-failure destination, with the error; a "
-            "dead-letter configuration would store each event a second time"
+            "Lambda sends events that it gives up on to an on-failure destination, with the error; "
+            "a dead-letter configuration would store each event a second time"
         )
         packs = ["Serverless", "HIPAA", "NIST"]
         acknowledge(self.function, in_packs("LambdaDLQ", has_destination, packs))

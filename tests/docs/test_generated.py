@@ -121,7 +121,7 @@ COUNTED = {
     "DeadLetters": "message in the dead-letter queue",
     "ValidatorErrors": "failed invocation",
     "ValidatorThrottles": "throttled invocation",
-    "DroppedPayloads": "payload that Lambda gave up",
+    "DroppedPayloads": "payload that Lambda gave up on",
     "FailedDestinationDeliveries": "payload that did not reach the dead-letter queue",
     "RetryQueue": "message in the retry queue",
     "ThrottledWrites": "throttled write",

@@ -140,9 +140,9 @@ class Alarms:
         self._add(
             "StreamAge",
             _of_function(validator.function, "IteratorAge", "Maximum"),
-            "Lines wait in the stream for more than ten minutes. After a day Lambda gives them up; "
-            "the replay command can read them for seven days. If the validator is throttled, raise "
-            "reserved_concurrency. If it fails, its log group names the error to fix",
+            "Lines wait in the stream for more than ten minutes. After a day Lambda gives up on "
+            "them; the replay command can read them for seven days. If the validator is throttled, "
+            "raise reserved_concurrency. If it fails, its log group names the error to fix",
             threshold=AGE_TOLERATED.to_milliseconds(),
             ends=True,
         )
@@ -189,8 +189,8 @@ class Alarms:
         self._add(
             "DroppedPayloads",
             _of_function(function, "AsyncEventsDropped", "Sum"),
-            "Lambda gave up subscription payloads after two retries or six hours. They are in the "
-            "dead-letter queue: follow the description of the alarm DeadLetters",
+            "Lambda gave up on subscription payloads after two retries or six hours. They are in "
+            "the dead-letter queue: follow the description of the alarm DeadLetters",
         )
         self._add(
             "FailedDestinationDeliveries",

@@ -2,10 +2,11 @@
 
 This file is longer than others: it holds every row of the dashboard.
 
-The dashboard is 24 columns wide. Green marks the expected state, orange and red mark problems, blue
-and grey mark mere counts; CloudWatch chooses the colours of log groups. Graphs by log group search
-for their metrics, so they include log groups that are tracked later, and show the 20 log groups
-with the most lines. The code does not publish zeroes, so stacked areas draw gaps as zeroes.
+The dashboard is 24 columns wide. Green marks the expected state. Each rejected verdict has a colour
+of its own; elsewhere orange and red mark problems, blue and grey mere counts. CloudWatch chooses
+the colours of log groups. Graphs by log group search for their metrics, so they include log groups
+that are tracked later, and show the 20 log groups with the most lines. The code does not publish
+zeroes, so stacked areas draw gaps as zeroes.
 """
 
 from __future__ import annotations
@@ -146,9 +147,9 @@ def _line_rows(validator: TokenValidator, checks_signatures: bool) -> list[_Row]
         [
             _text(
                 "Lines with a tag",
-                "Nearly all lines should be green. OpenReplay cannot link orange and red lines: "
-                "find their log group below, and the fix in docs/verdicts.md."
-                + _where_links_are(validator),
+                "Green lines are linkable; nearly all should be green. OpenReplay cannot show "
+                "lines of any other color: find their log group below, and the fix in "
+                "docs/verdicts.md." + _where_links_are(validator),
             )
         ],
         [
