@@ -110,7 +110,7 @@ def _multiply(consumed: dict[str, Any], factor: int) -> None:
 
 
 def _batch_write_item(original: Any, data: dict[str, Any]) -> Any:
-    """Leave out the items that a fault chooses, if the batch is valid."""
+    """Return the items that a fault selects as unprocessed, if the batch is valid."""
     requests = data.get("RequestItems")
     if not isinstance(requests, dict) or _is_refused(requests):
         return original(data)

@@ -138,13 +138,13 @@ def _write(files: _Installed, redirection: str) -> None:
     files.certificate_file.write_text(certificate)
     files.key_file.touch(mode=0o600)
     files.key_file.write_text(key)
-    files.trusted_file.write_text(certificate + _trusted_otherwise())
+    files.trusted_file.write_text(certificate + _system_certificates())
 
 
-def _trusted_otherwise() -> str:
-    """Return the certificates in the default file or in SSL_CERT_FILE.
+def _system_certificates() -> str:
+    """Return the CA certificates of SSL_CERT_FILE or the default file.
 
-    Programs also read the certificate directory, which does not change.
+    The CA directory is not included, because programs still read it.
     """
     file = ssl.get_default_verify_paths().cafile
     return "" if file is None else Path(file).read_text(errors="replace")

@@ -126,7 +126,7 @@ def install_extensions() -> None:
 
 
 def application(inner: Application, on_ready: Callable[[], None]) -> Application:
-    """Return MiniStack's application behind the control paths and the faults."""
+    """Wrap MiniStack's application with the control endpoints and fault injection."""
     from emulator import access_keys, faults
 
     guarded = faults.before(inner)

@@ -79,7 +79,7 @@ class LazyClient:
     """
 
     def __init__(self, make: Callable[[], Any]) -> None:
-        """Defer ``make``, which returns the client."""
+        """Call ``make`` later to create the client."""
         self._make = make
 
     @functools.cached_property

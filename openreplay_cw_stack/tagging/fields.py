@@ -72,7 +72,7 @@ _decode = json.JSONDecoder(object_pairs_hook=tuple).decode
 
 
 def find_fields(message: str) -> list[SessionField] | None:
-    """Return the session fields of a JSON line, in order; None for a message that is not one.
+    """Return the session fields of a JSON line, in order; None if the message is not a JSON line.
 
     The search has three ranks: the outermost object, the objects named in :data:`CONTAINERS`, and
     the JSON lines inside the fields named in :data:`WRAPPERS`, which are searched by the first two
@@ -139,9 +139,9 @@ _FIELD_IN_TEXT = re.compile(
 
 
 def fields_around(message: str, position: int, *, is_json: bool) -> list[SessionField]:
-    """Return the session fields of the broken JSON line around a tag in text; empty without one.
+    """Return the session fields of the broken JSON line that surrounds a tag in text, if any.
 
-    A broken JSON line is cut or prefixed, and so counts as text. A tag in one of its strings may
+    A broken JSON line is cut or prefixed, so it counts as text. A tag in one of its strings may
     quote a visitor, while its fields come from the program.
 
     Args:

@@ -77,7 +77,10 @@ class SessionToken:
     signed_text: str = field(repr=False)
 
     def is_signed_with(self, token_secret: bytes) -> bool:
-        """Return whether OpenReplay's ``TOKEN_SECRET`` made this signature, in constant time."""
+        """Return whether the signature was made with OpenReplay's ``TOKEN_SECRET``.
+
+        Compares in constant time.
+        """
         return hmac.compare_digest(self.signature, sign(self.signed_text, token_secret))
 
     def is_expired(self, now_ms: int) -> bool:

@@ -110,7 +110,7 @@ def find_tags(text: str) -> Iterator[SessionTag]:
 
 
 def is_masked(value: str) -> bool:
-    """Return whether a value is all asterisks, as a CloudWatch Logs data protection policy does."""
+    """Return whether a value is all asterisks: a data protection policy has masked it."""
     return _MASK.fullmatch(value) is not None
 
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class PatternLine:
-    """A line.
+    """A log line for testing the filter pattern.
 
     Attributes:
         what: a description of the line.

@@ -103,11 +103,10 @@ def parse_authorization(header: str) -> ApiKey | None:
 
 
 class ApiKeys:
-    """The accepted keys, read again every ``refresh_seconds``.
+    """The accepted keys, reloaded every ``refresh_seconds``.
 
-    A revoked key is therefore rejected after that time. A new key is read while it is pending: a
-    rotation waits longer than that, so that every running bridge knows the key before it becomes
-    current.
+    A revoked key is refused after at most that long. A rotation publishes its pending key and waits
+    longer than ``refresh_seconds``, so every bridge knows it before it becomes current.
     """
 
     def __init__(

@@ -120,7 +120,7 @@ def _cut_to(hits: list[dict[str, Any]], limit_bytes: int) -> None:
 
 
 def _level(sizes: Sequence[int], budget: int) -> int:
-    """Return the greatest limit per size that keeps the sum within the budget."""
+    """Return the largest limit for which the sizes, cut to it, fit the budget."""
     left, level = budget, 0
     for position, size in enumerate(sorted(sizes)):
         level = left // (len(sizes) - position)

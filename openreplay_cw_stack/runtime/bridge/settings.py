@@ -28,7 +28,7 @@ class Settings:
     Attributes:
         deployment: the value of the metric dimension ``Deployment``.
         session_table_arn: the session table, which may be in another region or account.
-        retry_queue_url: the queue of the deployment's events that could not be stored yet.
+        retry_queue_url: the queue for events that could not be stored yet.
         api_key_secret_arn: the secret with ``api_key_id`` and ``api_key``.
         allowed_source_ranges: the addresses that can send requests; empty allows all.
         settle_ms: how long hits are held back after a session's last line; whole seconds.

@@ -203,7 +203,7 @@ class Registration:
         return BridgeForm(self.settings.bridge_url, key_id, key)
 
     def _each(self, projects: Projects, change: _Change, until: float) -> dict[str, Outcome]:
-        """Change projects one after another; skip the rest of a member's after a MemberFailed."""
+        """Change projects one after another. After a MemberFailed, skip the member's other ones."""
         outcomes: dict[str, Outcome] = {}
         for login, numbers in projects.items():
             member = self._member(login)

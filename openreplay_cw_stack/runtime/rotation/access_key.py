@@ -80,7 +80,8 @@ class AccessKey:
     def refusal(self, keys: Keys, now: float) -> str | None:
         """Return why a key must not be created now, or None if it can be.
 
-        The previous key makes room for a new one, but only after a check has disabled it.
+        A user can have two keys, so the previous one must be deleted first. That is allowed only if
+        it is disabled, or has not been used for a long time.
         """
         there = self._by_id()
         if len(there) < MAXIMUM_KEYS or self._may_be_stored_yet(keys, there, now):
@@ -137,7 +138,7 @@ class AccessKey:
         """Read the tracked log group with a key until that works.
 
         Raises:
-            RotationFailed: the key does not work in time.
+            RotationFailed: the key did not start working in time.
         """
         if not self.is_key(document):
             return
@@ -196,7 +197,7 @@ class AccessKey:
         return {key.key_id: key for key in self.user.list_keys()}
 
     def _current_loss(self, keys: Keys, there: Mapping[str, UserKey]) -> PreviousKeyState | None:
-        """Return whether the current key was deleted or disabled by hand."""
+        """Return how the current key was lost: deleted or disabled by hand; None if it was not."""
         key_id = keys.current.get("access_key_id")
         if not key_id:
             return None
@@ -207,7 +208,7 @@ class AccessKey:
         return None if there[key_id].active else PreviousKeyState.CURRENT_DISABLED
 
     def _may_be_stored_yet(self, keys: Keys, there: Mapping[str, UserKey], now: float) -> bool:
-        """Return whether another run of the same step may be about to store its key."""
+        """Return whether another run of this step may still store the key that it created."""
         return any(now - key.created < self.orphan_after for key in _strangers(keys, there))
 
     def _orphans(self, keys: Keys, there: Mapping[str, UserKey]) -> list[UserKey]:

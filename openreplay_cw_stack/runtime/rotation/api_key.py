@@ -77,11 +77,11 @@ class ApiKey:
             return
 
     def is_current_deleted(self, keys: Keys) -> bool:  # noqa: ARG002
-        """Return False: a stored key cannot be deleted alone."""
+        """Return False: an API key exists only in the secret and cannot be deleted alone."""
         return False
 
     def check_pending(self, document: Mapping[str, str]) -> None:
-        """Do nothing: a stored key always exists."""
+        """Do nothing: a key that the secret holds is valid."""
 
     def try_out(self, document: Mapping[str, str], made_at: float) -> None:
         """Wait until every bridge knows the key."""
@@ -89,7 +89,10 @@ class ApiKey:
             self.sleep(max(0.0, made_at + self.known_after - self.clock()))
 
     def retire(self, keys: Keys, now: float) -> PreviousKeyState:
-        """End the previous key when the current one is in use, or when the grace period ends."""
+        """Reject the previous key when readers use the current one, or when the grace period ends.
+
+        A previous key that is still in use stays until the grace period ends.
+        """
         if not self.is_key(keys.previous):
             return PreviousKeyState.NOTHING
         age = now - keys.made_at

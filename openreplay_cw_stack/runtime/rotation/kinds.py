@@ -107,7 +107,7 @@ class RotatedKey(Protocol):
 
         Raises:
             RotationRefused: there is no room for another key.
-            RotationFailed: there may be room later.
+            RotationFailed: there is no room for another key now, but there may be later.
         """
 
     def is_current_deleted(self, keys: Keys) -> bool:

@@ -57,11 +57,11 @@ def take(
 def _take_records(
     records: Sequence[dict[str, Any]], validator: Validator, remaining_ms: Callable[[], int]
 ) -> dict[str, Any]:
-    """Handle each record of a stream. A failed record does not stop the others.
+    """Process each record; one failure does not stop the others.
 
-    If no item of any record can be stored, a failed record stays in the stream. If other items can
-    be stored, only the sessions of that record have too many lines. Its events then go to the retry
-    queue, so that they do not block the records after it.
+    If nothing can be stored, failed records stay in the stream. If other items were stored, only
+    that record's sessions are overloaded, so its events go to the retry queue and do not block
+    later records.
     """
     handled: dict[str, Handled] = {}
     stored = _try_records(records, handled, validator, remaining_ms, 0)

@@ -97,7 +97,7 @@ class ErrorEvents:
         """Publish events of sessions that had no event within the interval.
 
         Args:
-            events: the events, each of another session or another payload.
+            events: the events. No two have both their session and their payload in common.
             has_time: returns whether there is time for one more call.
         """
         outcome = Published()

@@ -85,7 +85,7 @@ class ItemWriter:
 
     Attributes:
         table: the session table.
-        clock: seconds of a clock that never goes back.
+        clock: a monotonic clock, in seconds.
         sleep: waits for a number of seconds.
     """
 

@@ -59,8 +59,8 @@ def on_leaving(callback: Callable[[Session, bool], None]) -> None:
     """Register a function to call whenever work for a session ends.
 
     Args:
-        callback: takes the session, and True if all work for it ends or False if only the work
-            carried to this thread ends.
+        callback: is called with the session, and with True if all its work ends or False if only
+            the work that was carried to this thread ends.
     """
     if callback not in _leaving:
         _leaving.append(callback)
@@ -93,7 +93,7 @@ def run_carried(
 
 
 def run_within(scope: Scope, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs) -> R:
-    """Call a function in another thread within a scope, until that scope ends."""
+    """Call a function in a scope of another thread, whose end also ends the session here."""
     session = scope.session
     before = enter_again(scope)
     try:
@@ -107,7 +107,10 @@ def run_within(scope: Scope, function: Callable[P, R], /, *args: P.args, **kwarg
 def run_as(
     session: Session | None, function: Callable[P, R], /, *args: P.args, **kwargs: P.kwargs
 ) -> R:
-    """Call a function in a session without ending the session's work; for this package's writes."""
+    """Call a function in a session without calling :func:`on_leaving`'s callbacks.
+
+    For this package's own writes.
+    """
     scope, before = enter(session)
     try:
         return function(*args, **kwargs)
@@ -161,7 +164,7 @@ class use_session:  # noqa: N801
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        """Restore the previous session; exceptions pass and are attributed to this session."""
+        """Restore the previous session. An exception propagates, attributed to this session."""
         if exc is not None and self._session is not None:
             set_last_left(Left(exc, self._session, traceback))
         _leave(*self._entered)

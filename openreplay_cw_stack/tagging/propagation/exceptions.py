@@ -23,15 +23,16 @@ _RAISE = dis.opmap["RAISE_VARARGS"]
 
 
 def session_of_exception(exc: BaseException | None) -> Session | None:
-    """Return the session in which an exception was raised, even after the session ended; or None.
+    """Return the session in which an exception was raised, even if it has ended, or None.
 
     The search covers frames of :func:`run_in` in the traceback and the exception that last left a
     ``with use_session(...)`` block, then the exception's cause and context. It does not change the
     exception.
 
     A program can raise one exception object again, such as a constant or the exception of a future
-    that several requests await. Its traceback then begins with the new frames and goes on with
-    those of the earlier times, which do not count: another session may have ended there.
+    that several requests await. Its traceback then begins with the frames of the latest raise,
+    followed by those of earlier ones. The earlier ones do not count: they may belong to another
+    session.
     """
     seen: set[int] = set()
     waiting = [exc]

@@ -6,16 +6,17 @@ A line may lack its tag, but it never carries another visitor's. These lines lac
   ``sys.stderr.buffer`` and child processes;
 - output to a ``sys.stderr`` that the program points to another file, until ``install()`` is called
   again, or that it replaces during a request, until the next request begins;
-- records that a ``logging`` handler writes without ``Handler.format`` and its formatter to anything
-  but a tagged stream, such as an error tracker's handler, which must not receive the token; and
-  records from a pickle, which do not carry their session;
+- records that a ``logging`` handler writes to anything but a tagged stream, and with neither
+  ``Handler.format`` nor its formatter: for example an error tracker's handler, which must not
+  receive the token;
+- records from a pickle, which do not carry their session;
 - output of threads, executors, processes and greenlets without ``carry``; with ``threads=True``,
   output of daemon threads, process pools and ``multiprocessing.pool``, and of threads that start
   after the request has ended;
 - reports of failed uvloop callbacks, because uvloop does not expose their context, and of asyncio
   callbacks that fail after their request has ended;
 - output of finalizers that the garbage collector runs, unless the exception belongs to a session;
-- the report of a hook for uncaught exceptions that the program sets during that request;
+- the report of an uncaught exception by a hook that the program set during the same request;
 - output of job queues other than Celery between a job's own work and its report.
 """
 

@@ -48,7 +48,7 @@ class Left(NamedTuple):
     Attributes:
         exc: the exception.
         session: the scope's session.
-        traceback: the exception's traceback at that time; None: any.
+        traceback: the exception's traceback at that time; None matches every traceback.
     """
 
     exc: BaseException
@@ -127,8 +127,9 @@ def leave(scope: Scope, before: Before | None, *, is_nested: bool = False) -> bo
     Args:
         scope: the scope.
         before: what :func:`enter` returned with it.
-        is_nested: the scope belongs to a function call, which cannot end out of order. A scope that
-            was entered in it and not left, such as a suspended generator's, does not outlive it.
+        is_nested: whether the scope belongs to a function call, which cannot end out of order.
+            Scopes that were entered during the call and not left, such as a suspended generator's,
+            end with it.
     """
     scope.ended = True
     if current_scope() is not scope and not is_nested:
@@ -159,7 +160,10 @@ def leave_again(before: Scope | None) -> None:
 
 
 def set_session(session: Session | None) -> None:
-    """Set the current session with no end; prefer the functions that restore the previous one."""
+    """Set the current session until it is set again.
+
+    Prefer the functions that restore the previous session.
+    """
     _set(None if session is None else Scope(session, None))
 
 

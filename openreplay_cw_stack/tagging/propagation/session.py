@@ -92,9 +92,9 @@ class Session:
 
 
 def session_of_token(token: object) -> Session | None:
-    """Return the session of a token; count a text that is not a session token and return None.
+    """Return the session of a token, or None.
 
-    None and empty text are not counted.
+    Text that is not a token is counted; None and empty text are not.
     """
     return _checked(Session.of_token, token)
 

@@ -178,7 +178,7 @@ class TaggingStream:
         self._lock.release()
 
     def finish(self) -> None:
-        """Write all buffered lines, unless a write of another thread does not end."""
+        """Write all buffered lines, or none if another thread's write does not finish."""
         if self._held and self.lock():
             try:
                 self.put_back()

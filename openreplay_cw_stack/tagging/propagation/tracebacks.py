@@ -93,7 +93,7 @@ def _is_storing(caller: FrameType) -> bool:
 
 
 def _with_frame(args: tuple[Any, ...], kwargs: dict[str, Any], frame: FrameType) -> tuple[Any, ...]:
-    """Return the arguments, with the caller's frame instead of a missing one."""
+    """Return the arguments; the caller's frame replaces a missing one."""
     if args:
         return (frame if args[0] is None else args[0], *args[1:])
     if kwargs.get("f") is None:
