@@ -98,31 +98,34 @@ destroy: $(DEPLOYMENT) ## Delete the stack from your AWS account
 clean: ## Delete the files that the targets above create
 	rm -rf $(VENV) node_modules $(dir $(NODE_PACKAGES)) cdk.out .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-PIP = $(BIN)/python -m pip --disable-pip-version-check
+# Errors are still printed.
+PIP_INSTALL = $(BIN)/python -m pip --disable-pip-version-check install --quiet
+# No warnings: a dependency's EBADENGINE would show on Node 20, which is supported.
+NPM_CI = npm ci --no-audit --no-fund --loglevel=error
 
 $(VENV)/.installed: requirements.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
 		{ echo "Python 3.10 or later is required, found `$(PYTHON) --version 2>&1`: run make PYTHON=python3.12 ..."; exit 1; }
 	@echo "Installing the packages for deployments (the AWS CDK, 500 MB) in $(VENV), once"
 	@$(PYTHON) -m venv $(VENV)
-	@$(PIP) install --require-hashes -r requirements.txt
+	@$(PIP_INSTALL) --require-hashes -r requirements.txt
 	@touch $@
 
 $(VENV)/.installed-dev: $(VENV)/.installed requirements-dev.txt pyproject.toml
 	@echo "Installing the packages for demo, tests and checks (another 700 MB) in $(VENV), once"
-	@$(PIP) install --require-hashes -r requirements-dev.txt
+	@$(PIP_INSTALL) --require-hashes -r requirements-dev.txt
 	@echo "Installing the command openreplay-cw from this folder in $(BIN)"
-	@$(PIP) install --no-deps --no-build-isolation -e .
+	@$(PIP_INSTALL) --no-deps --no-build-isolation -e .
 	@touch $@
 
 node_modules/.installed: package-lock.json
 	@node -e 'process.exit(Number(process.versions.node.split(".")[0]) < 20 ? 1 : 0)' 2>/dev/null || \
 		{ echo "Node.js 20 or later is required (22 or later is recommended), found `node --version 2>/dev/null || echo none`"; exit 1; }
 	@echo "Installing the CDK CLI in node_modules, once"
-	@npm ci --no-audit --no-fund
+	@$(NPM_CI)
 	@touch $@
 
 %/node_modules/.installed: %/package-lock.json node_modules/.installed
 	@echo "Installing the packages of $*/package-lock.json in $*/node_modules, once"
-	@npm ci --prefix $* --ignore-scripts --no-audit --no-fund
+	@$(NPM_CI) --prefix $* --ignore-scripts
 	@touch $@
