@@ -337,7 +337,8 @@ def _keep(aws: Emulator, context: dict[str, str], session: int) -> None:
     settings = " ".join(f"-c {key}={value}" for key, value in context.items())
     say(f"\n  openreplay-cw check --stack {STACK}")
     say(f"  openreplay-cw session --stack {STACK} {session}")
-    say(f"  aws logs describe-log-groups\n  npx cdk diff {settings}\n")
+    say(f"  aws logs describe-log-groups\n  npx cdk diff {settings}")
+    say("\ncheck reports problems here: the demo writes bad lines to every log group on purpose.\n")
     signal.pause()
 
 

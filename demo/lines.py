@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass
+from datetime import datetime, timezone
 
 from openreplay_cw_stack.tagging import compose_token, token_tag
 
@@ -52,10 +53,22 @@ def visitor(
 def demo_lines(now_ms: int) -> list[DemoLine]:
     """Return all lines, with tokens as of ``now_ms``."""
     ann, ben = visitor(1, now_ms), visitor(2, now_ms, delay_ms=-2_731)
-    return [*_linkable(ann, ben, now_ms), *_not_linkable(ann, now_ms), *_others()]
+    return [*_linkable(ann, ben, now_ms), *_not_linkable(ann, now_ms), *_others(now_ms)]
+
+
+def times_in_lines(now_ms: int) -> dict[str, str]:
+    """Return the time in UTC as each kind of program writes it, by the program's name."""
+    now = datetime.fromtimestamp(now_ms // 1000, timezone.utc)
+    milliseconds = f"{now_ms % 1000:03}"
+    return {
+        "Node on Lambda": f"{now:%Y-%m-%dT%H:%M:%S}.{milliseconds}Z",
+        "Java": f"{now:%Y-%m-%d %H:%M:%S}.{milliseconds}",
+        "Go": f"{now:%Y/%m/%d %H:%M:%S}",
+    }
 
 
 def _linkable(ann: Visitor, ben: Visitor, now_ms: int) -> list[DemoLine]:
+    times = times_in_lines(now_ms)
     late = visitor(3, now_ms, age_ms=8_000_000)
     powertools = {
         "openReplaySessionToken": ann.token,
@@ -80,7 +93,7 @@ def _linkable(ann: Visitor, ben: Visitor, now_ms: int) -> list[DemoLine]:
         DemoLine(
             SEARCH,
             "Node on Lambda",
-            "2026-11-24T03:11:49.123Z\t6f1c7a1e-0d7e-4a7e-9a57-1f0d4a0c2d11\tERROR\t"
+            f"{times['Node on Lambda']}\t6f1c7a1e-0d7e-4a7e-9a57-1f0d4a0c2d11\tERROR\t"
             f"{ben.tag} TypeError: Cannot read properties of undefined (reading 'sku')\n"
             "    at rank (/var/task/search.js:88:31)\n"
             "    at async Runtime.handler (/var/task/index.js:14:20)",
@@ -88,7 +101,7 @@ def _linkable(ann: Visitor, ben: Visitor, now_ms: int) -> list[DemoLine]:
         DemoLine(
             BILLING,
             "Java",
-            "2026-11-24 03:11:49.123 ERROR 1 --- [nio-8080-exec-3] c.a.b.InvoiceController : "
+            f"{times['Java']} ERROR 1 --- [nio-8080-exec-3] c.a.b.InvoiceController : "
             f"{ann.tag} invoice refused\n"
             "java.lang.IllegalStateException: no tax rate for AX\n"
             "\tat com.acme.billing.Tax.rate(Tax.java:61)\n"
@@ -99,7 +112,7 @@ def _linkable(ann: Visitor, ben: Visitor, now_ms: int) -> list[DemoLine]:
         DemoLine(
             BILLING,
             "Go",
-            f"2026/11/24 03:11:49 {ben.tag} panic: runtime error: index out of range [3] with "
+            f"{times['Go']} {ben.tag} panic: runtime error: index out of range [3] with "
             "length 3\n\ngoroutine 41 [running]:\nmain.(*Ledger).Post(0xc0000b4000)\n"
             "\t/app/ledger.go:57 +0x1d4",
         ),
@@ -151,7 +164,8 @@ def _not_linkable(ann: Visitor, now_ms: int) -> list[DemoLine]:
     ]
 
 
-def _others() -> list[DemoLine]:
+def _others(now_ms: int) -> list[DemoLine]:
+    java_time = times_in_lines(now_ms)["Java"]
     request = "RequestId: 6f1c7a1e-0d7e-4a7e-9a57-1f0d4a0c2d11"
     return [
         DemoLine(SEARCH, "Lambda platform", f"START {request} Version: $LATEST"),
@@ -162,6 +176,6 @@ def _others() -> list[DemoLine]:
             f"REPORT {request}\tDuration: 12.31 ms\tBilled Duration: 13 ms\tMemory Size: 512 MB",
         ),
         DemoLine(CHECKOUT, "Python", "INFO:shop.checkout:GET /health 200"),
-        DemoLine(BILLING, "Java", "2026-11-24 03:11:49.123  INFO 1 --- [main] c.a.b.App : ready"),
+        DemoLine(BILLING, "Java", f"{java_time}  INFO 1 --- [main] c.a.b.App : ready"),
         DemoLine(CHECKOUT, "Python, untagged", "ERROR shop.checkout: session store unreachable"),
     ]

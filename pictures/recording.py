@@ -13,12 +13,13 @@ from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
+from demo.lines import times_in_lines
 from demo.recording import FILE
 
 ROOT = Path(__file__).parents[1]
 COMMAND = [sys.executable, "-m", "demo"]
 COLUMNS = 110
-# The time that the demo's lines have in their texts.
+# The time of the pictures, whenever the demo runs.
 TIME = datetime(2026, 11, 24, 3, 11, 49, 123_000, tzinfo=timezone.utc)
 _TIME_MS = int(TIME.timestamp() * 1000)
 _DAY_MS = 86_400_000
@@ -89,8 +90,8 @@ def read(folder: Path, printed: str) -> Recording:
 def at_the_same_time(printed: str, now_ms: int) -> str:
     """Return what a run would have printed at :data:`TIME`.
 
-    Session ids contain the time, so they move with it. Durations and free ports disappear, and the
-    bridge's host name becomes ``<api>``.
+    Session ids and log lines contain the time, so they move with it. Durations and free ports
+    disappear, and the bridge's host name becomes ``<api>``.
     """
     earlier_ms = now_ms - _TIME_MS
     text = re.sub(
@@ -105,6 +106,8 @@ def at_the_same_time(printed: str, now_ms: int) -> str:
     # About as long after the lines as in a run.
     taken = (TIME + timedelta(seconds=3)).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     text = re.sub(r"(taken at )[\dT:.-]+Z", rf"\g<1>{taken}", text)
+    for program, written in times_in_lines(now_ms).items():
+        text = text.replace(written, times_in_lines(_TIME_MS)[program])
     text = re.sub(r" +\033\[2m *\d+\.\d s\033\[0m$", "", text, flags=re.MULTILINE)
     text = re.sub(r", in \d+ seconds", "", text)
     text = re.sub(r"http://127\.0\.0\.1:\d+", "http://127.0.0.1", text)

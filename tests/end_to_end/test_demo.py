@@ -129,6 +129,7 @@ def test_the_commands_that_it_prints_work_while_it_stays_up(tmp_path: Path) -> N
     assert running.stdout is not None
     environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
     commands = []
+    after = ""
     for line in running.stdout:
         text = line.strip()
         if text.startswith("export "):
@@ -137,6 +138,7 @@ def test_the_commands_that_it_prints_work_while_it_stays_up(tmp_path: Path) -> N
         if text.startswith("openreplay-cw "):
             commands.append(text.split()[1:])
         if text.startswith("npx cdk diff"):
+            after = running.stdout.readline() + running.stdout.readline()
             break
     try:
         outputs = [
@@ -156,6 +158,7 @@ def test_the_commands_that_it_prints_work_while_it_stays_up(tmp_path: Path) -> N
     assert running.wait(30) == 130
     checked, session = outputs
     assert re.search(r"^OK +bridge", checked, re.MULTILINE), checked
+    assert "check reports problems here: the demo writes bad lines" in after
     # The demo's bad lines, and nothing else.
     assert set(re.findall(r"^FAIL +(\w+)", checked, re.MULTILINE)) == {"lines"}, checked
     assert "card declined" in session or "TypeError" in session

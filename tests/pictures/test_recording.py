@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from demo.lines import times_in_lines
 from demo.recording import FILE
 from pictures import recording
 from pictures.recording import TIME, Metric, RunFailed, at_the_same_time, environment, read, record
@@ -18,12 +19,14 @@ NOW_MS = int(TIME.timestamp() * 1000)
 def printed(now_ms: int, clock: str, port: int, seconds: float, api: str) -> str:
     """What the demo prints, in short."""
     session = (now_ms - 1_550_000_000_000 << 24) | 256
+    line_time = times_in_lines(now_ms)["Java"]
     return (
         f"  ✓ embedded AWS at http://127.0.0.1:{port}\n"
         f"  ✓ cdk deploy    \033[2m {seconds:5.1f} s\033[0m\n"
         f"  {session}  error  at 03:11:49.123  in {port}\n"
         f"  sent to https://{api}.execute-api.us-east-1.amazonaws.com/\n"
         f"  {clock}  error  payment failed\n"
+        f"  {clock}  error  {line_time} ERROR 1 --- [nio] invoice refused\n"
         f"  {clock}  info   This view was taken at 2027-01-02T{clock}Z, while\n"
         f"Everything works as expected, in {seconds:.0f} seconds.\n"
     )
@@ -37,6 +40,7 @@ def test_two_runs_print_the_same() -> None:
     assert one == other
     assert "  03:11:49.123  error  payment failed\n" in one
     assert f"  {(NOW_MS - 1_550_000_000_000 << 24) | 256}  error  at 03:11:49.123" in one
+    assert "  03:11:49.123  error  2026-11-24 03:11:49.123 ERROR 1 --- [nio]" in one
     assert "taken at 2026-11-24T03:11:52.123Z, while" in one
     assert "https://<api>.execute-api.us-east-1" in one
     assert "✓ cdk deploy\n" in one
