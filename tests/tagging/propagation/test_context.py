@@ -23,22 +23,8 @@ from openreplay_cw_stack.tagging.propagation import (
 from openreplay_cw_stack.tagging.propagation.context import await_in, run_in
 from openreplay_cw_stack.tagging.propagation.scopes import current_scope
 from openreplay_cw_stack.tagging.propagation.session import Session
+from tests.tagging.propagation.test_exceptions import fail, fail_later
 from tests.tagging.propagation.visitors import ANNA, BERT
-
-
-def fail() -> None:
-    raise KeyError("no stock left")
-
-
-async def fail_later() -> None:
-    await asyncio.sleep(0)
-    fail()
-
-
-def failed(session: Session) -> BaseException:
-    with pytest.raises(KeyError) as raised:
-        run_in(session, fail)
-    return raised.value
 
 
 class TestScopes:
