@@ -26,6 +26,11 @@ ROOT = Path(__file__).parents[2]
 COMMAND = [sys.executable, "-m", "demo"]
 
 
+def accept_ctrl_c() -> None:
+    """A shell that runs the tests in the background has its children ignore SIGINT."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def processes_with(text: str) -> list[str]:
     listed = subprocess.run(
         ["ps", "-eo", "pid,args"], capture_output=True, text=True, check=True
@@ -95,6 +100,7 @@ def test_ctrl_c_leaves_nothing_running(tmp_path: Path) -> None:
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=accept_ctrl_c,
     )
     assert running.stdout is not None
     for line in running.stdout:
@@ -125,6 +131,7 @@ def test_the_commands_that_it_prints_work_while_it_stays_up(tmp_path: Path) -> N
         stdout=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=accept_ctrl_c,
     )
     assert running.stdout is not None
     environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
