@@ -172,39 +172,13 @@ function commonSession(sessions) {
   return rest.every((session) => session.sessionId === first.sessionId) ? first : null;
 }
 
-/** Return the session of a failed handler if these arguments are Lambda's report of its error. */
-function sessionOfFailedHandler(args) {
-  // The runtime reports outside every scope. A scope, even an ended one, means that the application
-  // logs the error.
-  if (storage.getStore() !== undefined) return null;
-  return commonSession(sessionsOfFailures((error) => isReportOf(args, error)));
-}
-
-/** Return whether these console arguments are how Lambda's runtime reports an error. */
-function isReportOf(args, error) {
-  const [title, text] = args;
-  try {
-    if (args.length === 1 && title instanceof Error) {
-      return title === error || (!(error instanceof Error) && matchesMessage(title.message, error));
-    }
-    if (title !== "Invoke Error" || args.length !== 2 || typeof text !== "string") return false;
-    // If the error has a `toJSON`, the report has the members that it returns. If JSON cannot
-    // represent the error, the report has the stack as `trace`, or no stack.
-    const { message, errorMessage = message, trace, stack = trace } = JSON.parse(text);
-    const own = error instanceof Error ? error.stack : undefined;
-    const isOwn = !Array.isArray(stack) || typeof own !== "string" || stack.join("\n") === own;
-    return isOwn && matchesMessage(errorMessage, error);
-  } catch {
-    return false;
-  }
-}
-
-/** Return whether a reported message is that of a thrown value, which may not be an error. */
-function matchesMessage(message, error) {
-  if (error instanceof Error) return message === error.message;
-  return (
-    message === String(error) || ((error ?? null) === null && ["handled", ""].includes(message))
-  );
+/**
+ * Return the session of an error that has just ended a scope, for code that runs outside all scopes.
+ *
+ * Inside a scope, even an ended one, the application handles the error: return null.
+ */
+function sessionOfFailure(isMatch) {
+  return storage.getStore() === undefined ? commonSession(sessionsOfFailures(isMatch)) : null;
 }
 
 /** Run a function in a session; see `index.d.ts`. */
@@ -232,7 +206,6 @@ module.exports = {
   endScope,
   endWithPromise,
   endWithError,
-  sessionOfFailedHandler,
   forgetFailures,
   onScopeEnd,
   ongoingScope,
@@ -241,6 +214,7 @@ module.exports = {
   runRequest,
   runInScope,
   sessionOfError,
+  sessionOfFailure,
   useSession,
   useSessionToken,
 };

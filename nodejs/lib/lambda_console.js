@@ -11,7 +11,8 @@
 "use strict";
 
 const { format, inspect, types } = require("node:util");
-const { currentSession, sessionOfFailedHandler, runWithoutSession } = require("./context.js");
+const { currentSession, runWithoutSession } = require("./context.js");
+const { sessionOfReport } = require("./lambda_report.js");
 const { ANY_TAG, setField, tagJson, tagText } = require("./lines.js");
 
 const LEVEL_BY_METHOD = { trace: 10, debug: 20, info: 30, log: 30, warn: 40, error: 50, fatal: 60 };
@@ -27,8 +28,7 @@ function patchLambdaConsole(patches) {
   for (const [method, level] of Object.entries(LEVEL_BY_METHOD)) {
     patches.replace(console, method, (original) => {
       return function (...args) {
-        // The runtime reports a failed handler after the handler's scope has ended.
-        const session = patches.on ? (currentSession() ?? sessionOfFailedHandler(args)) : null;
+        const session = patches.on ? (currentSession() ?? sessionOfReport(args)) : null;
         const isTagged = session !== null && level >= patches.level;
         const given = isTagged ? taggedArguments(args, session, isJson) : args;
         return runWithoutSession(() => Reflect.apply(original, this, given));
