@@ -31,7 +31,7 @@ from pathlib import Path
 from typing import IO, Any
 
 CITED = {"Datadog": "8 to 9", "Elastic": "10 to 14"}
-"""Ratios to the floor from earlier measurements. They are printed if there is no checkout."""
+"""Earlier measurements, as ratios to the floor. They are printed if a checkout is missing."""
 
 _ROOT = Path(__file__).parents[1]
 

@@ -1,7 +1,7 @@
 """Draws the deployed dashboard: its widgets in their places, with the counts of the demo's run.
 
 CloudWatch draws curves over time. The demo lasts a minute, so each series is one bar here. A series
-that AWS itself publishes, or that is no count, is named and has no bar.
+that AWS publishes, or that is not a count, has a label and no bar.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _NOTE = (
 
 @dataclass(frozen=True)
 class Series:
-    """A series of a graph, and its count in the run; None where there is no such count."""
+    """A series of a graph, and its count in the run, or None if the run has no count of it."""
 
     label: str
     colour: str

@@ -74,7 +74,7 @@ def record(folder: Path) -> Recording:
             print(line, end="", flush=True)
             lines.append(line)
     if running.returncode:
-        raise RunFailed("The demo failed, so there are no new pictures.")
+        raise RunFailed("The demo failed. No picture was changed.")
     return read(folder, "".join(lines))
 
 

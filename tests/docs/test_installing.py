@@ -54,7 +54,7 @@ def test_the_manual_says_it_and_shows_each_command() -> None:
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of somebody's project, with the clone next to it."""
+    """The folder of a user's project, with the clone next to it."""
     folder = tmp_path_factory.mktemp("projects")
     clone = folder / Path(CLONE).name
     generated = shutil.ignore_patterns("node_modules", "__pycache__")

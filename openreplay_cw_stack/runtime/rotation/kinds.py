@@ -107,7 +107,7 @@ class RotatedKey(Protocol):
 
         Raises:
             RotationRefused: there is no room for another key.
-            RotationFailed: there is no room for another key now, but there may be later.
+            RotationFailed: the secret or user cannot hold another key now; a later run may succeed.
         """
 
     def is_current_deleted(self, keys: Keys) -> bool:
