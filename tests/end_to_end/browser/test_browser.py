@@ -47,6 +47,11 @@ class Shop(Deployment):
         check_hits(hits)
         return [hit for hit in hits if "openreplay-cw-stack:" not in hit["_source"]["message"]]
 
+    def messages(self, session_id: int, least: int) -> list[str]:
+        """The messages of a session, as soon as there are so many."""
+        hits = eventually(lambda: self.hits(session_id), lambda hits: len(hits) >= least)
+        return [hit["_source"]["message"] for hit in hits]
+
 
 class ThirdParty:
     """A server of somebody else's, whose CORS settings know nothing of our header."""
@@ -157,12 +162,7 @@ def test_an_error_is_beside_the_replay_of_the_visitor_who_met_it(
             assert visitor.wait_for(f"{way}: answered", f"{way}: T", f"{way}: A").endswith(" 502")
 
     for name in ("anna", "bert"):
-        session_id = openreplay.sessions[name]
-        messages = eventually(
-            lambda session_id=session_id: shop.hits(session_id),  # type: ignore[misc]
-            lambda hits: len(hits) >= 2 * len(WAYS),
-        )
-        texts = [hit["_source"]["message"] for hit in messages]
+        texts = shop.messages(openreplay.sessions[name], 2 * len(WAYS))
         group = shop.outputs["UnchangedLogs"]
         assert texts[::2] == [f"{group}: ERROR:root:no card of Chromium of {name}"] * len(WAYS)
         for report in texts[1::2]:
@@ -171,21 +171,14 @@ def test_an_error_is_beside_the_replay_of_the_visitor_who_met_it(
             assert re.search(r'\n  File ".*orders\.py", line \d+, in handler\n', report)
             assert "openReplay" not in report
     for name in ("dora", "emil"):
-        session_id = openreplay.sessions[name]
-        messages = eventually(
-            lambda session_id=session_id: shop.hits(session_id),  # type: ignore[misc]
-            lambda hits: len(hits) >= 2 * len(WAYS),
-        )
-        texts = [hit["_source"]["message"] for hit in messages]
+        texts = shop.messages(openreplay.sessions[name], 2 * len(WAYS))
         for written, report in zip(texts[::2], texts[1::2], strict=True):
             assert written.endswith(f"\tERROR\tno card of Chromium of {name}")
             assert "\tERROR\tInvoke Error \t" in report
             assert f"no stock left\\nfor Chromium of {name}" in report
             assert "openReplay" not in report
-    (first, *_) = eventually(
-        lambda: shop.hits(openreplay.sessions["cora"]), lambda hits: len(hits) >= len(WAYS)
-    )
-    assert "ValueError: no stock left" in first["_source"]["message"]
+    first, *_ = shop.messages(openreplay.sessions["cora"], len(WAYS))
+    assert "ValueError: no stock left" in first
 
 
 def test_the_error_is_an_event_whose_link_names_the_trackers_session(
